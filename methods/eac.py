@@ -1,0 +1,101 @@
+"""Erasing Attention Consistency: what is seen in an image and in its mirror image, partly erased, must agree.
+
+Zhang, Wang, Ling and Deng, ECCV 2022. Wrong labels are memorised from parts of a face; consistent attention forbids it.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.backbones import Backbone
+from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe
+
+# What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
+VGGFACE2_MEAN = (131.0912 / 255, 103.8827 / 255, 91.4953 / 255)  # of red, green, blue
+
+
+def attention_maps(features: Tensor, weight: Tensor) -> Tensor:
+    """M_k(h, w) = sum_c sg(W_kc) F_c(h, w) of all classes, [B, K, h, w]; sg: no gradient to the classifier.
+
+    features: [B, width, h, w]. weight: [K, width].
+    """
+    return torch.einsum("kc,bchw->bkhw", weight.detach(), features)
+
+
+def flip_distance(maps: Tensor, mirrored: Tensor) -> Tensor:
+    """Mean squared difference between each image's maps and its mirror image's, mirrored back; [B]."""
+    return (maps - mirrored.flip(-1)).square().mean((1, 2, 3))
+
+
+class EAC(Method):
+    name = "eac"
+    title = "EAC"
+    source = "Zhang et al., Learn from All: Erasing Attention Consistency for Noisy Label FER, ECCV 2022"
+    recipe = Recipe(
+        epochs=60,
+        batch_size=32,
+        optimiser=Adam(lr=2e-4, weight_decay=1e-4),
+        schedule=Exponential(0.9),
+        augment=Augment(pixel_noise=0.5, erase=0.5, second_view="independent"),
+    )
+    as_published = replace(recipe, backbone="resnet50_vggface2", optimiser=Adam(lr=1e-4, weight_decay=1e-4))
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """The defaults are the published program's; docs/methods/eac.md says where the paper differs."""
+
+        lam: float = 5.0  # weight of the consistency; with 0 there is no second view
+        view2: str = "auto"  # 'shared' or 'independent' erasing; auto: independent where labels are noisy
+        input_norm: str = "imagenet"  # or 'vggface2', what the VGGFace2 weights were trained on
+
+        def __post_init__(self) -> None:
+            known = {"view2": ("auto", "shared", "independent"), "input_norm": ("imagenet", "vggface2")}
+            for name, values in known.items():
+                if getattr(self, name) not in values:
+                    raise ValueError(f"eac.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
+
+    @classmethod
+    def adapt(cls, recipe: Recipe, parameters: Any, noisy: bool) -> Recipe:
+        view = parameters.view2
+        if view == "auto":
+            view = "independent" if noisy else "shared"
+        augment = replace(recipe.augment, second_view=view if parameters.lam else None)
+        if parameters.input_norm == "vggface2":
+            augment = replace(augment, mean=VGGFACE2_MEAN, std=(1 / 255,) * 3)
+        return replace(recipe, augment=augment)
+
+    def build(self, backbone: Backbone, classes: int) -> None:
+        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+
+    def heads(self) -> list[nn.Module]:
+        return [self.classifier]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Layer4's maps F, [B, width, h, w]."""
+        return self.backbone.maps(images.flip(1) if self.settings.input_norm == "vggface2" else images)
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images).mean((2, 3)))
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        first = self.features(batch.images)
+        logits = self.classifier(first.mean((2, 3)))
+        losses = {"ce": F.cross_entropy(logits, batch.labels)}
+        if self.settings.lam:
+            second = self.features(batch.second)  # a pass of its own: each view has its batch statistics
+            losses["consistency"] = self.settings.lam * self.inconsistency(first, second).mean()
+        return losses, logits
+
+    def inconsistency(self, first: Tensor, second: Tensor) -> Tensor:
+        """Flip distance [B] of the attention maps of two views' features."""
+        weight = self.classifier.weight
+        return flip_distance(attention_maps(first, weight), attention_maps(second, weight))
+
+    @torch.no_grad()
+    def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A given label is as likely wrong as an image's attention changes when it is mirrored."""
+        first, second = self.features(batch.images), self.features(batch.images.flip(-1))
+        return self.classifier(first.mean((2, 3))).softmax(1), self.inconsistency(first, second)

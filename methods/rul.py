@@ -1,0 +1,173 @@
+"""Relative Uncertainty Learning: features of two images mixed by their uncertainties, learned through both labels.
+
+Zhang, Wang and Deng, NeurIPS 2021. An image that is hard to tell must get the larger share of the mixture to be
+recognised in it, so the shares teach the uncertainties.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.backbones import Backbone
+from methods.base import Adam, Batch, Exponential, Method, Recipe, Run, scaled
+from methods.scn import BASIC, relabel
+
+FEATURES = 64  # width of mu and log sigma^2
+EPSILON = 2e-5  # of the heads' batch normalisations
+
+RECIPE = Recipe(
+    epochs=60,
+    batch_size=64,
+    optimiser=Adam(lr=2e-4, weight_decay=1e-4, head_lr=2e-3),
+    schedule=Exponential(0.9),
+    augment=BASIC,
+)
+
+
+class Head(nn.Module):
+    """Linear and batch normalisation, from a dropped-out normalised map to mu or to l = log sigma^2."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.linear, self.norm = nn.Linear(inputs, FEATURES), nn.BatchNorm1d(FEATURES, eps=EPSILON)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[B, width, h, w] -> [B, 64]."""
+        x, norm = self.linear(maps.flatten(1)), self.norm
+        if len(x) > 1 or not self.training:
+            return norm(x)
+        return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=EPSILON)
+
+
+def drop(maps: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout with its own random numbers."""
+    if not probability:
+        return maps
+    kept = torch.empty_like(maps).bernoulli_(1 - probability, generator=generator)
+    return maps * kept / (1 - probability)
+
+
+def uncertainty(log_variance: Tensor, clamp: float | None = None) -> Tensor:
+    """s_i = sum_d exp(l_id), [B, 1]; with `clamp`, of l kept in -clamp .. clamp."""
+    l = log_variance if clamp is None else log_variance.clamp(-clamp, clamp)  # noqa: E741
+    return l.exp().sum(1, keepdim=True)
+
+
+def mix(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
+    """z_i = a_i mu_i + (1 - a_i) mu_p(i) with a_i = s_i / (s_i + s_p(i)); returns z [B, d] and a [B, 1]."""
+    own = s / (s + s[partner])
+    return own * mu + (1 - own) * mu[partner], own
+
+
+def mixed_losses(logits: Tensor, labels: Tensor, partner: Tensor) -> dict[str, Tensor]:
+    """Half the cross-entropy with each of the two labels in a mixture."""
+    return {
+        "own": 0.5 * F.cross_entropy(logits, labels),
+        "partner": 0.5 * F.cross_entropy(logits, labels[partner]),
+    }
+
+
+def any_partner(labels: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A random permutation of the batch, [B]; an image may meet itself or its own class."""
+    return torch.randperm(len(labels), generator=generator, device=labels.device)
+
+
+def partner_of_another_class(labels: Tensor, generator: torch.Generator | None) -> Tensor:
+    """For each image a random one with another label, [B]; itself where the batch has only one label."""
+    draws = torch.rand(len(labels), len(labels), generator=generator, device=labels.device) + 1
+    draws = draws.masked_fill(labels[:, None] == labels, 0.0)
+    return (draws + 0.5 * torch.eye(len(labels), device=labels.device)).argmax(1)
+
+
+class RUL(Method):
+    name = "rul"
+    title = "RUL"
+    source = "Zhang, Wang and Deng, Relative Uncertainty Learning for Facial Expression Recognition, NeurIPS 2021"
+    recipe = RECIPE
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """The defaults are the published program's; docs/methods/rul.md says where the paper differs."""
+
+        dropout: float = 0.4  # of the maps in front of each head
+        pairs: str = "any"  # or 'different_class', the paper's
+        clamp: float | None = None  # bound of |log sigma^2|
+        relabel: str = "none"  # or 'scn': SCN's rule on the un-mixed predictions, as in the paper's noise tables
+        relabel_epoch: int = scaled(10, "epoch")
+        margin_2: float = 0.2
+
+        def __post_init__(self) -> None:
+            for name, known in (("pairs", ("any", "different_class")), ("relabel", ("none", "scn"))):
+                if getattr(self, name) not in known:
+                    raise ValueError(f"rul.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+            if not 0 <= self.dropout < 1:
+                raise ValueError(f"rul.dropout: {self.dropout} is not in 0 .. 1 (1 excluded)")
+
+    def build(self, backbone: Backbone, classes: int) -> None:
+        inputs = backbone.width * backbone.map_side**2
+        self.backbone = backbone
+        # Both published heads begin with this normalisation; without weights of its own it is the same in both.
+        self.normalise = nn.BatchNorm2d(backbone.width, eps=EPSILON, affine=False)
+        self.mu, self.log_variance = Head(inputs), Head(inputs)
+        self.classifier = nn.Linear(FEATURES, classes)
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        self.register_buffer("changed", torch.zeros((), dtype=torch.int64, device=labels.device))
+
+    def heads(self) -> list[nn.Module]:
+        return [self.classifier]
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.classifier(self.mu(self.normalise(self.backbone.maps(images))))
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        p = self.settings
+        draw_partner = any_partner if p.pairs == "any" else partner_of_another_class
+        partner = draw_partner(batch.labels, batch.generator)
+        mixed, mu, _ = self.mixture(batch.images, partner, batch.generator)
+        with torch.no_grad():
+            self.unmixed = self.classifier(mu)
+        return mixed_losses(self.classifier(mixed), batch.labels, partner), self.unmixed
+
+    def mixture(
+        self, images: Tensor, partner: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mixed features z [B, 64], the images' own mu [B, 64] and their shares a [B, 1]."""
+        return self.mixed_maps(self.backbone.maps(images), partner, generator)
+
+    def mixed_maps(
+        self, maps: Tensor, partner: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`mixture` from layer4's maps [B, width, h, w]."""
+        p, maps = self.settings, self.normalise(maps)
+        mu = self.mu(drop(maps, p.dropout, generator))
+        log_variance = self.log_variance(drop(maps, p.dropout, generator))
+        mixed, own = mix(mu, uncertainty(log_variance, p.clamp), partner)
+        return mixed, mu, own
+
+    @torch.no_grad()
+    def after_step(self, batch: Batch) -> None:
+        """SCN's relabelling, where asked for, from the un-mixed predictions before the step."""
+        p, logits, self.unmixed = self.settings, self.unmixed, None
+        if p.relabel == "scn" and batch.epoch >= p.relabel_epoch:
+            labels = relabel(logits, batch.labels, p.margin_2)
+            self.labels[batch.index] = labels
+            self.changed += (labels != batch.labels).sum()
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        """With relabelling, the share of the training images that got a new label in this epoch."""
+        if self.settings.relabel == "none":
+            return {}
+        share = self.changed / len(self.labels)
+        self.changed.zero_()
+        return {"relabelled": share}
+
+    @torch.no_grad()
+    def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A given label is as likely wrong as its image is uncertain: the mean of sigma^2."""
+        maps = self.normalise(self.backbone.maps(batch.images))
+        wrongness = uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / FEATURES
+        return self.classifier(self.mu(maps)).softmax(1), wrongness
