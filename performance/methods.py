@@ -1,0 +1,205 @@
+"""LA-Net's fast forms against the literal ones, interleaved in one run: `python -m performance.methods [--batch 32]`.
+
+Prints for each piece the ratio of the medians (forward and backward), the largest error relative to the largest entry,
+and the memory that each side needs on top of its inputs at its peak. Only ratios carry over to another machine.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from methods.backbones import BACKBONES
+from methods.base import Batch, Run
+from methods.lanet import LANet
+from methods.lanet_losses import adaptive_wing, contrastive_loss
+from methods.lanet_parts import PairScore, aggregate, neighbours
+from methods.lanet_targets import brush_for, landmark_targets, map_points
+from performance import literal
+
+CLASSES, POINTS = 7, 19
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Two ways to the same tensors (values, then gradients), and what is hoped of the first one."""
+
+    name: str
+    fast: Callable[[], list[Tensor]]
+    slow: Callable[[], list[Tensor]]
+    goal: str
+
+
+def with_gradients(value: Callable[..., Tensor], *inputs: Tensor, leaves: list[Tensor] | None = None) -> Callable:
+    """A run of `value`, then of its backward pass: [value, gradient of each leaf (the first input by default)]."""
+    leaves = leaves or [inputs[0].requires_grad_()]
+
+    def run() -> list[Tensor]:
+        result = value(*inputs)
+        return [result.detach(), *torch.autograd.grad(result, leaves)]
+
+    return run
+
+
+def contrastive(images: int, size: int) -> Contest:
+    unit = [torch.nn.functional.normalize(torch.randn(images, 64), dim=1) for _ in range(2)]
+    queue = torch.nn.functional.normalize(torch.randn(64, size), dim=0)
+    labels, queue_labels = torch.randint(-3, CLASSES, (images,)).float(), torch.randint(0, CLASSES, (size,)).float()
+    inputs = (*unit, queue, labels, queue_labels, 0.1)
+    goal = ">= 15x, error <= 1e-5, memory <= 5 %"
+    return Contest(
+        f"contrastive loss, N={images}, M={size}",
+        with_gradients(contrastive_loss, *inputs),
+        with_gradients(literal.contrastive_loss, *inputs),
+        goal,
+    )
+
+
+def label_distribution(images: int, k: int = 8) -> Contest:
+    features, soft = (
+        torch.randn(images, 512).double().requires_grad_(),
+        torch.randn(images, CLASSES).double().softmax(1),
+    )
+    net = PairScore(512).double()
+    itself = torch.eye(images, dtype=torch.bool)
+
+    def fast(features: Tensor) -> Tensor:
+        near = neighbours(features, k, itself)
+        return aggregate(net(features, near), near, soft).square().sum()
+
+    def slow(features: Tensor) -> Tensor:
+        return literal.aggregate(net, features, soft, k).square().sum()
+
+    leaves = [features, *net.parameters()][:-1]  # the last bias shifts both scores alike
+    runs = (with_gradients(form, features, leaves=leaves) for form in (fast, slow))
+    return Contest(f"label distribution, N={images}, float64", *runs, ">= 8x, error <= 1e-10")
+
+
+def wing(images: int) -> Contest:
+    prediction, target = torch.randn(images, POINTS, 56, 56), torch.rand(images, POINTS, 56, 56).pow(8)
+    forms = (lambda p, form=form: form(p, target).mean() for form in (adaptive_wing, literal.adaptive_wing))
+    return Contest(f"adaptive wing loss, N={images}", *(with_gradients(form, prediction) for form in forms), ">= 3x")
+
+
+def maps(images: int) -> Contest:
+    landmarks = torch.randint(-20, 244, (images, POINTS, 2)).float()
+
+    def slow() -> list[Tensor]:
+        return [torch.from_numpy(found) for found in literal.landmark_targets(map_points(landmarks, 4).numpy(), 56)]
+
+    fast = lambda: list(landmark_targets(landmarks, 224, 56, brush_for(56)))  # noqa: E731
+    return Contest(f"heat and weight maps, N={images}", fast, slow, ">= 8x, error <= 1e-6")
+
+
+def step(images: int, side: int, precision: torch.dtype | None) -> Contest:
+    """Forward, key encoder and backward on ResNet-18; the literal side as published: fp32, channels first."""
+    method = LANet(LANet.Parameters(queue=8192 // images * images))
+    method.build(BACKBONES["resnet18"](3), CLASSES)
+    labels = torch.arange(1024) % CLASSES
+    method.begin(labels, Run(CLASSES, 1024, 80, 1024 // images, images, side, noisy=True, seed=0))
+    method.train()
+    method.queue_labels.copy_(torch.randint(0, CLASSES, method.queue_labels.shape))
+    index = torch.randperm(1024)[:images]
+    pixels, points = torch.randn(images, 3, side, side), side * torch.rand(images, POINTS, 2)
+    batch = Batch(pixels, labels[index], index, landmarks=points, usable=torch.ones(images, dtype=torch.bool))
+    rival, bank = deepcopy(method), method.bank.clone()
+    method.to(memory_format=torch.channels_last)
+    method.backbone.precision = method.key[0].precision = precision
+    method.brush = rival.brush = brush_for(56)
+    batch.images = pixels.to(memory_format=torch.channels_last)
+
+    def fast() -> list[Tensor]:
+        method.bank.copy_(bank)
+        return backward(method, method.loss(batch)[0])
+
+    def slow() -> list[Tensor]:
+        batch.images = pixels
+        found = backward(rival, literal.loss(rival, batch))
+        batch.images = pixels.to(memory_format=torch.channels_last)
+        return found
+
+    name, goal = ("fp32", ">= 1.15x") if precision is None else ("bf16", ">= 2.3x at N=128")
+    return Contest(f"whole step, N={images}, {side} px, {name}", fast, slow, goal)
+
+
+def backward(method: LANet, losses: dict[str, Tensor]) -> list[Tensor]:
+    """The losses, and the gradients of the classifier and of the stem."""
+    total = sum(losses.values())
+    for _, parameter in method.named_parameters():
+        parameter.grad = None
+    total.backward()
+    return [loss.detach() for loss in losses.values()] + [
+        method.classifier.weight.grad,
+        method.backbone.conv1.weight.grad,
+    ]
+
+
+def error(found: list[Tensor], expected: list[Tensor]) -> float:
+    """The largest difference relative to the largest entry of its tensor."""
+    pairs = zip(found, expected, strict=True)
+    return max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in pairs)
+
+
+def peak_memory(run: Callable[[], list[Tensor]]) -> int:
+    """Bytes that torch's allocator holds at the peak of a run, beyond those it held before."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        kept = run()
+    del kept
+    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
+
+
+def contend(contest: Contest, repeats: int) -> str:
+    """A line of results: both sides once to warm up, then in turn."""
+    wrong = error(contest.fast(), contest.slow())
+    seconds: dict[Callable, list[float]] = {contest.fast: [], contest.slow: []}
+    for _ in range(repeats):
+        for run, times in seconds.items():
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    fast, slow = (median(times) for times in seconds.values())
+    memory = [peak_memory(run) / 2**20 for run in seconds]
+    return (
+        f"{contest.name:38} {slow * 1e3:9.1f} {fast * 1e3:9.1f} {slow / fast:7.1f}x {wrong:9.1e} "
+        f"{memory[0]:8.1f} / {memory[1]:<8.1f} {contest.goal}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=32, help="images of a whole step")
+    parser.add_argument("--image", type=int, default=64, help="image side of a whole step, a multiple of 32")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action="store_true", help="the whole step in bf16 too; needs a CPU that has it")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {arguments.threads} thread(s), median of {arguments.repeats}, interleaved")
+    print(f"{'':38} literal ms   fast ms    ratio     error  fast / literal MiB  goal")
+    contests = [
+        lambda: contrastive(128, 8192),
+        lambda: label_distribution(128),
+        lambda: wing(32),
+        lambda: maps(128),
+        lambda: step(arguments.batch, arguments.image, None),
+    ]
+    if arguments.bf16:
+        contests.append(lambda: step(arguments.batch, arguments.image, torch.bfloat16))
+    for make in contests:
+        print(contend(make(), arguments.repeats), flush=True)
+
+
+if __name__ == "__main__":
+    main()
