@@ -1,0 +1,335 @@
+"""Decoded data sets on disk: built once, whole or not at all, memory-mapped and shared by all jobs.
+
+    <root>/<name>-<fingerprint>/   the arrays and card.json (docs/architecture.md)
+    <root>/stamps/                 which folder the source files led to when they were read last
+    <root>/.building-*             a build in progress; what a killed one left is removed by the next
+
+Rows are stored in the order of their names, so that one fingerprint means one order whatever the source's own was.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.datasets.base import DataError, DataSet, Rows, Source
+from benchmark.datasets.files import few
+
+FORMAT = 1  # raised when the files below are written differently
+EVERY = 500  # images between two calls of `progress`
+NAMES_KEPT = 1000  # of each reason in the card
+SPLITS = ("train", "test")
+OPTIONAL = ("votes", "landmarks")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, memory-mapped and read-only.
+
+    images: uint8 [n, size, size, channels]. labels: [n] int64. names: [n] text. votes: [n, C] float32 or None.
+    landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    votes: np.ndarray | None
+    landmarks: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Data:
+    """A decoded data set. card: what card.json says; card_hash: its SHA-256; folder: where all of it lies."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    fingerprint: str
+    landmark_fingerprint: str | None
+    card: dict[str, Any]
+    card_hash: str
+    folder: Path
+
+
+def open_data(
+    dataset: DataSet, path: Path | str | None, options: Any, root: Path, progress: Progress | None = None
+) -> Data:
+    """The data set as `dataset` reads it from `path`, decoded now if these files have not been read before.
+
+    progress(done, total) is called while images are decoded. Raises DataError.
+    """
+    path, root = None if path is None else Path(path), Path(root)
+    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options)}.json"
+    try:
+        return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # never read, changed, or removed: read it
+    source = dataset.read(path, options)
+    check(dataset, source)
+    folder = build(dataset, options, source, root, progress)
+    write_stamp(stamp, folder)
+    return open_folder(folder)
+
+
+def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
+    """A hash of what decides whether a source is read again."""
+    where = None if path is None else str(path.resolve())
+    known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def write_stamp(stamp: Path, folder: Path) -> None:
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=stamp.parent, prefix=".", delete=False) as aside:
+        json.dump({"folder": folder.name}, aside)
+    os.replace(aside.name, stamp)
+
+
+def open_folder(folder: Path) -> Data:
+    """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
+    folder = Path(folder)
+    try:
+        text = (folder / "card.json").read_bytes()
+        card = json.loads(text)
+        splits = {split: open_split(folder, split, card) for split in SPLITS}
+        return Data(
+            name=card["name"],
+            title=card["title"],
+            classes=tuple(card["classes"]),
+            fingerprint=card["fingerprint"],
+            landmark_fingerprint=card["landmark_fingerprint"],
+            card=card,
+            card_hash=hashlib.sha256(text).hexdigest(),
+            folder=folder,
+            **splits,
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
+
+
+def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
+    kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
+    found = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
+    n, side = sum(card["counts"][split].values()), card["size"]
+    if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
+        raise ValueError(f"the {split} arrays do not hold {n:,} images each")
+    return Split(**dict.fromkeys(OPTIONAL) | found)
+
+
+def check(dataset: DataSet, source: Source) -> None:
+    """Raises DataError where a reader's rows do not fit together."""
+    classes = len(source.classes)
+    for split, rows in zip(SPLITS, (source.train, source.test)):
+        where, n = f"{dataset.name}: {split}", len(rows.names)
+        if n == 0:
+            raise DataError(f"{where}: no image is left to use; check the path and the label rule")
+        if len(set(rows.names)) != n:
+            twice = sorted(name for name, times in Counter(rows.names).items() if times > 1)
+            raise DataError(f"{where}: names that stand twice: {few(twice)}; keep one row for each image")
+        if rows.labels.shape != (n,) or rows.labels.min() < 0 or rows.labels.max() >= classes:
+            raise DataError(f"{where}: labels are not {n} numbers from 0 to {classes - 1}")
+        if rows.votes is not None and rows.votes.shape != (n, classes):
+            raise DataError(f"{where}: votes of shape {rows.votes.shape}, expected [{n}, {classes}]")
+        if rows.landmarks is not None and rows.landmarks.shape not in ((n, 68, 2), (n, 19, 2)):
+            raise DataError(f"{where}: landmarks of shape {rows.landmarks.shape}, expected [{n}, 68 or 19, 2]")
+        if rows.pixels is not None and len(rows.pixels) != n:
+            raise DataError(f"{where}: {len(rows.pixels)} pixel hashes for {n} images")
+
+
+def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: Progress | None) -> Path:
+    """Decode a source into its folder; of several builders of the same data one wins and all end with its folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(root)
+    need_room(dataset, source, root)
+    aside = Path(tempfile.mkdtemp(dir=root, prefix=f".building-{socket.gethostname()}-{os.getpid()}-"))
+    try:
+        orders = {split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in pairs(source)}
+        hashes = decode(dataset, source, orders, aside, progress)
+        for split, rows in pairs(source):
+            write_facts(aside, split, rows, orders[split])
+        card = make_card(dataset, options, source, orders, hashes)
+        (aside / "card.json").write_text(json.dumps(card, indent=1))
+        return move_into_place(aside, root, card)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def pairs(source: Source) -> Iterator[tuple[str, Rows]]:
+    return zip(SPLITS, (source.train, source.test))
+
+
+def need_room(dataset: DataSet, source: Source, root: Path) -> None:
+    need = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
+    free = shutil.disk_usage(root).free
+    if need > free:
+        raise DataError(
+            f"{dataset.name}: {root}: {need / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; give another --results"
+        )
+
+
+def decode(
+    dataset: DataSet, source: Source, orders: dict[str, list[int]], aside: Path, progress: Progress | None
+) -> dict[str, list[str]]:
+    """Write the images of both splits; returns the hashes in stored order. Unusable images end in one DataError."""
+    bad, hashes, done = [], {split: [] for split in SPLITS}, 0
+    total = sum(map(len, orders.values()))
+    for split, rows in pairs(source):
+        shape = (len(rows.names), dataset.size, dataset.size, dataset.channels)
+        images = np.lib.format.open_memmap(aside / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=shape)
+        for place, row in enumerate(orders[split]):
+            try:
+                image = rows.image(row)
+                images[place] = fitted(image, dataset.size, dataset.channels)
+                hashes[split].append(rows.pixels[row] if rows.pixels else pixel_hash(image))
+            except DataError as error:
+                bad.append(str(error).removeprefix(f"{dataset.name}: "))
+            done += 1
+            if progress and (done % EVERY == 0 or done == total):
+                progress(done, total)
+        images.flush()
+    if bad:
+        unusable = "1 image" if len(bad) == 1 else f"{len(bad):,} images"
+        raise DataError(f"{dataset.name}: {unusable} cannot be used: {few(bad)}; replace them by sound copies")
+    return hashes
+
+
+def pixel_hash(image: np.ndarray) -> str:
+    return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def fitted(image: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """uint8 [H, W] or [H, W, 3] as [size, size, channels]; area means where it shrinks, bicubic where it grows."""
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
+        raise DataError(f"an image is {image.dtype} of shape {image.shape}, expected uint8 [H, W] or [H, W, 3]")
+    if image.shape[:2] != (size, size):
+        import cv2
+
+        shrinks = min(image.shape[:2]) >= size
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    image = image.reshape(size, size, -1)
+    if image.shape[2] == 3 and channels == 1:
+        return np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+    return np.broadcast_to(image, (size, size, channels))
+
+
+def write_facts(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
+    """Write the small arrays of a split."""
+    arrays = {"labels": rows.labels.astype(np.int64), "names": np.array(rows.names), "votes": rows.votes}
+    arrays["landmarks"] = rows.landmarks
+    for kind, array in arrays.items():
+        if array is not None:
+            array = array[order].astype(np.float32) if kind in OPTIONAL else array[order]
+            np.save(aside / f"{split}_{kind}.npy", array, allow_pickle=False)
+
+
+def make_card(
+    dataset: DataSet, options: Any, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]
+) -> dict[str, Any]:
+    """card.json: what the data is, and all that a caption may want to say of it."""
+    counts = {split: np.bincount(rows.labels, minlength=len(source.classes)).tolist() for split, rows in pairs(source)}
+    trained = set(hashes["train"])
+    return {
+        "format": FORMAT,
+        "name": dataset.name,
+        "title": dataset.title,
+        "fingerprint": fingerprint(dataset, source, orders, hashes),
+        "landmark_fingerprint": landmark_fingerprint(source, orders),
+        "classes": list(source.classes),
+        "size": dataset.size,
+        "channels": dataset.channels,
+        "options": asdict(options),
+        "rule": source.facts.get("rule"),
+        "counts": {split: dict(zip(source.classes, counts[split])) for split in SPLITS},
+        "votes": [split for split, rows in pairs(source) if rows.votes is not None],
+        "landmarks": [split for split, rows in pairs(source) if rows.landmarks is not None],
+        "test_images_also_in_train": sum(value in trained for value in hashes["test"]),
+        "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
+        "warnings": source.warnings,
+        "facts": source.facts,
+    }
+
+
+def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]) -> str:
+    """SHA-256 of what the images, labels and votes are; the same for every container, path and order of the source."""
+    head = [dataset.name, source.classes, source.facts.get("rule"), dataset.size, dataset.channels, source.identity]
+    text = hashlib.sha256(json.dumps(head).encode())
+    for split, rows in pairs(source):
+        for place, row in enumerate(orders[split]):
+            votes = None if rows.votes is None else [f"{vote:.9g}" for vote in rows.votes[row].tolist()]
+            pixels = hashes[split][place] if source.identity is None else None
+            line = [split, rows.names[row], pixels, source.classes[rows.labels[row]], votes]
+            text.update(json.dumps(line).encode() + b"\n")
+    return text.hexdigest()
+
+
+def landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -> str | None:
+    """SHA-256 of the names and points of both splits; None where there are none."""
+    if source.train.landmarks is None and source.test.landmarks is None:
+        return None
+    text = hashlib.sha256()
+    for split, rows in pairs(source):
+        if rows.landmarks is not None:
+            points = rows.landmarks[orders[split]].astype("<f4")
+            points[np.isnan(points)] = np.nan  # one spelling
+            text.update(json.dumps([split, points.shape, [rows.names[row] for row in orders[split]]]).encode())
+            text.update(points.tobytes())
+    return text.hexdigest()
+
+
+def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
+    """Give a finished build its name. The same images with other landmarks get a longer name."""
+    plain = f"{card['name']}-{card['fingerprint'][:12]}"
+    identity = (card["fingerprint"], card["landmark_fingerprint"])
+    for folder in (root / plain, root / f"{plain}-{(card['landmark_fingerprint'] or 'none')[:8]}"):
+        while True:
+            try:
+                os.rename(aside, folder)
+                return folder
+            except OSError:
+                if not folder.is_dir():
+                    raise
+            try:
+                data = open_folder(folder)
+            except DataError:  # damaged: out of the way, then try again
+                bin = Path(tempfile.mkdtemp(dir=root, prefix=f"{aside.name}-"))
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(folder, bin / "damaged")
+                shutil.rmtree(bin)
+                continue
+            if (data.fingerprint, data.landmark_fingerprint) == identity:
+                return folder
+            break
+    raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove what builders on this host left that do not run any more."""
+    prefix = f".building-{socket.gethostname()}-"
+    for folder in root.glob(f"{prefix}*"):
+        process = folder.name.removeprefix(prefix).split("-")[0]
+        if process.isdigit() and not alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,360 @@
+"""The command line: arguments -> a checked request -> run what is missing -> draw. Exit status 0, 1 or 2."""
+
+import argparse
+import math
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmark import datasets, hardware
+from benchmark.experiments import EXPERIMENTS, find
+from benchmark.plan import PAPER_DATA, Cell, Plan, Request, make
+from benchmark.settings import Usage, one_of, parse_sets
+
+HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
+python run_all.py --table 2              divergence of labels and label distributions from people
+python run_all.py --table symmetric      symmetric noise (main paper)
+python run_all.py --table clean          no added noise
+python run_all.py --table matched        every method under one recipe (is the gain the idea or the recipe?)
+python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
+python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
+python run_all.py --figure tau|omega     the grid searches of section B
+python run_all.py --all                  everything above, and report.html
+python run_all.py --help                 every option"""
+RULES = ("last", "best", "last5", "noisy_val")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise Usage(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("run_all.py", usage=HELP, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    what = p.add_argument_group("what to show")
+    what.add_argument("--table", action="append", default=[], metavar="NAME")
+    what.add_argument("--figure", action="append", default=[], metavar="NAME")
+    what.add_argument("--all", action="store_true")
+    which = p.add_argument_group("which runs")
+    which.add_argument("--scale", choices=("demo", "paper"))
+    which.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a real data set lies")
+    which.add_argument("--datasets", nargs="+", metavar="NAME")
+    which.add_argument("--methods", nargs="+", metavar="NAME")
+    which.add_argument("--noise", nargs="+", metavar="KIND")
+    which.add_argument("--rates", nargs="+", metavar="RATE")
+    which.add_argument("--seeds", nargs="+", metavar="SEED", help="values: 0 1 2, or 0-4")
+    which.add_argument("--preset", choices=("comparison", "as_published"), default="comparison")
+    which.add_argument("--weights", metavar="PATH|landmarks|random")
+    which.add_argument("--set", action="append", default=[], metavar="NAME.option=value")
+    which.add_argument("--methods-path", action="append", default=[], metavar="DIR")
+    which.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="auto")
+    which.add_argument("--rule", choices=RULES, default="last", help="which accuracy the tables show")
+    which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
+    how = p.add_argument_group("how they are run (never part of a job's identity)")
+    how.add_argument("--workers", default="auto", metavar="N|auto")
+    how.add_argument("--devices", metavar="cpu|cuda|cuda:0,cuda:1")
+    how.add_argument("--per-gpu", type=int, default=1, metavar="K")
+    how.add_argument("--cluster", metavar="ADDRESS")
+    how.add_argument("--shard", metavar="I/N")
+    how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
+    how.add_argument("--limit", type=float, metavar="SECONDS", help="kill a job that runs longer")
+    how.add_argument("--retry-failed", action="store_true")
+    how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
+    how.add_argument("--fail-fast", action="store_true")
+    also = p.add_argument_group("instead of running")
+    also.add_argument("--plan", action="store_true", help="print the jobs, the expected time and disk; train nothing")
+    also.add_argument("--draw", action="store_true", help="draw from what has been measured; train nothing")
+    also.add_argument(
+        "--import", dest="imported", metavar="FOLDER|ZIP", help="merge others' records after checking them"
+    )
+    also.add_argument("--reproduce", metavar="ID", help="run one job again and compare")
+    where = p.add_argument_group("where")
+    where.add_argument("--results", type=Path, default=Path("results/runs"))
+    where.add_argument("--out", type=Path, default=Path("reports/out"))
+    shown = p.add_argument_group("how it is shown")
+    shown.add_argument("--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence")
+    shown.add_argument("--root", action="store_true", help="show its square root (a distance)")
+    shown.add_argument("--study", type=Path, metavar="CSV", help="your own study of people: image, one column a class")
+    return p
+
+
+def main(arguments: list[str]) -> int:
+    """Everything a person can ask for; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not arguments:
+        print(HELP)
+        return 0
+    try:
+        args = parser().parse_args(arguments)
+        if args.imported:
+            from benchmark.exchange import import_records
+
+            print(import_records(Path(args.imported), args.results))
+            if not (args.table or args.figure or args.all):
+                return 0
+        if args.reproduce:
+            from benchmark.exchange import reproduce
+
+            return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args))
+        return answer(args)
+    except (Usage, PermissionError) as error:
+        print(f"run_all.py: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from the last checkpoints", file=sys.stderr)
+        return 1
+
+
+def answer(args: argparse.Namespace) -> int:
+    """Plan, run what is missing, draw."""
+    from benchmark.store import Store
+
+    shard = parse_shard(args.shard)
+    plan = make(request(args), progress=show_decoding)
+    store = Store(args.results)
+    for line in warnings(plan):
+        print(line, file=sys.stderr)
+    if args.plan:
+        from benchmark.planning import describe
+
+        print(describe(plan, store, shard))
+        return 0
+    if args.force and not args.draw:
+        for run in plan.runs():
+            store.set_aside(run.job.id)
+    outcomes: dict[str, Any] = {}
+    if not args.draw:
+        outcomes = run_missing(plan, store, args, shard)
+    if args.shard:
+        return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
+    return show(plan, store, args, outcomes)
+
+
+def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
+    from benchmark import matrix
+
+    todo = matrix.missing(plan, store, shard)
+    if not todo:
+        return {}
+    matrix.preflight(todo, store)
+    how = matrix.default_how(
+        workers(args.workers),
+        plan.request.device,
+        chosen_cards(args),
+        args.per_gpu,
+        limit=args.limit,
+        cluster=args.cluster,
+        fail_fast=args.fail_fast,
+        retry_failed=args.retry_failed,
+    )
+    return matrix.run(plan, todo, how)
+
+
+def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
+    """Draw every table and figure that was asked for; 0 if no cell has a gap."""
+    import reports
+
+    base = 2.0 if args.log_base == "2" else math.e
+    options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
+    gaps, asked = [], []
+    for (kind, name), cells in plan.cells.items():
+        described = [cell_for_report(cell, store, outcomes) for cell in cells]
+        gaps += [line for cell in described for line in cell["failures"].values()]
+        asked.append(what_for_report(kind, name, plan, described))
+        drawn = reports.draw(asked[-1], args.results, args.out, options)
+        print(drawn.text)
+        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    if args.all:
+        print(f"wrote {reports.page(asked, args.results, args.out, options)}", file=sys.stderr)
+    for line in sorted(set(gaps)):
+        print(f"missing: {line}", file=sys.stderr)
+    return 1 if gaps else 0
+
+
+def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[str, Any]:
+    """A cell as plain data: which records it stands on, and why some are missing."""
+    failures = {}
+    for run in cell.runs:
+        if not store.done(run.job.id):
+            failure, outcome = store.failure(run.job.id), outcomes.get(run.job.id)
+            reason = outcome.message if outcome and outcome.message else "not run yet"
+            if failure:
+                reason = f"{failure['class']}: {failure.get('message', '')} ({failure.get('command', '')})"
+            failures[run.job.id] = f"{run.job.text}: {reason}"
+    return {
+        "row": cell.title,
+        "method": cell.row.method,
+        "overrides": cell.row.overrides,
+        "dataset": cell.dataset,
+        "noise": cell.noise,
+        "rate": cell.rate,
+        "label": cell.row.label,
+        "part": cell.part,
+        "ids": [run.job.id for run in cell.runs],
+        "failures": failures,
+        "reason": cell.reason,
+    }
+
+
+def what_for_report(kind: str, name: str, plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
+    titles = {name: data.title for name, data in plan.data.items()}
+    experiment = find(kind, name)
+    columns = {**titles, **{key: title for key, title in PAPER_DATA.items() if key not in titles}}
+    return {
+        "kind": kind,
+        "name": name,
+        "title": experiment.title,
+        "published": experiment.published,
+        "columns": columns if experiment.published else titles,
+        "cells": cells,
+    }
+
+
+def request(args: argparse.Namespace) -> Request:
+    """The arguments, checked one by one."""
+    names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
+    if args.all:
+        names = [(e.kind, e.name) for e in EXPERIMENTS]
+    if not names:
+        raise Usage("nothing to show: give --table, --figure or --all (python run_all.py prints them)")
+    for kind, name in names:
+        one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
+    folders = tuple(folder(path, "--methods-path") for path in args.methods_path)
+    known = datasets.classes(folders)
+    data = given_data(args)
+    asked = args.datasets or list(data) or ["faces"]
+    for name in [*asked, *data]:
+        one_of("--datasets" if name in asked else "--data", "data set", name, known)
+    where = device(args)
+    scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
+    from benchmark.cards import read
+
+    methods = list(read(args.results, folders))
+    return Request(
+        experiments=[find(kind, name) for kind, name in names],
+        data=data,
+        datasets=asked,
+        methods=args.methods,
+        noise=args.noise,
+        rates=[rate(text) for text in args.rates] if args.rates else None,
+        seeds=seeds(args.seeds) if args.seeds else None,
+        sets=parse_sets(args.set, methods, known),
+        scale=scale,
+        preset=args.preset,
+        weights=args.weights,
+        precision=precision(args.precision, where),
+        device=where,
+        rule=args.rule,
+        floor=args.floor,
+        methods_path=folders,
+        results=args.results,
+        fast=args.fast,
+        per_gpu=args.per_gpu,
+    )
+
+
+def given_data(args: argparse.Namespace) -> dict[str, Path]:
+    """{data set: path} from FER_DATA and --data; the latter wins."""
+    found = {}
+    root = os.environ.get("FER_DATA")
+    if root:
+        found = {name: Path(root) / name for name in PAPER_DATA if (Path(root) / name).exists()}
+        if not found:
+            raise Usage(f"FER_DATA: {root} holds none of {', '.join(PAPER_DATA)}")
+    for text in args.data:
+        name, _, path = text.partition("=")
+        if not path:
+            raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
+        if not Path(path).exists():
+            raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
+        found[name] = Path(path)
+    return found
+
+
+def folder(text: str, option: str) -> Path:
+    if not Path(text).is_dir():
+        raise Usage(f"{option}: {text} is not a folder")
+    return Path(text).resolve()
+
+
+def device(args: argparse.Namespace) -> str:
+    """'cpu' or 'cuda'."""
+    text = args.devices or ("cuda" if hardware.cards() else "cpu")
+    if not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", text):
+        raise Usage(f"--devices: {text!r}; expected cpu, cuda, or cuda:0,cuda:1")
+    if text.startswith("cuda") and not hardware.cards():
+        raise Usage(f"--devices: {text}: this machine shows no GPU (nvidia-smi lists none)")
+    return text.split(":")[0]
+
+
+def chosen_cards(args: argparse.Namespace) -> list[str]:
+    """UUIDs of the GPUs to use."""
+    uuids = [uuid for uuid, _ in hardware.cards()]
+    wanted = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]
+    for n in wanted:
+        if n >= len(uuids):
+            raise Usage(f"--devices: there is no cuda:{n}; this machine shows {len(uuids)}")
+    return [uuids[n] for n in wanted] or uuids
+
+
+def workers(text: str) -> str:
+    if text != "auto" and not (text.isdigit() and int(text) > 0):
+        raise Usage(f"--workers: {text!r}; expected a positive number or auto")
+    return text
+
+
+def precision(text: str, where: str) -> str:
+    return ("bf16" if hardware.has_bf16(where) else "fp32") if text == "auto" else text
+
+
+def rate(text: str) -> str:
+    from benchmark.job import number
+
+    try:
+        value = float(text)
+    except ValueError:
+        raise Usage(f"--rates: {text!r} is not a number") from None
+    if not 0 <= value <= 1:
+        raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
+    return number(value)
+
+
+def seeds(texts: list[str]) -> list[int]:
+    """[0, 1, 2] from '0 1 2' or '0-2'."""
+    found: list[int] = []
+    for text in texts:
+        matched = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+        if not matched:
+            raise Usage(f"--seeds: {text!r}; expected values such as 0 1 2, or a range such as 0-4")
+        first, last = int(matched[1]), int(matched[2] or matched[1])
+        if not first <= last < first + 1000:
+            raise Usage(f"--seeds: {text} is no range of at most 1,000 seeds")
+        found += range(first, last + 1)
+    return list(dict.fromkeys(found))
+
+
+def parse_shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 1
+    matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not matched or int(matched[1]) >= int(matched[2]):
+        raise Usage(f"--shard: {text!r}; expected I/N with I from 0 to N-1")
+    return int(matched[1]), int(matched[2])
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know before the first job starts."""
+    lines = [f"{data.name}: {line}" for data in plan.data.values() for line in data.card.get("warnings", [])]
+    texts = {run.resolved["weights"]["text"] for run in plan.runs()}
+    if "random weights" in texts:
+        lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
+    return lines
+
+
+def show_decoding(done: int, total: int) -> None:
+    """Progress of decoding a data set, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\rdecoding images: {done:,}/{total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)

@@ -1,0 +1,222 @@
+"""AffectNet on disk: the lists of 2017 with pictures and face boxes, or the later folders of ready faces."""
+
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.files import IMAGE_FORMATS, LARGEST_SIDE, Folder, csv_rows, decode, few, safe_name, whole_number
+
+LISTS = {"train": "training.csv", "test": "validation.csv"}
+SETS = {"train": "train_set", "test": "val_set"}
+PICTURES = "Manually_Annotated_Images"
+FILE, LABEL, POINTS = "subDirectory_filePath", "expression", "facial_landmarks"
+BOX = ("face_x", "face_y", "face_width", "face_height")
+COLUMNS = (FILE, *BOX, POINTS, LABEL, "valence", "arousal")
+HIGHEST_LABEL = 10
+
+
+@dataclass
+class Place:
+    """Where the data lies. layout: 'lists' or 'sets'. base: the folder of the pictures or of the two sets."""
+
+    layout: str
+    base: Path
+    lists: Path | None = None
+
+
+@dataclass
+class Listed:
+    """One split as listed: labels 0..10 as published; image: row -> (uint8 [H, W, 3], its hash)."""
+
+    names: list[str]
+    labels: np.ndarray
+    image: Callable[[int], tuple[np.ndarray, str]]
+    landmarks: np.ndarray | None
+
+
+def locate(path: Path) -> Place:
+    """Which of the two layouts lies at `path`, and where; raises DataError with what is missing."""
+    if not path.exists():
+        raise DataError(f"affectnet: {path}: there is no such folder; expected training.csv or train_set/ in it")
+    if not path.is_dir():
+        raise DataError(f"affectnet: {path}: not a folder; give the one that holds it: {path.parent}")
+    folders = [path / name for name in SETS.values()]
+    parts = [folder / kind for folder in folders for kind in ("images", "annotations")]
+    if any(folder.is_dir() for folder in folders):
+        absent = [f"{p.parent.name}/{p.name}" for p in parts if not p.is_dir()]
+        if absent:
+            raise DataError(
+                f"affectnet: {path}: {few(absent)} missing; expected images/ and annotations/ in {few(SETS.values())}"
+            )
+        return Place("sets", path)
+    for lists in (path, path / "Manually_Annotated_file_lists"):
+        there = [name for name in LISTS.values() if (lists / name).is_file()]
+        if len(there) == 2:
+            pictures = (path / PICTURES, path / "Manually_Annotated" / PICTURES)
+            return Place("lists", next((p for p in pictures if p.is_dir()), lists), lists)
+        if there:
+            raise DataError(f"affectnet: {lists}: found {there[0]} but not the other of {few(LISTS.values())}")
+    if {"images", "annotations"} <= {p.name for p in path.iterdir()} or path.name == PICTURES:
+        raise DataError(
+            f"affectnet: {path}: this is one part of the data; give the folder above: {path.resolve().parent}"
+        )
+    for below in sorted(p for p in path.iterdir() if p.is_dir()):
+        if (below / SETS["train"]).is_dir() or (below / LISTS["train"]).is_file():
+            raise DataError(f"affectnet: {path}: the data lies one folder below; give {below}")
+    raise DataError(
+        f"affectnet: {path}: no data here; expected {few(LISTS.values())} with {PICTURES}/, or {few(SETS.values())}"
+    )
+
+
+def read_list(place: Place, split: str) -> Listed:
+    """training.csv or validation.csv; boxes and landmarks of rows without an emotion are not looked at."""
+    name, seen = LISTS[split], {}
+    columns = COLUMNS
+    names, labels, boxes, points = [], [], [], []
+    for number, (where, row) in enumerate(csv_rows(Folder("affectnet", place.lists), name)):
+        if number == 0 and FILE in row:  # some copies of validation.csv have no header
+            absent = [column for column in (FILE, *BOX, POINTS, LABEL) if column not in row]
+            if absent:
+                raise DataError(f"{where}: no column {few(absent)}; expected {','.join(COLUMNS)}")
+            columns = tuple(row)
+            continue
+        if len(row) != len(columns):
+            raise DataError(f"{where}: {len(row)} columns, expected {len(columns)}: {','.join(columns)}")
+        cells = dict(zip(columns, row))
+        file = safe_name(cells[FILE], where)
+        if file in seen:
+            raise DataError(f"{where}: {file} was listed before ({seen[file]}); keep one row for each image")
+        seen[file] = where.rsplit(", ")[-1]
+        names.append(file)
+        labels.append(whole_number(cells[LABEL], 0, HIGHEST_LABEL, where, LABEL))
+        used = labels[-1] < 8
+        boxes.append(parse_box(cells, where) if used else None)
+        points.append(parse_points(cells[POINTS], boxes[-1], where) if used else np.full((68, 2), np.nan, np.float32))
+    if not names:
+        raise DataError(f"affectnet: {name}: no rows; is this the list of the data set?")
+    used = [file for file, box in zip(names, boxes) if box]
+    refuse_absent(f"affectnet: {name}", place.base, used)
+    files = Folder("affectnet", place.base)
+
+    def image(row: int) -> tuple[np.ndarray, str]:
+        content, where = files.read(names[row]), f"{files.where}/{names[row]}"
+        face = cut(decode(content, 3, where), boxes[row], where)
+        return face, hashlib.sha256(content + str(boxes[row]).encode()).hexdigest()
+
+    return Listed(names, np.array(labels), image, np.array(points, np.float32))
+
+
+def refuse_absent(where: str, base: Path, names: list[str]) -> None:
+    """Raises DataError where listed pictures are not there; each folder is listed once."""
+    present = {folder: set(listing(base / folder)) for folder in {os.path.dirname(name) for name in names}}
+    absent = [name for name in names if os.path.basename(name) not in present[os.path.dirname(name)]]
+    if absent:
+        raise DataError(
+            f"{where}: {len(absent):,} of {len(names):,} listed images are not in {base.name}/: {few(absent)}"
+        )
+
+
+def listing(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def parse_box(cells: dict[str, str], where: str) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of the face in pixels of the picture; it may reach over the edge."""
+    left, top = (whole_number(cells[field], -LARGEST_SIDE, LARGEST_SIDE, where, field) for field in BOX[:2])
+    width, height = (whole_number(cells[field], 1, LARGEST_SIDE, where, field) for field in BOX[2:])
+    return left, top, width, height
+
+
+def parse_points(text: str, box: tuple[int, int, int, int], where: str) -> np.ndarray:
+    """'x;y;x;y;...' of 68 points in pixels of the picture as fractions of the face box; NaN for an empty cell."""
+    if text.strip() in ("", "NULL"):
+        return np.full((68, 2), np.nan, np.float32)
+    try:
+        points = np.array(text.split(";"), np.float64).reshape(68, 2)
+    except ValueError:
+        raise DataError(f"{where}: {POINTS} {text[:30]!r}, expected 68 points as x;y;x;y;...") from None
+    return ((points - box[:2]) / box[2:]).astype(np.float32)
+
+
+def cut(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> np.ndarray:
+    """The face box of a picture; where it reaches over the edge, the edge is repeated."""
+    left, top, width, height = box
+    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+    if rows[-1] < 0 or columns[-1] < 0 or top >= picture.shape[0] or left >= picture.shape[1]:
+        raise DataError(f"{where}: the face box {box} lies outside of {picture.shape[1]} x {picture.shape[0]} pixels")
+    return picture[rows.clip(0, picture.shape[0] - 1)][:, columns.clip(0, picture.shape[1] - 1)]
+
+
+def read_set(place: Place, split: str) -> Listed:
+    """One of train_set/ and val_set/: ID.jpg with ID_exp.npy (the label) and, where present, ID_lnd.npy (68 points)."""
+    folder = place.base / SETS[split]
+    files = Folder("affectnet", folder / "images")
+    names = sorted(
+        safe_name(n, files.where) for n in os.listdir(files.path) if n.lower().endswith((".jpg", ".jpeg", ".png"))
+    )
+    if not names:
+        raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
+    facts = set(os.listdir(folder / "annotations"))
+    stems = [name.rsplit(".", 1)[0] for name in names]
+    twice = [stem for stem, times in Counter(stems).items() if times > 1]
+    if twice:
+        raise DataError(f"affectnet: {SETS[split]}/images: more than one picture named {few(twice)}; keep one of each")
+    absent = [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in facts]
+    if absent:
+        where = f"affectnet: {SETS[split]}/annotations"
+        raise DataError(f"{where}: labels of {len(absent):,} of {len(names):,} images are not there: {few(absent)}")
+    labels = np.array([read_label(folder, stem) for stem in stems])
+    landmarks = np.full((len(names), 68, 2), np.nan, np.float32)
+    for row, stem in enumerate(stems):
+        if f"{stem}_lnd.npy" in facts:
+            landmarks[row] = read_points(folder, stem, files.path / names[row])
+
+    def image(row: int) -> tuple[np.ndarray, str]:
+        content = files.read(names[row])
+        return decode(content, 3, f"affectnet: {SETS[split]}/images/{names[row]}"), hashlib.sha256(content).hexdigest()
+
+    return Listed(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
+
+
+def read_array(folder: Path, name: str) -> tuple[np.ndarray, str]:
+    """A small .npy file of numbers or texts, and how messages name it."""
+    where = f"affectnet: {folder.name}/annotations/{name}"
+    try:
+        content = (folder / "annotations" / name).read_bytes()
+        return np.load(io.BytesIO(content), allow_pickle=False), where
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        if "pickle" in str(error).lower():
+            fix = "a pickled object, which may run code; save it again with numpy.save as plain numbers"
+            raise DataError(f"{where}: {fix}") from None
+        raise DataError(f"{where}: not a readable .npy file ({str(error)[:80]})") from None
+
+
+def read_label(folder: Path, stem: str) -> int:
+    value, where = read_array(folder, f"{stem}_exp.npy")
+    if value.size != 1:
+        raise DataError(f"{where}: {value.size} values, expected one label")
+    text = str(value.reshape(-1)[0]).removesuffix(".0")
+    return whole_number(text, 0, HIGHEST_LABEL, where, "label")
+
+
+def read_points(folder: Path, stem: str, picture: Path) -> np.ndarray:
+    """68 points in pixels of the picture as fractions of its size; the picture's header is read, not its pixels."""
+    from PIL import Image
+
+    value, where = read_array(folder, f"{stem}_lnd.npy")
+    try:
+        points = value.astype(np.float64).reshape(68, 2)
+    except (ValueError, TypeError):
+        raise DataError(f"{where}: {value.dtype} of shape {value.shape}, expected 68 points (x, y)") from None
+    try:
+        with Image.open(picture, formats=IMAGE_FORMATS) as image:
+            return points / image.size
+    except Exception:  # a broken picture is named with all others when it is decoded
+        return np.full((68, 2), np.nan)

@@ -1,0 +1,177 @@
+"""FERPlus: the pictures of FER2013 with the votes of ten people each (Barsoum et al., ICMI 2016).
+
+An image is named after its official file, 'FER2013Train/fer0000003.png', whatever it is read from.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets import landmark_files
+from benchmark.datasets.base import DataSet, Rows, Source
+from benchmark.datasets.ferplus_files import (
+    EMOTIONS,
+    SIDE,
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALID,
+    Listed,
+    locate,
+    read_csv_pair,
+    read_folders,
+)
+from benchmark.datasets.files import count_warning, file_stamp, folder_stamp, one_of
+
+CLASSES = {
+    8: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral"),
+    7: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
+}
+PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
+    "majority": {TRAIN: 25045, VALID: 3191, TEST: 3137},
+    "plurality": {TRAIN: 28556, VALID: 3579, TEST: 3573},
+}
+
+
+def majority(votes: np.ndarray) -> np.ndarray:
+    """The column that wins by the official rule, -1 where none does: votes [n, 10] -> [n].
+
+    Single votes are set to 0; the largest count must be more than half of what is left.
+    """
+    kept = np.where(votes > 1, votes, 0)
+    return np.where(2 * kept.max(1) > kept.sum(1), kept.argmax(1), -1)
+
+
+def plurality(votes: np.ndarray) -> np.ndarray:
+    """The emotion with most votes, the first in the order of COLUMNS on a tie, -1 without any: votes [n, 10] -> [n]."""
+    emotions = votes[:, : len(EMOTIONS)]
+    return np.where(emotions.any(1), emotions.argmax(1), -1)
+
+
+RULES = {"majority": majority, "plurality": plurality}
+
+
+class FERPlus(DataSet):
+    name = "ferplus"
+    title = "FERPlus"
+    size = SIDE
+    channels = 1
+
+    @dataclass(frozen=True)
+    class Options:
+        """rule: which votes make a label. train: which splits are trained on. drop_leaks: leave out training images
+        whose exact pixels are also among the used test images.
+        """
+
+        rule: str = "majority"
+        classes: int = 8
+        train: str = "train+valid"
+        drop_leaks: bool = False
+
+        def __post_init__(self) -> None:
+            one_of("ferplus.rule", self.rule, tuple(RULES))
+            one_of("ferplus.classes", self.classes, tuple(CLASSES))
+            one_of("ferplus.train", self.train, ("train+valid", "train"))
+
+    def read(self, path: Path, options: Options) -> Source:
+        base, layout = locate(path)
+        listed, dropped = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
+        used = {split: select(rows, options, dropped) for split, rows in listed.items()}
+        counts = {split: used_of_eight(rows, options.rule) for split, rows in listed.items()}
+        trained = [used[TRAIN], used[VALID]] if options.train == "train+valid" else [used[TRAIN]]
+        train, test = joined(trained), used[TEST]
+        if options.drop_leaks:
+            train = without_leaks(train, test, dropped)
+        facts = {
+            "rule": options.rule,
+            "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
+            "train set": options.train,
+            "labels": "fer2013new.csv" if layout == "csv" else "label.csv",
+            "images used": {split: len(rows.names) for split, rows in used.items()},
+            "dropped": {reason: len(names) for reason, names in dropped.items()},
+            "licence": "votes: MIT licence; pictures: no licence to pass on",
+            "source": {"csv": "fer2013.csv and fer2013new.csv", "zip": "three zip archives", "folder": "folders"}[
+                layout
+            ],
+        }
+        attach_landmarks(base, train, test, facts)
+        warnings = count_warning(self.name, counts, PUBLISHED[options.rule])
+        if warnings and layout == "csv":
+            warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
+        return Source(CLASSES[options.classes], train, test, facts, dropped, warnings)
+
+    def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
+        base, layout = locate(path)
+        landmarks = landmark_files.npz_beside(self.name, base)
+        beside = [file_stamp(landmarks)] if landmarks else []
+        if layout == "csv":
+            return [file_stamp(base / name) for name in ("fer2013.csv", "fer2013new.csv")] + beside
+        if layout == "zip":
+            return [file_stamp(base / f"{split}.zip") for split in SPLITS.values()] + beside
+        return [folder_stamp(base / split) for split in SPLITS.values()] + beside
+
+
+def used_of_eight(rows: Listed, rule: str) -> int:
+    """How many images a rule uses with all eight emotions."""
+    won = RULES[rule](rows.votes)
+    return int(((won >= 0) & (won < len(EMOTIONS))).sum())
+
+
+def select(rows: Listed, options: FERPlus.Options, dropped: dict[str, list[str]]) -> Rows:
+    """The used images of a split; what is left out is added to `dropped` by reason."""
+    won = RULES[options.rule](rows.votes)
+    classes = CLASSES[options.classes]
+    reasons = {
+        "no majority" if options.rule == "majority" else "no vote for an emotion": won < 0,
+        "unknown or not a face by majority": won >= len(EMOTIONS),
+        "contempt (7 classes)": (won == EMOTIONS.index("contempt")) & (options.classes == 7),
+    }
+    for reason, lost in reasons.items():
+        if lost.any():
+            dropped.setdefault(reason, []).extend(rows.names[row] for row in np.flatnonzero(lost))
+    kept = np.flatnonzero(~np.logical_or.reduce(list(reasons.values())))
+    into = np.array([classes.index(name) if name in classes else -1 for name in EMOTIONS])
+    return Rows(
+        names=[rows.names[row] for row in kept],
+        labels=into[won[kept]].astype(np.int64),
+        image=lambda row: rows.image(kept[row]),
+        votes=rows.votes[kept][:, [EMOTIONS.index(name) for name in classes]].astype(np.float32),
+    )
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Several splits as one."""
+    owner = [(part, row) for part in parts for row in range(len(part.names))]
+    return Rows(
+        names=[name for part in parts for name in part.names],
+        labels=np.concatenate([part.labels for part in parts]),
+        image=lambda row: owner[row][0].image(owner[row][1]),
+        votes=np.concatenate([part.votes for part in parts]),
+    )
+
+
+def without_leaks(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Rows:
+    """The training images of which no used test image is an exact copy."""
+    tested = {pixel_hash(test, row) for row in range(len(test.names))}
+    leaks = np.array([pixel_hash(train, row) in tested for row in range(len(train.names))])
+    dropped["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(leaks)]
+    kept = np.flatnonzero(~leaks)
+    return Rows(
+        [train.names[row] for row in kept], train.labels[kept], lambda row: train.image(kept[row]), train.votes[kept]
+    )
+
+
+def pixel_hash(rows: Rows, row: int) -> bytes:
+    return hashlib.sha256(rows.image(row).tobytes()).digest()
+
+
+def attach_landmarks(base: Path, train: Rows, test: Rows, facts: dict) -> None:
+    """Fill in the landmarks that lie beside the data, if there are any."""
+    path = landmark_files.npz_beside("ferplus", base)
+    if path is None:
+        return
+    points = landmark_files.from_npz("ferplus", path, train.names + test.names)
+    train.landmarks, test.landmarks = np.split(points, [len(train.names)])
+    facts["landmarks"] = landmark_files.coverage(train.landmarks, path.name)

@@ -1,0 +1,177 @@
+"""FERPlus on disk: the official `data/` layout, its three zip archives, or `fer2013.csv` beside `fer2013new.csv`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.files import Archive, Folder, csv_rows, decode, few, safe_name, whole_number
+
+EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+COLUMNS = (*EMOTIONS, "unknown", "NF")
+SPLITS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
+TRAIN, VALID, TEST = SPLITS.values()
+SIDE = 48
+MOST_VOTES = 100
+OFFICIAL = "Is this the {} of microsoft/FERPlus?"
+
+
+@dataclass
+class Listed:
+    """One split as its files list it: names [n], votes [n, 10] int in the order of COLUMNS, row -> uint8 [48, 48]."""
+
+    names: list[str]
+    votes: np.ndarray
+    image: Callable[[int], np.ndarray]
+
+
+def locate(path: Path) -> tuple[Path, str]:
+    """The folder that holds the data and how: 'folder', 'zip' or 'csv'; raises DataError with what is missing."""
+    if not path.exists():
+        raise DataError(f"ferplus: {path}: there is no such folder; expected the data/ folder of microsoft/FERPlus")
+    if not path.is_dir():
+        raise DataError(f"ferplus: {path}: not a folder; give the folder that holds it: {path.parent}")
+    for base in (path, path / "data"):
+        folders, archives = ([base / (split + end) for split in SPLITS.values()] for end in ("", ".zip"))
+        if all(folder.is_dir() for folder in folders):
+            return base, "folder"
+        if all(archive.is_file() for archive in archives):
+            return base, "zip"
+        if (base / "fer2013.csv").is_file() and (base / "fer2013new.csv").is_file():
+            return base, "csv"
+    raise DataError(f"ferplus: {path}: {near_miss(path)}")
+
+
+def near_miss(path: Path) -> str:
+    """What is wrong with a folder that holds none of the three layouts, and what to do."""
+    if (path / "label.csv").is_file():
+        return f"this is one split; give the folder above: {path.resolve().parent}"
+    for base in (path, path / "data"):
+        there = [s for s in SPLITS.values() if (base / s).is_dir() or (base / f"{s}.zip").is_file()]
+        if there:
+            absent = [s for s in SPLITS.values() if s not in there]
+            if not absent:
+                return "some splits are folders and some are zip archives; unpack all three or none"
+            return f"found {few(there)} but not {few(absent)} (a folder or a .zip); put them into one folder"
+        for name, other in (("fer2013.csv", "fer2013new.csv"), ("fer2013new.csv", "fer2013.csv")):
+            if (base / name).is_file():
+                where = "microsoft/FERPlus has it" if other == "fer2013new.csv" else "the Kaggle challenge has it"
+                return f"{name} is here but {other} is not; put it beside it ({where})"
+    for below in sorted(p for p in path.iterdir() if p.is_dir()):
+        if any((below / (TRAIN + end)).exists() for end in ("", ".zip")) or (below / "fer2013new.csv").exists():
+            return f"the data lies one folder below; give {below}"
+    return f"no data here; expected {few(SPLITS.values())} (folders or .zip), or fer2013.csv and fer2013new.csv"
+
+
+def read_folders(base: Path, layout: str) -> tuple[dict[str, Listed], dict[str, list[str]]]:
+    """The official layout, unpacked or in its three archives."""
+    listed = {}
+    for split in SPLITS.values():
+        files = Archive("ferplus", base / f"{split}.zip") if layout == "zip" else Folder("ferplus", base / split)
+        listed[split] = read_split(files, split)
+    return listed, {}
+
+
+def read_split(files: Folder | Archive, split: str) -> Listed:
+    """One split: its label.csv, and its images by the names there."""
+    present = files.names()
+    lists = [name for name in present if name.rsplit("/", 1)[-1] == "label.csv"]
+    if len(lists) != 1:
+        raise DataError(f"{files.where}: {len(lists)} files named label.csv, expected one; microsoft/FERPlus has it")
+    inside = lists[0][: -len("label.csv")]
+    names, votes, seen = [], [], {}
+    for where, row in csv_rows(files, lists[0]):
+        if len(row) != 2 + len(COLUMNS):
+            hint = OFFICIAL.format("label.csv")
+            raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
+        name = safe_name(row[0], where)
+        if name in seen:
+            raise DataError(f"{where}: {name} was listed before ({seen[name]}); keep one row for each image")
+        seen[name] = where.rsplit(", ")[-1]
+        names.append(name)
+        votes.append(parse_votes(row[2:], where))
+    if not names:
+        raise DataError(f"{files.where}/{lists[0]}: no rows. {OFFICIAL.format('label.csv')}")
+    absent = [name for name in names if inside + name not in present]
+    if absent:
+        raise DataError(
+            f"{files.where}: {len(absent):,} of {len(names):,} images in label.csv are not there: {few(absent)}; "
+            "generate_training_data.py of microsoft/FERPlus writes them from fer2013.csv"
+        )
+
+    def image(row: int) -> np.ndarray:
+        name = inside + names[row]
+        return decode(files.read(name), 1, f"{files.where}/{name}")
+
+    return Listed([f"{split}/{name}" for name in names], np.array(votes), image)
+
+
+def parse_votes(cells: list[str], where: str) -> list[int]:
+    return [whole_number(cell, 0, MOST_VOTES, where, f"votes for {name}") for cell, name in zip(cells, COLUMNS)]
+
+
+def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
+    """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
+    files = Folder("ferplus", base)
+    found = {split: ([], [], []) for split in SPLITS.values()}
+    nameless, taken = [], set()
+    pairs = zip_longest(csv_rows(files, "fer2013.csv"), csv_rows(files, "fer2013new.csv"))
+    for number, (pixels, votes) in enumerate(pairs):
+        if pixels is None or votes is None:
+            short, where = ("fer2013.csv", votes[0]) if pixels is None else ("fer2013new.csv", pixels[0])
+            raise DataError(f"{where}: {short} has no such row; the two files must have as many rows")
+        if number == 0:
+            check_headers(pixels, votes)
+            continue
+        split, name = pair(pixels, votes)
+        if not name:
+            nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
+            continue
+        name = f"{split}/{safe_name(name, votes[0])}"
+        # Four names stand twice in the official file; the later row is told apart by its line.
+        name = f"{name}#{votes[0].rsplit(' ', 1)[-1]}" if name in taken else name
+        taken.add(name)
+        for column, value in zip(found[split], (name, parse_votes(votes[1][2:], votes[0]), parse_pixels(*pixels))):
+            column.append(value)
+    empty = [split for split, (names, _, _) in found.items() if not names]
+    if empty:
+        raise DataError(f"{files.where}/fer2013new.csv: no rows of {few(empty)}; expected the whole file")
+    listed = {
+        split: Listed(names, np.array(votes), images.__getitem__) for split, (names, votes, images) in found.items()
+    }
+    return listed, {"no image name (not a face)": nameless} if nameless else {}
+
+
+def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> None:
+    """Raises DataError where a first line does not name the columns that are expected."""
+    expected = ["emotion", "pixels", "Usage"], ["Usage", "Image name", *COLUMNS]
+    for (where, row), columns in zip((pixels, votes), expected):
+        if [cell.strip() for cell in row] != columns:
+            raise DataError(f"{where}: columns {','.join(row)[:80]}, expected {','.join(columns)}")
+
+
+def pair(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[str, str]:
+    """(split, image name) of two rows that belong together; raises DataError where they do not."""
+    if len(pixels[1]) != 3:
+        raise DataError(f"{pixels[0]}: {len(pixels[1])} columns, expected emotion, pixels, Usage")
+    if len(votes[1]) != 2 + len(COLUMNS):
+        hint = OFFICIAL.format("fer2013new.csv")
+        raise DataError(f"{votes[0]}: {max(0, len(votes[1]) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
+    usage, other = votes[1][0].strip(), pixels[1][2].strip()
+    if usage not in SPLITS:
+        raise DataError(f"{votes[0]}: Usage {usage[:40]!r}, expected one of {few(SPLITS)}")
+    if usage != other:
+        fix = "both files must have the published order"
+        raise DataError(f"{votes[0]}: Usage is {usage}, but {other[:40]!r} in that row of fer2013.csv; {fix}")
+    return SPLITS[usage], votes[1][1].strip()
+
+
+def parse_pixels(where: str, row: list[str]) -> np.ndarray:
+    """The 'pixels' cell of fer2013.csv as uint8 [48, 48]."""
+    try:
+        return np.frombuffer(bytes(map(int, row[1].split())), np.uint8).reshape(SIDE, SIDE)
+    except ValueError:
+        raise DataError(f"{where}: pixels are not {SIDE * SIDE} whole numbers from 0 to 255") from None

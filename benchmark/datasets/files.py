@@ -1,0 +1,180 @@
+"""How the readers open what they are given: folders, zip archives, CSV files and images, none of them trusted."""
+
+import csv
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+
+LARGEST_SIDE = 4096  # pixels
+LARGEST_EXPANSION = 100  # declared size of an archive's content over its own size
+LARGEST_ARCHIVE = 20 * 2**30  # bytes, unpacked
+LARGEST_CELL = 1_000_000  # characters
+WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+
+
+def few(names: Iterable[str]) -> str:
+    """At most five names and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def one_of(field: str, value: object, allowed: tuple) -> None:
+    """Raises DataError where an option has a value that does not exist; field: 'ferplus.rule'."""
+    if value not in allowed or isinstance(value, bool):
+        raise DataError(f"{field}={value}: choose one of {', '.join(map(str, allowed))}")
+
+
+def count_warning(owner: str, found: dict[str, int], published: dict[str, int]) -> list[str]:
+    """One line that says by how much the sizes of the splits differ from the published ones, or none."""
+    if found == published:
+        return []
+    parts = [f"{split} {found[split]:,} ({found[split] - size:+,})" for split, size in published.items()]
+    sizes = " / ".join(f"{size:,}" for size in published.values())
+    return [f"{owner}: images used: {', '.join(parts)}; published: {sizes}. Not the whole published data set?"]
+
+
+def safe_name(name: str, where: str) -> str:
+    """A file name that stays inside its folder; raises DataError for '..', absolute paths and control characters."""
+    if not name.isprintable():
+        raise DataError(f"{where}: {name!a}: a control character in a file name; rename the file")
+    if name.startswith("/") or name[1:2] == ":" or "\\" in name or ".." in name.split("/"):
+        raise DataError(f"{where}: {name!r}: a path that leads outside; expected a name inside the data folder")
+    return name
+
+
+class Folder:
+    """The files below a folder."""
+
+    def __init__(self, owner: str, path: Path) -> None:
+        self.path, self.where = path, f"{owner}: {path.name}"
+
+    def names(self) -> set[str]:
+        """Every file below, as names relative to the folder."""
+        found = set()
+        for parent, _, files in os.walk(self.path):
+            prefix = Path(parent).relative_to(self.path).as_posix()
+            found.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
+        return found
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return (self.path / safe_name(name, self.where)).open("rb")
+        except OSError as error:
+            raise DataError(f"{self.where}/{name}: cannot be read ({error.strerror})") from None
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+
+class Archive:
+    """The files in a zip archive, read without unpacking it to disk."""
+
+    def __init__(self, owner: str, path: Path) -> None:
+        self.where = f"{owner}: {path.name}"
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise DataError(f"{self.where}: not a whole zip archive ({error}); copy or download it again") from None
+        members = self.zip.infolist()
+        for member in members:
+            safe_name(member.orig_filename, self.where)
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > min(LARGEST_ARCHIVE, LARGEST_EXPANSION * path.stat().st_size):
+            raise DataError(
+                f"{self.where}: would unpack to {unpacked:,} bytes, more than {LARGEST_EXPANSION} times its size "
+                f"or {LARGEST_ARCHIVE / 2**30:.0f} GiB; refused, unpack it by hand if you trust it"
+            )
+
+    def names(self) -> set[str]:
+        return {member.filename for member in self.zip.infolist() if not member.is_dir()}
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return self.zip.open(name)
+        except (zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError, OSError) as error:
+            raise DataError(f"{self.where}/{name}: cannot be read ({error})") from None
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            try:
+                return file.read()
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+                raise DataError(f"{self.where}/{name}: cannot be read ({error})") from None
+
+
+def csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
+    """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; UTF-8."""
+    where, line = f"{files.where}/{name}", 0
+    csv.field_size_limit(LARGEST_CELL)
+    with io.TextIOWrapper(files.open(name), encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text, strict=True)
+        try:
+            for row in rows:
+                line = rows.line_num
+                if row:
+                    yield f"{where}, line {line}", row
+        except UnicodeDecodeError:
+            raise DataError(f"{where}, after line {line}: not UTF-8 text; is this a CSV file?") from None
+        except csv.Error as error:
+            if "field limit" in str(error):
+                error = f"a cell of more than {LARGEST_CELL:,} characters"
+            raise DataError(f"{where}, after line {line}: not a CSV file ({error})") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise DataError(f"{where}, after line {line}: cannot be read ({error})") from None
+
+
+def whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
+    """A whole number from low to high; raises DataError naming the line and the field."""
+    number = int(text) if WHOLE_NUMBER.fullmatch(text) else None
+    if number is None or not low <= number <= high:
+        raise DataError(f"{where}: {field} {text[:40]!r}, expected a whole number from {low} to {high}")
+    return number
+
+
+def decode(content: bytes, channels: int, where: str) -> np.ndarray:
+    """An image file as uint8 [H, W] (channels 1) or [H, W, 3] RGB; raises DataError for a broken or huge one."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+            if max(image.size) > LARGEST_SIDE:
+                raise DataError(f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side")
+            if image.mode.startswith(("I", "F")):
+                raise DataError(f"{where}: pixels of mode {image.mode}, expected 8 bits a channel")
+            return np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side") from None
+    except Exception as error:  # Pillow's decoders raise many kinds for a broken file
+        raise DataError(f"{where}: not a readable image ({type(error).__name__}, {len(content):,} bytes)") from None
+
+
+def file_stamp(path: Path) -> tuple[str, int, int]:
+    """(name, size, modification time in ns) of a file or of a folder itself."""
+    seen = path.stat()
+    return path.name, seen.st_size, seen.st_mtime_ns
+
+
+def folder_stamp(path: Path) -> tuple[str, int, int]:
+    """(name, summed size, summed modification time) of all files and folders below a folder."""
+    size, time, folders = 0, 0, [path]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            seen = entry.stat()
+            size, time = size + seen.st_size, time + seen.st_mtime_ns + 1
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+    return path.name, size, time

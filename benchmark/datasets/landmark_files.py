@@ -1,0 +1,99 @@
+"""Facial landmarks that lie beside a data set: an .npz with names and points, or published tensors in list order."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.files import Archive, few
+
+FRAME = 224  # side in pixels of the frame that the published tensors use
+
+
+def npz_beside(owner: str, folder: Path) -> Path | None:
+    """`landmarks_68.npz` in the folder, else its only `landmarks*.npz`, else None."""
+    found = sorted(folder.glob("landmarks*.npz"))
+    usual = [path for path in found if path.name == "landmarks_68.npz"]
+    if len(usual or found) > 1:
+        raise DataError(f"{owner}: more than one landmark file ({few(p.name for p in found)}); keep one of them")
+    return next(iter(usual or found), None)
+
+
+def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
+    """Points of the images `names` as float32 [n, P, 2], fractions of the image; NaN rows where there is no good point.
+
+    The file holds `names` [N] and `xy` [N, 68 or 19, 2], and may hold `unit` and `frame` (xy * unit lies in 0..frame;
+    both 1 where absent), `status` [N] (0 is good) and `confidence` [N] (0 is bad).
+    """
+    where = f"{owner}: {path.name}"
+    Archive(owner, path)  # refuses what is truncated or would fill the memory
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            held = {key: file[key] for key in ("names", "xy", "unit", "frame", "status", "confidence") if key in file}
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{where}: not readable as plain arrays ({error}); write it with numpy.savez") from None
+    check(where, held)
+    rows = {str(name): row for row, name in enumerate(held["names"])}
+    if len(rows) != len(held["names"]):
+        raise DataError(f"{where}: array 'names' holds the same name twice; keep one row for each image")
+    points = held["xy"].astype(np.float64) * float(held.get("unit", 1)) / float(held.get("frame", 1))
+    bad = ~np.isfinite(points).all((1, 2))
+    bad |= (held["status"] != 0) if "status" in held else False
+    bad |= ~(held["confidence"] > 0) if "confidence" in held else False
+    points[bad] = np.nan
+    points = np.concatenate([points, np.full((1, *points.shape[1:]), np.nan)]).astype(np.float32)
+    return points[[rows.get(name, -1) for name in names]]
+
+
+def check(where: str, held: dict[str, np.ndarray]) -> None:
+    """Raises DataError where the arrays do not fit together."""
+    for key in ("names", "xy"):
+        if key not in held:
+            raise DataError(f"{where}: no array {key!r}; expected names [N] and xy [N, 68 or 19, 2]")
+    names, xy = held["names"], held["xy"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise DataError(f"{where}: array 'names' is {names.dtype} of shape {names.shape}, expected N texts")
+    if xy.shape not in ((len(names), 68, 2), (len(names), 19, 2)) or xy.dtype.kind not in "iuf":
+        raise DataError(f"{where}: array 'xy' is {xy.dtype} of shape {xy.shape}, expected [{len(names)}, 68 or 19, 2]")
+    for key in ("unit", "frame"):
+        value = held.get(key, np.array(1))
+        if value.ndim or value.dtype.kind not in "iuf" or not 0 < value < np.inf:
+            raise DataError(f"{where}: array {key!r} is {str(value)[:40]}, expected one positive number")
+    for key in ("status", "confidence"):
+        value = held.get(key, np.zeros(len(names)))
+        if value.shape != (len(names),) or value.dtype.kind not in "biuf":
+            raise DataError(
+                f"{where}: array {key!r} is {value.dtype} of shape {value.shape}, expected {len(names)} numbers"
+            )
+
+
+def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
+    """A published float tensor [rows, 19, 2] in a 224-pixel frame as float32 fractions; rows in list order."""
+    import torch
+
+    where = f"{owner}: {path.name}"
+    try:
+        points = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # torch raises many kinds for what is not a plain tensor
+        line = str(error).splitlines()[0][:120] if str(error) else ""
+        raise DataError(f"{where}: not a plain tensor file ({type(error).__name__}: {line})") from None
+    if not isinstance(points, torch.Tensor) or points.shape != (rows, 19, 2) or not points.is_floating_point():
+        found = list(points.shape) if isinstance(points, torch.Tensor) else type(points).__name__
+        raise DataError(
+            f"{where}: found {found}, expected a float tensor [{rows}, 19, 2]: one row for each line of the list"
+        )
+    points = points.float().numpy() / np.float32(FRAME)
+    if np.nanmax(np.abs(points), initial=0) > 2:
+        raise DataError(
+            f"{where}: points up to {np.nanmax(np.abs(points)) * FRAME:.0f}, expected pixels from 0 to {FRAME}"
+        )
+    points[~np.isfinite(points).all((1, 2))] = np.nan
+    return points
+
+
+def coverage(points: np.ndarray, file: str) -> str:
+    """What a data card says of landmarks: '68 points from x.npz, usable for 1,963 of 2,060 training images'."""
+    usable = int(np.isfinite(points).all((1, 2)).sum())
+    return f"{points.shape[1]} points from {file}, usable for {usable:,} of {len(points):,} training images"

@@ -1,0 +1,75 @@
+"""A job: one training run, named by the hash of everything that can change its result, and its random streams."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+PROTOCOL = 1
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling only; what a hash is taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest(value: Any, length: int = 20) -> str:
+    """The first `length` hexadecimal digits of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+
+
+def number(value: float | int | str) -> str:
+    """A number as the one decimal string that stands for it in an identity: 0.1 + 0.2 and 0.30 are both '0.3'."""
+    return format(float(value), ".12g")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run. Its fields are what can change the result; worker count, devices, paths and order cannot.
+
+    data: {name, fingerprint, landmarks}; landmarks is None for methods that do not use them. noise: {kind, rate,
+    version}; kind is its identity (`file:` and the hash of the list, for a list), rate a decimal string or None.
+    part: 'all', or 'correct' to train on the correctly labelled images only (a ceiling that no method can know).
+    scale: {name, version}. weights: 'random', 'sha256:...' or 'landmarks:...'.
+    overrides: parameters and recipe fields that differ from what is declared, as canonical strings.
+    """
+
+    method: str
+    method_version: int
+    data: dict[str, Any]
+    noise: dict[str, Any]
+    seed: int
+    precision: str
+    preset: str
+    scale: dict[str, Any]
+    weights: str
+    overrides: dict[str, str] = field(default_factory=dict)
+    holdout: bool = False
+    part: str = "all"
+    protocol: int = PROTOCOL
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def id(self) -> str:
+        return digest(self.spec)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def text(self) -> str:
+        """The job in a few words, for logs and progress."""
+        rate = self.noise["rate"]
+        words = [self.method, self.data["name"], self.noise["kind"] + (f" {rate}" if rate is not None else "")]
+        words += [f"{key}={value}" for key, value in self.overrides.items()]
+        words += ["correct labels only"] if self.part == "correct" else []
+        return " ".join([*words, f"seed {self.seed}"])
+
+
+def stream(*parts: Any) -> int:
+    """A 63-bit seed for one purpose, e.g. stream('augment', 'faces', seed, epoch)."""
+    text = canonical([str(part) for part in parts])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,0 +1,180 @@
+"""Run what is missing of a plan: start weights first, then the jobs, seeds outermost and the longest first."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark import hardware
+from benchmark.dispatch import CHILDREN, Outcome, dispatch
+from benchmark.job import digest
+from benchmark.plan import Plan, Planned
+from benchmark.store import Store
+
+COST = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.7}  # of a baseline run, where none is measured
+SECONDS = {"demo": 25.0, "paper": 900.0}  # a baseline run, where none is measured
+BYTES_A_RUN = {"demo": 90e3, "paper": 600e3}
+
+
+@dataclass
+class How:
+    """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed."""
+
+    workers: int
+    slots: list[list[str]] = field(default_factory=list)
+    limit: float | None = None
+    cluster: str | None = None
+    fail_fast: bool = False
+    retry_failed: bool = False
+
+
+def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
+    """The runs of this shard without a sound record."""
+    return [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0] and not store.done(run.job.id)]
+
+
+def expected_seconds(run: Planned, measured: dict[tuple, list[float]]) -> float:
+    """From finished runs of the same method, data and scale; else a rough guess from the methods' relative cost."""
+    spec = run.job
+    known = measured.get((spec.method, spec.data["name"], spec.scale["name"]))
+    if known:
+        return sum(known) / len(known)
+    images = run.resolved["data"].get("train_images", 12271)
+    share = 1.0 if spec.scale["name"] == "demo" else images / 12271 * run.resolved["recipe"]["epochs"] / 60
+    return SECONDS[spec.scale["name"]] * COST.get(spec.method, 1.5) * share
+
+
+def measured_seconds(store: Store) -> dict[tuple, list[float]]:
+    found: dict[tuple, list[float]] = {}
+    for record in store.records():
+        spec = record["spec"]
+        key = (spec["method"], spec["data"]["name"], spec["scale"]["name"])
+        found.setdefault(key, []).append(record["times"]["total"])
+    return found
+
+
+def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
+    """Run the given jobs; returns how each ended, by id."""
+    store = Store(plan.request.results)
+    for planned in todo:
+        if how.retry_failed:
+            store.forget_failures(planned.job.id)
+    measured = measured_seconds(store)
+    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected_seconds(planned, measured)))
+    outcomes: dict[str, Outcome] = {}
+    pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
+    requests = [pretraining_request(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
+    seconds = sum(expected_seconds(planned, measured) for planned in todo)
+    bad_weights = {}
+    for outcome in dispatch(requests, how.workers, how.limit, None):
+        if outcome.status not in ("ok", "cached"):
+            bad_weights[outcome.id] = outcome.message
+    requests = []
+    for planned in todo:
+        weights = planned.pretraining and digest(planned.pretraining["path"])
+        if weights in bad_weights:
+            message = f"its start weights could not be made: {bad_weights[weights]}"
+            outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
+        else:
+            requests.append(job_request(planned, plan, how))
+    with progress(len(requests), seconds / max(1, how.workers)) as step:
+        for outcome in dispatch(requests, how.workers, how.limit, how.cluster):
+            outcomes[outcome.id] = outcome
+            step(outcome)
+            if how.fail_fast and outcome.status not in ("ok", "cached"):
+                CHILDREN.close()
+                break
+    return outcomes
+
+
+def job_request(planned: Planned, plan: Plan, how: How) -> dict[str, Any]:
+    job, store = planned.job, Store(plan.request.results)
+    return {
+        "id": job.id,
+        "task": "train",
+        "job": asdict(job),
+        "resolved": planned.resolved,
+        "place": planned.place,
+        "results": planned.place["results"],
+        "makes": str(store.path(job.id)),
+        "log": str(store.log(job.id)),
+        "slots": how.slots,
+        "command": f"python run_all.py --reproduce {job.id}",
+    }
+
+
+def pretraining_request(weights: dict[str, Any], plan: Plan, how: How) -> dict[str, Any]:
+    key = digest(weights["path"])
+    return {
+        "id": key,
+        "task": "pretrain",
+        "pretrain": weights,
+        "results": str(plan.request.results),
+        "makes": weights["path"],
+        "log": str(Store(plan.request.results).log(key)),
+        "slots": how.slots,
+    }
+
+
+@contextlib.contextmanager
+def progress(total: int, seconds: float) -> Iterator[Any]:
+    """One line for the matrix on a terminal (done, running, failed, time left); nothing elsewhere."""
+    start, counts = time.monotonic(), {"done": 0, "failed": 0}
+    shown = sys.stderr.isatty()
+
+    def draw() -> None:
+        done = counts["done"] + counts["failed"]
+        left = (time.monotonic() - start) * (total - done) / done if done else seconds
+        text = f"{counts['done']}/{total} done, {counts['failed']} failed, about {duration(left)} left"
+        print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
+
+    def step(outcome: Outcome) -> None:
+        counts["done" if outcome.status in ("ok", "cached") else "failed"] += 1
+        if shown:
+            draw()
+
+    if shown and total:
+        draw()
+    yield step
+    if shown and total:
+        print(file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """1:05:09, 5:09 or 9 s."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+
+
+def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **options: Any) -> How:
+    """`--workers auto`: one single-threaded process a core on a CPU, one a slot on GPUs."""
+    slots = hardware.slots(devices, per_gpu) if device == "cuda" else []
+    count = (len(slots) or hardware.cores()) if workers == "auto" else int(workers)
+    return How(workers=count, slots=slots, **options)
+
+
+def preflight(todo: list[Planned], store: Store) -> None:
+    """Find out before any training what would fail in every job: weights that do not fit, a folder one cannot write."""
+    from benchmark.settings import Usage
+
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        (store.root / ".writable").touch()
+    except OSError as error:
+        raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
+    checked = set()
+    for planned in todo:
+        path, backbone = planned.place["weights"], planned.resolved["recipe"]["backbone"]
+        if path and not planned.pretraining and (path, backbone) not in checked:
+            from methods.backbones import BACKBONES
+            from methods.weights import load_backbone
+
+            try:
+                load_backbone(BACKBONES[backbone](1 if planned.job.scale["name"] == "demo" else 3), path)
+            except (ValueError, OSError) as error:
+                raise Usage(f"--weights: {error}") from None
+            checked.add((path, backbone))

@@ -1,0 +1,250 @@
+"""From what was asked to the jobs that answer it."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import noise
+from benchmark import cache, cards, datasets, resolve, scale
+from benchmark.datasets.base import DataError
+from benchmark.experiments import PAPER_FIVE, RATES, Experiment, Row
+from benchmark.job import Job, digest, number
+from benchmark.settings import Usage, dataset_options, one_of
+
+PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
+
+
+@dataclass
+class Request:
+    """What was typed, checked: one field an option (docs/command-line.md)."""
+
+    experiments: list[Experiment]
+    data: dict[str, Path]
+    datasets: list[str]
+    methods: list[str] | None
+    noise: list[str] | None
+    rates: list[str] | None
+    seeds: list[int] | None
+    sets: dict[str, str]
+    scale: str
+    preset: str
+    weights: str | None
+    precision: str
+    device: str
+    rule: str
+    floor: bool
+    methods_path: tuple[Path, ...]
+    results: Path
+    fast: bool = False
+    per_gpu: int = 1
+
+
+@dataclass
+class Planned:
+    """A job with what is needed to run it."""
+
+    job: Job
+    resolved: dict[str, Any]
+    place: dict[str, Any]
+    pretraining: dict[str, Any] | None = None
+
+
+@dataclass
+class Cell:
+    """One number of a table: the runs over seeds of a row, a data set and a noise."""
+
+    row: Row
+    title: str
+    dataset: str
+    noise: str
+    rate: str | None
+    runs: list[Planned] = field(default_factory=list)
+    reason: str = ""  # why there can be no runs
+    part: str = "table"  # 'table', or 'floor', 'clean' and 'correct' below it
+
+
+@dataclass
+class Plan:
+    """Everything that was asked for. data: {name: decoded data set}."""
+
+    request: Request
+    cards: dict[str, dict[str, Any]]
+    data: dict[str, cache.Data]
+    cells: dict[tuple[str, str], list[Cell]]
+
+    def runs(self) -> list[Planned]:
+        """Every run once, seeds outermost, in the order of the tables."""
+        unique = {run.job.id: run for cells in self.cells.values() for cell in cells for run in cell.runs}
+        return sorted(unique.values(), key=lambda run: run.job.seed)
+
+
+def make(request: Request, progress: Any = None) -> Plan:
+    """Open the data, check every name, and list the jobs; raises Usage."""
+    known = cards.read(request.results, request.methods_path)
+    for method in request.methods or []:
+        one_of("--methods", "method", method, known)
+    found = datasets.classes(request.methods_path)
+    data = {name: open_data(found[name](), request, progress) for name in request.datasets}
+    plan = Plan(request, known, data, {})
+    for experiment in request.experiments:
+        plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+    return plan
+
+
+def open_data(dataset: Any, request: Request, progress: Any) -> cache.Data:
+    path = request.data.get(dataset.name)
+    if dataset.needs_path and path is None:
+        hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
+        raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
+    options = dataset_options(dataset, request.sets)
+    try:
+        return cache.open_data(dataset, path, options, request.results / "data", progress)
+    except DataError as error:
+        raise Usage(str(error)) from None
+
+
+def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
+    """The cells of one table or figure, in reading order."""
+    request, found = plan.request, []
+    kinds = noise_asked(experiment, request)
+    rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
+    extra = [m for m in request.methods or [] if m not in PAPER_FIVE and experiment.kind == "table"]
+    rows += [Row(method) for method in extra]
+    for data in plan.data.values():
+        for kind, rates in kinds.items():
+            for rate in rates or (None,):
+                found += [cell(row, data, kind, rate, plan) for row in rows]
+        if request.floor and experiment.kind == "table":
+            found += floor_cells(data, kinds, plan)
+    return found
+
+
+def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str, ...]]:
+    """{kind: rates}: the experiment's own, narrowed or widened by `--noise` and `--rates`."""
+    rated = next((rates for rates in experiment.noise.values() if rates), RATES)
+    rates = tuple(request.rates or rated)
+    return {kind: rates if noise_kind(kind, request).rated else () for kind in request.noise or experiment.noise}
+
+
+def noise_kind(kind: str, request: Request) -> Any:
+    try:
+        return noise.find(kind, request.methods_path)
+    except ValueError as error:
+        raise Usage(f"--noise: {error}") from None
+
+
+def floor_cells(data: cache.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[Cell]:
+    """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
+    found = [
+        cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
+        for kind, rates in kinds.items()
+        for rate in rates or (None,)
+    ]
+    return [*found, cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
+
+
+def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
+    request, card = plan.request, plan.cards[row.method]
+    made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
+    needs = noise_kind(kind, request).needs
+    if "votes" in needs and data.train.votes is None:
+        if request.noise:
+            raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
+        made.reason = "no votes"
+    elif card["needs_landmarks"] and data.train.landmarks is None:
+        fix = f"run python -m benchmark.landmarks {data.name}, or leave {card['title']} out with --methods"
+        raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
+    else:
+        seeds = request.seeds if request.seeds is not None else range(3 if request.scale == "demo" else 5)
+        made.runs = [planned(row, data, kind, rate, seed, plan, part) for seed in seeds]
+    return made
+
+
+def planned(row: Row, data: cache.Data, kind: str, rate: str | None, seed: int, plan: Plan, part: str) -> Planned:
+    """One run: its job, its resolved settings and where its inputs lie."""
+    request, card = plan.request, plan.cards[row.method]
+    holdout = request.rule == "noisy_val"
+    images = training_images(data, request.scale, holdout)
+    settings, overrides = resolve.resolve(
+        plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
+    )
+    weights, pretraining = start_weights(data, settings["recipe"]["backbone"], request)
+    job = Job(
+        method=row.method,
+        method_version=card["version"],
+        data={
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
+        },
+        noise={
+            "kind": noise_kind(kind, request).identity(),
+            "rate": None if rate is None else number(rate),
+            "version": noise_kind(kind, request).version,
+        },
+        seed=seed,
+        precision=request.precision,
+        preset=request.preset,
+        scale={"name": request.scale, "version": scale.DEMO_VERSION if request.scale == "demo" else 1},
+        weights=weights["identity"],
+        overrides=overrides,
+        holdout=holdout,
+        part="correct" if part == "correct" else "all",
+    )
+    place = {
+        "results": str(request.results),
+        "data": str(data.folder),
+        "weights": weights["path"],
+        "device": request.device,
+        "methods_path": [str(folder) for folder in request.methods_path],
+        "noise_argument": kind.partition(":")[2],
+        "fast": request.fast,
+        "jobs_on_card": request.per_gpu,
+        "checkpoint_seconds": float(os.environ.get("FER_CHECKPOINT_SECONDS", 30)),
+    }
+    facts = {"title": data.title, **data.card.get("facts", {})}
+    resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
+    return Planned(job, resolved, place, pretraining)
+
+
+def training_images(data: cache.Data, scale_name: str, holdout: bool) -> int:
+    from benchmark.labels import HELD_OUT
+
+    n = len(data.train.labels)
+    n = min(n, scale.TRAIN_IMAGES) if scale_name == "demo" else n
+    return n - int(n * HELD_OUT) if holdout else n
+
+
+def start_weights(data: cache.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
+    choice = request.weights or ("landmarks" if request.scale == "demo" else "random")
+    if choice == "landmarks" and data.train.landmarks is None:
+        if request.weights:
+            raise Usage(
+                f"--weights landmarks: {data.name} has no landmarks; run python -m benchmark.landmarks {data.name}"
+            )
+        choice = "random"
+    if choice == "random":
+        return {"identity": "random", "path": None, "text": "random weights"}, None
+    if choice == "landmarks":
+        demo = request.scale == "demo"
+        made_from = [scale.PRETRAINING_VERSION, data.fingerprint, data.landmark_fingerprint, backbone, request.scale]
+        key = digest(made_from, 16)
+        path = request.results / "weights" / f"{key}.pt"
+        text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
+        how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "demo": demo}
+        how |= {"device": request.device, "precision": request.precision}
+        return {"identity": f"landmarks:{key}", "path": str(path), "text": text}, how
+    path = Path(choice)
+    try:
+        sha = file_hash(path)
+    except OSError as error:
+        raise Usage(f"--weights {path}: {error.strerror}; give a checkpoint, 'landmarks' or 'random'") from None
+    return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}, None
+
+
+def file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,105 @@
+"""What was typed, checked against what exists: names, values, and `--set NAME.option=value`."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+
+class Usage(ValueError):
+    """Wrong arguments or unusable input; the message is the one line that is printed before anything is trained."""
+
+
+def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:
+    """`value` if it is known, else a Usage error with the nearest valid name."""
+    names = sorted(known)
+    if value in names:
+        return value
+    near = difflib.get_close_matches(value, names, 1, 0.5)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.")
+
+
+def parse_sets(texts: list[str], methods: Iterable[str], datasets: Iterable[str]) -> dict[str, str]:
+    """['lanet.confidence=0.8', ...] as {'lanet.confidence': '0.8'}; the part before the dot is checked here."""
+    found = {}
+    for text in texts:
+        matched = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
+        if not matched:
+            raise Usage(f"--set {text}: expected NAME.option=value, for example lanet.confidence=0.8")
+        name, option, value = matched.groups()
+        one_of(
+            f"--set {text}",
+            "method, data set, 'recipe' or 'backbone'",
+            name,
+            {*methods, *datasets, "recipe", "backbone"},
+        )
+        found[f"{name}.{option}"] = value
+    return found
+
+
+def typed(key: str, text: Any, like: Any) -> Any:
+    """A typed value from what was typed, of the type of the default `like`; raises Usage."""
+    if not isinstance(text, str):
+        return text
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if isinstance(like, int):
+            return int(text)
+        if isinstance(like, float):
+            value = float(text)
+            if value != value or value in (float("inf"), float("-inf")):
+                raise ValueError
+            return value
+        if like is None:
+            return None if text.lower() == "none" else float(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
+        if isinstance(like, list | tuple):
+            return [float(part) for part in text.split(",")]
+    except (ValueError, KeyError):
+        kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(
+            type(like).__name__, "numbers"
+        )
+        raise Usage(f"--set {key}={text}: expected {kind} (default {like})") from None
+    return text
+
+
+def spelled(value: Any) -> str:
+    """A value as the one string that stands for it in an identity."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return format(value, ".12g")
+    return ",".join(map(spelled, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
+    """A data set's frozen options from `--set DATASET.option=value`."""
+    known = {f.name: f.default for f in dataclasses.fields(dataset.Options)}
+    chosen = {}
+    for key, text in sets.items():
+        name, option = key.split(".", 1)
+        if name == dataset.name:
+            one_of(f"--set {key}={text}", f"option of {name}", option, known)
+            chosen[option] = typed(key, text, known[option])
+    try:
+        return dataset.Options(**chosen)
+    except ValueError as error:
+        raise Usage(f"--set {dataset.name}: {error}") from None
+
+
+def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
+    """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
+    option = {"lr": "optimiser.lr", "head_lr": "optimiser.head_lr", "weight_decay": "optimiser.weight_decay"}.get(
+        option, option
+    )
+    *parents, leaf = option.split(".")
+    part = tree
+    for name in parents:
+        one_of(f"--set {key}={text}", "part of a recipe", name, [k for k, v in part.items() if isinstance(v, dict)])
+        part = part[name]
+    one_of(f"--set {key}={text}", "recipe field", leaf, [k for k, v in part.items() if not isinstance(v, dict)])
+    old = part[leaf]
+    part[leaf] = typed(key, text, old)
+    return old, part[leaf]

@@ -1,0 +1,215 @@
+"""What was measured, on disk: one file a run, written whole or not at all, never changed.
+
+    <root>/ab/<id>.json, .npz      the record and its arrays
+    <root>/failures/<id>-<n>.json  why attempt n failed
+    <root>/attempts/<id>/<n>       made before attempt n starts; holds the launch that started it
+    <root>/checkpoints/<id>.pt     where an interrupted run goes on
+    <root>/locks/<id>              locked (flock) by the one process that trains the job; the lock ends with it
+    <root>/noise/<hash>.npz        flipped labels, shared by all methods of a cell
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.job import digest
+
+SCHEMA = 1
+
+
+class Refused(ValueError):
+    """A record that is not what its name says; the message is one line."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file aside, flush it to disk and move it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+class Store:
+    """The records under one folder. refused: {job id: why its record was not taken for one}."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self.refused: dict[str, str] = {}
+
+    def path(self, job_id: str) -> Path:
+        return self.root / job_id[:2] / f"{job_id}.json"
+
+    def checkpoint(self, job_id: str) -> Path:
+        return self.root / "checkpoints" / f"{job_id}.pt"
+
+    def log(self, job_id: str) -> Path:
+        return self.root / "logs" / f"{job_id}.log"
+
+    def lock(self, job_id: str) -> Path:
+        return self.root / "locks" / job_id
+
+    def read(self, job_id: str) -> dict[str, Any] | None:
+        """The record of a job, None if there is none; raises Refused if it is not what its name says."""
+        path = self.path(job_id)
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return check(text, job_id, path)
+
+    def done(self, job_id: str) -> bool:
+        """Whether a sound record with its arrays is there; why a file is not taken for one is kept in `refused`."""
+        try:
+            return self.read(job_id) is not None and self.path(job_id).with_suffix(".npz").exists()
+        except Refused as error:
+            self.refused[job_id] = str(error)
+            return False
+
+    def write(self, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Keep a finished run: arrays first, so that a record never stands without them.
+
+        A sound record stays as it is; one that was refused is kept under another name.
+        """
+        if self.done(record["id"]):
+            return
+        path = self.path(record["id"])
+        if path.exists():
+            self.set_aside(record["id"])
+        content = arrays_bytes(arrays)
+        record["arrays"] = digest_bytes(content)
+        record["hash"] = content_hash(json.loads(json.dumps(record)))
+        write_bytes(path.with_suffix(".npz"), content)
+        write_json(path, record)
+
+    def set_aside(self, job_id: str) -> None:
+        """Move a record out of the way (`--force`); what was measured stays on disk under another name."""
+        for path in (self.path(job_id), self.path(job_id).with_suffix(".npz")):
+            if path.exists():
+                os.replace(path, path.with_name(f"{path.name}.{time.time_ns()}.old"))
+
+    def begin_attempt(self, job_id: str, launch: str = "") -> int:
+        """Count an attempt before it starts; returns its number, from 1."""
+        folder = self.root / "attempts" / job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        n = self.attempts(job_id) + 1
+        while True:
+            try:
+                with open(folder / str(n), "x") as file:
+                    file.write(launch)
+                return n
+            except FileExistsError:
+                n += 1
+
+    def attempts(self, job_id: str) -> int:
+        folder = self.root / "attempts" / job_id
+        return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+    def kills(self, job_id: str, launch: str) -> int:
+        """Attempts that were killed: those that say so, and those of this launch that ended without a word.
+
+        An attempt of another launch without a word is no evidence against the job: its launcher was interrupted.
+        """
+        count = 0
+        for path in (self.root / "attempts" / job_id).glob("[0-9]*"):
+            failure = self.failure_of(job_id, int(path.name))
+            count += failure["class"] == "killed" if failure else path.read_text() == launch
+        return count
+
+    def fail(self, job_id: str, attempt: int, failure: dict[str, Any]) -> None:
+        write_json(self.root / "failures" / f"{job_id}-{attempt}.json", {"id": job_id, "attempt": attempt, **failure})
+
+    def failure_of(self, job_id: str, attempt: int) -> dict[str, Any] | None:
+        """Why one attempt failed; None if it did not, or its failure record cannot be read."""
+        try:
+            failure = json.loads((self.root / "failures" / f"{job_id}-{attempt}.json").read_bytes())
+            return failure if isinstance(failure["class"], str) else None
+        except (ValueError, OSError, KeyError, TypeError):
+            return None
+
+    def failure(self, job_id: str) -> dict[str, Any] | None:
+        """The latest failure of a job, None if it never failed."""
+        numbers = [path.stem.split("-")[1] for path in (self.root / "failures").glob(f"{job_id}-*.json")]
+        for number in sorted((int(n) for n in numbers if n.isdigit()), reverse=True):
+            failure = self.failure_of(job_id, number)
+            if failure:
+                return failure
+        return None
+
+    def sweep(self, job_id: str) -> None:
+        """Remove what a killed attempt had half written; only for who holds the job's lock."""
+        for path in (self.path(job_id), self.path(job_id).with_suffix(".npz"), self.checkpoint(job_id)):
+            for left in path.parent.glob(f".{path.name}.*"):
+                left.unlink(missing_ok=True)
+
+    def finish(self, job_id: str) -> None:
+        """Remove what only a run in progress needs; only for who holds the job's lock."""
+        self.checkpoint(job_id).unlink(missing_ok=True)
+        self.lock(job_id).unlink(missing_ok=True)
+
+    def forget_failures(self, job_id: str) -> None:
+        """Start counting anew (`--retry-failed`); the failure records stay under another name."""
+        for path in (self.root / "failures").glob(f"{job_id}-*.json"):
+            os.replace(path, path.with_suffix(f".{time.time_ns()}.old"))
+        for path in (self.root / "attempts" / job_id).glob("*"):
+            path.unlink(missing_ok=True)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every sound record, in the order of ids."""
+        found = []
+        for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*.json")):
+            try:
+                found.append(check(path.read_bytes(), path.stem, path))
+            except Refused as error:
+                self.refused[path.stem] = str(error)
+            except OSError as error:
+                self.refused[path.stem] = f"{path}: {error.strerror}"
+        return found
+
+
+def digest_bytes(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def content_hash(record: dict[str, Any]) -> str:
+    """The hash of all of a record but the hash itself, as it is read back from JSON."""
+    return digest({key: value for key, value in record.items() if key != "hash"})
+
+
+def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
+    """A record as parsed JSON; raises Refused where it is broken, or is not what it or its name says."""
+    try:
+        record = json.loads(text)
+        spec, status, said = record["spec"], record["status"], record["hash"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused(f"{path}: not a whole record ({type(error).__name__}: {error}); the job has to run again") from None
+    if record.get("id") != job_id or digest(spec) != job_id:
+        raise Refused(f"{path}: field 'spec' does not hash to the record's name; the job has to run again")
+    if content_hash(record) != said:
+        raise Refused(f"{path}: its content does not hash to its field 'hash' (edited?); the job has to run again")
+    if status != "ok" or record.get("schema") != SCHEMA:
+        raise Refused(f"{path}: schema {record.get('schema')!r}, status {status!r}; expected {SCHEMA} and 'ok'")
+    return record

@@ -1,0 +1,237 @@
+"""The door: a tiny real matrix from arguments to a table, resumed, drawn again, and every way to mistype it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHORT = ["--set", "recipe.epochs=2", "--weights", "random"]
+
+
+def run_all(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "run_all.py"), *arguments]
+    clean = {key: value for key, value in os.environ.items() if key != "FER_DATA"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean | environment, timeout=280)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder that holds the decoded faces, so that they are drawn once for all tests."""
+    return tmp_path_factory.mktemp("shared") / "runs"
+
+
+def records(results: Path) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text()) for path in results.glob("??/*.json") if len(path.stem) == 20}
+
+
+def without_times(record: dict) -> dict:
+    return {key: record[key] for key in ("spec", "resolved", "noise", "metrics", "history", "arrays")}
+
+
+def baseline(shared: Path, *more: str) -> list[str]:
+    return ["--table", "1", "--methods", "baseline", *SHORT, "--results", str(shared), *more]
+
+
+def test_a_tiny_matrix_ends_in_a_table_and_the_second_call_trains_nothing(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = baseline(shared, "--rates", "0.1", "0.3", "--seeds", "0", "1", "--out", str(out))
+    first = run_all(*arguments)
+    assert first.returncode == 0, first.stderr
+    made = records(shared)
+    assert len(made) >= 4
+    for record in made.values():
+        assert record["status"] == "ok" and len(record["history"]["test_accuracy"]) == 2
+        assert 0 < record["metrics"]["last"] < 1
+        assert abs(record["noise"]["realised"] - record["noise"]["nominal"]) < 0.05
+    for suffix in ("md", "tex", "csv", "html"):
+        assert "Baseline" in (out / f"table1.{suffix}").read_text()
+    start = time.monotonic()
+    again = run_all(*arguments)
+    assert again.returncode == 0 and time.monotonic() - start < 60
+    assert {key: without_times(r) for key, r in records(shared).items()} == {
+        key: without_times(r) for key, r in made.items()
+    }
+    assert (out / "table1.md").read_text() in again.stdout or "Baseline" in again.stdout
+
+
+def test_drawing_imports_no_torch(shared: Path, tmp_path: Path) -> None:
+    arguments = baseline(shared, "--rates", "0.1", "--seeds", "0", "--draw", "--out", str(tmp_path))
+    code = (
+        "import sys; from benchmark.cli import main; status = main(sys.argv[1:]);"
+        "assert not {'torch', 'torchvision', 'cv2', 'matplotlib'} & set(sys.modules), 'imported'; sys.exit(status)"
+    )
+    assert run_all(*baseline(shared, "--rates", "0.1", "--seeds", "0", "--out", str(tmp_path))).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_same_job_gives_the_same_bits_with_one_and_two_workers(shared: Path, tmp_path: Path) -> None:
+    made = {}
+    for workers in ("1", "2"):
+        results = tmp_path / workers
+        results.mkdir()
+        (results / "data").symlink_to(shared / "data") if (shared / "data").exists() else None
+        done = run_all(
+            *baseline(results, "--rates", "0.3", "--seeds", "0", "1", "--workers", workers, "--out", str(tmp_path))
+        )
+        assert done.returncode == 0, done.stderr
+        made[workers] = {key: without_times(record) for key, record in records(results).items()}
+    assert made["1"] == made["2"] and len(made["1"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["baseline", "scn", "rul", "eac", "lanet"])
+def test_a_killed_run_goes_on_to_the_same_bits(shared: Path, tmp_path: Path, method: str) -> None:
+    arguments = ["--table", "1", "--methods", method, "--rates", "0.3", "--seeds", "0", "--set", "recipe.epochs=4"]
+    arguments += ["--weights", "random", "--out", str(tmp_path)]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for results in (whole, killed):
+        results.mkdir()
+        (results / "data").symlink_to(shared / "data") if (shared / "data").exists() else None
+    assert run_all(*arguments, "--results", str(whole)).returncode == 0
+    environment = os.environ | {"FER_CHECKPOINT_SECONDS": "0"}
+    command = [sys.executable, str(ROOT / "run_all.py"), *arguments, "--results", str(killed)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(killed.glob("checkpoints/*.pt")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(killed.glob("checkpoints/*.pt")) and not records(killed)
+    assert run_all(*arguments, "--results", str(killed)).returncode == 0
+    one, two = records(whole), records(killed)
+    assert {key: without_times(r) for key, r in one.items()} == {key: without_times(r) for key, r in two.items()}
+    assert not list(killed.glob("checkpoints/*"))
+
+
+def test_no_child_outlives_a_killed_launcher(shared: Path, tmp_path: Path) -> None:
+    results = tmp_path / "runs"
+    results.mkdir()
+    (results / "data").symlink_to(shared / "data") if (shared / "data").exists() else None
+    arguments = [
+        "--table",
+        "1",
+        "--methods",
+        "baseline",
+        "--seeds",
+        "0",
+        "--weights",
+        "random",
+        "--results",
+        str(results),
+    ]
+    process = subprocess.Popen([sys.executable, str(ROOT / "run_all.py"), *arguments], cwd=ROOT, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(results.glob("logs/*.log")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(2)
+    mark = str(results).encode()
+    alive = [
+        p for p in Path("/proc").glob("[0-9]*") if mark in read_quietly(p / "cmdline") + read_quietly(p / "environ")
+    ]
+    logs = {path: path.stat().st_size for path in results.glob("logs/*")}
+    time.sleep(0.5)
+    assert not alive and logs == {path: path.stat().st_size for path in results.glob("logs/*")}
+    assert not records(results)
+
+
+def read_quietly(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--table", "7"], "there is no table '7'"),
+        (["--table", "clear"], "did you mean 'clean'"),
+        (["--tabel", "1"], "--tabel"),
+        (["--table", "1", "--methods", "lanett"], "did you mean 'lanet'?"),
+        (["--table", "1", "--datasets", "ferpluss"], "did you mean 'ferplus'?"),
+        (["--table", "1", "--datasets", "ferplus"], "--data ferplus=PATH"),
+        (["--table", "1", "--data", "ferplus=/nowhere"], "/nowhere does not exist"),
+        (["--table", "1", "--data", "ferplus"], "expected NAME=PATH"),
+        (["--table", "1", "--seeds", "three"], "--seeds: 'three'"),
+        (["--table", "1", "--seeds", "4-0"], "no range"),
+        (["--table", "1", "--rates", "10"], "0.1 is 10 %"),
+        (["--table", "1", "--set", "lanet.confidense=0.8"], "did you mean 'confidence'"),
+        (["--table", "1", "--set", "lanet=0.8"], "expected NAME.option=value"),
+        (["--table", "1", "--set", "faces.colour=1"], "option of faces"),
+        (["--table", "1", "--noise", "symetric"], "symmetric"),
+        (["--table", "1", "--noise", "file:/nowhere"], "/nowhere"),
+        (["--table", "1", "--weights", "/nowhere.pth"], "/nowhere.pth"),
+        (["--table", "1", "--shard", "3/3"], "I from 0 to N-1"),
+        (["--table", "1", "--devices", "gpu"], "expected cpu, cuda"),
+        (["--table", "1", "--workers", "0"], "--workers"),
+        (["--plan"], "nothing to show"),
+        (["--reproduce", "ab"], "no record"),
+        (["--import", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_wrong_arguments_end_with_status_2_and_one_line(shared: Path, arguments: list[str], words: str) -> None:
+    done = run_all(*arguments, "--results", str(shared))
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_no_arguments_print_the_short_help() -> None:
+    done = run_all()
+    assert done.returncode == 0 and "--table 1" in done.stdout
+
+
+def test_the_plan_trains_nothing(tmp_path: Path, shared: Path) -> None:
+    done = run_all("--table", "1", "--plan", "--results", str(shared), "--seeds", "7")
+    assert done.returncode == 0, done.stderr
+    assert "15 jobs" in done.stdout and "lanet" in done.stdout and "seed 7" in done.stdout
+    assert not any(record["spec"]["seed"] == 7 for record in records(shared).values())
+
+
+def test_shards_share_the_jobs_and_draw_nothing(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = baseline(shared, "--rates", "0.1", "0.3", "--seeds", "0", "1", "--out", str(out))
+    for i in range(2):
+        done = run_all(*arguments, "--shard", f"{i}/2")
+        assert done.returncode == 0, done.stderr
+    assert not out.exists()
+    assert run_all(*arguments, "--draw").returncode == 0
+
+
+def test_reproduce_runs_a_job_again_and_finds_the_same_bits(shared: Path, tmp_path: Path) -> None:
+    assert run_all(*baseline(shared, "--rates", "0.1", "--seeds", "0", "--out", str(tmp_path))).returncode == 0
+    found = [
+        key for key, r in records(shared).items() if r["spec"]["noise"]["rate"] == "0.1" and r["spec"]["seed"] == 0
+    ]
+    done = run_all("--reproduce", found[0], "--results", str(shared))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same bits" in done.stdout
+
+
+def test_a_method_of_ones_own_fails_alone_and_is_named(shared: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "broken.py").write_text(
+        "from methods.baseline import Baseline\n\n\n"
+        "class Broken(Baseline):\n    name, title = 'broken', 'Broken'\n\n"
+        "    def loss(self, batch):\n        raise RuntimeError('a fault of its own')\n"
+    )
+    arguments = ["--table", "1", "--methods", "baseline", "broken", *SHORT, "--rates", "0.1", "--seeds", "0"]
+    arguments += ["--results", str(shared), "--methods-path", str(own), "--out", str(tmp_path)]
+    done = run_all(*arguments)
+    assert done.returncode == 1
+    assert "a fault of its own" in done.stderr and "--reproduce" in done.stderr
+    assert "Baseline" in (tmp_path / "table1.md").read_text()
+    failure = next(iter((shared / "failures").glob("*.json")))
+    assert json.loads(failure.read_text())["class"] == "error"
