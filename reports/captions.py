@@ -1,0 +1,100 @@
+"""What a table or figure stands on, in sentences, from the records that it shows."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from reports.cells import Cell
+from reports.published import DATASETS, SOURCES
+from reports.records import RULES, class_names, title
+
+
+def dataset_title(cells: list[Cell], name: str) -> str:
+    """The data set's name in tables: the records' own, else the paper's, else as typed."""
+    record = next((record for cell in cells if cell.dataset == name for record in cell.records), None)
+    return title(record) if record else DATASETS.get(name, name)
+
+
+def noise_text(noise: str, rate: str | None) -> str:
+    """asymmetric noise, 10 %"""
+    words = {"none": "no added noise", "votes": "labels drawn from people's votes"}.get(noise, f"{noise} noise")
+    return words if rate is None else f"{words}, {100 * float(rate):g} %"
+
+
+def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
+    """Sentences on seeds, data, network, weights, scale, precision, noise and hardware; rule: None without accuracies."""
+    records = [record for cell in cells for record in cell.records]
+    if not records:
+        return ["Nothing was measured here yet."]
+    resolved = [record["resolved"] for record in records]
+    specs = [record["spec"] for record in records]
+    backbones = unique(part.get("recipe", {}).get("backbone") for part in resolved)
+    weights = unique(part.get("weights", {}).get("text") for part in resolved)
+    notes = unique(note for part in resolved for note in part.get("scale_notes", []))
+    asked = f"n = {max(len(cell.ids) for cell in cells)} seeds unless noted"
+    return [
+        f"Accuracy: {RULES[rule]}; {asked}, ± is the sample standard deviation." if rule else f"{asked}.",
+        *(data_text(cells, name) for name in unique(cell.dataset for cell in cells if cell.records)),
+        f"Backbone {' and '.join(backbones) or 'not recorded'}; start: {'; '.join(weights) or 'not recorded'}.",
+        f"Recipes: {', '.join(unique(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
+        f"{', '.join(unique(spec.get('scale', {}).get('name') for spec in specs))} scale; "
+        f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
+        *(f"{note[:1].upper()}{note[1:]}." for note in notes),
+        *realised_text(cells),
+        *hardware_text(records),
+    ]
+
+
+def data_text(cells: list[Cell], name: str) -> str:
+    """FERPlus: 8 classes, majority rule, Train+Valid, 25,045 training and 3,137 test images."""
+    record = next(record for cell in cells if cell.dataset == name for record in cell.records)
+    data = record["resolved"].get("data", {})
+    words = [f"{len(class_names(record))} classes"]
+    words += [str(data[key]) for key in ("label_rule", "train_set") if data.get(key)]
+    if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
+        words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
+    return f"{title(record)}: {', '.join(words)}."
+
+
+def realised_text(cells: list[Cell]) -> list[str]:
+    """Nominal and realised rates by data set, mean over seeds."""
+    sentences = []
+    for name in unique(cell.dataset for cell in cells):
+        rates = {}
+        for cell in cells:
+            if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
+                rates.setdefault((cell.noise, cell.rate), cell.realised)
+        if rates:
+            shown = [
+                f"{100 * got:.1f} %" + (f" for {100 * float(rate):g} %" if rate else f" ({noise})")
+                for (noise, rate), got in rates.items()
+            ]
+            sentences.append(
+                f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(shown)}."
+            )
+    return sentences
+
+
+def hardware_text(records: list[dict[str, Any]]) -> list[str]:
+    """Named only where a table mixes machines."""
+    counts = Counter(str(record["provenance"].get("hardware")) for record in records)
+    if len(counts) < 2:
+        return []
+    return [f"Mixed hardware: {', '.join(f'{name} ({many} runs)' for name, many in counts.most_common())}."]
+
+
+def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
+    """Where the printed values come from; also: noise kinds of columns that were not run."""
+    noises = unique([*(cell.noise for cell in cells if cell.published), *also])
+    sources = [SOURCES[noise] for noise in noises if noise in SOURCES]
+    if not sources:
+        return []
+    return [
+        f"Published: {'; '.join(sources)}. Other start weights and, for some rows, the best epoch; not comparable without "
+        "that in mind. Difference: measured minus published, in points."
+    ]
+
+
+def unique(values: Iterable[Any]) -> list[str]:
+    """The different texts in the order of their first appearance, without empty ones."""
+    return list(dict.fromkeys(str(value) for value in values if value not in (None, "")))

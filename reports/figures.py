@@ -1,0 +1,174 @@
+"""Figures: accuracy against a parameter (Figure 1, tau, omega), and the frame that every figure is written in."""
+
+import io
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports import Options, stem
+from reports.captions import dataset_title, foundation, noise_text, unique
+from reports.cells import Cell, read_cells
+from reports.records import Records
+from reports.tables import gaps
+
+# Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
+STYLES = (("#123a6b", "-", "o"), ("#b3471b", "--", "s"), ("#7a9a3a", ":", "^"), ("#8a6fae", "-.", "D"))
+SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+INK, SOFT = "#222222", "#777777"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An axis: the supplement's symbol, what it is here, the published value, and whether the axis is logarithmic."""
+
+    symbol: str
+    words: str
+    published: float
+    mark: str
+    log: bool = False
+
+
+PARAMETERS = {
+    "confidence": Parameter("δ", "confidence threshold", 0.7, "published default"),
+    "landmark_weight": Parameter("α", "weight of the landmark loss (assumed)", 1.0, "published default", log=True),
+    "contrastive_weight": Parameter(
+        "β", "weight of the contrastive loss (assumed)", 0.1, "published default", log=True
+    ),
+    "temperature": Parameter("τ", "temperature", 0.1, "published best"),
+    "label_momentum": Parameter("ω", "momentum of the label distributions", 0.9, "published best"),
+}
+NOTES = {
+    "1": "The supplement names two loss weights and the method has three: that α is the weight of the landmark loss and β "
+    "that of the contrastive loss is an assumption, and the values on all three axes are ours.",
+    "tau": "Grid and best value as in section B of the supplement; the noise level is ours.",
+    "omega": "Grid and best value as in section B of the supplement; the noise level is ours.",
+}
+TITLES = {"1": "Accuracy against δ, α and β", "tau": "Accuracy against the temperature τ"}
+TITLES["omega"] = "Accuracy against the label momentum ω"
+
+
+@dataclass
+class Drawing:
+    """A figure not rendered yet. render: makes the matplotlib figure."""
+
+    name: str
+    title: str
+    caption: str
+    render: Callable[[], Any]
+    gaps: list[str] = field(default_factory=list)
+
+    def write(self, out: Path) -> list[Path]:
+        """<name>.pdf with embedded fonts, and <name>.png."""
+        import matplotlib as mpl
+
+        with mpl.rc_context(SETTINGS):
+            figure = self.render()
+            paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
+            figure.savefig(paths[0], metadata={"CreationDate": None, "Title": self.title}, bbox_inches="tight")
+            figure.savefig(paths[1], dpi=160, bbox_inches="tight")
+        return paths
+
+    def png(self) -> bytes:
+        import matplotlib as mpl
+
+        content = io.BytesIO()
+        with mpl.rc_context(SETTINGS):
+            self.render().savefig(content, format="png", dpi=130, bbox_inches="tight")
+        return content.getvalue()
+
+
+def figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
+    """Any figure by its name; raises ReportError."""
+    if what["name"] == "2":
+        from reports.gallery import gallery
+
+        return gallery(what, records, options)
+    return sweep_figure(what, records, options)
+
+
+def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
+    """A figure that belongs to no window system and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(made)
+    return made
+
+
+def parameter_value(cell: Cell) -> tuple[str, float] | None:
+    """('confidence', 0.7) of a cell whose label is 'confidence=0.7' (or 'lanet.confidence=0.7'); None without one."""
+    name, equals, value = (cell.label or "").rpartition("=")
+    try:
+        return (name.rpartition(".")[2], float(value)) if equals else None
+    except ValueError:
+        return None
+
+
+def sweep_figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
+    """A panel a parameter, a line a noise level, a row of panels a data set."""
+    cells = [cell for cell in read_cells(what, records, options.rule) if parameter_value(cell)]
+    number = f"Figure {what['name']}. " if what["name"].isdigit() else ""
+    title = number + (what.get("title") or TITLES.get(what["name"], what["name"]))
+    marked = (
+        "The vertical line is the published value; lines are means over seeds, bands one sample standard deviation."
+    )
+    few = [f"{c.where} at {c.label}: n = {c.n} of {len(c.ids)}" for c in cells if c.n < len(c.ids)]
+    sentences = [f"{title}.", NOTES.get(what["name"], ""), marked, *foundation(cells, options.rule)]
+    sentences += [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
+    note = NOTES.get(what["name"], "")
+    render = lambda: draw_sweep(cells, note)  # noqa: E731
+    return Drawing(stem(what), title, " ".join(s for s in sentences if s), render, gaps(cells))
+
+
+def draw_sweep(cells: list[Cell], note: str) -> Any:
+    datasets = unique(cell.dataset for cell in cells) or [""]
+    names = unique(parameter_value(cell)[0] for cell in cells) or [""]
+    made = new_figure(3.1 * len(names) + 0.6, 2.7 * len(datasets) + 0.7)
+    grid = made.subplots(len(datasets), len(names), squeeze=False)
+    for row, dataset in enumerate(datasets):
+        for column, name in enumerate(names):
+            axes = grid[row][column]
+            here = [c for c in cells if c.dataset == dataset and parameter_value(c)[0] == name and c.values]
+            draw_panel(axes, name, here)
+            axes.set_ylabel(f"{plain(dataset_title(cells, dataset))}: accuracy (%)" if column == 0 else "")
+    lines, labels = grid[0][0].get_legend_handles_labels()
+    if lines:
+        made.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
+    return made
+
+
+def plain(text: str) -> str:
+    """Text of others without matplotlib's mathematics."""
+    return text.replace("$", r"\$")
+
+
+def draw_panel(axes: Any, name: str, cells: list[Cell]) -> None:
+    """Accuracy against one parameter."""
+    known = PARAMETERS.get(name, Parameter(plain(name), "", float("nan"), ""))
+    axes.set_xlabel(f"{known.symbol}  {known.words}")
+    if not cells:
+        axes.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=axes.transAxes)
+        axes.set_xticks([]), axes.set_yticks([])
+        return
+    levels = dict.fromkeys((cell.noise, cell.rate) for cell in cells)
+    for (noise, rate), (colour, dash, marker) in zip(levels, STYLES * len(levels)):
+        line = sorted(
+            (parameter_value(c)[1], c.mean, c.std or 0.0) for c in cells if (c.noise, c.rate) == (noise, rate)
+        )
+        x, mean, std = np.array(line).T
+        axes.plot(x, mean, dash, color=colour, marker=marker, markersize=4.5, label=plain(noise_text(noise, rate)))
+        axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
+    axes.axvline(known.published, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom", "fontsize": 6.5, "color": SOFT}
+    axes.annotate(known.mark, (known.published, 1.01), **place)
+    ticks = sorted({parameter_value(cell)[1] for cell in cells})
+    if known.log and ticks[0] > 0:
+        axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()

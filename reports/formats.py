@@ -1,0 +1,109 @@
+"""A table as Markdown, LaTeX (booktabs), CSV and HTML. Names and reasons come from others' files and are escaped."""
+
+import csv
+import io
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from reports.tables import Block, Entry, Table
+
+LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+LATEX |= {character: "\\" + character for character in "&%$#_{}"}
+LATEX |= {"±": r"$\pm$", "–": "--", "−": "$-$", "†": r"\textdagger{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+LATEX |= {"δ": r"$\delta$", "α": r"$\alpha$", "β": r"$\beta$", "τ": r"$\tau$", "ω": r"$\omega$"}
+
+
+def write(table: Table, out: Path) -> list[Path]:
+    """<name>.md .tex .csv .html in `out`."""
+    texts = {"md": markdown(table), "tex": latex(table), "csv": csv_text(table), "html": html(table)}
+    paths = []
+    for suffix, text in texts.items():
+        paths.append(out / f"{table.name}.{suffix}")
+        paths[-1].write_text(text, encoding="utf-8", newline="")
+    return paths
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def markdown(table: Table) -> str:
+    parts = [f"### {markdown_text(table.title)}", *(markdown_block(block) for block in table.blocks)]
+    parts.append(" ".join(markdown_text(sentence) for sentence in table.caption))
+    parts += [markdown_text(note) for note in table.notes]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_text(text: str) -> str:
+    for character in "\\|*_`[]<>":
+        text = text.replace(character, "\\" + character if character not in "<>" else f"&{'lg'[character == '>']}t;")
+    return one_line(text)
+
+
+def markdown_block(block: Block) -> str:
+    rows = [[markdown_entry(entry) for entry in row] for row in block.rows]
+    lines = [[markdown_text(name) for name in block.columns], ["---", *["---:"] * (len(block.columns) - 1)], *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"**{markdown_text(block.heading)}**\n\n{table}" if block.heading else table
+
+
+def markdown_entry(entry: Entry) -> str:
+    text = markdown_text(entry.text)
+    return f"**{text}**" if entry.best else f"*{text}*" if entry.published and text else text
+
+
+def latex(table: Table) -> str:
+    """A table* environment a table, a tabular a block; needs booktabs and xcolor."""
+    lines = ["% \\usepackage{booktabs,xcolor}", "\\begin{table*}", "\\centering", "\\small"]
+    for block in table.blocks:
+        lines += latex_block(block)
+    caption = " ".join(latex_text(text) for text in (table.title + ".", *table.caption, *table.notes))
+    lines += [f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}", "\\end{table*}"]
+    return "\n".join(lines) + "\n"
+
+
+def latex_block(block: Block) -> list[str]:
+    width = len(block.columns)
+    lines = [f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", "\\toprule"]
+    if block.heading:
+        lines += [f"\\multicolumn{{{width}}}{{c}}{{{latex_text(block.heading)}}} \\\\", "\\midrule"]
+    lines += [" & ".join(latex_text(name) for name in block.columns) + " \\\\", "\\midrule"]
+    for number, row in enumerate(block.rows):
+        lines += ["\\midrule"] if number == block.ruled else []
+        lines.append(" & ".join(latex_entry(entry) for entry in row) + " \\\\")
+    return [*lines, "\\bottomrule", "\\end{tabular}", "\\par\\medskip"]
+
+
+def latex_text(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in one_line(text))
+
+
+def latex_entry(entry: Entry) -> str:
+    text = latex_text(entry.text)
+    return (
+        f"\\textbf{{{text}}}" if entry.best else f"\\textcolor{{gray}}{{{text}}}" if entry.published and text else text
+    )
+
+
+def csv_text(table: Table) -> str:
+    """One row a cell, unrounded."""
+    out = io.StringIO()
+    if table.facts:
+        writer = csv.DictWriter(out, list(table.facts[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table.facts)
+    return out.getvalue()
+
+
+def html(table: Table) -> str:
+    """A page of its own, without network."""
+    return environment().get_template("table_page.html").render(table=table)
+
+
+@lru_cache
+def environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader
+
+    folder = Path(__file__).resolve().parent
+    return Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -1,0 +1,123 @@
+"""Figure 2: training faces with their given label, people's votes and LA-Net's label distribution side by side."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from reports import Options, ReportError, stem
+from reports.captions import dataset_title, foundation, noise_text
+from reports.cells import Cell, read_cells
+from reports.divergence import kinds, misfit, read_votes, shares
+from reports.figures import INK, SOFT, Drawing, new_figure, plain
+from reports.records import Records, class_names, seed
+from reports.tables import gaps
+
+COLUMNS = 3
+WANTED = {"wrong": 6, "ambiguous": 12, "clear": 6}  # faces, in rows of three
+COLOURS = {"wrong": "#b42318", "ambiguous": "#0b5cad", "clear": "#1a7f37"}
+HATCHES = {"wrong": "//", "ambiguous": "", "clear": ".."}  # the three kinds stay apart in grey
+DRAW = 2  # seed of the choice of faces
+
+
+def choose(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
+    """Positions of the faces of each kind: the first ones of one seeded permutation of all images."""
+    order = np.random.default_rng(draw).permutation(len(kind_of))
+    return {name: order[kind_of[order] == kind][:many] for kind, (name, many) in enumerate(WANTED.items())}
+
+
+def gallery(what: dict[str, Any], records: Records, options: Options) -> Drawing:
+    """Figure 2 of the first data set with votes, from its run with the smallest seed; raises ReportError."""
+    cells = read_cells(what, records, "last")
+    title = f"Figure 2. {what.get('title') or 'Labels, people and LA-Net'}"
+    for cell in cells:
+        for record in sorted(cell.records, key=seed):
+            votes = read_votes(record, records, options.study)
+            folder = records.data_folder(record)
+            if votes is None or not (folder / "train_images.npy").is_file():
+                continue
+            arrays = records.arrays(record["id"], ("train_rows", "given", "clean", "distribution"))
+            complaint = records.refused.get(record["id"]) if arrays is None else misfit(arrays, votes)
+            if complaint:
+                raise ReportError(f"figure 2: {record['id']}: {complaint}")
+            images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
+            faces = Faces(arrays, votes, images, class_names(record))
+            caption = " ".join([f"{title}.", *faces.sentences(cell, cells, record), *foundation([cell])])
+            return Drawing(stem(what), title, caption, faces.render, gaps(cells) + faces.lacking)
+    reason = "no run with people's votes and decoded images is kept here"
+    return Drawing(stem(what), title, f"{title}. Not drawn: {reason}.", empty, [*gaps(cells), f"figure 2: {reason}"])
+
+
+def empty() -> Any:
+    made = new_figure(4, 1.2)
+    made.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
+    return made
+
+
+class Faces:
+    """The chosen faces of one run."""
+
+    def __init__(
+        self, arrays: dict[str, np.ndarray], votes: np.ndarray, images: np.ndarray, classes: list[str]
+    ) -> None:
+        rows = arrays["train_rows"]
+        people = np.asarray(votes[rows], float)
+        voted = np.flatnonzero(people.sum(1) > 0)
+        self.classes = classes
+        self.rows, self.people = rows[voted], shares(people[voted])
+        self.given = arrays["given"][voted].astype(int)
+        self.distribution = shares(arrays["distribution"][voted])
+        self.chosen = choose(kinds(people[voted], self.given))
+        self.images = images
+
+    @property
+    def lacking(self) -> list[str]:
+        found = {name: len(rows) for name, rows in self.chosen.items()}
+        return [f"figure 2: only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
+
+    def sentences(self, cell: Cell, cells: list[Cell], record: dict[str, Any]) -> list[str]:
+        noise = noise_text(cell.noise, cell.rate)
+        return [
+            f"{dataset_title(cells, cell.dataset)}, {noise}, run {record['id']} (seed {seed(record)}).",
+            "Beside each training face, from left to right: the given label, people's votes, LA-Net's label distribution.",
+            "Red, two rows: the given label is wrong (another class has more votes); blue, four rows: ambiguous (at most "
+            "half of the annotators agree); green, two rows: clear.",
+            f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), the "
+            "first ones of each kind.",
+            *(f"{line[10:].capitalize()}." for line in self.lacking),
+        ]
+
+    def render(self) -> Any:
+        """The grid: a row of three faces at a time, each beside its three small charts."""
+        places = [(name, row) for name in WANTED for row in self.chosen[name]]
+        lines = -(-len(places) // COLUMNS) or 1
+        made = new_figure(4.1 * COLUMNS, 1.28 * lines + 0.3, layout="none")
+        grid = made.add_gridspec(
+            lines, COLUMNS * 4, width_ratios=[1.3, 1, 1, 1] * COLUMNS, left=0.01, right=0.99, top=0.98, bottom=0.02
+        )
+        for place, (kind, at) in enumerate(places):
+            line, column = divmod(place, COLUMNS)
+            face = made.add_subplot(grid[line, 4 * column])
+            self.draw_face(face, kind, at)
+            bars = (np.eye(len(self.classes))[self.given[at]], self.people[at], self.distribution[at])
+            for step, (values, name) in enumerate(zip(bars, ("label", "people", "LA-Net")), 1):
+                axes = made.add_subplot(grid[line, 4 * column + step])
+                self.draw_bars(axes, values, kind, name, with_names=step == 1)
+        return made
+
+    def draw_face(self, axes: Any, kind: str, at: int) -> None:
+        image = np.asarray(self.images[self.rows[at]])
+        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+        axes.set_xticks([]), axes.set_yticks([])
+        for side in axes.spines.values():
+            side.set(visible=True, color=COLOURS[kind], linewidth=2)
+        axes.set_xlabel(kind, fontsize=6, color=COLOURS[kind], labelpad=1)
+
+    def draw_bars(self, axes: Any, values: np.ndarray, kind: str, name: str, with_names: bool) -> None:
+        number = np.arange(len(values))
+        axes.barh(number, values, color=COLOURS[kind], hatch=HATCHES[kind], edgecolor="white", linewidth=0, height=0.8)
+        axes.set(xlim=(0, 1), ylim=(len(values) - 0.4, -0.6), xticks=[])
+        names = [textwrap.shorten(plain(c), 12, placeholder="…") for c in self.classes] if with_names else []
+        axes.set_yticks(number if with_names else [], names, fontsize=4.5)
+        axes.tick_params(length=0, pad=1)
+        axes.set_title(name, fontsize=6, color=INK, pad=2)

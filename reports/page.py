@@ -1,0 +1,76 @@
+"""report.html: one file without network; claims first, then tables and figures, protocol and environment last."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from reports import Drawn, Options, extras
+from reports.captions import unique
+from reports.cells import Cell, read_cells
+from reports.claims import summary, verdicts
+from reports.figures import figure
+from reports.formats import environment
+from reports.records import RULES, Records
+from reports.tables import Block, Table, table
+
+EXTRA_CAPTION = (
+    "Means over seeds; accuracies in per cent. best − last and best − last five: what choosing the epoch on the test set adds. "
+    "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch. Wrong-label AUROC: how "
+    "well a method tells wrong training labels from right ones (0.5 is chance). Realised noise: share of the training labels "
+    "that are wrong, in per cent, beside the nominal rate. *: other jobs ran on the same card; not comparable."
+)
+
+
+def write_page(whats: list[dict[str, Any]], records: Records, out: Path, options: Options) -> Drawn:
+    """Write report.html into `out`; raises ReportError."""
+    cells = [cell for what in whats if what["name"] != "2" for cell in read_cells(what, records, options.rule)]
+    of_tables = [c for w in whats if w["kind"] == "table" and w["name"] != "2" for c in read_cells(w, records, options.rule)]
+    tables = [table(what, records, options) for what in whats if what["kind"] == "table"]
+    figures = [figure(what, records, options) for what in whats if what["kind"] == "figure"]
+    found = verdicts(whats, records, options)
+    shown = {record["id"]: record for cell in cells for record in cell.records}
+    facts = {
+        "rule": RULES[options.rule],
+        "verdicts": [(verdict, verdict.verdict.replace(" ", "-"), summary(verdict)) for verdict in found],
+        "tables": tables,
+        "figures": [(drawing, base64.b64encode(drawing.png()).decode()) for drawing in figures],
+        "behind": extra_table("behind", "Behind the accuracies", EXTRA_CAPTION, extras.behind_accuracy(of_tables)),
+        "per_class": extra_table("classes", "Accuracy by class (%)", "Last epoch.", extras.per_class(of_tables)),
+        "curves": extras.curves(of_tables),
+        "confusions": extras.confusions(of_tables),
+        "protocol": protocol(cells),
+        "environments": environments(list(shown.values())),
+        "runs": len(shown),
+        "refused": sorted(records.refused.values()),
+    }
+    path = out / "report.html"
+    path.write_text(environment().get_template("page.html").render(**facts), encoding="utf-8")
+    gaps = unique(gap for drawing in [*tables, *figures] for gap in drawing.gaps)
+    text = "\n".join(f"{verdict.verdict}: {verdict.claim.text} ({summary(verdict)})" for verdict in found)
+    return Drawn([path], text, gaps)
+
+
+def extra_table(name: str, title: str, caption: str, blocks: list[Block]) -> Table | None:
+    return Table(name, title, [caption], blocks) if blocks else None
+
+
+def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
+    """(method on data set, its recipe and parameters), each different one once."""
+    found = {}
+    for cell in cells:
+        for record in cell.records[:1]:
+            resolved = record["resolved"]
+            name = f"{cell.method}, {cell.dataset}" + (f", {cell.label}" if cell.label else "")
+            used = {"recipe": resolved.get("recipe"), "parameters": resolved.get("parameters")}
+            found[name] = json.dumps(used, indent=1, sort_keys=True)
+    return sorted(found.items())
+
+
+def environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Each different machine and set of versions, with the number of its runs."""
+    counts: dict[str, int] = {}
+    for record in records:
+        text = ", ".join(f"{name} {value}" for name, value in sorted(record["provenance"].items()))
+        counts[text] = counts.get(text, 0) + 1
+    return sorted(counts.items(), key=lambda item: -item[1])

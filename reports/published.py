@@ -1,0 +1,62 @@
+"""Published accuracies, from the copies in results/paper/; never averaged with what was measured here."""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "results" / "paper"
+DATASETS = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
+METHODS = {"baseline": "Baseline", "scn": "SCN", "rul": "RUL", "eac": "EAC", "lanet": "LA-Net"}
+SOURCES = {
+    "asymmetric": "LA-Net supplement (ICCV 2023), Table 1",
+    "symmetric": "LA-Net (ICCV 2023), Table 1, rows of the other methods taken over there from earlier papers",
+    "none": "LA-Net (ICCV 2023), Table 3",
+}
+FILES = {"asymmetric": "table1_asymmetric.csv", "symmetric": "symmetric.csv", "none": "clean.csv"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One printed accuracy in per cent; std and classes are None where the source does not print them."""
+
+    mean: float
+    std: float | None = None
+    classes: int | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.mean:.2f}" + ("" if self.std is None else f"±{self.std:.2f}")
+
+
+def find(noise: str, rate: str | None, method: str, dataset: str, classes: int | None = None) -> Published | None:
+    """What was printed for a cell; of several class sets the one with `classes`, else the larger."""
+    rows = accuracies().get((noise, rate, METHODS.get(method), DATASETS.get(dataset)), ())
+    return max(rows, key=lambda row: (row.classes == classes, row.classes or 0), default=None)
+
+
+@lru_cache
+def accuracies() -> dict[tuple, list[Published]]:
+    """{(noise, rate, method, data set): printed values}, names as printed."""
+    found: dict[tuple, list[Published]] = {}
+    for noise, name in FILES.items():
+        for row in rows_of(name):
+            if row.get("backbone") == "ResNet-50":
+                continue
+            key = (noise, row.get("rate"), row["method"], row["dataset"])
+            value = row.get("mean") or row["accuracy"]
+            classes = int(row["classes"]) if row.get("classes") else None
+            std = float(row["std"]) if row.get("std") else None
+            found.setdefault(key, []).append(Published(float(value), std, classes))
+    return found
+
+
+@lru_cache
+def facts() -> dict[str, str]:
+    """The supplement's grids, best values, divergences and stated gains."""
+    return {row["item"]: row["value"] for row in rows_of("supplement_facts.csv")}
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    with (FOLDER / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,0 +1,107 @@
+"""Claims: every verdict is reached by the records that should reach it, and by no others."""
+
+import numpy as np
+import pytest
+from records import cell, request, table1, write_record
+from test_divergence import table2
+from test_figures import sweep
+
+from reports import Options
+from reports.claims import epochs, summary, verdicts
+from reports.records import Records
+
+
+def judge(what, folder, word, **options):
+    whats = what if isinstance(what, list) else [what]
+    found = [v for v in verdicts(whats, Records(folder), Options(**options)) if word in v.claim.text]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_nothing_measured():
+    found = verdicts([], Records("nowhere"), Options())
+    assert {verdict.verdict for verdict in found} == {"not measured"}
+    assert len(found) == 8
+    assert all(summary(verdict) == "no runs that could tell" for verdict in found)
+
+
+def test_first_everywhere_holds_with_five_seeds_and_clear_gains(tmp_path):
+    verdict = judge(table1(tmp_path, seeds=5), tmp_path, "first at every rate")
+    assert verdict.verdict == "holds"
+    assert len(verdict.comparisons) == 12  # four others at three rates
+    assert "12 of 12 comparisons above 0" in summary(verdict)
+    gains = {c.text: c.found.mean for c in verdict.comparisons}
+    assert gains["RAF-DB, asymmetric noise, 10 %: over EAC"] == pytest.approx(1.0)
+
+
+def test_three_seeds_are_too_few_whatever_they_show(tmp_path):
+    verdict = judge(table1(tmp_path, seeds=3), tmp_path, "first at every rate")
+    assert verdict.verdict == "too few seeds"
+    assert "n = 3" in summary(verdict)
+    assert "[" in summary(verdict)
+
+
+def test_one_lost_cell_and_it_does_not_hold(tmp_path):
+    what = table1(tmp_path, seeds=5)
+    ids = [write_record(tmp_path, method="rul", rate="0.2", seed=s, accuracy=0.9, overrides={"rul.x": "1"}) for s in range(5)]
+    next(c for c in what["cells"] if c["method"] == "rul" and c["rate"] == "0.2")["ids"] = ids
+    assert judge(what, tmp_path, "first at every rate").verdict == "does not hold"
+
+
+def test_the_average_gain_is_over_the_rates_of_one_data_set(tmp_path):
+    what = table1(tmp_path, seeds=5)
+    verdict = judge(what, tmp_path, "over EAC on RAF-DB")
+    assert verdict.verdict == "holds"
+    assert verdict.comparisons[0].found.mean == pytest.approx(1.0)
+    assert verdict.comparisons[0].text == "mean over 10 %, 20 %, 30 %"
+    assert "1.24" in verdict.claim.text
+    assert judge(what, tmp_path, "over EAC on FERPlus").verdict == "not measured"
+
+
+def test_a_gap_at_one_rate_leaves_the_average_unmeasured(tmp_path):
+    what = table1(tmp_path, seeds=2)
+    next(c for c in what["cells"] if c["method"] == "eac" and c["rate"] == "0.3")["ids"] = ["0" * 20]
+    assert judge(what, tmp_path, "over EAC on RAF-DB").verdict == "not measured"
+
+
+def test_runs_on_other_test_images_are_not_compared(tmp_path):
+    what = table1(tmp_path, seeds=1, rates=("0.1",))
+    moved = write_record(tmp_path, method="eac", seed=0, overrides={"eac.x": "1"}, arrays={"test_rows": np.arange(200, dtype=np.int32) + 1})
+    next(c for c in what["cells"] if c["method"] == "eac")["ids"] = [moved]
+    texts = [c.text for c in judge(what, tmp_path, "first at every rate").comparisons]
+    assert len(texts) == 3
+    assert not any("EAC" in text for text in texts)
+
+
+def test_the_published_value_of_a_grid(tmp_path):
+    grid = {"temperature": (0.05, 0.1, 0.2)}  # accuracy rises with the value in these records
+    verdict = judge(sweep(tmp_path, "tau", grid, ("0.2",), seeds=5), tmp_path, "temperature")
+    assert verdict.verdict == "does not hold"
+    assert {c.text: round(c.found.mean) for c in verdict.comparisons} == {"RAF-DB: over 0.05": 1, "RAF-DB: over 0.2": -1}
+
+
+def test_label_distributions_against_one_hot_and_the_control(tmp_path):
+    what, _, _ = table2(tmp_path, seeds=5)
+    assert judge(what, tmp_path, "closer to people than one-hot").verdict == "holds"
+    assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "holds"
+    what["cells"][1]["ids"] = what["cells"][0]["ids"]  # the baseline's flat distributions in LA-Net's place
+    assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "does not hold"
+
+
+def test_the_rule_chooses_the_epochs_that_are_compared():
+    record = {"metrics": {"best_epoch": 3}, "history": {"noisy_validation": [0.1, 0.4, 0.2, 0.3]}}
+    rows = np.arange(8)
+    assert rows[epochs(record, "last")].tolist() == [7]
+    assert rows[epochs(record, "last5")].tolist() == [3, 4, 5, 6, 7]
+    assert rows[epochs(record, "best")].tolist() == [2]
+    assert rows[epochs(record, "noisy_val")].tolist() == [1]
+
+
+def test_paired_by_seed_not_by_place(tmp_path):
+    """The seeds of the two cells overlap in one only; that one is compared."""
+    ours = [write_record(tmp_path, method="lanet", seed=s, accuracy=0.9) for s in (0, 1)]
+    eac = [write_record(tmp_path, method="eac", seed=s, accuracy=0.5 + 0.2 * (s == 1)) for s in (1, 2)]
+    what = request("table", "1", [cell("LA-Net", "lanet", "rafdb", "0.1", ours), cell("EAC", "eac", "rafdb", "0.1", eac)])
+    verdict = judge(what, tmp_path, "over EAC on RAF-DB")
+    assert verdict.comparisons[0].n == 1
+    assert verdict.comparisons[0].found.mean == pytest.approx(20)

@@ -1,0 +1,187 @@
+"""Table 2: votes alone, small records, and the figures of the whole of FERPlus."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import EIGHT, FINGERPRINT, cell, request, write_record
+
+import reports
+from reports.divergence import kinds, one_hot_divergence, random_annotator_divergence, shares
+from reports.statistics import jensen_shannon
+
+SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="module")
+def ferplus_votes():
+    """[28,558, 8] raw votes on the emotions, and [28,558] whether and as what the majority rule uses an image."""
+    path = SHARED / "data" / "ferplus" / "FER2013Train.zip"
+    if not path.is_file():
+        pytest.skip("FERPlus is not beside the repository (shared/data/ferplus)")
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("FER2013Train/label.csv").decode()
+    ten = np.array([[int(field) for field in row[2:12]] for row in csv.reader(io.StringIO(text))])
+    counted = np.where(ten <= 1, 0, ten)
+    top = counted.argmax(1)
+    used = (counted.max(1) > counted.sum(1) / 2) & (top < 8)
+    return ten[:, :8], np.where(used, top, -1)
+
+
+def test_majority_labels_of_ferplus(ferplus_votes):
+    votes, label = ferplus_votes
+    used = label >= 0
+    assert used.sum() == 25_045
+    found = one_hot_divergence(votes[used], label[used])
+    assert found.mean() == pytest.approx(0.1089, abs=1e-4)
+    assert one_hot_divergence(votes[used], label[used], base=np.e).mean() == pytest.approx(0.0755, abs=1e-4)
+    assert one_hot_divergence(votes[used], label[used], root=True).mean() == pytest.approx(0.2661, abs=1e-4)
+    by_class = [found[label[used] == c].mean() for c in range(8)]
+    assert np.mean(by_class) == pytest.approx(0.1558, abs=1e-4)
+
+
+def test_one_random_annotator_of_ferplus(ferplus_votes):
+    votes, label = ferplus_votes
+    assert random_annotator_divergence(votes[label >= 0]).mean() == pytest.approx(0.1850, abs=1e-4)
+    voted = votes[votes.sum(1) > 0]
+    assert len(voted) == 28_556
+    assert random_annotator_divergence(voted).mean() == pytest.approx(0.2157, abs=1e-4)
+
+
+def test_one_hot_divergence_by_hand():
+    votes = np.array([[10, 0, 0], [5, 5, 0]])
+    assert one_hot_divergence(votes, np.array([0, 0])) == pytest.approx([0, 0.311278], abs=1e-6)
+    assert one_hot_divergence(votes, np.array([1, 0])) == pytest.approx([1, 0.311278], abs=1e-6)
+    assert random_annotator_divergence(votes) == pytest.approx([0, 0.311278], abs=1e-6)
+
+
+def test_wrong_takes_precedence_over_ambiguous():
+    votes = np.array([[5, 4, 1], [5, 4, 1], [6, 4, 0], [3, 7, 0], [5, 5, 0]])
+    given = np.array([1, 0, 0, 0, 1])
+    assert kinds(votes, given).tolist() == [0, 1, 2, 0, 1]
+    assert kinds(shares(votes), given).tolist() == [0, 1, 2, 0, 1]
+
+
+def keep_data(folder, votes, name="ferplus", images=True):
+    data = folder / "data" / f"{name}-{FINGERPRINT[:12]}"
+    data.mkdir(parents=True)
+    np.save(data / "train_votes.npy", votes.astype(np.float32))
+    np.save(data / "train_names.npy", np.array([f"Train/{row}.png" for row in range(len(votes))]))
+    if images:
+        pixels = np.random.default_rng(0).integers(0, 255, (len(votes), 12, 12, 1), dtype=np.uint8)
+        np.save(data / "train_images.npy", pixels)
+    return data
+
+
+def table2(folder, seeds=2):
+    """60 images whose rows in the cache run backwards; LA-Net's distributions are people's, the baseline's are flat."""
+    draw = np.random.default_rng(0)
+    votes = draw.multinomial(10, np.full(8, 1 / 8), size=80)
+    votes[:20] = 10 * np.eye(8, dtype=int)[draw.integers(8, size=20)]
+    keep_data(folder, votes)
+    rows = np.arange(60)[::-1]
+    clean = votes[rows].argmax(1)
+    cells = []
+    for method, title in (("baseline", "Baseline"), ("lanet", "LA-Net")):
+        distribution = np.full((60, 8), 1 / 8) if method == "baseline" else shares(votes[rows])
+        ids = []
+        for seed in range(seeds):
+            given = np.where(np.arange(60) % 8 == seed, (clean + 1) % 8, clean)
+            arrays = {
+                "train_rows": rows.astype(np.int32),
+                "given": given.astype(np.uint8),
+                "clean": clean.astype(np.uint8),
+                "distribution": distribution.astype(np.float16),
+            }
+            ids.append(
+                write_record(folder, method=method, dataset="ferplus", noise="votes", rate=None, seed=seed, arrays=arrays)
+            )
+        cells.append(cell(title, method, "ferplus", None, ids, noise="votes"))
+    return request("table", "2", cells), votes[rows], clean
+
+
+def rows_of(folder):
+    return list(csv.DictReader(io.StringIO((folder / "out" / "table2.csv").read_text())))
+
+
+def test_table_2_agrees_with_a_loop_by_hand(tmp_path):
+    what, votes, clean = table2(tmp_path)
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    found = {(row["row"], row["images_of"]): row for row in rows_of(tmp_path)}
+    one_hot = []
+    for seed in (0, 1):
+        given = np.where(np.arange(60) % 8 == seed, (clean + 1) % 8, clean)
+        one_hot.append([jensen_shannon(votes[i] / votes[i].sum(), np.eye(8)[given[i]]) for i in range(60)])
+    expected = np.mean(one_hot)
+    assert float(found["One-hot given label", "all"]["mean"]) == pytest.approx(expected, abs=1e-6)
+    assert float(found["LA-Net: label distribution", "all"]["mean"]) == pytest.approx(0, abs=1e-4)
+    flat = np.mean([jensen_shannon(votes[i] / votes[i].sum(), np.full(8, 1 / 8)) for i in range(60)])
+    assert float(found["Baseline: softmax (control)", "all"]["mean"]) == pytest.approx(flat, abs=1e-4)
+    of_class = np.mean(one_hot, axis=0)[clean == 2].mean()
+    assert float(found["One-hot given label", "fear"]["mean"]) == pytest.approx(of_class, abs=1e-6)
+    low, high = (float(found["One-hot given label", "all"][side]) for side in ("low", "high"))
+    assert low < expected < high
+    total = sum(int(found["One-hot given label", kind]["images"]) for kind in ("wrong", "ambiguous", "clear"))
+    assert total in (59, 60, 61)  # counts are means over seeds, rounded
+    assert drawn.gaps == []
+    text = (tmp_path / "out" / "table2.md").read_text()
+    for words in ("base 2", "0.2030", "0.0909", "(control)", "labels drawn from people's votes", "5 of ten"):
+        assert words in text, words
+
+
+def test_the_root_is_said_and_drawn(tmp_path):
+    what, votes, clean = table2(tmp_path)
+    reports.draw(what, tmp_path, tmp_path / "out", reports.Options(root=True))
+    assert "distance (root of the divergence)" in (tmp_path / "out" / "table2.md").read_text()
+    expected = np.mean([one_hot_divergence(votes, np.where(np.arange(60) % 8 == s, (clean + 1) % 8, clean)) ** 0.5 for s in (0, 1)])
+    assert float(rows_of(tmp_path)[0]["mean"]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
+    what, _, _ = table2(tmp_path)
+    study = tmp_path / "study.csv"
+    lines = [f"{row}.png," + ",".join("10" if c == "fear" else "0" for c in reversed(EIGHT)) for row in range(5)]
+    study.write_text("\n".join(["image," + ",".join(reversed(EIGHT)), *lines]))
+    reports.draw(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+    found = rows_of(tmp_path)
+    assert found[0]["images"] == "5"
+    assert float(next(row for row in found if row["row"].startswith("Baseline"))["mean"]) == pytest.approx(0.7169, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("image,anger\n1.png,3\n", "no column 'disgust'"),
+        ("image," + ",".join(EIGHT) + "\nnobody.png" + ",1" * 8, "line 2: 'nobody.png' is no training image"),
+        ("image," + ",".join(EIGHT) + "\n1.png" + ",x" * 8, "line 2: a vote is not a number"),
+        ("image," + ",".join(EIGHT) + "\n1.png" + ",-1" * 8, "line 2: votes must be 0 or more"),
+        ("", "no column 'image'"),
+    ],
+)
+def test_an_unusable_study_is_refused_in_one_line(tmp_path, text, complaint):
+    what, _, _ = table2(tmp_path)
+    study = tmp_path / "study.csv"
+    study.write_text(text)
+    with pytest.raises(reports.ReportError, match=complaint):
+        reports.draw(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+
+
+def test_a_data_set_without_votes_is_said(tmp_path):
+    ids = [write_record(tmp_path, method="lanet", noise="none", rate=None)]
+    what = request("table", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)])
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    assert "RAF-DB: no people's votes" in drawn.text
+
+
+def test_distributions_that_do_not_fit_are_left_out_and_said(tmp_path):
+    what, _, _ = table2(tmp_path, seeds=1)
+    bad = write_record(tmp_path, method="eac", dataset="ferplus", noise="votes", rate=None, arrays={
+        "train_rows": np.array([0, 1, 500], np.int32), "given": np.zeros(3, np.uint8), "clean": np.zeros(3, np.uint8),
+        "distribution": np.full((3, 8), 0.1, np.float16)})
+    what["cells"].append(cell("EAC", "eac", "ferplus", None, [bad], noise="votes"))
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    assert any("lie outside the data set" in gap for gap in drawn.gaps)
+    assert not any(row["row"].startswith("EAC") for row in rows_of(tmp_path))

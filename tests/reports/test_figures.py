@@ -1,0 +1,130 @@
+"""Figures from small records: what is plotted, marked, said and embedded."""
+
+import numpy as np
+import pytest
+from records import cell, request, write_record
+from test_divergence import table2
+
+import reports
+from reports.cells import read_cells
+from reports.figures import draw_sweep, figure
+from reports.gallery import choose
+from reports.records import Records
+
+
+def sweep(folder, name="1", options=None, rates=("0.1", "0.2"), seeds=2):
+    grids = options or {"confidence": (0.5, 0.7, 0.9), "landmark_weight": (0.1, 1, 5), "contrastive_weight": (0.01, 0.1, 1)}
+    cells = []
+    for option, values in grids.items():
+        for rate in rates:
+            for place, value in enumerate(values):
+                ids = [
+                    write_record(
+                        folder,
+                        method="lanet",
+                        rate=rate,
+                        seed=seed,
+                        overrides={f"lanet.{option}": f"{value:g}"},
+                        accuracy=0.8 - float(rate) + 0.01 * place + 0.02 * seed,
+                    )
+                    for seed in range(seeds)
+                ]
+                cells.append(cell("LA-Net", "lanet", "rafdb", rate, ids, label=f"{option}={value:g}"))
+    return request("figure", name, cells)
+
+
+def test_figure_1_has_a_line_a_noise_level_and_a_band_of_one_deviation(tmp_path):
+    what = sweep(tmp_path)
+    made = draw_sweep(read_cells(what, Records(tmp_path), "last"), "")
+    panels = made.axes
+    assert [axes.get_xlabel()[0] for axes in panels] == ["δ", "α", "β"]
+    assert [axes.get_xscale() for axes in panels] == ["linear", "log", "log"]
+    lines = [line for line in panels[0].get_lines() if line.get_label().startswith("asymmetric")]
+    assert [line.get_label() for line in lines] == ["asymmetric noise, 10 %", "asymmetric noise, 20 %"]
+    assert lines[0].get_xdata().tolist() == [0.5, 0.7, 0.9]
+    assert lines[0].get_ydata().tolist() == pytest.approx([71, 72, 73])
+    band = panels[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() == pytest.approx(71 - np.sqrt(2))
+    assert band.max() == pytest.approx(73 + np.sqrt(2))
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 2  # apart in grey
+    marks = [[line.get_xdata()[0] for line in axes.get_lines() if line not in lines][-1] for axes in panels]
+    assert marks == [0.7, 1.0, 0.1]
+
+
+def test_the_caption_says_what_is_assumed(tmp_path):
+    what = sweep(tmp_path)
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    assert "is an assumption" in drawn.text
+    assert "are ours" in drawn.text
+    assert "last epoch" in drawn.text
+    assert [path.name for path in drawn.files] == ["figure1.pdf", "figure1.png"]
+
+
+def test_fonts_are_embedded_as_truetype(tmp_path):
+    reports.draw(sweep(tmp_path, rates=("0.1",)), tmp_path, tmp_path / "out")
+    content = (tmp_path / "out" / "figure1.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert (tmp_path / "out" / "figure1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_grid_search_and_its_missing_runs(tmp_path):
+    what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1, 0.2)}, ("0.2",))
+    what["cells"][0]["ids"][0] = "0" * 20
+    drawing = figure(what, Records(tmp_path), reports.Options())
+    assert "n = 1 of 2" in drawing.caption
+    assert len(drawing.gaps) == 1
+    assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png"]
+
+
+def test_a_figure_without_runs_is_still_drawn(tmp_path):
+    what = sweep(tmp_path, "omega", {"label_momentum": (0.8, 0.9)}, ("0.2",), seeds=0)
+    for asked in what["cells"]:
+        asked["ids"] = ["0" * 20]
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    assert len(drawn.gaps) == 2
+    assert all(path.is_file() for path in drawn.files)
+
+
+def test_names_with_dollar_signs_are_no_mathematics(tmp_path):
+    ids = [write_record(tmp_path, method="lanet", title=r"$\undefined{$", dataset="mine", rate="0.2")]
+    what = request("figure", "tau", [cell("LA-Net", "lanet", "mine", "0.2", ids, label="temperature=0.1")])
+    assert reports.draw(what, tmp_path, tmp_path / "out").files
+
+
+def test_the_gallery_s_faces_are_chosen_by_a_seeded_rule():
+    kind_of = np.random.default_rng(1).integers(3, size=500)
+    chosen = choose(kind_of)
+    assert {name: len(rows) for name, rows in chosen.items()} == {"wrong": 6, "ambiguous": 12, "clear": 6}
+    for kind, rows in enumerate(chosen.values()):
+        assert (kind_of[rows] == kind).all()
+        assert len(set(rows)) == len(rows)
+    again = choose(kind_of)
+    assert all(np.array_equal(chosen[name], again[name]) for name in chosen)
+
+
+def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
+    what, votes, _ = table2(tmp_path)
+    asked = request("figure", "2", [what["cells"][1]])
+    drawing = figure(asked, Records(tmp_path), reports.Options())
+    assert drawing.gaps == []
+    faces = drawing.render.__self__
+    made = drawing.render()
+    assert len(made.axes) == 24 * 4
+    at = faces.chosen["wrong"][0]
+    label, people, ours = ([bar.get_width() for bar in axes.patches] for axes in made.axes[1:4])
+    assert label.index(1) == faces.given[at]
+    assert people == pytest.approx(votes[at] / votes[at].sum())
+    assert ours == pytest.approx(people, abs=1e-3)  # LA-Net's distributions are people's in this record
+    shown = made.axes[0].get_images()[0].get_array()
+    stored = np.load(next((tmp_path / "data").iterdir()) / "train_images.npy")[faces.rows[at], ..., 0]
+    assert np.array_equal(shown, stored)
+    assert "default_rng(2)" in drawing.caption
+
+
+def test_figure_2_without_votes_says_so(tmp_path):
+    ids = [write_record(tmp_path, method="lanet", noise="votes", rate=None)]
+    drawn = reports.draw(request("figure", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)]), tmp_path, tmp_path / "out")
+    assert "no run with people's votes" in drawn.gaps[0]
+    assert all(path.is_file() for path in drawn.files)

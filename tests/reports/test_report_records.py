@@ -1,0 +1,98 @@
+"""Reading records: sound ones are given, everything else is refused in one line."""
+
+import json
+
+import numpy as np
+import pytest
+from records import write_record
+
+from reports.records import Records, identity
+
+
+def test_a_sound_record_and_its_arrays_are_read(tmp_path):
+    record_id = write_record(tmp_path, method="eac", accuracy=0.5)
+    records = Records(tmp_path)
+    assert records.get(record_id)["spec"]["method"] == "eac"
+    assert records.arrays(record_id, ["predictions"])["predictions"].shape == (2, 200)
+    assert not records.refused
+
+
+def test_the_id_is_the_hash_of_canonical_json():
+    assert identity({"b": 1, "a": "é"}) == identity({"a": "é", "b": 1})
+    assert identity({"a": 1}) == "015abd7f5cc57a2dd94b"
+
+
+def test_an_id_that_was_never_run_is_absent_not_refused(tmp_path):
+    records = Records(tmp_path)
+    assert records.get("0" * 20) is None
+    assert not records.refused
+
+
+@pytest.mark.parametrize("record_id", ["../../etc/passwd", "x" * 20, "", "A" * 20])
+def test_what_is_not_an_id_is_never_opened(tmp_path, record_id):
+    records = Records(tmp_path)
+    assert records.get(record_id) is None
+    assert "not a record id" in records.refused[record_id]
+
+
+def change(tmp_path, record_id, edit):
+    path = tmp_path / record_id[:2] / f"{record_id}.json"
+    record = json.loads(path.read_text())
+    edit(record)
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("edit", "complaint"),
+    [
+        (lambda r: r["spec"].update(seed=7), "does not hash"),
+        (lambda r: r.update(id="0" * 20), "does not hash"),
+        (lambda r: r.update(status="failed"), "status 'failed'"),
+        (lambda r: r.update(schema=99), "schema 99"),
+        (lambda r: r["metrics"].update(last="<script>"), "metrics.last"),
+        (lambda r: r["metrics"].update(last=float("nan")), "metrics.last"),
+        (lambda r: r["metrics"].update(best=80.0), "metrics.best"),
+        (lambda r: r["metrics"].pop("last5"), "metrics.last5"),
+        (lambda r: r.pop("noise"), "'noise' is missing"),
+        (lambda r: r.pop("metrics"), "not a whole record"),
+    ],
+)
+def test_a_changed_record_is_refused_in_one_line(tmp_path, edit, complaint):
+    record_id = write_record(tmp_path)
+    change(tmp_path, record_id, edit)
+    records = Records(tmp_path)
+    assert records.get(record_id) is None
+    assert complaint in records.refused[record_id]
+    assert "\n" not in records.refused[record_id]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
+def test_half_a_record_is_refused(tmp_path, text):
+    record_id = write_record(tmp_path)
+    (tmp_path / record_id[:2] / f"{record_id}.json").write_text(text)
+    records = Records(tmp_path)
+    assert records.get(record_id) is None
+    assert "not a whole record" in records.refused[record_id]
+
+
+def test_arrays_that_are_not_the_record_s_own_are_refused(tmp_path):
+    record_id = write_record(tmp_path)
+    np.savez(tmp_path / record_id[:2] / f"{record_id}.npz", predictions=np.zeros((1, 4), np.uint8))
+    records = Records(tmp_path)
+    assert records.arrays(record_id, ["predictions"]) is None
+    assert "not the one the record was kept with" in records.refused[record_id]
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    record_id = write_record(tmp_path, arrays={"wrongness": np.array([{}], dtype=object)})
+    records = Records(tmp_path)
+    assert records.arrays(record_id, ["wrongness"]) is None
+    assert "allow_pickle" in records.refused[record_id]
+
+
+def test_a_data_set_name_cannot_leave_the_results_folder(tmp_path):
+    (tmp_path / "results" / "data").mkdir(parents=True)
+    (tmp_path / f"secret-{'ab' * 6}").mkdir()
+    record_id = write_record(tmp_path / "results", dataset="../../secret")
+    records = Records(tmp_path / "results")
+    assert records.data_folder(records.get(record_id)) is None

@@ -1,0 +1,262 @@
+"""Tables of accuracy, drawn from small records."""
+
+import csv
+import io
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from records import cell, request, table1, write_record
+
+import reports
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def draw(what, folder, **options):
+    drawn = reports.draw(what, folder, folder / "out", reports.Options(**options))
+    name = reports.stem(what)
+    texts = {suffix: (folder / "out" / f"{name}.{suffix}").read_text() for suffix in ("md", "tex", "csv", "html")}
+    return drawn, texts, list(csv.DictReader(io.StringIO(texts["csv"])))
+
+
+def one_cell(folder, accuracies, asked=3, **more):
+    ids = [write_record(folder, seed=s, accuracy=a, **more) for s, a in enumerate(accuracies)]
+    ids += [f"{number:020x}" for number in range(asked - len(ids))]
+    return ids
+
+
+def test_mean_and_sample_deviation_agree_with_a_table_made_by_hand(tmp_path):
+    ids = one_cell(tmp_path, [0.84, 0.845, 0.838])
+    drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert "84.1±0.4" in texts["md"]
+    assert "84.1$\\pm$0.4" in texts["tex"]
+    assert float(rows[0]["mean"]) == pytest.approx(84.1)
+    assert float(rows[0]["std"]) == pytest.approx(0.360555, abs=1e-6)
+    assert (rows[0]["published"], rows[0]["published_std"]) == ("80.93", "0.49")
+    assert float(rows[0]["difference"]) == pytest.approx(84.1 - 80.93)
+    assert rows[0]["ids"].split() == ids
+    assert drawn.gaps == []
+    assert [path.name for path in drawn.files] == ["table1.md", "table1.tex", "table1.csv", "table1.html"]
+
+
+def test_fewer_seeds_than_asked_are_said(tmp_path):
+    ids = one_cell(tmp_path, [0.838, 0.844])
+    drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert "84.1±0.4 (2/3)" in texts["md"]
+    assert (rows[0]["n"], rows[0]["asked"]) == ("2", "3")
+    assert len(drawn.gaps) == 1
+    assert "not run" in drawn.gaps[0]
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    ids = one_cell(tmp_path, [0.838], asked=1)
+    _, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert "| 83.8 |" in texts["md"].replace("*", "")
+    assert rows[0]["std"] == ""
+
+
+def test_empty_failed_and_impossible_cells_are_told_apart(tmp_path):
+    full = one_cell(tmp_path, [0.8, 0.8, 0.8])
+    failed = ["1" * 20]
+    cells = [
+        cell("Baseline", "baseline", "faces", "0.1", full),
+        cell("SCN", "scn", "faces", "0.1", ["2" * 20]),
+        cell("RUL", "rul", "faces", "0.1", failed, failures={failed[0]: "the loss is not a number"}),
+        cell("EAC", "eac", "faces", "0.1", [], reason="no votes"),
+    ]
+    drawn, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "| SCN | – |" in texts["md"]
+    assert "| RUL | – † |" in texts["md"]
+    assert "| EAC | – † |" in texts["md"]
+    assert "the loss is not a number" in texts["md"]
+    assert "no votes" in texts["md"]
+    assert len(drawn.gaps) == 3
+
+
+def test_a_record_that_does_not_hash_to_its_name_counts_as_missing(tmp_path):
+    ids = one_cell(tmp_path, [0.8, 0.81, 0.82])
+    path = tmp_path / ids[0][:2] / f"{ids[0]}.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 5'))
+    drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert rows[0]["n"] == "2"
+    assert "(2/3) †" in texts["md"]
+    assert any("does not hash" in gap for gap in drawn.gaps)
+
+
+def test_two_data_fingerprints_in_a_cell_are_an_error(tmp_path):
+    ids = [write_record(tmp_path, seed=0), write_record(tmp_path, seed=1, fingerprint="cd" * 20)]
+    with pytest.raises(reports.ReportError, match=f"{ids[0]} and {ids[1]} were trained on different data"):
+        draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+
+
+def test_the_best_measured_mean_of_each_column_and_rate_is_bold(tmp_path):
+    what = table1(tmp_path)
+    _, texts, _ = draw(what, tmp_path)
+    assert texts["md"].count("**74.5±0.5**") == 1
+    assert texts["md"].count("| **") == 3  # one a rate; published values are never bold
+    assert texts["html"].count("<b>") == 3
+    assert texts["tex"].count("\\textbf{") == 3
+
+
+def test_a_column_that_was_not_run_has_published_values_and_no_data(tmp_path):
+    what = table1(tmp_path, rates=("0.1",)) | {"columns": ["rafdb", "affectnet"]}
+    drawn, texts, rows = draw(what, tmp_path)
+    line = next(line for line in texts["md"].splitlines() if line.startswith("| LA-Net"))
+    assert "no data | *62.45±0.17* |" in line
+    assert drawn.gaps == []  # it was not asked for
+    assert [row["n"] for row in rows if row["dataset"] == "affectnet"] == ["0"] * 5
+
+
+def test_without_any_cell_the_published_table_is_drawn(tmp_path):
+    what = request("table", "1", [], columns=["rafdb"], methods=["baseline", "lanet"])
+    _, texts, _ = draw(what, tmp_path)
+    assert texts["md"].count("no data") == 6
+    assert "*81.03±0.24*" in texts["md"]
+
+
+@pytest.mark.parametrize(("rule", "shown"), [("last", 80.0), ("best", 82.0), ("last5", 79.0)])
+def test_rules_of_accuracy_are_never_mixed(tmp_path, rule, shown):
+    ids = one_cell(tmp_path, [0.8, 0.8, 0.8])
+    _, texts, rows = draw(
+        request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path, rule=rule
+    )
+    assert float(rows[0]["mean"]) == pytest.approx(shown)
+    assert rows[0]["rule"] == rule
+    assert {"last": "last epoch", "best": "best epoch on the test set", "last5": "last five"}[rule] in texts["md"]
+
+
+def test_a_record_without_the_rule_s_accuracy_is_missing(tmp_path):
+    ids = one_cell(tmp_path, [0.8], asked=1)
+    drawn, _, rows = draw(
+        request("table", "1", [cell("B", "baseline", "rafdb", "0.1", ids)]), tmp_path, rule="noisy_val"
+    )
+    assert rows[0]["n"] == "0"
+    assert "noisy_val" in drawn.gaps[0]
+
+
+def test_the_caption_says_what_the_numbers_stand_on(tmp_path):
+    ids = [
+        write_record(tmp_path, seed=s, hardware=f"machine {s % 2}", realised=0.09 + 0.01 * s, dataset="ferplus")
+        for s in range(3)
+    ]
+    _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "ferplus", "0.1", ids)]), tmp_path)
+    caption = texts["md"].replace("\\", "")
+    for words in (
+        "FERPlus: 8 classes, majority rule, Train+Valid, 60 training and 200 test images",
+        "resnet10_w16",
+        "random weights",
+        "Demo scale: small images",
+        "precision fp32",
+        "10.0 % for 10 %",
+        "n = 3 seeds",
+        "machine 0 (2 runs), machine 1 (1 runs)",
+        "LA-Net supplement (ICCV 2023), Table 1",
+    ):
+        assert words in caption, words
+
+
+def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
+    what = table1(tmp_path, rates=("0.1",))
+    correct = write_record(tmp_path, part="correct", accuracy=0.81)
+    clean = write_record(tmp_path, noise="none", rate=None, accuracy=0.85)
+    what["cells"] += [
+        cell(
+            "Baseline, correct labels only", "baseline", "rafdb", "0.1", [correct], part="correct", noise="asymmetric"
+        ),
+        cell("Baseline, clean labels", "baseline", "rafdb", None, [clean], part="clean", noise="none"),
+    ]
+    _, texts, rows = draw(what, tmp_path, floor=True)
+    order = [texts["md"].index(text) for text in ("| LA-Net", "| Largest class | 38.0", "| 81.0", "| 85.0")]
+    assert order == sorted(order)
+    assert texts["md"].count("**74.5±0.5**") == 1  # a ceiling is no method: it is never the best
+    assert [row["part"] for row in rows[-2:]] == ["correct", "clean"]
+    _, without, _ = draw(what, tmp_path)
+    assert "Largest class" not in without["md"]
+    assert "correct labels" not in without["md"]
+
+
+def test_the_smallest_detectable_gain_stands_next_to_the_paper_s(tmp_path):
+    cells = []
+    for method, extra in (("baseline", (0, 0, 0)), ("lanet", (0.02, 0.01, 0.03))):
+        ids = [write_record(tmp_path, method=method, seed=s, accuracy=0.7 + 0.01 * s + extra[s]) for s in range(3)]
+        cells.append(cell(method, method, "rafdb", "0.1", ids))
+    _, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "gain of 3.3 points or more (standard deviation of paired differences 1.00" in texts["md"]
+    assert "is 1.2 points" in texts["md"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "published", "difference"),
+    [("affectnet", 7, "67.09", True), ("affectnet", 8, "64.24", True), ("rafdb", 7, "90.81", True)],
+)
+def test_clean_values_are_those_of_the_class_set(tmp_path, dataset, classes, published, difference):
+    names = [f"class {c}" for c in range(classes)]
+    ids = [write_record(tmp_path, method="lanet", dataset=dataset, noise="none", rate=None, class_names=names)]
+    _, _, rows = draw(request("table", "clean", [cell("LA-Net", "lanet", dataset, None, ids)]), tmp_path)
+    assert rows[0]["published"] == published
+    assert bool(rows[0]["difference"]) == difference
+
+
+def test_no_difference_is_formed_between_class_sets(tmp_path):
+    ids = [
+        write_record(tmp_path, method="eac", dataset="affectnet", noise="none", rate=None)
+    ]  # printed for 7 classes only
+    _, texts, rows = draw(request("table", "clean", [cell("EAC", "eac", "affectnet", None, ids)]), tmp_path)
+    assert rows[0]["difference"] == ""
+    assert "65.32 (7 classes)" in texts["md"]
+
+
+def test_one_s_own_method_and_data_set_have_no_published_column(tmp_path):
+    ids = one_cell(tmp_path, [0.8, 0.8, 0.8], method="mine", dataset="faces")
+    _, texts, rows = draw(request("table", "1", [cell("Mine", "mine", "faces", "0.1", ids)]), tmp_path)
+    assert "| Method | faces |" in texts["md"]
+    assert rows[0]["published"] == ""
+
+
+def test_the_matched_table_names_rows_by_their_label(tmp_path):
+    ids = one_cell(tmp_path, [0.8], asked=1, method="lanet", overrides={"lanet.sampler": "uniform"})
+    what = request("table", "matched", [cell("LA-Net", "lanet", "rafdb", "0.1", ids, label="LA-Net (uniform sampler)")])
+    _, texts, rows = draw(what, tmp_path)
+    assert "| LA-Net (uniform sampler) |" in texts["md"]
+    assert rows[0]["published"] == ""
+
+
+def test_names_of_others_are_escaped_everywhere(tmp_path):
+    bad = "<script>alert(1)</script> | & 100%"
+    full = write_record(tmp_path, dataset="mine", title=bad, method="mine", resolved={"weights": {"text": bad}})
+    cells = [
+        cell(bad, "mine", "mine", "0.1", [full]),
+        cell("RUL", "rul", "mine", "0.1", ["3" * 20], failures={"3" * 20: bad}),
+    ]
+    _, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "<script>" not in texts["html"]
+    assert "&lt;script&gt;" in texts["html"]
+    assert "<script>" not in texts["md"]
+    header = next(line for line in texts["md"].splitlines() if line.startswith("| Method"))
+    assert header.replace("\\|", "").count("|") == 3
+    assert "100\\%" in texts["tex"]
+    assert "| &" not in texts["tex"]
+
+
+def test_a_table_of_45_records_is_drawn_in_under_two_seconds_without_torch_or_pandas(tmp_path):
+    cells = []
+    for dataset in ("rafdb", "ferplus", "affectnet"):
+        cells += table1(tmp_path, dataset, seeds=1)["cells"]
+    what = request("table", "1", cells)
+    program = (
+        "import sys, json, reports\n"
+        "from pathlib import Path\n"
+        f"what = json.load(open({str(tmp_path / 'what.json')!r}))\n"
+        f"reports.draw(what, Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r}))\n"
+        "print(*[name for name in ('torch', 'pandas', 'matplotlib', 'benchmark', 'scipy.stats') if name in sys.modules])"
+    )
+    (tmp_path / "what.json").write_text(json.dumps(what))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3  # about 1 s on an idle core
