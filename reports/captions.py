@@ -50,7 +50,7 @@ def data_text(cells: list[Cell], name: str) -> str:
     record = next(record for cell in cells if cell.dataset == name for record in cell.records)
     data = record["resolved"].get("data", {})
     words = [f"{len(class_names(record))} classes"]
-    words += [str(data[key]) for key in ("label_rule", "train_set") if data.get(key)]
+    words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
     return f"{title(record)}: {', '.join(words)}."

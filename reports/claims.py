@@ -74,9 +74,7 @@ class Evidence:
         seeds = common_seeds([first, second])
         pairs = []
         for number in seeds:
-            one, two = (
-                self.right(next(r for r in cell.records if seed(r) == number)) for cell in (first, second)
-            )
+            one, two = (self.right(next(r for r in cell.records if seed(r) == number)) for cell in (first, second))
             if one is None or two is None or not np.array_equal(one[0], two[0]):
                 return None
             pairs.append(100 * (one[1] - two[1]))

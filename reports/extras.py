@@ -47,7 +47,9 @@ class Matrix:
 
 def measured(cells: list[Cell]) -> list[Cell]:
     """Cells with runs, each once however many tables show it."""
-    kept = {tuple(record["id"] for record in cell.records): cell for cell in cells if cell.records and cell.part == "table"}
+    kept = {
+        tuple(record["id"] for record in cell.records): cell for cell in cells if cell.records and cell.part == "table"
+    }
     return list(kept.values())
 
 
@@ -85,7 +87,9 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
         nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
         got = cell.realised
         row.append(Entry("–") if got is None else Entry(f"{100 * got:.1f}{nominal}", sort=got))
-        packed = any(record.get("jobs_on_card", record.get("co_resident", 1)) not in (1, None) for record in cell.records)
+        packed = any(
+            record.get("jobs_on_card", record.get("co_resident", 1)) not in (1, None) for record in cell.records
+        )
         for name, read, form in COST:
             entry = number(mean_of(cell.records, read), form)
             mark = " *" if packed and name != "parameters" else ""

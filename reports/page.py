@@ -25,7 +25,9 @@ EXTRA_CAPTION = (
 def write_page(whats: list[dict[str, Any]], records: Records, out: Path, options: Options) -> Drawn:
     """Write report.html into `out`; raises ReportError."""
     cells = [cell for what in whats if what["name"] != "2" for cell in read_cells(what, records, options.rule)]
-    of_tables = [c for w in whats if w["kind"] == "table" and w["name"] != "2" for c in read_cells(w, records, options.rule)]
+    of_tables = [
+        c for w in whats if w["kind"] == "table" and w["name"] != "2" for c in read_cells(w, records, options.rule)
+    ]
     tables = [table(what, records, options) for what in whats if what["kind"] == "table"]
     figures = [figure(what, records, options) for what in whats if what["kind"] == "figure"]
     found = verdicts(whats, records, options)

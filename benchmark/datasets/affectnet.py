@@ -45,9 +45,9 @@ class AffectNet(DataSet):
         train, test = (select(read(place, split), options.classes, dropped) for split in ("train", "test"))
         counts = {"train": len(train.names), "test": len(test.names)}
         facts = {
-            "rule": "published label",
+            "label_rule": "published label",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
-            "table 1": "which class set Table 1 used is not known",
+            "note": "which class set the paper used is not known",
             "test": "the validation images",
             "labels": label_files(place.layout),
             "images used": counts,

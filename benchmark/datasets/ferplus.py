@@ -85,9 +85,9 @@ class FERPlus(DataSet):
         if options.drop_leaks:
             train = without_leaks(train, test, dropped)
         facts = {
-            "rule": options.rule,
+            "label_rule": f"{options.rule} rule",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
-            "train set": options.train,
+            "train_set": {"train+valid": "Train+Valid", "train": "Train"}[options.train],
             "labels": "fer2013new.csv" if layout == "csv" else "label.csv",
             "images used": {split: len(rows.names) for split, rows in used.items()},
             "dropped": {reason: len(names) for reason, names in dropped.items()},

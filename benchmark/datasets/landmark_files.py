@@ -75,7 +75,7 @@ def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
 
     where = f"{owner}: {path.name}"
     try:
-        points = torch.load(path, map_location="cpu", weights_only=False)
+        points = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is not a plain tensor
         line = str(error).splitlines()[0][:120] if str(error) else ""
         raise DataError(f"{where}: not a plain tensor file ({type(error).__name__}: {line})") from None

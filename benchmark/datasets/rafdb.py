@@ -53,7 +53,7 @@ class RAFDB(DataSet):
                 f"{files.where}: {len(absent):,} listed images are not there: {few(map(aligned_name, absent))}; {hint}"
             )
         facts = {
-            "rule": "published label",
+            "label_rule": "published label",
             "class set": "7 classes",
             "labels": list_file.name,
             "images used": {split: len(names) for split, (names, _) in listed.items()},

@@ -85,7 +85,7 @@ def test_lists_are_cut_to_the_face_box(lists: Path, tmp_path: Path):
             assert np.allclose(points, (points_of(number) - (20, 30)) / (112, 120), atol=1e-6)
     assert set(data.card["dropped"]) == {"none of the emotions", "uncertain", "no face"}
     assert data.card["facts"]["dropped"] == {"none of the emotions": 1, "uncertain": 1, "no face": 1}
-    assert data.card["facts"]["table 1"] == "which class set Table 1 used is not known"
+    assert data.card["facts"]["note"] == "which class set the paper used is not known"
 
 
 def test_face_boxes_may_reach_over_the_edge(lists: Path, tmp_path: Path):

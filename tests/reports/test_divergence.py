@@ -97,7 +97,9 @@ def table2(folder, seeds=2):
                 "distribution": distribution.astype(np.float16),
             }
             ids.append(
-                write_record(folder, method=method, dataset="ferplus", noise="votes", rate=None, seed=seed, arrays=arrays)
+                write_record(
+                    folder, method=method, dataset="ferplus", noise="votes", rate=None, seed=seed, arrays=arrays
+                )
             )
         cells.append(cell(title, method, "ferplus", None, ids, noise="votes"))
     return request("table", "2", cells), votes[rows], clean
@@ -136,7 +138,9 @@ def test_the_root_is_said_and_drawn(tmp_path):
     what, votes, clean = table2(tmp_path)
     reports.draw(what, tmp_path, tmp_path / "out", reports.Options(root=True))
     assert "distance (root of the divergence)" in (tmp_path / "out" / "table2.md").read_text()
-    expected = np.mean([one_hot_divergence(votes, np.where(np.arange(60) % 8 == s, (clean + 1) % 8, clean)) ** 0.5 for s in (0, 1)])
+    expected = np.mean(
+        [one_hot_divergence(votes, np.where(np.arange(60) % 8 == s, (clean + 1) % 8, clean)) ** 0.5 for s in (0, 1)]
+    )
     assert float(rows_of(tmp_path)[0]["mean"]) == pytest.approx(expected, abs=1e-6)
 
 
@@ -148,7 +152,9 @@ def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
     reports.draw(what, tmp_path, tmp_path / "out", reports.Options(study=study))
     found = rows_of(tmp_path)
     assert found[0]["images"] == "5"
-    assert float(next(row for row in found if row["row"].startswith("Baseline"))["mean"]) == pytest.approx(0.7169, abs=1e-3)
+    assert float(next(row for row in found if row["row"].startswith("Baseline"))["mean"]) == pytest.approx(
+        0.7169, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,9 +184,19 @@ def test_a_data_set_without_votes_is_said(tmp_path):
 
 def test_distributions_that_do_not_fit_are_left_out_and_said(tmp_path):
     what, _, _ = table2(tmp_path, seeds=1)
-    bad = write_record(tmp_path, method="eac", dataset="ferplus", noise="votes", rate=None, arrays={
-        "train_rows": np.array([0, 1, 500], np.int32), "given": np.zeros(3, np.uint8), "clean": np.zeros(3, np.uint8),
-        "distribution": np.full((3, 8), 0.1, np.float16)})
+    bad = write_record(
+        tmp_path,
+        method="eac",
+        dataset="ferplus",
+        noise="votes",
+        rate=None,
+        arrays={
+            "train_rows": np.array([0, 1, 500], np.int32),
+            "given": np.zeros(3, np.uint8),
+            "clean": np.zeros(3, np.uint8),
+            "distribution": np.full((3, 8), 0.1, np.float16),
+        },
+    )
     what["cells"].append(cell("EAC", "eac", "ferplus", None, [bad], noise="votes"))
     drawn = reports.draw(what, tmp_path, tmp_path / "out")
     assert any("lie outside the data set" in gap for gap in drawn.gaps)

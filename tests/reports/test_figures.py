@@ -13,7 +13,11 @@ from reports.records import Records
 
 
 def sweep(folder, name="1", options=None, rates=("0.1", "0.2"), seeds=2):
-    grids = options or {"confidence": (0.5, 0.7, 0.9), "landmark_weight": (0.1, 1, 5), "contrastive_weight": (0.01, 0.1, 1)}
+    grids = options or {
+        "confidence": (0.5, 0.7, 0.9),
+        "landmark_weight": (0.1, 1, 5),
+        "contrastive_weight": (0.01, 0.1, 1),
+    }
     cells = []
     for option, values in grids.items():
         for rate in rates:
@@ -125,6 +129,8 @@ def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
 
 def test_figure_2_without_votes_says_so(tmp_path):
     ids = [write_record(tmp_path, method="lanet", noise="votes", rate=None)]
-    drawn = reports.draw(request("figure", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)]), tmp_path, tmp_path / "out")
+    drawn = reports.draw(
+        request("figure", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)]), tmp_path, tmp_path / "out"
+    )
     assert "no run with people's votes" in drawn.gaps[0]
     assert all(path.is_file() for path in drawn.files)

@@ -81,7 +81,16 @@ def test_every_number_names_its_runs(whole):
 
 def test_it_shows_what_the_papers_do_not(whole):
     text = whole[3].text
-    for words in ("best − last", "macro F1", "calibration error", "wrong-label AUROC", "9.8 of 10", "310,000", "12.5", "900"):
+    for words in (
+        "best − last",
+        "macro F1",
+        "calibration error",
+        "wrong-label AUROC",
+        "9.8 of 10",
+        "310,000",
+        "12.5",
+        "900",
+    ):
         assert words in text, words
     row = re.search(r"LA-Net</th>\s*<td[^>]*>([^<]+)<", whole[2][whole[2].index('id="behind"') :])
     assert row[1] == "+2.0"
