@@ -66,7 +66,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         points = nineteen(points) if points.shape[1] == 68 else points
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
-    pixels = demo_pixels if demo else np.asarray
+    pixels, facts = demo_pixels if demo else np.asarray, realised(clean, given, classes)
     return TrainingSet(
         classes=tuple(data.classes),
         images=pixels(take(train.images, rows[kept])),
@@ -82,7 +82,8 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         test_rows=test_rows,
         noise={
             "nominal": None if job.noise["rate"] is None else float(job.noise["rate"]),
-            **realised(clean, given, classes),
+            "realised": facts["rate"],
+            "per_class": facts["per_class"],
             "hash": digest(given.tolist()),
         },
         noise_labels=given,
@@ -112,7 +113,7 @@ def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders:
 
 
 def demo_pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, S, S, 1 or 3] as the demo's small grey images [n, 48, 48, 1] (antialiased bilinear, Rec. 601 grey)."""
+    """uint8 [n, S, S, 1 or 3] as the demo's small grey images [n, side, side, 1] (antialiased bilinear, Rec. 601 grey)."""
     import torch
 
     side = scale.SIDE["demo"]

@@ -21,7 +21,7 @@ from methods.base import Augment, OneCycle
 
 COMPONENTS = 24
 AUGMENT = Augment(erase=0.25)
-DEMO = {"images": 6000, "epochs": 8, "batch": 64, "rate": 4e-3}
+DEMO = {"images": 24_000, "epochs": 4, "batch": 64, "rate": 4e-3}
 PAPER = {"images": 300_000, "epochs": 10, "batch": 128, "rate": 1e-3}
 
 

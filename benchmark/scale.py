@@ -18,19 +18,19 @@ DEMO_VERSION = 1
 PRETRAINING_VERSION = 1
 TRAIN_IMAGES, TEST_IMAGES = 1000, 1000
 TRAIN_FLOOR, TEST_FLOOR = 30, 20  # images of a rare class, where there are as many
-SIDE = {"demo": 48, "paper": 224}
+SIDE = {"demo": 32, "paper": 224}
 PUBLISHED_IMAGES = 12271
 AFFECTNET_EPOCHS = 20  # the papers do not print it; ours
 
 DEMO_RECIPE: dict[str, Any] = {
-    "epochs": 30,
+    "epochs": 20,
     "batch_size": 64,
     "backbone": "resnet10_w16",
     "optimiser": {"kind": "Adam", "lr": 4e-3, "weight_decay": 0.0, "head_lr": None},
     "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
 }
 DEMO_AUGMENT: dict[str, Any] = {
-    "flip": 0.0,
+    "flip": 0.5,
     "pixel_noise": 0.0,
     "exclusive": False,
     "crop": None,
@@ -95,6 +95,7 @@ def notes(name: str) -> list[str]:
     return [
         f"demo scale: at most {TRAIN_IMAGES:,} training and {TEST_IMAGES:,} test images (stratified, fixed), "
         f"{SIDE['demo']} px grey, ResNet-10 of width 16, {recipe['epochs']} epochs of batch {recipe['batch_size']}, "
-        f"Adam with one cycle to {recipe['optimiser']['lr']}, random erasing {DEMO_AUGMENT['erase']}, the same for "
-        "every method; published epochs, momenta and queues keep their share of the run"
+        f"Adam with one cycle to {recipe['optimiser']['lr']}, mirroring {DEMO_AUGMENT['flip']}, random erasing "
+        f"{DEMO_AUGMENT['erase']}, the same for every method; published epochs, momenta and queues keep their share of "
+        "the run"
     ]
