@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import datasets, hardware
+from benchmark.datasets.base import DataError
 from benchmark.experiments import EXPERIMENTS, find
 from benchmark.plan import PAPER_DATA, Cell, Plan, Request, make
 from benchmark.settings import Usage, one_of, parse_sets
+from noise.base import NoiseError
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people
@@ -100,7 +102,7 @@ def main(arguments: list[str]) -> int:
 
             return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args))
         return answer(args)
-    except (Usage, PermissionError) as error:
+    except (Usage, DataError, NoiseError, PermissionError) as error:
         print(f"run_all.py: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

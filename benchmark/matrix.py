@@ -12,6 +12,7 @@ from benchmark import hardware
 from benchmark.dispatch import CHILDREN, Outcome, dispatch
 from benchmark.job import digest
 from benchmark.plan import Plan, Planned
+from benchmark.settings import Usage, one_of
 from benchmark.store import Store
 
 COST = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.7}  # of a baseline run, where none is measured
@@ -158,23 +159,35 @@ def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **o
 
 
 def preflight(todo: list[Planned], store: Store) -> None:
-    """Find out before any training what would fail in every job: weights that do not fit, a folder one cannot write."""
-    from benchmark.settings import Usage
+    """Find out before any training what would fail in every job; raises Usage.
 
+    A folder that cannot be written, parameters that a method refuses, weights that do not fit.
+    """
     try:
         store.root.mkdir(parents=True, exist_ok=True)
         (store.root / ".writable").touch()
     except OSError as error:
         raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
-    checked = set()
-    for planned in todo:
-        path, backbone = planned.place["weights"], planned.resolved["recipe"]["backbone"]
-        if path and not planned.pretraining and (path, backbone) not in checked:
-            from methods.backbones import BACKBONES
-            from methods.weights import load_backbone
+    changed = {digest([p.job.method, p.resolved["parameters"]]): p for p in todo if p.job.overrides}
+    for planned in changed.values():
+        import methods
 
-            try:
-                load_backbone(BACKBONES[backbone](1 if planned.job.scale["name"] == "demo" else 3), path)
-            except (ValueError, OSError) as error:
-                raise Usage(f"--weights: {error}") from None
-            checked.add((path, backbone))
+        try:
+            folders = tuple(Path(folder) for folder in planned.place["methods_path"])
+            methods.classes(folders)[planned.job.method].Parameters(**planned.resolved["parameters"])
+        except ValueError as error:
+            raise Usage(f"--set: {error}") from None
+    given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
+    for (path, backbone), planned in given.items():
+        if path:
+            check_weights(path, backbone, 1 if planned.job.scale["name"] == "demo" else 3)
+
+
+def check_weights(path: str, backbone: str, channels: int) -> None:
+    from methods.backbones import BACKBONES
+    from methods.weights import load_backbone
+
+    try:
+        load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)
+    except (ValueError, OSError) as error:
+        raise Usage(f"--weights: {error}") from None

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import noise
 from benchmark import cache, cards, datasets, resolve, scale
 from benchmark.datasets.base import DataError
 from benchmark.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.job import Job, digest, number
 from benchmark.settings import Usage, dataset_options, one_of
+from noise.base import Training
 
 PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
 
@@ -128,10 +131,20 @@ def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str
     return {kind: rates if noise_kind(kind, request).rated else () for kind in request.noise or experiment.noise}
 
 
-def noise_kind(kind: str, request: Request) -> Any:
+def noise_kind(kind: str, request: Request) -> noise.Noise:
     try:
         return noise.find(kind, request.methods_path)
-    except ValueError as error:
+    except noise.NoiseError as error:
+        raise Usage(f"--noise: {error}") from None
+
+
+def check_noise(kind: noise.Noise, data: cache.Data, request: Request) -> None:
+    """Find out before any training whether a list file fits the data; raises Usage."""
+    train = data.train
+    seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
+    try:
+        kind.labels(seen, 0.0, 0)
+    except noise.NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 
 
@@ -148,8 +161,10 @@ def floor_cells(data: cache.Data, kinds: dict[str, tuple[str, ...]], plan: Plan)
 def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
     request, card = plan.request, plan.cards[row.method]
     made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
-    needs = noise_kind(kind, request).needs
-    if "votes" in needs and data.train.votes is None:
+    found = noise_kind(kind, request)
+    if found.takes:
+        check_noise(found, data, request)
+    if "votes" in found.needs and data.train.votes is None:
         if request.noise:
             raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
         made.reason = "no votes"
