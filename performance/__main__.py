@@ -1,0 +1,21 @@
+"""`python -m performance`: the benchmarks that run on a CPU, one after the other, in under five minutes."""
+
+import sys
+
+import torch
+
+from performance import data, jobs, methods, steps
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread unless said otherwise")
+    sys.argv = [sys.argv[0]]
+    data.main()
+    methods.main()
+    steps.main()
+    jobs.main()
+
+
+if __name__ == "__main__":
+    main()
