@@ -12,9 +12,10 @@ from typing import Any
 from benchmark import datasets, hardware
 from benchmark.datasets.base import DataError
 from benchmark.experiments import EXPERIMENTS, find
-from benchmark.plan import PAPER_DATA, Cell, Plan, Request, make
+from benchmark.plan import PAPER_DATA, Cell, Plan, Planned, Request, make
 from benchmark.settings import Usage, one_of, parse_sets
 from noise.base import NoiseError
+from reports import ReportError
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people
@@ -102,7 +103,7 @@ def main(arguments: list[str]) -> int:
 
             return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args))
         return answer(args)
-    except (Usage, DataError, NoiseError, PermissionError) as error:
+    except (Usage, DataError, NoiseError, ReportError, PermissionError) as error:
         print(f"run_all.py: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -161,31 +162,39 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
-    gaps, asked = [], []
+    asked, missing = [], {}
     for (kind, name), cells in plan.cells.items():
         described = [cell_for_report(cell, store, outcomes) for cell in cells]
-        gaps += [line for cell in described for line in cell["failures"].values()]
+        missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
         asked.append(what_for_report(kind, name, plan, described))
         drawn = reports.draw(asked[-1], args.results, args.out, options)
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     if args.all:
-        print(f"wrote {reports.page(asked, args.results, args.out, options)}", file=sys.stderr)
-    for line in sorted(set(gaps)):
-        print(f"missing: {line}", file=sys.stderr)
-    return 1 if gaps else 0
+        drawn = reports.draw_page(asked, args.results, args.out, options)
+        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    waiting = 0
+    for run in missing.values():
+        reason = why_missing(run, store, outcomes)
+        waiting += reason is None
+        if reason:
+            print(f"missing: {run.job.text}: {reason}", file=sys.stderr)
+    if waiting:
+        print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:
+    """Why a job has no record, in one line; None where it was not tried."""
+    failure, outcome = store.failure(run.job.id), outcomes.get(run.job.id)
+    if failure:
+        return f"{failure['class']}: {failure.get('message', '')} ({failure.get('command', '')})"
+    return outcome.message if outcome and outcome.message else None
 
 
 def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[str, Any]:
     """A cell as plain data: which records it stands on, and why some are missing."""
-    failures = {}
-    for run in cell.runs:
-        if not store.done(run.job.id):
-            failure, outcome = store.failure(run.job.id), outcomes.get(run.job.id)
-            reason = outcome.message if outcome and outcome.message else "not run yet"
-            if failure:
-                reason = f"{failure['class']}: {failure.get('message', '')} ({failure.get('command', '')})"
-            failures[run.job.id] = f"{run.job.text}: {reason}"
+    reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
     return {
         "row": cell.title,
         "method": cell.row.method,
@@ -196,7 +205,7 @@ def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[st
         "label": cell.row.label,
         "part": cell.part,
         "ids": [run.job.id for run in cell.runs],
-        "failures": failures,
+        "failures": {job_id: reason for job_id, reason in reasons.items() if reason},
         "reason": cell.reason,
     }
 

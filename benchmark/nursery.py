@@ -217,7 +217,9 @@ def lock(path: str) -> int | None:
         os.close(fd)
         return None
     except OSError as error:
-        print(f"{path}: no locks on this file system ({error.strerror}); two launchers may train a job twice", flush=True)
+        print(
+            f"{path}: no locks on this file system ({error.strerror}); two launchers may train a job twice", flush=True
+        )
     return fd
 
 

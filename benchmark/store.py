@@ -1,11 +1,11 @@
 """What was measured, on disk: one file a run, written whole or not at all, never changed.
 
-    <root>/ab/<id>.json, .npz      the record and its arrays
-    <root>/failures/<id>-<n>.json  why attempt n failed
-    <root>/attempts/<id>/<n>       made before attempt n starts; holds the launch that started it
-    <root>/checkpoints/<id>.pt     where an interrupted run goes on
-    <root>/locks/<id>              locked (flock) by the one process that trains the job; the lock ends with it
-    <root>/noise/<hash>.npz        flipped labels, shared by all methods of a cell
+<root>/ab/<id>.json, .npz      the record and its arrays
+<root>/failures/<id>-<n>.json  why attempt n failed
+<root>/attempts/<id>/<n>       made before attempt n starts; holds the launch that started it
+<root>/checkpoints/<id>.pt     where an interrupted run goes on
+<root>/locks/<id>              locked (flock) by the one process that trains the job; the lock ends with it
+<root>/noise/<hash>.npz        flipped labels, shared by all methods of a cell
 """
 
 import hashlib
@@ -205,7 +205,9 @@ def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
         record = json.loads(text)
         spec, status, said = record["spec"], record["status"], record["hash"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(f"{path}: not a whole record ({type(error).__name__}: {error}); the job has to run again") from None
+        raise Refused(
+            f"{path}: not a whole record ({type(error).__name__}: {error}); the job has to run again"
+        ) from None
     if record.get("id") != job_id or digest(spec) != job_id:
         raise Refused(f"{path}: field 'spec' does not hash to the record's name; the job has to run again")
     if content_hash(record) != said:

@@ -5,7 +5,9 @@ interrupted after an epoch goes on with the same bits.
 """
 
 import contextlib
-import os
+import hashlib
+import inspect
+import io
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -151,8 +153,9 @@ def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> T
             given=torch.from_numpy(data.given).to(device),
             clean=torch.from_numpy(data.clean).to(device),
         )
-        resume(trainer)
-    return trainer
+    if resume(trainer):
+        return trainer
+    return prepare(job, resolved, place, clock)
 
 
 def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
@@ -344,12 +347,8 @@ def keep_noise(store: Store, data: TrainingSet) -> None:
 
 
 def save(trainer: Trainer) -> None:
-    """Write a checkpoint aside and move it into place."""
-    path = Store(Path(trainer.place.results)).checkpoint(trainer.job.id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}")
-    state = {
-        "id": trainer.job.id,
+    """Write a checkpoint; where it cannot be written, training goes on without."""
+    state = mark(trainer) | {
         "epoch": trainer.state.epoch,
         "history": trainer.state.history,
         "predictions": trainer.state.predictions,
@@ -357,26 +356,44 @@ def save(trainer: Trainer) -> None:
         "optimiser": trainer.optimiser.state_dict(),
         "seconds": trainer.clock.parts,
     }
-    torch.save(state, aside)
-    os.replace(aside, path)
+    content = io.BytesIO()
+    torch.save(state, content)
+    try:
+        write_bytes(checkpoint(trainer), content.getvalue())
+    except OSError as error:
+        print(f"{checkpoint(trainer)}: no checkpoint written: {error.strerror}", flush=True)
 
 
-def resume(trainer: Trainer) -> None:
-    """Go on from a checkpoint; one that cannot be read, or is another job's, is passed over."""
-    path = Store(Path(trainer.place.results)).checkpoint(trainer.job.id)
+def checkpoint(trainer: Trainer) -> Path:
+    return Store(Path(trainer.place.results)).checkpoint(trainer.job.id)
+
+
+def mark(trainer: Trainer) -> dict[str, str]:
+    """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
+    code = hashlib.sha256(Path(inspect.getfile(type(trainer.method))).read_bytes()).hexdigest()
+    return {"id": trainer.job.id, "code": code, "torch": torch.__version__, "device": trainer.place.device}
+
+
+def resume(trainer: Trainer) -> bool:
+    """Go on from the checkpoint, if there is one; False, and the checkpoint gone, if it cannot be gone on from.
+
+    The trainer may then be half overwritten and has to be made anew.
+    """
+    path = checkpoint(trainer)
     if not path.exists():
-        return
+        return True
     try:
         state = torch.load(path, map_location=trainer.device, weights_only=True)
+        if {key: state[key] for key in mark(trainer)} != mark(trainer):
+            raise ValueError("made by another version")
+        trainer.method.load_state_dict(state["method"])
+        trainer.optimiser.load_state_dict(state["optimiser"])
+        predictions = [part.cpu() for part in state["predictions"]]
+        trainer.state = State(state["epoch"], state["history"], predictions)
+        for name, seconds in state["seconds"].items():
+            trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
     except Exception as error:  # torch raises many kinds for a broken file
-        print(f"{path}: not readable ({type(error).__name__}), removed; the run starts again")
-        path.unlink(missing_ok=True)
-        return
-    if state["id"] != trainer.job.id:
-        return
-    trainer.method.load_state_dict(state["method"])
-    trainer.optimiser.load_state_dict(state["optimiser"])
-    predictions = [part.cpu() for part in state["predictions"]]
-    trainer.state = State(state["epoch"], state["history"], predictions)
-    for name, seconds in state["seconds"].items():
-        trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
+        print(f"{path}: passed over ({type(error).__name__}: {str(error)[:200]}); the run starts again", flush=True)
+        path.unlink()
+        return False
+    return True

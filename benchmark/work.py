@@ -48,9 +48,8 @@ def failed(request: dict[str, Any], kind: str, error: BaseException, code: int) 
         text = "".join(traceback.format_exception(error))[-8000:]
         keep_failure(request, kind, type(error).__name__, str(error)[:2000], text)
     except Exception as unwritten:  # a full disk, or an error that cannot be printed, must not change the class
-        os.write(2, f"the failure record could not be written: {type(unwritten).__name__}\n".encode())
-    finally:
-        return code  # noqa: B012
+        print(f"the failure record could not be written: {type(unwritten).__name__}")
+    return code
 
 
 def keep_failure(request: dict[str, Any], kind: str, error: str, message: str, text: str = "") -> None:
