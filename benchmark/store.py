@@ -203,14 +203,14 @@ def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
     """A record as parsed JSON; raises Refused where it is broken, or is not what it or its name says."""
     try:
         record = json.loads(text)
-        spec, status, said = record["spec"], record["status"], record["hash"]
+        spec, status = record["spec"], record["status"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(
             f"{path}: not a whole record ({type(error).__name__}: {error}); the job has to run again"
         ) from None
     if record.get("id") != job_id or digest(spec) != job_id:
         raise Refused(f"{path}: field 'spec' does not hash to the record's name; the job has to run again")
-    if content_hash(record) != said:
+    if content_hash(record) != record.get("hash"):
         raise Refused(f"{path}: its content does not hash to its field 'hash' (edited?); the job has to run again")
     if status != "ok" or record.get("schema") != SCHEMA:
         raise Refused(f"{path}: schema {record.get('schema')!r}, status {status!r}; expected {SCHEMA} and 'ok'")
