@@ -54,6 +54,11 @@ class Stopped(RuntimeError):
     """No task can run (any more) in this launch."""
 
 
+# glibc gives large blocks back to the system and takes fresh pages for each batch; keeping them saves a quarter of a
+# LA-Net step on a CPU (docs/performance.md). Other allocators ignore it.
+KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
+
+
 @dataclass
 class Children:
     """A launcher's end of its nursery; one a process. waiting: {request id: (nursery, its events)}."""
@@ -70,7 +75,7 @@ class Children:
                 raise Stopped(self.stopped)
             if self.process is None or self.process.poll() is not None:
                 path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-                settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path}
+                settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path} | KEEP_PAGES
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "benchmark.nursery"],
                     stdin=subprocess.PIPE,

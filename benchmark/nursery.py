@@ -29,9 +29,10 @@ def main() -> None:
     """Serve requests until the input ends."""
     nursery = Nursery(os.dup(1))
     os.dup2(2, 1)  # what an import or a job prints must not be taken for an event
-    import numpy  # noqa: F401  (imported here once, for every child)
-    import torch  # noqa: F401
+    import torch._dynamo  # noqa: F401  (once, for every child: its first optimiser step would import it, in seconds)
 
+    import benchmark.pretrain
+    import benchmark.train
     import benchmark.work  # noqa: F401
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means

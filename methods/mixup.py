@@ -33,7 +33,7 @@ class Mixup(Baseline):
 
     @dataclass(frozen=True)
     class Parameters:
-        """The smaller of the two values in the paper's table of wrong labels (8 and 32)."""
+        """A value from the paper's grid for wrong labels, 1, 2, 8 and 32."""
 
         alpha: float = 8.0
 

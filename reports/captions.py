@@ -40,6 +40,7 @@ def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
         f"{', '.join(unique(spec.get('scale', {}).get('name') for spec in specs))} scale; "
         f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
+        *changed_text(specs),
         *realised_text(cells),
         *hardware_text(records),
     ]
@@ -54,6 +55,12 @@ def data_text(cells: list[Cell], name: str) -> str:
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
     return f"{title(record)}: {', '.join(words)}."
+
+
+def changed_text(specs: list[dict[str, Any]]) -> list[str]:
+    """What was set by hand in every run shown; what only some have is in their rows' labels."""
+    common = set.intersection(*(set(spec.get("overrides", {}).items()) for spec in specs))
+    return [f"Changed from that: {', '.join(f'{key}={value}' for key, value in sorted(common))}."] if common else []
 
 
 def realised_text(cells: list[Cell]) -> list[str]:

@@ -1,8 +1,8 @@
 """A method that fails as it is told, through the door that any method of one's own uses (`--methods-path`).
 
 The environment variable FER_FAULTS names a folder. Its plan.json holds {seed: [fault of attempt 1, of attempt 2, ...]};
-an attempt beyond the list trains well. Every attempt appends 'begin' to <seed>.log there, and 'end' when it has
-trained: what was trained how often does not depend on what the engine says of it.
+an attempt beyond the list trains well. Every attempt appends 'begin' to <seed>.log there, 'met' and its fault, and
+'end' when it has trained: what was trained how often does not depend on what the engine says of it.
 """
 
 import errno
@@ -102,6 +102,8 @@ class Faulty(Baseline):
         fault, self.fault = self.fault, ""
         if fault.startswith("slow"):
             time.sleep(float(fault.split()[1]))
+        if fault:
+            self.note(f"met {fault},")
         if fault == "nan":
             losses = {"ce": losses["ce"] * float("nan")}
         meet(fault)

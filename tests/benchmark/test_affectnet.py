@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from benchmark import cache
-from benchmark.datasets.affectnet import LABELS, AffectNet
+from benchmark.datasets.affectnet import AffectNet
 from benchmark.datasets.base import DataError
 
+LABELS = ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"]
 BOX = ["face_x", "face_y", "face_width", "face_height"]
 COLUMNS = ["subDirectory_filePath", *BOX, "facial_landmarks", "expression", "valence", "arousal"]
 

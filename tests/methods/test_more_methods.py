@@ -36,7 +36,7 @@ def softmax(logits: Tensor) -> np.ndarray:
 
 
 def total(losses: dict[str, Tensor]) -> float:
-    return float(sum(losses.values()))
+    return float(sum(losses.values()).detach())
 
 
 ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES
