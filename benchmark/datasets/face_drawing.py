@@ -1,4 +1,4 @@
-"""Drawing of one face: `sample` draws a person, a pose and a light, `landmarks` places the points, `draw` paints over them.
+"""Drawing of one face: `sample` draws a person, a pose and a light, `landmarks` places the points, `draw` paints them.
 
 The paint follows the 68 points, so that they are exact. Coordinates of a face as in `face_units`.
 """
@@ -100,7 +100,7 @@ def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
         light=rng.normal(0, [0.22, 0.12]),
         contrast=rng.uniform(0.65, 1.15),
         blur=rng.uniform(0, 0.8),
-        grain=rng.uniform(2, 10),
+        grain=rng.uniform(1.3, 6.5),
     )
 
 
@@ -167,10 +167,10 @@ class Canvas:
     """A picture being painted: polygons and lines given in fractions of the image, with edges finer than a pixel."""
 
     def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
+        self.pixels, self.scale = pixels, pixels.shape[0] << SUBPIXEL
 
     def grid(self, points: np.ndarray) -> np.ndarray:
-        return np.rint((points * self.pixels.shape[0] - 0.5) * (1 << SUBPIXEL)).astype(np.int32)
+        return np.rint(points * self.scale - (1 << SUBPIXEL) / 2).astype(np.int32)
 
     def fill(self, points: np.ndarray, colour: np.ndarray) -> None:
         cv2.fillPoly(self.pixels, [self.grid(points)], colour.tolist(), cv2.LINE_AA, SUBPIXEL)
@@ -395,5 +395,5 @@ def photograph(pixels: np.ndarray, face: Face, at: np.ndarray, grain: np.random.
     image = 128 + (image * shading(face, at, size) - 128) * np.float32(face.contrast)
     if face.blur > 0.3:
         image = cv2.GaussianBlur(image, (0, 0), face.blur)
-    image += grain.standard_normal(image.shape, np.float32) * np.float32(face.grain)
+    image += grain.standard_normal((size, size, 1), np.float32) * np.float32(face.grain)
     return np.clip(image, 0, 255).round().astype(np.uint8)

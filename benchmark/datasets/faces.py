@@ -113,12 +113,12 @@ def split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Row
     seeds = [(options.seed, number, row) for row in range(count)]
     shown = [show(label, classes, seed) for label, seed in zip(labels, seeds)]
     votes = [np.random.default_rng([*seed, VOTE]).multinomial(VOTES, what.seen) for what, seed in zip(shown, seeds)]
-    points = [face_drawing.landmarks(looks(what, seed)) for what, seed in zip(shown, seeds)]
+    faces = [look(what, seed) for what, seed in zip(shown, seeds)]
 
     def image(row: int) -> np.ndarray:
-        grain = np.random.default_rng([*seeds[row], GRAIN])
-        return face_drawing.draw(looks(shown[row], seeds[row]), grain, size)
+        return face_drawing.draw(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
 
+    points = [face_drawing.landmarks(face) for face in faces]
     names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(count)]
     return Rows(names, labels, image, np.array(votes, np.float32), np.array(points, np.float32))
 
@@ -169,5 +169,5 @@ def show(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Sh
     return Shown(intensity * units, seen)
 
 
-def looks(what: Shown, seed: tuple[int, int, int]) -> face_drawing.Face:
+def look(what: Shown, seed: tuple[int, int, int]) -> face_drawing.Face:
     return face_drawing.sample(what.units, np.random.default_rng([*seed, LOOK]))
