@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import select
 import selectors
 import signal
 import sys
@@ -29,19 +30,31 @@ def main() -> None:
     """Serve requests until the input ends."""
     nursery = Nursery(os.dup(1))
     os.dup2(2, 1)  # what an import or a job prints must not be taken for an event
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means
+    signal.signal(signal.SIGALRM, leave_if_alone)  # the imports take seconds
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
     import torch._dynamo  # noqa: F401  (once, for every child: its first optimiser step would import it, in seconds)
 
     import benchmark.pretrain
     import benchmark.train
     import benchmark.work  # noqa: F401
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
         nursery.serve()
     except BrokenPipeError:
         pass  # the launcher is gone
     finally:
         nursery.stop()
+
+
+def leave_if_alone(*_: Any) -> None:
+    """End if the launcher, the other end of standard input, is gone."""
+    poll = select.poll()
+    poll.register(0, 0)
+    if poll.poll(0):
+        os._exit(EXIT_ERROR)
 
 
 @dataclass
@@ -169,9 +182,10 @@ def begin(request: dict[str, Any], events: int) -> int:
 
 
 def leave_with_parent(alive: int) -> None:
+    """End, with whatever this process has started, when the nursery is gone."""
     while os.read(alive, 1):
         pass
-    os._exit(EXIT_ERROR)
+    os.killpg(0, signal.SIGKILL)
 
 
 def take_slot(slots: list[list[str]], whole_card: bool) -> list[int]:

@@ -23,7 +23,8 @@ def run(request: dict[str, Any]) -> None:
 
 def run_job(request: dict[str, Any]) -> None:
     """Train a job and keep its record; for who holds the job's lock."""
-    from benchmark.train import Place, train
+    from benchmark.train import train
+    from benchmark.trainer import Place
 
     job, place = Job(**request["job"]), Place(**request["place"])
     store = Store(Path(place.results))

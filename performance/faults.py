@@ -168,8 +168,15 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
             launcher.kill()
             launcher.wait()
         time.sleep(2)
-        counts["orphans"] += len(matrix.processes())
+        counts["orphans"] += len(named(matrix.processes()))
     return counts
+
+
+def named(pids: list[int]) -> list[int]:
+    """The same processes, named on standard error."""
+    for pid in pids:
+        print(f"alive: {pid} {quiet(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}", file=sys.stderr)
+    return pids
 
 
 def unchanged(before: dict[int, dict], after: dict[int, dict]) -> int:
@@ -221,7 +228,7 @@ def report(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds
         measured, turns = matrix.records(), turns + 1
     dask = dask_rounds(matrix, jobs)
     time.sleep(2)
-    counts["orphans"] += len(matrix.processes())
+    counts["orphans"] += len(named(matrix.processes()))
     store, records, met = Store(matrix.results), matrix.records(), matrix.met()
     store.records()
     changed += unchanged(measured, records)

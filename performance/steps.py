@@ -18,7 +18,7 @@ import torch
 import methods
 from benchmark import scale
 from benchmark.augment import augment
-from benchmark.train import PRECISION, make_optimiser
+from benchmark.trainer import PRECISION, make_optimiser
 from methods.backbones import BACKBONES
 from methods.base import Batch, Method, Recipe, Run
 

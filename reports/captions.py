@@ -22,7 +22,7 @@ def noise_text(noise: str, rate: str | None) -> str:
 
 
 def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
-    """Sentences on seeds, data, network, weights, scale, precision, noise and hardware; rule: None without accuracies."""
+    """Sentences on seeds, data, network, weights, scale, precision, noise and hardware; no rule: no accuracies."""
     records = [record for cell in cells for record in cell.records]
     if not records:
         return ["Nothing was measured here yet."]
@@ -33,7 +33,7 @@ def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
     notes = unique(note for part in resolved for note in part.get("scale_notes", []))
     asked = f"n = {max(len(cell.ids) for cell in cells)} seeds unless noted"
     return [
-        f"Accuracy: {RULES[rule]}; {asked}, ± is the sample standard deviation." if rule else f"{asked}.",
+        f"Accuracy in per cent, {RULES[rule]}; {asked}, ± is the sample standard deviation." if rule else f"{asked}.",
         *(data_text(cells, name) for name in unique(cell.dataset for cell in cells if cell.records)),
         f"Backbone {' and '.join(backbones) or 'not recorded'}; start: {'; '.join(weights) or 'not recorded'}.",
         f"Recipes: {', '.join(unique(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
@@ -59,7 +59,7 @@ def data_text(cells: list[Cell], name: str) -> str:
 
 def changed_text(specs: list[dict[str, Any]]) -> list[str]:
     """What was set by hand in every run shown; what only some have is in their rows' labels."""
-    common = set.intersection(*(set(spec.get("overrides", {}).items()) for spec in specs))
+    common = set.intersection(*(set(spec["overrides"].items()) for spec in specs))
     return [f"Changed from that: {', '.join(f'{key}={value}' for key, value in sorted(common))}."] if common else []
 
 
@@ -97,8 +97,8 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     if not sources:
         return []
     return [
-        f"Published: {'; '.join(sources)}. Other start weights and, for some rows, the best epoch; not comparable without "
-        "that in mind. Difference: measured minus published, in points."
+        f"Published: {'; '.join(sources)}. Other start weights and, for some rows, the best epoch; not comparable "
+        "without that in mind. Difference: measured minus published, in points."
     ]
 
 

@@ -86,8 +86,8 @@ def read_cells(what: dict[str, Any], records: Records, rule: str) -> list[Cell]:
             one, two = (r["spec"]["data"]["fingerprint"] for r in (other, record))
             if one != two:
                 raise ReportError(
-                    f"{what['kind']} {what['name']}: {cell.where}: runs {other['id']} and {record['id']} were trained on "
-                    f"different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
+                    f"{what['kind']} {what['name']}: {cell.where}: runs {other['id']} and {record['id']} were trained "
+                    f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
                 )
     return cells
 

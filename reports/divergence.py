@@ -156,19 +156,19 @@ def measure(
     reference = next(arrays for found in runs.values() for _, arrays in found)
     labels = reference["clean"][positions(reference["train_rows"], rows)].astype(int)
     one_hot = Measured(GIVEN, None, rows, labels)
-    found_rows = [one_hot]
+    found_rows, spelling = [one_hot], {"base": options.log_base, "root": options.root}
     for cell in cells:
         made = Measured(row_title(cell), cell, rows, labels)
         for number, arrays in runs[cell.title]:
             at = positions(arrays["train_rows"], rows)
             given = arrays["given"][at].astype(int)
             made.kinds[number] = kinds(people, given)
-            made.values[number] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), root=options.root)
+            made.values[number] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), **spelling)
             if number not in one_hot.values:
                 one_hot.kinds[number] = made.kinds[number]
-                one_hot.values[number] = one_hot_divergence(people, given, root=options.root)
+                one_hot.values[number] = one_hot_divergence(people, given, **spelling)
         found_rows += [made] if made.values else []
-    group.measured, group.annotator = found_rows, random_annotator_divergence(people, root=options.root)
+    group.measured, group.annotator = found_rows, random_annotator_divergence(people, **spelling)
     return group
 
 
@@ -189,7 +189,7 @@ def misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
     if distribution.shape != (len(rows), votes.shape[1]) or given.shape != rows.shape or clean.shape != rows.shape:
         return f"label distributions {distribution.shape} do not fit {len(rows)} images and {votes.shape[1]} classes"
     if len(rows) and not (
-        0 <= rows.min() and rows.max() < len(votes) and max(given.max(), clean.max()) < votes.shape[1]
+        rows.min() >= 0 and rows.max() < len(votes) and max(given.max(), clean.max()) < votes.shape[1]
     ):
         return "rows or labels lie outside the data set"
     if not (np.isfinite(distribution).all() and (distribution >= 0).all() and (distribution.sum(1) > 0).all()):
@@ -237,17 +237,22 @@ def divergence_table(what: dict[str, Any], records: Records, options: Options) -
     )
 
 
+def base_text(options: Options) -> str:
+    return "e" if options.log_base == np.e else f"{options.log_base:g}"
+
+
 def explanation(options: Options) -> list[str]:
     measure_name = "Jensen-Shannon distance (root of the divergence)" if options.root else "Jensen-Shannon divergence"
     return [
-        f"{measure_name} to base 2 between the shares of people's votes and the labels that a method was given (one-hot), or "
-        "its label distribution of the un-augmented training image after the last epoch; lower is closer to people.",
-        "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what any "
-        "trained network reaches without a model of labels.",
+        f"{measure_name} to base {base_text(options)} between the shares of people's votes and the labels that a method was "
+        "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
+        "closer to people.",
+        "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what "
+        "any trained network reaches without a model of labels.",
         "Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of the "
         "annotators (5 of ten) agree on one class; clear: the rest. Classes are those of the labels before noise.",
-        "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say to "
-        "which base, or whether a root, so the values are not comparable to the fourth digit.",
+        "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say "
+        "to which base, or whether a root, so the values are not comparable digit by digit.",
     ]
 
 
@@ -298,7 +303,7 @@ def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -
     common |= {"noise": group.noise, "rate": group.rate or "", "n": len(row.values)}
     common["asked"] = len(row.cell.ids) if row.cell else len(row.values)
     ids = " ".join(record["id"] for record in row.cell.records) if row.cell else ""
-    rest = {"base": 2, "root": options.root, "ids": ids}
+    rest = {"base": base_text(options), "root": options.root, "ids": ids}
     images = len(row.rows)
     bounds = {"mean": round(overall.mean, 6), "low": round(overall.low, 6), "high": round(overall.high, 6)}
     yield common | {"images_of": "all", "images": images} | bounds | rest

@@ -42,8 +42,8 @@ PARAMETERS = {
     "label_momentum": Parameter("ω", "momentum of the label distributions", 0.9, "published best"),
 }
 NOTES = {
-    "1": "The supplement names two loss weights and the method has three: that α is the weight of the landmark loss and β "
-    "that of the contrastive loss is an assumption, and the values on all three axes are ours.",
+    "1": "The supplement names two loss weights and the method has three: that α is the weight of the landmark loss and "
+    "β that of the contrastive loss is an assumption, and the values on all three axes are ours.",
     "tau": "Grid and best value as in section B of the supplement; the noise level is ours.",
     "omega": "Grid and best value as in section B of the supplement; the noise level is ours.",
 }

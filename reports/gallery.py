@@ -79,11 +79,11 @@ class Faces:
         noise = noise_text(cell.noise, cell.rate)
         return [
             f"{dataset_title(cells, cell.dataset)}, {noise}, run {record['id']} (seed {seed(record)}).",
-            "Beside each training face, from left to right: the given label, people's votes, LA-Net's label distribution.",
-            "Red, two rows: the given label is wrong (another class has more votes); blue, four rows: ambiguous (at most "
-            "half of the annotators agree); green, two rows: clear.",
-            f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), the "
-            "first ones of each kind.",
+            "Beside each training face, left to right: the given label, people's votes, LA-Net's label distribution.",
+            "Red, two rows: the given label is wrong (another class has more votes); blue, four rows: ambiguous (at "
+            "most half of the annotators agree); green, two rows: clear.",
+            f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), "
+            "the first ones of each kind.",
             *(f"{line[10:].capitalize()}." for line in self.lacking),
         ]
 

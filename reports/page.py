@@ -15,10 +15,11 @@ from reports.records import RULES, Records
 from reports.tables import Block, Table, table
 
 EXTRA_CAPTION = (
-    "Means over seeds; accuracies in per cent. best − last and best − last five: what choosing the epoch on the test set adds. "
-    "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch. Wrong-label AUROC: how "
-    "well a method tells wrong training labels from right ones (0.5 is chance). Realised noise: share of the training labels "
-    "that are wrong, in per cent, beside the nominal rate. *: other jobs ran on the same card; not comparable."
+    "Means over seeds; accuracies in per cent. best − last and best − last five: what choosing the epoch on the test set "
+    "adds. Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch. Wrong-label "
+    "AUROC: how well a method tells wrong training labels from right ones (0.5 is chance). Realised noise: share of the "
+    "training labels that are wrong, in per cent, beside the nominal rate. *: other jobs ran on the same card; not "
+    "comparable."
 )
 
 

@@ -15,6 +15,25 @@ SCHEMA = 1
 ID = re.compile(r"[0-9a-f]{20}")
 RULES = {"last": "last epoch", "best": "best epoch on the test set", "last5": "mean of the last five epochs"}
 RULES["noisy_val"] = "epoch chosen on 10 % of the training images with their noisy labels"
+WORDS = {dict: "a section", str: "a text", int: "a whole number", list: "a list"}
+SHAPE = {
+    "spec.seed": int,
+    "spec.method": str,
+    "spec.data.name": str,
+    "spec.data.fingerprint": str,
+    "spec.noise.kind": str,
+    "spec.overrides": dict,
+    "spec.scale": dict,
+    "resolved.recipe": dict,
+    "resolved.weights": dict,
+    "resolved.data.class_names": list,
+    "resolved.scale_notes": list,
+    "noise": dict,
+    "history": dict,
+    "times": dict,
+    "cost": dict,
+    "provenance": dict,
+}
 
 
 def identity(spec: Any) -> str:
@@ -58,7 +77,7 @@ class Records:
         return self.root / record_id[:2] / f"{record_id}.json"
 
     def arrays(self, record_id: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
-        """The named arrays beside a sound record; None where they are missing, broken or not the ones it was kept with."""
+        """The named arrays beside a sound record; None where they are missing, broken or not its own."""
         path, record = self.path(record_id).with_suffix(".npz"), self.get(record_id)
         if record is None:
             return None
@@ -92,23 +111,27 @@ def fault(record: dict[str, Any], record_id: str) -> str | None:
         value = record["metrics"].get(rule, None if rule == "noisy_val" else "missing")
         if value is not None and not (type(value) in (int, float) and isfinite(value) and 0 <= value <= 1):
             return f"field 'metrics.{rule}' is {value!r}, expected a fraction of 1"
-    spec = record["spec"]
-    if not (type(spec["seed"]) is int and isinstance(spec["data"]["fingerprint"], str)):
-        return "fields 'spec.seed' and 'spec.data.fingerprint' are not a whole number and a text"
-    named = (spec["method"], spec["data"]["name"], spec["noise"]["kind"])
-    if not all(isinstance(value, str) for value in named):
-        return "fields 'spec.method', 'spec.data.name' and 'spec.noise.kind' are not all texts"
-    sections = ("resolved", "noise", "history", "times", "cost", "provenance")
-    return next((f"section '{name}' is missing" for name in sections if not isinstance(record.get(name), dict)), None)
+    for where, kind in SHAPE.items():
+        value: Any = record
+        for name in where.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if type(value) is not kind:
+            return f"field '{where}' is {'missing' if value is None else f'{value!r:.40}'}, expected {WORDS[kind]}"
+    share = realised(record)
+    if not (type(share) in (int, float) and 0 <= share <= 1):
+        return f"field 'noise.realised' is {share!r:.40}, expected a fraction of 1"
+    if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
+        return "field 'spec.overrides' holds something else than texts"
+    return None
 
 
 def seed(record: dict[str, Any]) -> int:
     return record["spec"]["seed"]
 
 
-def realised(record: dict[str, Any]) -> float | None:
+def realised(record: dict[str, Any]) -> float:
     """Share of the training labels that the noise made wrong."""
-    return record["noise"].get("realised", record["noise"].get("rate"))
+    return record["noise"].get("realised")
 
 
 def class_names(record: dict[str, Any]) -> list[str]:

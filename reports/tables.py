@@ -100,7 +100,7 @@ class Layout:
         rates = [None] if usual == "none" else what.get("rates") or [None]
         self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(usual, rate) for rate in rates]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
-        self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in what["methods"]]
+        self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in what.get("methods") or METHODS]
         self.datasets = list(dict.fromkeys([*what["columns"], *(c.dataset for c in cells)]))
         self.unmeasured = [name for name in self.datasets if name not in {c.dataset for c in cells}]
         self.at = {(c.title, c.label, c.dataset, c.noise, c.rate): c for c in cells}
@@ -221,9 +221,9 @@ def detectable_note(cells: list[Cell]) -> list[str]:
     std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
     gain = float(facts()["avg_gain_over_eac_RAF-DB"])
     return [
-        f"With n = {n} seeds a paired t test (two-sided, 5 %) has 80 % power for a gain of {detectable_gain(std, n):.1f} "
-        f"points or more (standard deviation of paired differences {std:.2f}, pooled over all pairs of rows); the paper's "
-        f"average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
+        f"With n = {n} seeds a paired t test (two-sided, 5 %) has 80 % power for a gain of "
+        f"{detectable_gain(std, n):.1f} points or more (standard deviation of paired differences {std:.2f}, pooled over "
+        f"all pairs of rows); the paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.datasets import face_drawing, face_units
+from benchmark.datasets import face_drawing, face_model, face_units
 from benchmark.datasets.base import DataSet, Rows, Source
 from noise.base import EIGHT, SEVEN
 
@@ -89,7 +89,7 @@ class Faces(DataSet):
         classes = EIGHT if options.classes == 8 else SEVEN
         train, test = (split(number, classes, options, self.size) for number in (0, 1))
         facts = {
-            "label_rule": "the mode of the distribution from which ten simulated annotators vote",
+            "rule": "the mode of the distribution from which ten simulated annotators vote",
             "train_set": f"{options.train} drawn faces",
             "licence": "drawn by this program",
             "landmarks": "exact, 68 points",
@@ -118,9 +118,10 @@ def split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Row
     def image(row: int) -> np.ndarray:
         return face_drawing.draw(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
 
-    points = [face_drawing.landmarks(face) for face in faces]
+    # Rounded, so that the last bit of a product on another processor does not make it another data set.
+    points = np.round([face_model.landmarks(face) for face in faces], 4).astype(np.float32)
     names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(count)]
-    return Rows(names, labels, image, np.array(votes, np.float32), np.array(points, np.float32))
+    return Rows(names, labels, image, np.array(votes, np.float32), points)
 
 
 def expressions(count: int, classes: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
@@ -169,5 +170,5 @@ def show(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Sh
     return Shown(intensity * units, seen)
 
 
-def look(what: Shown, seed: tuple[int, int, int]) -> face_drawing.Face:
-    return face_drawing.sample(what.units, np.random.default_rng([*seed, LOOK]))
+def look(what: Shown, seed: tuple[int, int, int]) -> face_model.Face:
+    return face_model.sample(what.units, np.random.default_rng([*seed, LOOK]))

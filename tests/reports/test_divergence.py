@@ -144,6 +144,15 @@ def test_the_root_is_said_and_drawn(tmp_path):
     assert float(rows_of(tmp_path)[0]["mean"]) == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_logarithm_s_base_is_said_and_drawn(tmp_path):
+    what, _, _ = table2(tmp_path)
+    reports.draw(what, tmp_path, tmp_path / "out")
+    bits = float(rows_of(tmp_path)[0]["mean"])
+    reports.draw(what, tmp_path, tmp_path / "out", reports.Options(log_base=np.e))
+    assert float(rows_of(tmp_path)[0]["mean"]) == pytest.approx(bits * np.log(2), abs=2e-6)
+    assert "divergence to base e" in (tmp_path / "out" / "table2.md").read_text()
+
+
 def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
     what, _, _ = table2(tmp_path)
     study = tmp_path / "study.csv"

@@ -54,6 +54,10 @@ def change(tmp_path, record_id, edit):
         (lambda r: r["metrics"].update(best=80.0), "metrics.best"),
         (lambda r: r["metrics"].pop("last5"), "metrics.last5"),
         (lambda r: r.pop("noise"), "'noise' is missing"),
+        (lambda r: r["noise"].update(realised="<b>"), "noise.realised"),
+        (lambda r: r["resolved"].update(recipe="x"), "resolved.recipe"),
+        (lambda r: r["resolved"].update(data=[]), "resolved.data.class_names"),
+        (lambda r: r.update(history=[]), "'history' is [], expected a section"),
         (lambda r: r.pop("metrics"), "not a whole record"),
     ],
 )

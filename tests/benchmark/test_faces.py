@@ -1,0 +1,222 @@
+"""Faces: the same picture for the same index, points where the paint is, and annotators who err as people do."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmark import cache
+from benchmark.datasets import face_drawing, face_model, face_units
+from benchmark.datasets.faces import Faces, confusions, expressions, show
+from noise.base import EIGHT, SEVEN
+
+SIZE = Faces.size
+PEOPLE = 40
+
+
+@pytest.fixture(scope="module")
+def source():
+    return Faces().read(None, Faces.Options(train=1500, test=300))
+
+
+@pytest.fixture(scope="module")
+def points():
+    """{expression: [PEOPLE, 68, 2]} at full intensity; the same people in the same poses for every expression."""
+    return {name: np.stack([face_model.shape(face(name, who)) for who in range(PEOPLE)]) for name in EIGHT}
+
+
+def face(expression: str, who: int, intensity: float = 1.0) -> face_model.Face:
+    units = intensity * face_units.amounts(expression, np.random.default_rng([1, who]))
+    return face_model.sample(units, np.random.default_rng([2, who]))
+
+
+def picture(expression: str, who: int, intensity: float = 1.0) -> np.ndarray:
+    return face_drawing.draw(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
+
+
+def test_an_image_depends_on_its_index_alone(source):
+    again = Faces().read(None, Faces.Options(train=1500, test=300))
+    rows = [0, 7, 1499]
+    forwards = {row: source.train.image(row) for row in rows}
+    backwards = {row: again.train.image(row) for row in reversed(rows)}
+    for row in rows:
+        assert forwards[row].shape == (SIZE, SIZE, 3) and forwards[row].dtype == np.uint8
+        assert np.array_equal(forwards[row], backwards[row]) and np.array_equal(forwards[row], source.train.image(row))
+    for name in ("labels", "votes", "landmarks"):
+        assert np.array_equal(getattr(source.train, name), getattr(again.train, name))
+
+
+def test_splits_seeds_and_images_differ(source):
+    other = Faces().read(None, Faces.Options(train=1500, test=300, seed=5))
+    assert not np.array_equal(source.train.image(0), source.test.image(0))
+    assert not np.array_equal(source.train.image(0), source.train.image(1))
+    assert not np.array_equal(source.train.image(0), other.train.image(0))
+    assert source.identity != other.identity
+
+
+def test_drawing_touches_no_global_generator(source):
+    before = np.random.get_state()[1].copy()
+    source.train.image(3)
+    assert np.array_equal(np.random.get_state()[1], before)
+
+
+def test_class_shares_are_those_of_rafdb_with_contempt(source):
+    shares = np.bincount(source.train.labels, minlength=8) / 1500
+    rafdb = 0.97 * np.array([705, 717, 281, 4772, 1982, 1290, 0, 2524]) / 12271
+    rafdb[EIGHT.index("contempt")] = 0.03
+    assert source.classes == EIGHT
+    assert np.allclose(shares, rafdb, atol=1 / 1500)
+    assert np.bincount(source.train.labels).sum() == 1500 and len(set(source.train.names)) == 1500
+
+
+def test_the_default_sizes_have_enough_of_every_class():
+    for count, least in ((Faces.Options().train, 30), (Faces.Options().test, 20)):
+        assert np.bincount(expressions(count, EIGHT, np.random.default_rng(0)), minlength=8).min() >= least
+
+
+def test_seven_classes_have_no_contempt():
+    seven = Faces().read(None, Faces.Options(train=100, test=100, classes=7))
+    assert seven.classes == SEVEN and seven.train.votes.shape == (100, 7)
+    assert (seven.train.votes.sum(1) == 10).all() and seven.train.labels.max() == 6
+
+
+@pytest.mark.parametrize("option", [{"classes": 6}, {"train": 5}, {"seed": -1}])
+def test_options_out_of_range_are_refused(option):
+    with pytest.raises(ValueError, match=next(iter(option))):
+        Faces.Options(**option)
+
+
+def test_ten_votes_from_a_distribution_whose_only_mode_is_the_label(source):
+    votes, labels = source.train.votes, source.train.labels
+    assert votes.dtype == np.float32 and (votes.sum(1) == 10).all() and (votes == votes.round()).all()
+    seen = np.stack([show(label, EIGHT, (68, 0, row)).seen for row, label in enumerate(labels)])
+    assert np.allclose(seen.sum(1), 1)
+    ordered = np.sort(seen, 1)
+    assert (seen.argmax(1) == labels).all() and (ordered[:, -1] - ordered[:, -2] > 0.09).all()
+    assert np.abs((votes / 10 - seen).mean(0)).max() < 0.01  # sampled from it, not only near it
+    assert np.corrcoef(votes.ravel(), seen.ravel())[0, 1] > 0.95
+    assert 0.9 < (votes.argmax(1) == labels).mean() < 1
+
+
+def test_annotators_confuse_what_people_confuse(source):
+    people = confusions(EIGHT)
+    assert people[EIGHT.index("fear"), EIGHT.index("surprise")] == pytest.approx(0.173)  # FER+, row fear
+    assert people[EIGHT.index("disgust"), EIGHT.index("anger")] == pytest.approx(0.131, abs=1e-3)
+    simulated = np.stack([source.train.votes[source.train.labels == c].mean(0) / 10 for c in range(8)])
+    apart = ~np.eye(8, dtype=bool)
+    assert np.abs(simulated - people).max() < 0.12
+    assert np.corrcoef(simulated[apart], people[apart])[0, 1] > 0.8
+
+
+def test_points_lie_in_the_frame(source):
+    landmarks = source.train.landmarks
+    assert landmarks.shape == (1500, 68, 2) and landmarks.dtype == np.float32
+    assert ((landmarks >= 0) & (landmarks <= 1)).all(2).mean() > 0.99
+    left, right = landmarks[:, 36:42].mean(1), landmarks[:, 42:48].mean(1)
+    assert (left[:, 0] < right[:, 0]).all()  # left is left in the image
+    assert (landmarks[:, 27, 1] < landmarks[:, 33, 1]).all() and (landmarks[:, 57, 1] < landmarks[:, 8, 1]).all()
+
+
+def test_mirrored_points_belong_together():
+    mirrored = face_units.RESTING[face_units.MIRROR]
+    assert np.array_equal(mirrored, face_units.RESTING)
+    assert np.array_equal(face_units.SIDE[face_units.MIRROR], -face_units.SIDE)
+    assert np.array_equal(face_units.MIRROR[face_units.MIRROR], np.arange(68))
+
+
+def test_each_expression_moves_what_it_is_known_by(points):
+    def mean(name, value):
+        return value(points[name]).mean()
+
+    def mouth(p):
+        return p[:, 66, 1] - p[:, 62, 1]
+
+    def eye(p):
+        return p[:, [40, 41, 46, 47], 1].mean(1) - p[:, [37, 38, 43, 44], 1].mean(1)
+
+    def brows(p):
+        return -p[:, 17:27, 1].mean(1)
+
+    def frown(p):
+        return p[:, [21, 22], 1].mean(1)
+
+    def corners(p):
+        return p[:, [51, 57], 1].mean(1) - p[:, [48, 54], 1].mean(1)
+
+    def lopsided(p):
+        return np.abs(p[:, 48, 1] - p[:, 54, 1])
+
+    assert mean("surprise", mouth) > mean("neutral", mouth) + 0.2
+    assert mean("surprise", brows) > mean("neutral", brows) + 0.08
+    assert mean("fear", eye) > mean("neutral", eye) + 0.04 and mean("surprise", eye) > mean("neutral", eye) + 0.04
+    assert mean("disgust", eye) < mean("neutral", eye) - 0.04
+    assert mean("anger", frown) > mean("neutral", frown) + 0.08  # inner brows down
+    assert mean("sadness", frown) < mean("neutral", frown) - 0.05  # and up
+    assert mean("happiness", corners) > mean("neutral", corners) + 0.05
+    assert mean("sadness", corners) < mean("neutral", corners) - 0.05
+    assert mean("contempt", lopsided) > 3 * mean("happiness", lopsided)
+
+
+def test_lids_and_lips_do_not_cross(points):
+    for at in points.values():
+        assert (at[:, [41, 40, 47, 46], 1] > at[:, [37, 38, 43, 44], 1]).all()
+        assert (at[:, [67, 66, 65], 1] >= at[:, [61, 62, 63], 1] - 1e-9).all()
+
+
+def test_the_paint_is_where_the_points_are():
+    darker_eyes, darker_mouths, moved = 0, 0, 0
+    for who in range(PEOPLE):
+        person = face("surprise", who)
+        at = face_model.landmarks(person)
+        grey = cv2.cvtColor(picture("surprise", who), cv2.COLOR_RGB2GRAY).astype(float)
+        cheek = (at[[41, 46]] + at[[31, 35]]).reshape(-1, 2, 2).mean(0) / 2
+        skin = np.mean([value(grey, spot) for spot in cheek])
+        darker_eyes += np.mean([value(grey, at[eye].mean(0)) for eye in (slice(36, 42), slice(42, 48))]) < skin - 10
+        inside = at[[60, 64, 66, 66, 66]].mean(0)  # below the teeth
+        darker_mouths += value(grey, inside) < skin - 10
+        moved += value(grey, at[66] + [0, 0.2]) < skin - 10
+    assert darker_eyes >= 0.9 * PEOPLE and darker_mouths >= 0.8 * PEOPLE
+    assert moved < darker_mouths  # the dark is at the mouth, not everywhere below the eyes
+
+
+def value(grey: np.ndarray, point: np.ndarray) -> float:
+    """Mean of the 3 x 3 pixels around a point given as fractions."""
+    x, y = np.clip((point * SIZE).astype(int), 1, SIZE - 2)
+    return grey[y - 1 : y + 2, x - 1 : x + 2].mean()
+
+
+def test_a_weak_expression_looks_more_neutral():
+    def distance(intensity):
+        return np.mean(
+            [
+                np.abs(picture("surprise", who, intensity) - picture("neutral", who).astype(float)).mean()
+                for who in range(10)
+            ]
+        )
+
+    assert 0 < distance(0.4) < distance(1.0)
+
+
+def test_the_cache_stores_them(tmp_path):
+    options = Faces.Options(train=100, test=100)
+    stored = cache.open_data(Faces(), None, options, tmp_path)
+    again = cache.open_data(Faces(), None, options, tmp_path)
+    assert stored.fingerprint == again.fingerprint
+    assert stored.train.images.shape == (100, SIZE, SIZE, 3)
+
+
+def test_contact_sheet():
+    """Rows of expressions, strongest first; written to the folder FER_ARTEFACTS for a person to look at."""
+    strengths = [1.0, 1.0, 1.0, 0.8, 0.8, 0.6, 0.6, 0.4]
+    rows = [np.hstack([picture(name, who, strength) for who, strength in enumerate(strengths)]) for name in EIGHT]
+    sheet = np.vstack(rows)
+    assert sheet.shape == (8 * SIZE, len(strengths) * SIZE, 3)
+    assert all(row.std() > 15 for row in rows)  # something is drawn in every row
+    folder = os.environ.get("FER_ARTEFACTS")
+    if folder:
+        target = Path(folder) / "faces.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        large = cv2.resize(sheet, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+        assert cv2.imwrite(str(target), cv2.cvtColor(large, cv2.COLOR_RGB2BGR))
