@@ -1,5 +1,6 @@
 """Faces: the same picture for the same index, points where the paint is, and annotators who err as people do."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -14,11 +15,18 @@ from noise.base import EIGHT, SEVEN
 
 SIZE = Faces.size
 PEOPLE = 40
+COUNT = 1000
+SMALL = Faces.Options(train=100, test=100)
 
 
 @pytest.fixture(scope="module")
 def source():
-    return Faces().read(None, Faces.Options(train=1500, test=300))
+    return Faces().read(None, Faces.Options(train=COUNT, test=100))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return Faces().read(None, SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -36,39 +44,39 @@ def picture(expression: str, who: int, intensity: float = 1.0) -> np.ndarray:
     return face_drawing.draw(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
 
 
-def test_an_image_depends_on_its_index_alone(source):
-    again = Faces().read(None, Faces.Options(train=1500, test=300))
-    rows = [0, 7, 1499]
-    forwards = {row: source.train.image(row) for row in rows}
+def test_an_image_depends_on_its_index_alone(small):
+    again = Faces().read(None, SMALL)
+    rows = [0, 7, 99]
+    forwards = {row: small.train.image(row) for row in rows}
     backwards = {row: again.train.image(row) for row in reversed(rows)}
     for row in rows:
         assert forwards[row].shape == (SIZE, SIZE, 3) and forwards[row].dtype == np.uint8
-        assert np.array_equal(forwards[row], backwards[row]) and np.array_equal(forwards[row], source.train.image(row))
+        assert np.array_equal(forwards[row], backwards[row]) and np.array_equal(forwards[row], small.train.image(row))
     for name in ("labels", "votes", "landmarks"):
-        assert np.array_equal(getattr(source.train, name), getattr(again.train, name))
+        assert np.array_equal(getattr(small.train, name), getattr(again.train, name))
 
 
-def test_splits_seeds_and_images_differ(source):
-    other = Faces().read(None, Faces.Options(train=1500, test=300, seed=5))
-    assert not np.array_equal(source.train.image(0), source.test.image(0))
-    assert not np.array_equal(source.train.image(0), source.train.image(1))
-    assert not np.array_equal(source.train.image(0), other.train.image(0))
-    assert source.identity != other.identity
+def test_splits_seeds_and_images_differ(small):
+    other = Faces().read(None, dataclasses.replace(SMALL, seed=5))
+    assert not np.array_equal(small.train.image(0), small.test.image(0))
+    assert not np.array_equal(small.train.image(0), small.train.image(1))
+    assert not np.array_equal(small.train.image(0), other.train.image(0))
+    assert small.identity != other.identity
 
 
-def test_drawing_touches_no_global_generator(source):
+def test_drawing_touches_no_global_generator(small):
     before = np.random.get_state()[1].copy()
-    source.train.image(3)
+    small.train.image(3)
     assert np.array_equal(np.random.get_state()[1], before)
 
 
 def test_class_shares_are_those_of_rafdb_with_contempt(source):
-    shares = np.bincount(source.train.labels, minlength=8) / 1500
+    shares = np.bincount(source.train.labels, minlength=8) / COUNT
     rafdb = 0.97 * np.array([705, 717, 281, 4772, 1982, 1290, 0, 2524]) / 12271
     rafdb[EIGHT.index("contempt")] = 0.03
     assert source.classes == EIGHT
-    assert np.allclose(shares, rafdb, atol=1 / 1500)
-    assert np.bincount(source.train.labels).sum() == 1500 and len(set(source.train.names)) == 1500
+    assert np.allclose(shares, rafdb, atol=1 / COUNT)
+    assert np.bincount(source.train.labels).sum() == COUNT and len(set(source.train.names)) == COUNT
 
 
 def test_the_default_sizes_have_enough_of_every_class():
@@ -112,7 +120,7 @@ def test_annotators_confuse_what_people_confuse(source):
 
 def test_points_lie_in_the_frame(source):
     landmarks = source.train.landmarks
-    assert landmarks.shape == (1500, 68, 2) and landmarks.dtype == np.float32
+    assert landmarks.shape == (COUNT, 68, 2) and landmarks.dtype == np.float32
     assert ((landmarks >= 0) & (landmarks <= 1)).all(2).mean() > 0.99
     left, right = landmarks[:, 36:42].mean(1), landmarks[:, 42:48].mean(1)
     assert (left[:, 0] < right[:, 0]).all()  # left is left in the image
@@ -200,11 +208,10 @@ def test_a_weak_expression_looks_more_neutral():
 
 
 def test_the_cache_stores_them(tmp_path):
-    options = Faces.Options(train=100, test=100)
-    stored = cache.open_data(Faces(), None, options, tmp_path)
-    again = cache.open_data(Faces(), None, options, tmp_path)
-    assert stored.fingerprint == again.fingerprint
-    assert stored.train.images.shape == (100, SIZE, SIZE, 3)
+    stored = cache.open_data(Faces(), None, SMALL, tmp_path)
+    again = cache.open_data(Faces(), None, SMALL, tmp_path)
+    assert stored.fingerprint == again.fingerprint and stored.card["rule"]
+    assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 
 
 def test_contact_sheet():
