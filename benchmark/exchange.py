@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.cache import open_folder
 from benchmark.job import PROTOCOL, Job
 from benchmark.settings import Usage
 from benchmark.store import Refused, Store, check, digest_bytes, write_bytes
@@ -117,9 +118,11 @@ def reproduce(job_id: str, results: Path, weights: Path | None, device: str) -> 
 
 def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[str, Any]:
     """The inputs of a recorded job on this machine; raises Usage where one is missing."""
-    data = results / "data" / f"{job.data['name']}-{job.data['fingerprint'][:12]}"
-    if not data.is_dir():
-        raise Usage(f"--reproduce: {data} is not there; run a table with --data {job.data['name']}=PATH first")
+    wanted = job.data["landmarks"]
+    folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
+    data = next((f for f in folders if wanted in (None, open_folder(f).landmark_fingerprint)), None)
+    if data is None:
+        raise Usage(f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first")
     if job.noise["kind"].startswith("file:"):
         raise Usage("--reproduce: the noise is a list file, which records do not keep; run its table with --force")
     kind, _, key = job.weights.partition(":")

@@ -16,6 +16,7 @@ from reports.records import Records, class_names, seed
 from reports.statistics import Interval, bootstrap_mean, jensen_shannon
 from reports.tables import Block, Entry, Table, failure_notes, gaps
 
+COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root ids"
 KINDS = ("wrong", "ambiguous", "clear")
 GIVEN = "One-hot given label"
 
@@ -232,6 +233,7 @@ def divergence_table(what: dict[str, Any], records: Records, options: Options) -
         caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
         blocks=[*blocks, published_block()],
         notes=[*notes, *failure_notes(cells)],
+        header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
         gaps=gaps(cells),
     )

@@ -117,9 +117,11 @@ def sweep_figure(what: dict[str, Any], records: Records, options: Options) -> Dr
     marked = (
         "The vertical line is the published value; lines are means over seeds, bands one sample standard deviation."
     )
-    few = [f"{c.where} at {c.label}: n = {c.n} of {len(c.ids)}" for c in cells if c.n < len(c.ids)]
+    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
+    empty = sum(not c.values for c in cells)
     sentences = [f"{title}.", NOTES.get(what["name"], ""), marked, *foundation(cells, options.rule)]
     sentences += [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
+    sentences += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     note = NOTES.get(what["name"], "")
     render = lambda: draw_sweep(cells, note)  # noqa: E731
     return Drawing(stem(what), title, " ".join(s for s in sentences if s), render, gaps(cells))

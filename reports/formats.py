@@ -89,10 +89,9 @@ def latex_entry(entry: Entry) -> str:
 def csv_text(table: Table) -> str:
     """One row a cell, unrounded."""
     out = io.StringIO()
-    if table.facts:
-        writer = csv.DictWriter(out, list(table.facts[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table.facts)
+    writer = csv.DictWriter(out, table.header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.facts)
     return out.getvalue()
 
 

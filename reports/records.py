@@ -36,9 +36,9 @@ SHAPE = {
 }
 
 
-def identity(spec: Any) -> str:
-    """The id of a spec: the first 20 hexadecimal digits of the SHA-256 of its canonical JSON."""
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def identity(value: Any) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of a value's canonical JSON; of a spec, it is the record's id."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -105,6 +105,8 @@ def fault(record: dict[str, Any], record_id: str) -> str | None:
     """Why a parsed record cannot be used, None where it can."""
     if record["id"] != record_id or identity(record["spec"]) != record_id:
         return "field 'spec' does not hash to the record's name"
+    if record.get("hash") != identity({name: value for name, value in record.items() if name != "hash"}):
+        return "the content does not hash to field 'hash' (edited?)"
     if record["schema"] != SCHEMA or record["status"] != "ok":
         return f"schema {record['schema']!r}, status {record['status']!r}; expected {SCHEMA} and 'ok'"
     for rule in RULES:

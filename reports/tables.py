@@ -44,7 +44,9 @@ class Block:
 
 @dataclass
 class Table:
-    """A table in no format yet. facts: one dictionary a cell, for CSV. gaps: one line for each thing not there."""
+    """A table in no format yet. facts: one dictionary a cell, for CSV; header: its columns where there is none.
+    gaps: one line for each thing not there.
+    """
 
     name: str
     title: str
@@ -53,6 +55,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    header: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -86,6 +89,7 @@ def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> 
         caption=[*foundation(shown, options.rule), bold, *published_text(shown, also)],
         blocks=blocks,
         notes=[*detectable_note(shown), *failure_notes([*shown, *cells_below])],
+        header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
         facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         gaps=gaps([*shown, *cells_below]),
     )
@@ -103,7 +107,6 @@ class Layout:
         self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in what.get("methods") or METHODS]
         self.datasets = list(dict.fromkeys([*what["columns"], *(c.dataset for c in cells)]))
         self.unmeasured = [name for name in self.datasets if name not in {c.dataset for c in cells}]
-        self.at = {(c.title, c.label, c.dataset, c.noise, c.rate): c for c in cells}
 
     def missing_cells(self) -> list[Cell]:
         """Cells of data sets that were not run, with what was published for them."""

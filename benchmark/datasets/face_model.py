@@ -133,7 +133,7 @@ def shape(face: Face) -> np.ndarray:
     keep_order(y, [67, 66, 65], [58, 57, 56], 0.05)
     keep_order(y, [61, 62, 63], [67, 66, 65], 0.0)  # lips, shut
     y[[7, 8, 9]] = np.maximum(y[[7, 8, 9]], y[57] + 0.15)  # the chin is below the lips
-    points[:, 0] *= np.where(SIDE == 0, 1, SIDE)
+    points[:, 0] = SIDE * np.maximum(points[:, 0], 0.04)  # brows do not meet
     return points
 
 

@@ -122,8 +122,8 @@ def test_points_lie_in_the_frame(source):
     landmarks = source.train.landmarks
     assert landmarks.shape == (COUNT, 68, 2) and landmarks.dtype == np.float32
     assert ((landmarks >= 0) & (landmarks <= 1)).all(2).mean() > 0.99
-    left, right = landmarks[:, 36:42].mean(1), landmarks[:, 42:48].mean(1)
-    assert (left[:, 0] < right[:, 0]).all()  # left is left in the image
+    left = [point for point in face_units.HALF if face_units.MIRROR[point] != point]
+    assert (landmarks[:, left, 0] < landmarks[:, face_units.MIRROR[left], 0]).all()  # left is left in the image
     assert (landmarks[:, 27, 1] < landmarks[:, 33, 1]).all() and (landmarks[:, 57, 1] < landmarks[:, 8, 1]).all()
 
 

@@ -93,11 +93,23 @@ def write_record(folder: Path, **changes: Any) -> str:
         "provenance": {"hardware": changes.get("hardware", "one CPU"), "python": "3.11", "torch": "2.11"},
         "arrays": hashlib.sha256(content.getvalue()).hexdigest(),
     }
+    record["hash"] = identity(record)
     path = Path(folder) / record["id"][:2] / f"{record['id']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
     path.with_suffix(".npz").write_bytes(content.getvalue())
     return record["id"]
+
+
+def rewrite(folder: Path, record_id: str, edit: Any, rehash: bool = True) -> None:
+    """Change a record on disk by `edit(record)`."""
+    path = Path(folder) / record_id[:2] / f"{record_id}.json"
+    record = json.loads(path.read_text())
+    edit(record)
+    if rehash:
+        record.pop("hash", None)
+        record["hash"] = identity(record)
+    path.write_text(json.dumps(record))
 
 
 def small_arrays(seed: int, accuracy: float, classes: int, test: int = 200, train: int = 60) -> dict[str, np.ndarray]:

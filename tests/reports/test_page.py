@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from records import cell, request, table1, write_record
+from records import cell, request, rewrite, table1, write_record
 from test_divergence import table2
 from test_figures import sweep
 
@@ -112,8 +112,7 @@ def test_text_of_others_is_never_executed(tmp_path):
                   "data": {"title": BAD, "class_names": [BAD, "b"], "label_rule": BAD}},
     )  # fmt: skip
     broken = write_record(tmp_path, method="rul", dataset="mine", noise="none", rate=None)
-    path = tmp_path / broken[:2] / f"{broken}.json"
-    path.write_text(path.read_text().replace('"status": "ok"', f'"status": {BAD!r}'))
+    rewrite(tmp_path, broken, lambda record: record.update(status=BAD))
     cells = [
         cell(BAD, "baseline", "mine", None, [title_record]),
         cell("RUL", "rul", "mine", None, [broken]),

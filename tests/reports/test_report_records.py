@@ -1,10 +1,8 @@
 """Reading records: sound ones are given, everything else is refused in one line."""
 
-import json
-
 import numpy as np
 import pytest
-from records import write_record
+from records import rewrite, write_record
 
 from reports.records import Records, identity
 
@@ -35,13 +33,6 @@ def test_what_is_not_an_id_is_never_opened(tmp_path, record_id):
     assert "not a record id" in records.refused[record_id]
 
 
-def change(tmp_path, record_id, edit):
-    path = tmp_path / record_id[:2] / f"{record_id}.json"
-    record = json.loads(path.read_text())
-    edit(record)
-    path.write_text(json.dumps(record))
-
-
 @pytest.mark.parametrize(
     ("edit", "complaint"),
     [
@@ -63,11 +54,19 @@ def change(tmp_path, record_id, edit):
 )
 def test_a_changed_record_is_refused_in_one_line(tmp_path, edit, complaint):
     record_id = write_record(tmp_path)
-    change(tmp_path, record_id, edit)
+    rewrite(tmp_path, record_id, edit)
     records = Records(tmp_path)
     assert records.get(record_id) is None
     assert complaint in records.refused[record_id]
     assert "\n" not in records.refused[record_id]
+
+
+def test_an_accuracy_edited_by_hand_is_refused(tmp_path):
+    record_id = write_record(tmp_path)
+    rewrite(tmp_path, record_id, lambda record: record["metrics"].update(last=0.99), rehash=False)
+    records = Records(tmp_path)
+    assert records.get(record_id) is None
+    assert "edited?" in records.refused[record_id]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000])
