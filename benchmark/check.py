@@ -6,6 +6,7 @@ Prints one line a check and ends with status 0 if all is well, 1 if something is
 import argparse
 import importlib.util
 import inspect
+import random
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
 
 from benchmark.datasets.base import DataSet
 from benchmark.settings import Usage
@@ -106,15 +109,15 @@ def kind(cls: type) -> str:
     return "noise" if issubclass(cls, Noise) else "data set" if issubclass(cls, DataSet) else "method"
 
 
-def check(cls: type, data: Path | None = None) -> Iterator[Finding]:
-    """Every check of a class, one after the other."""
+def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
+    """The checks of a class, one after the other; only: those with these words in their names."""
     if issubclass(cls, Noise):
         from benchmark.check_noise import checks
     elif issubclass(cls, DataSet):
         from benchmark.check_data_set import checks
     else:
         from benchmark.check_method import checks
-    return findings(checks(cls, data), Path(inspect.getfile(cls)))
+    return findings([c for c in checks(cls, data) if only in c.name], Path(inspect.getfile(cls)))
 
 
 def findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
@@ -141,6 +144,12 @@ def described(error: Exception, file: Path) -> str:
 def require(true: bool, text: str) -> None:
     if not true:
         raise Wrong(text)
+
+
+def global_generators() -> tuple[object, bytes, int]:
+    """The states of Python's and numpy's global generators, to be compared."""
+    _, keys, position, *_ = np.random.get_state()
+    return random.getstate(), keys.tobytes(), position
 
 
 def check_name(name: object) -> None:

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from benchmark import cache
 from benchmark.check import Check, Skipped, Wrong, check_name, require
-from benchmark.datasets.base import DataError, DataSet
+from benchmark.datasets.base import DataError, DataSet, Source
 
 DECODED = 20  # images of each split that are looked at
 
@@ -64,19 +65,22 @@ def wrong_path(cls: type[DataSet], data: Path | None) -> None:
     raise Wrong("a path that is not there is accepted; raise DataError")
 
 
-def rows(cls: type[DataSet], data: Path | None) -> None:
-    path = place(cls, data)
+@lru_cache(maxsize=1)
+def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
+    """What the data set lists, read once for several checks."""
     dataset = cls()
-    source = dataset.read(path, cls.Options())
+    return dataset, dataset.read(path, cls.Options())
+
+
+def rows(cls: type[DataSet], data: Path | None) -> None:
+    dataset, source = read(cls, place(cls, data))
     cache.check(dataset, source)
     for split in (source.train, source.test):
         require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
 
 
 def images(cls: type[DataSet], data: Path | None) -> None:
-    path = place(cls, data)
-    dataset = cls()
-    source = dataset.read(path, cls.Options())
+    dataset, source = read(cls, place(cls, data))
     for split in (source.train, source.test):
         for row in np.linspace(0, len(split.names) - 1, DECODED).astype(int):
             cache.fitted(split.image(int(row)), dataset.size, dataset.channels)
@@ -84,7 +88,8 @@ def images(cls: type[DataSet], data: Path | None) -> None:
 
 def twice(cls: type[DataSet], data: Path | None) -> None:
     path = place(cls, data)
-    one, two = (cls().read(path, cls.Options()) for _ in range(2))
+    _, one = read(cls, path)
+    two = cls().read(path, cls.Options())
     for a, b in ((one.train, two.train), (one.test, two.test)):
         same = a.names == b.names and (a.labels == b.labels).all() and (a.image(0) == b.image(0)).all()
         require(bool(same), "names, labels or pixels differ between two reads")

@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor
 
 import methods
 from benchmark import resolve, scale, train, trainer
-from benchmark.check import Check, Skipped, Wrong, check_name, require
+from benchmark.check import Check, Skipped, Wrong, check_name, global_generators, require
 from benchmark.evaluation import plain_batch
 from benchmark.job import Job
 from benchmark.labels import TrainingSet
@@ -56,46 +55,19 @@ def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
     return lambda: function(cls)
 
 
-def prepared(
-    cls: type[Method],
-    classes: int = 8,
-    seed: int = 0,
-    precision: str = "fp32",
-    images: int = IMAGES,
-    one_class: bool = False,
-) -> Trainer:
-    """A job as the engine prepares it at demo scale; one_class: all given labels are equal."""
-    draw = np.random.default_rng(0)
+def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
+    """Random images, landmarks and labels; one_class: all given labels are equal."""
+    draw, side = np.random.default_rng(0), scale.SIDE["demo"]
     given = np.zeros(images, np.int64) if one_class else draw.permutation(np.arange(images) % classes)
-    landmarks = draw.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32)
-    asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
-    cards = {cls.name: methods.card(cls)}
-    resolved, _ = resolve.resolve(cards, cls.name, asked, "demo", "comparison", "faces", images)
-    settings = cls.Parameters(**resolved["parameters"])
-    recipe = cls.adapt(methods.rebuild(resolved["recipe"]), settings, True)
-    side, steps = scale.SIDE["demo"], scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, True, seed)
-    torch.manual_seed(seed)
-    backbone = BACKBONES[recipe.backbone](1)
-    backbone.precision = trainer.PRECISION[precision]
-    backbone.map_side = -(-side // backbone.strides[3])
-    method = cls(settings)
-    method.build(backbone, classes)
-    method.to("cpu", memory_format=torch.channels_last)
-    method.begin(torch.from_numpy(given), run)
-    require(
-        isinstance(getattr(method, "labels", None), Tensor), "begin keeps no labels; call super().begin(labels, run)"
-    )
-    smooth = np.kron(draw.integers(0, 256, (images + TEST, 8, 8, 1)), np.ones((1, side // 8, side // 8, 1)))
-    pixels = smooth.astype(np.uint8)
-    usable = np.arange(images) % 4 > 0
-    data = TrainingSet(
+    blocks = draw.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
+    pixels = np.kron(blocks, np.ones((1, side // 8, side // 8, 1), np.uint8))
+    return TrainingSet(
         classes=EIGHT[:classes],
         images=pixels[:images],
         given=given,
         clean=given,
-        landmarks=landmarks,
-        usable=usable,
+        landmarks=draw.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32),
+        usable=np.arange(images) % 4 > 0,
         rows=np.arange(images),
         held_images=pixels[:0],
         held_labels=given[:0],
@@ -105,8 +77,36 @@ def prepared(
         noise={},
         noise_labels=given,
     )
+
+
+def prepared(
+    cls: type[Method],
+    classes: int = 8,
+    precision: str = "fp32",
+    images: int = IMAGES,
+    one_class: bool = False,
+) -> Trainer:
+    """A job as the engine prepares it at demo scale."""
+    data = random_data(images, classes, one_class)
+    asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
+    resolved, _ = resolve.resolve({cls.name: methods.card(cls)}, cls.name, asked, "demo", "comparison", "faces", images)
+    settings = cls.Parameters(**resolved["parameters"])
+    recipe = cls.adapt(methods.rebuild(resolved["recipe"]), settings, True)
+    side, steps = scale.SIDE["demo"], scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
+    run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
+    torch.manual_seed(0)
+    backbone = BACKBONES[recipe.backbone](1)
+    backbone.precision = trainer.PRECISION[precision]
+    backbone.map_side = -(-side // backbone.strides[3])
+    method = cls(settings)
+    method.build(backbone, classes)
+    method.to("cpu", memory_format=torch.channels_last)
+    given = torch.from_numpy(data.given)
+    method.begin(given, run)
+    kept = isinstance(getattr(method, "labels", None), Tensor)
+    require(kept, "begin keeps no labels; call super().begin(labels, run)")
     return Trainer(
-        job=job(cls, seed, precision),
+        job=job(cls, precision),
         place=Place(results="", data=""),
         data=data,
         method=method,
@@ -116,20 +116,20 @@ def prepared(
         clock=Clock(),
         state=State(),
         images=torch.from_numpy(data.images),
-        landmarks=torch.from_numpy(landmarks) if cls.needs_landmarks else None,
-        usable=torch.from_numpy(usable) if cls.needs_landmarks else None,
-        given=torch.from_numpy(given),
-        clean=torch.from_numpy(given),
+        landmarks=torch.from_numpy(data.landmarks) if cls.needs_landmarks else None,
+        usable=torch.from_numpy(data.usable) if cls.needs_landmarks else None,
+        given=given,
+        clean=given,
     )
 
 
-def job(cls: type[Method], seed: int, precision: str) -> Job:
+def job(cls: type[Method], precision: str) -> Job:
     return Job(
         method=cls.name,
         method_version=cls.version,
         data={"name": "check", "fingerprint": "", "landmarks": None},
         noise={"kind": "symmetric", "rate": "0.3", "version": 1},
-        seed=seed,
+        seed=0,
         precision=precision,
         preset="comparison",
         scale={"name": "demo", "version": scale.DEMO_VERSION},
@@ -262,12 +262,12 @@ def unchanged_batch(cls: type[Method]) -> None:
 
 def random_numbers(cls: type[Method]) -> None:
     made = prepared(cls)
-    before = random.getstate(), np.random.get_state()[1].copy(), torch.random.get_rng_state()
+    before, torchs = global_generators(), torch.random.get_rng_state()
     step(made, list(range(BATCH)))
     made.method.after_epoch(1)
-    fine = before[0] == random.getstate() and (before[1] == np.random.get_state()[1]).all()
-    require(fine, "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator")
-    if not torch.equal(before[2], torch.random.get_rng_state()):
+    same = before == global_generators()
+    require(same, "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator")
+    if not torch.equal(torchs, torch.random.get_rng_state()):
         raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
 
 

@@ -1,13 +1,12 @@
 """What `benchmark.check` asks of a kind of label noise, on 4,000 random labels."""
 
-import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.check import Check, check_name, require
+from benchmark.check import Check, check_name, global_generators, require
 from noise.base import EIGHT, SEVEN, Noise, NoiseError, Training
 
 IMAGES = 4000
@@ -87,9 +86,9 @@ def rate(cls: type[Noise]) -> None:
 
 def random_numbers(cls: type[Noise]) -> None:
     data = training()
-    before = random.getstate(), np.random.get_state()[1].copy()
+    before = global_generators()
     noisy(cls, data)
-    same = before[0] == random.getstate() and (before[1] == np.random.get_state()[1]).all()
+    same = before == global_generators()
     require(same, "a global generator is used; draw from random.Random(seed) or np.random.default_rng(seed)")
 
 

@@ -117,10 +117,8 @@ def demo_pixels(images: np.ndarray) -> np.ndarray:
     import torch
 
     side = scale.SIDE["demo"]
-    if images.shape[-1] == 3:
-        grey = images @ np.array([0.299, 0.587, 0.114], np.float32)
-    else:
-        grey = images[..., 0].astype(np.float32)
+    weights = np.array([0.299, 0.587, 0.114] if images.shape[-1] == 3 else [1], np.float32)
+    grey = images @ weights
     pixels = torch.from_numpy(np.ascontiguousarray(grey))[:, None]
     if len(pixels) and pixels.shape[-1] != side:
         pixels = torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)

@@ -39,7 +39,7 @@ class Rows:
 class Source:
     """What a data set's reader found.
 
-    facts: what a caption or a data card should say ("rule" is the label rule; train set, licence, counts).
+    facts: what a caption or a data card should say ("label_rule"; "train_set", licence, counts).
     dropped: {reason: [names]}. warnings: one line each. identity: for generated data, what stands for the pixels in the
     fingerprint.
     """

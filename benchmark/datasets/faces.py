@@ -89,7 +89,7 @@ class Faces(DataSet):
         classes = EIGHT if options.classes == 8 else SEVEN
         train, test = (split(number, classes, options, self.size) for number in (0, 1))
         facts = {
-            "rule": "the mode of the distribution from which ten simulated annotators vote",
+            "label_rule": "label: the mode of ten simulated annotators' distribution",
             "train_set": f"{options.train} drawn faces",
             "licence": "drawn by this program",
             "landmarks": "exact, 68 points",

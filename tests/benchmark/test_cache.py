@@ -38,7 +38,7 @@ class Toy(DataSet):
         self.reads.append(path)
         lines = [line.split() for line in path.read_text().splitlines()]
         parts = [self.rows([line for line in lines if line[0] == split], options) for split in ("train", "test")]
-        facts = {"rule": "toy", "licence": "none"}
+        facts = {"label_rule": "toy", "licence": "none"}
         return Source(("yes", "no"), *parts, facts, {"too dark": ["x"]}, ["a warning"], self.identity)
 
     def rows(self, lines: list[list[str]], options: Options) -> Rows:
@@ -88,7 +88,7 @@ def test_arrays_are_stored_in_the_order_of_names(source: Path, tmp_path: Path):
 def test_the_card_says_what_it_is(source: Path, tmp_path: Path):
     data = opened(source, tmp_path / "root", shift=1)
     card = json.loads((data.folder / "card.json").read_text())
-    assert card == data.card and card["options"] == {"shift": 1} and card["rule"] == "toy"
+    assert card == data.card and card["options"] == {"shift": 1} and card["label_rule"] == "toy"
     assert card["counts"] == {"train": {"yes": 2, "no": 1}, "test": {"yes": 1, "no": 1}}
     assert card["dropped"] == {"too dark": {"count": 1, "names": ["x"]}} and card["warnings"] == ["a warning"]
     assert len(data.card_hash) == 64

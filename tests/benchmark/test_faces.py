@@ -210,7 +210,7 @@ def test_a_weak_expression_looks_more_neutral():
 def test_the_cache_stores_them(tmp_path):
     stored = cache.open_data(Faces(), None, SMALL, tmp_path)
     again = cache.open_data(Faces(), None, SMALL, tmp_path)
-    assert stored.fingerprint == again.fingerprint and stored.card["rule"]
+    assert stored.fingerprint == again.fingerprint and stored.card["label_rule"]
     assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 
 

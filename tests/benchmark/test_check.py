@@ -1,0 +1,232 @@
+"""`python -m benchmark.check`: every shipped file keeps its contract, and every broken one is told what is wrong."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark import check, datasets
+from benchmark.datasets.faces import Faces
+from benchmark.settings import Usage
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+METHODS = sorted(
+    p for p in (ROOT / "methods").glob("*.py") if "(Method)" in p.read_text() or "(Baseline)" in p.read_text()
+)
+NOISES = sorted(p for p in (ROOT / "noise").glob("*.py") if "(Noise)" in p.read_text())
+
+HEAD = """
+import dataclasses
+import random
+import numpy as np
+import torch
+import torch.nn.functional as F
+from methods.baseline import Baseline
+
+class Broken(Baseline):
+    name, title = "broken", "Broken"
+"""
+
+CROSS_ENTROPY = "        logits = self.logits(batch.images)\n        ce = F.cross_entropy(logits, batch.labels)\n"
+
+BROKEN = {
+    "no_title": ("    title = None\n", "name and title", "no title"),
+    "taken": ("    name = 'baseline'\n", "name and title", "choose another"),
+    "no_recipe": ("    recipe = None\n", "recipe", "no recipe"),
+    "unfrozen": (
+        "    @dataclasses.dataclass\n    class Parameters:\n        a: int = 1\n",
+        "parameters",
+        "frozen=True",
+    ),
+    "wrong_shape": ("    def logits(self, x):\n        return self.backbone(x)\n", "logits for 8", "shape (6, 128)"),
+    "seven_only": (
+        "    def build(self, backbone, classes):\n        super().build(backbone, 8)\n",
+        "logits for 7",
+        "expected (6, 7)",
+    ),
+    "batch_statistics": (
+        "    def logits(self, x):\n        y = super().logits(x)\n        return y - y.mean(0)\n",
+        "logits for 8",
+        "images beside it",
+    ),
+    "infinite": (
+        "    def loss(self, batch):\n" + CROSS_ENTROPY + "        return {'ce': ce / 0}, logits\n",
+        "reaches the backbone",
+        "is inf",
+    ),
+    "detached": (
+        "    def logits(self, x):\n        return self.classifier(self.backbone(x).detach())\n",
+        "reaches the backbone",
+        "detached",
+    ),
+    "in_place": (
+        "    def loss(self, batch):\n        batch.images.mul_(0.9)\n        return super().loss(batch)\n",
+        "leaves the batch",
+        "batch.images",
+    ),
+    "global_numpy": (
+        "    def loss(self, batch):\n        scale = 1 + 0.1 * np.random.rand()\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': scale * ce}, logits\n",
+        "random numbers",
+        "batch.generator",
+    ),
+    "unseeded": (
+        "    def order(self, epoch, generator):\n        return torch.from_numpy(np.random.default_rng().permutation(37))\n",
+        "the same seed",
+        "differ between two runs",
+    ),
+    "forgetful": (
+        "    seen = 0\n    def loss(self, batch):\n        self.seen += 1\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': self.seen * ce}, logits\n",
+        "saved and resumed",
+        "register_buffer",
+    ),
+    "late_buffer": (
+        "    def after_epoch(self, epoch):\n        self.register_buffer('late', torch.zeros(2))\n        return {}\n",
+        "saved and resumed",
+        "register every buffer",
+    ),
+    "bf16_head": (
+        "    def logits(self, x):\n        with self.backbone.autocast():\n            return super().logits(x)\n",
+        "bf16 backbone",
+        "float32",
+    ),
+    "whole_batches": (
+        "    def loss(self, batch):\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': ce * batch.labels.view(4, 4).sum()}, logits\n",
+        "last batch incomplete",
+        "RuntimeError",
+    ),
+    "two_classes_at_least": (
+        "    def loss(self, batch):\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': ce / (batch.labels.unique().numel() - 1)}, logits\n",
+        "a batch of one class",
+        "is inf",
+    ),
+    "opinion_of_logits": (
+        "    def opinion(self, batch):\n        y = self.logits(batch.images)\n        return y, y.sum(1)\n",
+        "opinion",
+        "sum to 1",
+    ),
+    "short_order": (
+        "    def order(self, epoch, generator):\n        return torch.arange(10)\n",
+        "order of an epoch",
+        "one epoch",
+    ),
+}
+
+
+def checked(path: Path, where: str = "") -> list[check.Finding]:
+    """The findings on a file, or those of the checks with `where` in their names."""
+    (cls,) = check.contracts(check.load(path))
+    return list(check.check(cls, only=where))
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
+def test_every_shipped_method_keeps_its_contract(path: Path) -> None:
+    found = checked(path)
+    assert len(found) == 18 and [str(f) for f in found if f.status == "wrong"] == []
+
+
+@pytest.mark.parametrize("path", NOISES, ids=lambda p: p.stem)
+def test_every_shipped_noise_keeps_its_contract(path: Path) -> None:
+    found = checked(path)
+    assert len(found) == 9 and all(f.status == "ok" for f in found), [str(f) for f in found]
+
+
+@pytest.mark.parametrize("name", ["ferplus", "rafdb", "affectnet"])
+def test_every_shipped_data_set_keeps_its_contract(name: str) -> None:
+    data = ROOT.parent / "shared" / "data" / f"{name}-mini"
+    found = list(check.check(datasets.classes()[name], data if data.exists() else None))
+    assert [str(f) for f in found if f.status == "wrong"] == []
+    assert sum(f.status == "ok" for f in found) == (7 if data.exists() else 3)
+
+
+def test_the_embedded_faces_keep_their_contract() -> None:
+    class Few(Faces):
+        name = "few"
+
+        @dataclasses.dataclass(frozen=True)
+        class Options(Faces.Options):
+            train: int = 100
+            test: int = 100
+
+    assert [f.status for f in check.check(Few)] == ["ok"] * 7
+
+
+@pytest.mark.parametrize("mistake", BROKEN)
+def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> None:
+    body, where, words = BROKEN[mistake]
+    path = tmp_path / f"{mistake}.py"
+    path.write_text(HEAD + body)
+    wrong = [f for f in checked(path, where) if f.status == "wrong"]
+    assert any(words in f.text for f in wrong), [str(f) for f in wrong]
+    assert all("\n" not in str(f) for f in wrong)
+
+
+def test_dropout_of_torch_is_noted_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dropped.py"
+    path.write_text(
+        HEAD + "    def logits(self, x):\n        return F.dropout(super().logits(x), 0.1, self.training)\n"
+    )
+    assert all(f.status == "ok" for f in checked(path, "the same"))
+    (found,) = checked(path, "random numbers")
+    assert found.status == "note" and "seeds it every epoch" in found.text
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ("return data.labels.astype(np.int32)", "labels for 8"),
+        ("return data.labels + 1", "labels for 8"),
+        ("data.labels[:] = 0; return data.labels", "stay as they are"),
+        ("np.random.rand(); return data.labels", "random numbers"),
+        ("return data.labels.copy()", "realised rate"),
+        ("return np.random.default_rng().permutation(data.labels)", "the same seed"),
+    ],
+)
+def test_a_broken_noise_is_told_what_is_wrong(body: str, where: str, tmp_path: Path) -> None:
+    path = tmp_path / "shuffled.py"
+    path.write_text(
+        "import numpy as np\nfrom noise.base import Noise\n\n\nclass Shuffled(Noise):\n    name = 'shuffled'\n\n"
+        f"    def labels(self, data, rate, seed):\n        {body}\n"
+    )
+    assert any(where in f.name for f in checked(path, where) if f.status == "wrong")
+
+
+def test_a_noise_that_does_not_refuse_missing_votes_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "voted.py"
+    path.write_text(
+        "from noise.base import Noise\n\n\nclass Voted(Noise):\n    name, rated, needs = 'voted', False, ('votes',)\n\n"
+        "    def labels(self, data, rate, seed):\n        return data.votes.argmax(1)\n"
+    )
+    assert [f.name for f in checked(path) if f.status == "wrong"] == ["data without what it needs is refused"]
+
+
+def test_a_file_without_a_contract_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "nothing.py").write_text("x = 1\n")
+    (tmp_path / "nameless.py").write_text("from methods.base import Method\n\n\nclass Mine(Method):\n    pass\n")
+    (tmp_path / "syntax.py").write_text("def\n")
+    for name, words in (("nothing", "no class derived"), ("nameless", "Mine has no `name`"), ("syntax", "SyntaxError")):
+        with pytest.raises(Usage, match=words):
+            check.contracts(check.load(tmp_path / f"{name}.py"))
+
+
+def test_the_command_says_it_by_exit_status(tmp_path: Path) -> None:
+    def status(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "benchmark.check", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+
+    kept = status("noise/symmetric.py")
+    assert kept.returncode == 0 and "the contract is kept" in kept.stdout
+    (tmp_path / "broken_one.py").write_text(HEAD + BROKEN["infinite"][0])
+    broken = status(str(tmp_path / "broken_one.py"))
+    assert broken.returncode == 1 and "wrong" in broken.stdout and "Traceback" not in broken.stderr
+    missing = status(str(tmp_path / "absent.py"))
+    assert missing.returncode == 2 and "expected a Python file" in missing.stderr

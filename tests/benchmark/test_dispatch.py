@@ -1,0 +1,284 @@
+"""The engine under faults: what fails is named and fails alone, what was measured stays, nothing runs on."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_job import JOB
+
+from benchmark import dispatch as engine
+from benchmark.dispatch import CHILDREN, Children, Stopped, supervise
+from benchmark.nursery import EXIT_BUSY, LOST, lock, take_slot
+from benchmark.store import SCHEMA, Refused, Store
+from performance.faults import ROOT, Matrix
+
+FAULTS = {
+    0: [],
+    1: ["raise"],
+    2: ["status"],
+    3: ["silent"],
+    4: ["nan"],
+    5: ["memory"],
+    6: ["kill"],
+    7: ["crash", "kill", "torn"],
+    8: ["torn"],
+    9: ["small files"],
+    10: ["full"],
+    11: ["child"],
+    12: ["kill", "raise"],
+}
+CLASSES = {1: "error", 2: "error", 3: "error", 4: "nan", 5: "oom", 7: "killed", 9: "disk", 10: "disk", 12: "error"}
+
+
+def latest(matrix: Matrix) -> dict[int, dict]:
+    """{seed: its failure, where it has one and no record}."""
+    store, done = Store(matrix.results), matrix.records()
+    found = {seed: store.failure(matrix.ids()[seed]) for seed in matrix.faults if seed not in done}
+    return {seed: failure for seed, failure in found.items() if failure}
+
+
+def test_every_fault_costs_its_own_job_and_is_named(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path / "faults", FAULTS)
+    assert matrix.run("0-12") == 1
+    assert set(matrix.records()) == set(FAULTS) - set(CLASSES)
+    failures = latest(matrix)
+    assert {seed: failure["class"] for seed, failure in failures.items()} == CLASSES
+    for seed, failure in failures.items():
+        assert failure["message"] and failure["command"].endswith(matrix.ids()[seed])
+    assert "a fault of its own" in failures[1]["traceback"] and "a fault of its own" in failures[1]["log"]
+    assert matrix.count("begin") == {seed: min(3, len(FAULTS[seed]) + (seed not in CLASSES)) or 1 for seed in FAULTS}
+    assert matrix.processes() == []
+    first = matrix.records()
+    assert matrix.run("0-12") == 1  # only what the machine lacked is worth trying again
+    again = {seed: n for seed, n in matrix.count("begin").items() if n != len(matrix.met()[seed]) + (seed in first)}
+    assert set(again) == {5, 9, 10} and set(matrix.records()) == set(FAULTS) - {1, 2, 3, 4, 7, 12}
+    assert matrix.run("0-12", "--retry-failed") == 0
+    assert set(matrix.records()) == set(FAULTS)
+    assert {seed: matrix.records()[seed] for seed in first} == first
+    assert list(matrix.results.rglob(".??*.json.*")) == [] and list(matrix.results.glob("locks/*")) == []
+    parts = ("metrics", "history", "arrays", "noise")
+    alone = Matrix(tmp_path / "alone")
+    assert alone.run("6", "--workers", "1") == 0
+    assert {p: alone.records()[6][p] for p in parts} == {p: matrix.records()[6][p] for p in parts}
+
+
+def test_a_killed_launcher_leaves_nothing_running_and_the_next_finishes(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path, {0: ["slow 60"], 1: ["slow 60"], 2: [], 3: []})
+    launcher = matrix.start("0-3", "--limit", "100")
+    until(lambda: len(matrix.count("begin")) == 2)
+    launcher.kill()
+    launcher.wait()
+    until(lambda: matrix.processes() == [], seconds=2)
+    assert matrix.records() == {} and list(matrix.results.glob("[0-9a-f][0-9a-f]/*.json")) == []
+    assert matrix.run("0-3") == 0
+    assert set(matrix.records()) == {0, 1, 2, 3}
+    assert sum(matrix.count("begin").values()) == 4 + 2
+
+
+def test_two_launchers_share_the_jobs(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path, {seed: ["slow 0.5"] for seed in range(6)})
+    assert matrix.run("6") == 0  # the cards of the methods are kept from here on
+    launchers = [matrix.start("0-5", "--out", str(tmp_path / name)) for name in ("one", "two")]
+    assert [launcher.wait(120) for launcher in launchers] == [0, 0]
+    assert set(matrix.records()) == set(range(7))
+    assert matrix.count("begin") == dict.fromkeys(range(7), 1) and matrix.count("end") == dict.fromkeys(range(7), 1)
+
+
+def test_the_first_interrupt_ends_everything_soon(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path, {0: ["slow 60"], 1: []})
+    launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
+    until(lambda: matrix.count("begin")[0] == 1)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(15) == 1
+    until(lambda: matrix.processes() == [], seconds=2)
+    assert "goes on from the last checkpoints" in (tmp_path / "launcher.txt").read_text()
+    assert matrix.records() == {} and list(matrix.results.glob("failures/*")) == []
+
+
+def test_an_edited_record_is_kept_aside_and_trained_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(record(0.5), {})
+    path = store.path(JOB.id)
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    with pytest.raises(Refused, match="edited"):
+        store.read(JOB.id)
+    assert not store.done(JOB.id) and "edited" in store.refused[JOB.id]
+    store.write(record(0.5), {})
+    assert store.read(JOB.id)["metrics"]["last"] == 0.5
+    assert [json.loads(old.read_text())["metrics"]["last"] for old in tmp_path.rglob("*.json.*.old")] == [0.9]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[" * 100_000, b"\xff\xfe{}", b'{"spec": 1e999}', b"null"])
+def test_no_content_of_a_record_file_stops_the_store(tmp_path: Path, content: bytes) -> None:
+    store = Store(tmp_path)
+    store.path(JOB.id).parent.mkdir(parents=True)
+    store.path(JOB.id).write_bytes(content)
+    assert not store.done(JOB.id) and store.records() == [] and JOB.id in store.refused
+
+
+def record(accuracy: float) -> dict:
+    return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": {"last": accuracy}}
+
+
+def until(what, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def hold_slots(slots: list, whole: bool, queue, turns: int, seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(turns):
+        held = take_slot(slots, whole)
+        start, card = time.monotonic(), os.environ["CUDA_VISIBLE_DEVICES"]
+        time.sleep(draw.uniform(0, 0.03))
+        queue.put((card, whole, start, time.monotonic()))
+        for fd in held:
+            os.close(fd)
+
+
+@pytest.mark.parametrize("per_gpu", [1, 2])
+def test_a_gpu_is_never_held_by_more_than_its_slots(tmp_path: Path, per_gpu: int) -> None:
+    slots = [[card, str(tmp_path / f"{card}-{k}.lock")] for k in range(per_gpu) for card in ("first", "second")]
+    fork = multiprocessing.get_context("fork")
+    queue = fork.SimpleQueue()
+    jobs = [fork.Process(target=hold_slots, args=(slots, whole == 0, queue, 5, whole)) for whole in range(6)]
+    for job in jobs:
+        job.start()
+    held = [queue.get() for _ in range(30)]
+    for job in jobs:
+        job.join(20)
+        assert job.exitcode == 0
+    for card, whole, start, _ in held:
+        beside = [other for other in held if other[0] == card and other[2] <= start < other[3]]
+        assert len(beside) <= (1 if whole or any(other[1] for other in beside) else per_gpu)
+    assert {card for card, *_ in held} == {"first", "second"}
+
+
+def request(folder: Path, **more) -> dict:
+    made = str(folder / "made")
+    return {"id": "ab", "task": "pretrain", "results": str(folder), "makes": made, "log": str(folder / "log")} | more
+
+
+ENDS = st.lists(st.one_of(st.none(), st.integers(-64, 255)), min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ends=ENDS, raises=st.booleans(), slots=st.integers(0, 3))
+def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, raises, slots) -> None:
+    folder = tmp_path_factory.mktemp("supervised")
+    store, calls = Store(folder), []
+
+    def run(request, limit):
+        if calls and raises:
+            raise OSError(24, "Too many open files")
+        calls.append(dict(request))
+        attempt = store.begin_attempt("ab", request["launch"])
+        return ends[min(len(calls), len(ends)) - 1], attempt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CHILDREN, "run", run)
+        packed = [["card", str(folder / str(k))] for k in range(slots)]
+        outcome = supervise(request(folder, slots=packed, launch="this"), 1.0)
+    assert outcome.status in {"error", "killed", "timeout", "oom", "nan", "disk"}
+    assert len(calls) <= 4 and outcome.message
+    if not raises:
+        last = store.failure("ab")
+        assert last["class"] == outcome.status and last["attempt"] == len(calls)
+        if ends[0] is not None and ends[0] < 0 and len(ends) == 1:
+            assert outcome.status == "killed" and len(calls) == 3
+        if ends[0] == 3:
+            assert len(calls) >= 1 + (slots > 1) and bool(slots > 1) == any("whole_card" in call for call in calls)
+
+
+def test_out_of_memory_is_tried_once_more_alone_on_the_card_only_if_it_was_shared(tmp_path: Path, monkeypatch) -> None:
+    store, tried = Store(tmp_path), []
+
+    def run(request, limit):
+        tried.append(request.get("whole_card", False))
+        return 3, store.begin_attempt("ab")
+
+    monkeypatch.setattr(CHILDREN, "run", run)
+    assert supervise(request(tmp_path, slots=[["one", "a"], ["two", "b"]])).status == "oom" and tried == [False]
+    assert supervise(request(tmp_path, slots=[["one", "a"], ["one", "b"]])).status == "oom"
+    assert tried == [False, False, True]
+
+
+def test_a_changed_method_or_a_longer_limit_is_worth_another_try(tmp_path: Path, monkeypatch) -> None:
+    store, tried, ends = Store(tmp_path), [], [1]
+
+    def run(request, limit):
+        tried.append(request["code"])
+        return ends[0], store.begin_attempt("ab")
+
+    monkeypatch.setattr(CHILDREN, "run", run)
+    for code in ("old", "old", "new", "new"):
+        assert supervise(request(tmp_path, code=code)).status == "error"
+    assert tried == ["old", "new"]
+    ends[0] = None
+    for limit in (5.0, 5.0, 9.0, 8.0):
+        assert supervise(request(tmp_path, code="newer"), limit).status == ("timeout")
+    assert tried == ["old", "new", "newer", "newer"]
+    store.forget_failures("ab")
+    assert supervise(request(tmp_path, code="newer"), 5.0).status == "timeout" and len(tried) == 5
+
+
+def test_workers_that_die_with_a_job_count_against_it_in_their_launch_alone(tmp_path: Path, monkeypatch) -> None:
+    store = Store(tmp_path)
+    for _ in range(5):
+        store.begin_attempt("ab", "an interrupted launch")
+    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (1, store.begin_attempt("ab", request["launch"])))
+    for _ in range(3):
+        store.begin_attempt("ab", "this")
+    outcome = supervise(request(tmp_path, launch="this"))
+    assert outcome.status == "killed" and store.attempts("ab") == 8
+    assert supervise(request(tmp_path, launch="the next")).status == "error"
+
+
+def test_a_task_in_flight_elsewhere_is_waited_for_or_put_off(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (EXIT_BUSY, None))
+    monkeypatch.setattr(engine.time, "sleep", lambda seconds: ((tmp_path / "made").touch(), os.close(held)))
+    store = Store(tmp_path)
+    store.lock("ab").parent.mkdir()
+    held = lock(str(store.lock("ab")))
+    assert supervise(request(tmp_path), wait=False).status == "busy"
+    assert supervise(request(tmp_path), wait=True).status == "cached"
+
+
+def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_path: Path, monkeypatch) -> None:
+    children = Children()
+    monkeypatch.setattr(engine, "CHILDREN", children)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    started = time.monotonic()
+    outcomes = [supervise(request(tmp_path)) for _ in range(20)]
+    assert {outcome.status for outcome in outcomes} == {"stopped"} and "cannot start" in outcomes[0].message
+    assert time.monotonic() - started < 5 and not (tmp_path / "failures").exists()
+    with pytest.raises(Stopped):
+        children.start()
+
+
+def test_a_nursery_whose_launcher_is_gone_ends_while_it_imports() -> None:
+    nursery = subprocess.Popen([sys.executable, "-m", "benchmark.nursery"], cwd=ROOT, stdin=subprocess.PIPE)
+    time.sleep(0.3)
+    nursery.stdin.close()
+    assert nursery.wait(30) in (0, 1)
+
+
+def test_a_lost_nursery_is_told_to_every_task_that_it_had(tmp_path: Path) -> None:
+    children = Children()
+    process = children.start()
+    os.kill(process.pid, signal.SIGKILL)
+    assert children.run(request(tmp_path), 30) == (LOST, None) or children.process is not process
+    children.close()
+    with pytest.raises(Stopped):
+        children.run(request(tmp_path), 1)
