@@ -1,0 +1,83 @@
+"""The pages on adding a method, a noise and a data set: their code runs as it stands there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import check
+
+ROOT = Path(__file__).resolve().parent.parent
+FACES = ["--set", "faces.train=100", "--set", "faces.test=100"]
+
+
+def written(page: str, folder: Path) -> Path:
+    """The code block of a page, in the file that the page names."""
+    text = (ROOT / "docs" / page).read_text()
+    name = re.search(r"Write it as `mine/(\w+\.py)`", text)[1]
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(code)
+    return folder / name
+
+
+def run_all(*arguments: str) -> subprocess.CompletedProcess:
+    clean = {key: value for key, value in os.environ.items() if key != "FER_DATA"}
+    command = [sys.executable, str(ROOT / "run_all.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean, timeout=280)
+
+
+def wrong(path: Path, data: Path | None = None) -> list[str]:
+    (cls,) = check.contracts(check.load(path))
+    return [str(finding) for finding in check.check(cls, data) if finding.status == "wrong"]
+
+
+def records(results: Path) -> list[dict]:
+    return [json.loads(path.read_text()) for path in results.glob("??/*.json") if len(path.stem) == 20]
+
+
+def test_the_method_of_the_page_stands_in_the_table_beside_the_baseline(tmp_path: Path) -> None:
+    path = written("new-method.md", tmp_path / "mine")
+    assert len(path.read_text().splitlines()) < 40 and wrong(path) == []
+    arguments = ["--table", "1", "--methods", "baseline", "my_gce", "--methods-path", str(path.parent), *FACES]
+    arguments += ["--set", "recipe.epochs=1", "--set", "my_gce.q=0.5", "--weights", "random", "--rates", "0.3"]
+    arguments += ["--seeds", "0", "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    done = run_all(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "My GCE" in (tmp_path / "out" / "table1.md").read_text()
+    (mine,) = [record for record in records(tmp_path / "runs") if record["spec"]["method"] == "my_gce"]
+    assert mine["resolved"]["parameters"] == {"q": 0.5} and "loss gce" in mine["history"]
+
+
+def test_the_noise_of_the_page_trains(tmp_path: Path) -> None:
+    path = written("new-noise.md", tmp_path / "mine")
+    assert wrong(path) == []
+    arguments = ["--table", "1", "--methods", "baseline", "--noise", "neighbours", "--methods-path", str(path.parent)]
+    arguments += [*FACES, "--set", "recipe.epochs=1", "--weights", "random", "--rates", "0.3", "--seeds", "0"]
+    done = run_all(*arguments, "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path / "runs")
+    assert record["spec"]["noise"]["kind"] == "neighbours" and 0.15 < record["noise"]["rate"] < 0.45
+
+
+def test_the_data_set_of_the_page_keeps_its_contract(tmp_path: Path) -> None:
+    path = written("new-data-set.md", tmp_path / "mine")
+    draw = np.random.default_rng(0)
+    held = {"images": draw.integers(0, 256, (60, 48, 48), np.uint8), "labels": draw.integers(0, 2, 60)}
+    np.savez(tmp_path / "striped.npz", **held, test=np.arange(60) % 3 == 0)
+    assert wrong(path, tmp_path / "striped.npz") == []
+
+
+def test_the_template_keeps_its_contract() -> None:
+    assert wrong(ROOT / "docs" / "templates" / "my_method.py") == []
+
+
+@pytest.mark.parametrize("page", ["new-method.md", "new-noise.md", "new-data-set.md"])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    named = re.findall(r"`((?:methods|noise|docs|benchmark)/[\w/.-]+\.(?:py|md))`", (ROOT / "docs" / page).read_text())
+    assert named and [name for name in named if not (ROOT / name).exists()] == []
