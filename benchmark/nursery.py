@@ -47,6 +47,7 @@ def main() -> None:
         pass  # the launcher is gone
     finally:
         nursery.stop()
+        os._exit(0)  # without the seconds that taking torch apart can cost
 
 
 def leave_if_alone(*_: Any) -> None:

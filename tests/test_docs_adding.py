@@ -62,7 +62,7 @@ def test_the_noise_of_the_page_trains(tmp_path: Path) -> None:
     done = run_all(*arguments, "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     (record,) = records(tmp_path / "runs")
-    assert record["spec"]["noise"]["kind"] == "neighbours" and 0.15 < record["noise"]["rate"] < 0.45
+    assert record["spec"]["noise"]["kind"] == "neighbours" and 0.15 < record["noise"]["realised"] < 0.45
 
 
 def test_the_data_set_of_the_page_keeps_its_contract(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_killed_launcher_leaves_nothing_running_and_the_next_finishes(tmp_path
     until(lambda: len(matrix.count("begin")) == 2)
     launcher.kill()
     launcher.wait()
-    until(lambda: matrix.processes() == [], seconds=2)
+    until(lambda: matrix.processes() == [], seconds=5)
     assert matrix.records() == {} and list(matrix.results.glob("[0-9a-f][0-9a-f]/*.json")) == []
     assert matrix.run("0-3") == 0
     assert set(matrix.records()) == {0, 1, 2, 3}
@@ -99,7 +99,7 @@ def test_the_first_interrupt_ends_everything_soon(tmp_path: Path) -> None:
     until(lambda: matrix.count("begin")[0] == 1)
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(15) == 1
-    until(lambda: matrix.processes() == [], seconds=2)
+    until(lambda: matrix.processes() == [], seconds=5)
     assert "goes on from the last checkpoints" in (tmp_path / "launcher.txt").read_text()
     assert matrix.records() == {} and list(matrix.results.glob("failures/*")) == []
 

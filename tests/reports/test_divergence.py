@@ -134,6 +134,28 @@ def test_table_2_agrees_with_a_loop_by_hand(tmp_path):
         assert words in text, words
 
 
+def test_runs_are_compared_image_by_image_whatever_their_order(tmp_path):
+    """One run kept its images in another order, another left five out: the table is of the rest, row by row."""
+    what, votes, clean = table2(tmp_path, seeds=1)
+    mixed, some = np.random.default_rng(5).permutation(60), np.arange(5, 60)
+    for method, order, place in (("baseline", some, 0), ("lanet", mixed, 1)):
+        arrays = {
+            "train_rows": np.arange(60, dtype=np.int32)[::-1][order],
+            "given": clean[order].astype(np.uint8),
+            "clean": clean[order].astype(np.uint8),
+            "distribution": shares(votes[order]).astype(np.float16),
+        }
+        run = {"method": method, "dataset": "ferplus", "noise": "votes", "rate": None, "overrides": {"a": "b"}}
+        what["cells"][place]["ids"] = [write_record(tmp_path, arrays=arrays, **run)]
+    reports.draw(what, tmp_path, tmp_path / "out")
+    found = {(row["row"], row["images_of"]): row for row in rows_of(tmp_path)}
+    assert found["LA-Net: label distribution", "all"]["images"] == "55"
+    assert float(found["LA-Net: label distribution", "all"]["mean"]) == pytest.approx(0, abs=1e-4)
+    assert float(found["Baseline: softmax (control)", "all"]["mean"]) == pytest.approx(0, abs=1e-4)
+    expected = one_hot_divergence(votes[some], clean[some]).mean()
+    assert float(found["One-hot given label", "all"]["mean"]) == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_root_is_said_and_drawn(tmp_path):
     what, votes, clean = table2(tmp_path)
     reports.draw(what, tmp_path, tmp_path / "out", reports.Options(root=True))
@@ -189,6 +211,7 @@ def test_a_data_set_without_votes_is_said(tmp_path):
     what = request("table", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)])
     drawn = reports.draw(what, tmp_path, tmp_path / "out")
     assert "RAF-DB: no people's votes" in drawn.text
+    assert (tmp_path / "out" / "table2.csv").read_text().startswith("row,method,dataset,")
 
 
 def test_distributions_that_do_not_fit_are_left_out_and_said(tmp_path):
