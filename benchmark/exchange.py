@@ -1,8 +1,10 @@
 """Records from elsewhere: `--import` merges them after checking, `--reproduce` runs one again and compares."""
 
+import io
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmark.store import Refused, Store, check, digest_bytes, write_bytes
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
 MOST_BYTES = 256 * 2**20  # of one file, unpacked
+UNREADABLE = (Refused, KeyError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
 
 
@@ -39,7 +42,8 @@ def import_records(source: Path, results: Path) -> str:
             arrays = read(name.removesuffix(".json") + ".npz")
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
-        except (Refused, KeyError, OSError, UnicodeDecodeError) as error:
+            check_arrays(arrays, name)
+        except UNREADABLE as error:
             refused.append(printable(str(error)))
             continue
         write_bytes(store.path(job_id).with_suffix(".npz"), arrays)
@@ -47,6 +51,14 @@ def import_records(source: Path, results: Path) -> str:
         taken += 1
     lines = [f"imported {taken} records, {kept} were here already, {len(refused)} refused"]
     return "\n".join(lines + [f"refused: {line}" for line in refused])
+
+
+def check_arrays(content: bytes, name: str) -> None:
+    """Raises where a record's arrays are no archive, or would take more memory than arrays of a run do."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > MOST_BYTES:
+        raise Refused(f"{name}: its .npz unpacks to {size:,} bytes; not a record")
 
 
 def printable(text: str) -> str:
@@ -122,7 +134,9 @@ def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[st
     folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
     data = next((f for f in folders if wanted in (None, open_folder(f).landmark_fingerprint)), None)
     if data is None:
-        raise Usage(f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first")
+        raise Usage(
+            f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first"
+        )
     if job.noise["kind"].startswith("file:"):
         raise Usage("--reproduce: the noise is a list file, which records do not keep; run its table with --force")
     kind, _, key = job.weights.partition(":")

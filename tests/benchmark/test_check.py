@@ -128,6 +128,7 @@ def checked(path: Path, where: str = "") -> list[check.Finding]:
     return list(check.check(cls, only=where))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
 def test_every_shipped_method_keeps_its_contract(path: Path) -> None:
     found = checked(path)
@@ -148,6 +149,7 @@ def test_every_shipped_data_set_keeps_its_contract(name: str) -> None:
     assert sum(f.status == "ok" for f in found) == (7 if data.exists() else 3)
 
 
+@pytest.mark.slow
 def test_the_embedded_faces_keep_their_contract() -> None:
     class Few(Faces):
         name = "few"
@@ -160,6 +162,7 @@ def test_the_embedded_faces_keep_their_contract() -> None:
     assert [f.status for f in check.check(Few)] == ["ok"] * 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", BROKEN)
 def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> None:
     body, where, words = BROKEN[mistake]
