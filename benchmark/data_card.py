@@ -142,7 +142,10 @@ def confusion(split: Split, classes: int) -> list[list[float]]:
     """[C, C] mean share of the votes that images of each class (row) have for each class."""
     votes = np.asarray(split.votes, np.float64)
     share = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
-    return [share[split.labels == c].mean(0).tolist() if (split.labels == c).any() else [0.0] * classes for c in range(classes)]
+    return [
+        share[split.labels == c].mean(0).tolist() if (split.labels == c).any() else [0.0] * classes
+        for c in range(classes)
+    ]
 
 
 def page(found: dict[str, Any]) -> str:
@@ -154,9 +157,9 @@ def page(found: dict[str, Any]) -> str:
         "landmarks": card["landmark_fingerprint"] or "none",
         "card": found["card_hash"],
         "options": ", ".join(f"{k}={v}" for k, v in card["options"].items()) or "none",
-        "label rule": card["rule"],
+        "label rule": card["label_rule"],
         "stored images": f"{card['size']} x {card['size']}, {'grey' if card['channels'] == 1 else 'RGB'}",
-        **{key: value for key, value in card["facts"].items() if key not in ("rule", "images used", "dropped")},
+        **{key: value for key, value in card["facts"].items() if key not in ("label_rule", "images used", "dropped")},
     }
     lines = [f"# {card['title']}", ""]
     lines += [f"- {key}: {worded(value)}" for key, value in facts.items()]
@@ -215,4 +218,8 @@ def table(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def worded(value: Any) -> str:
-    return ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+    return (
+        ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
+        if isinstance(value, dict)
+        else str(value)
+    )

@@ -69,7 +69,10 @@ def draw(data: Data, found: dict, out: Path) -> list[Path]:
         rows.append((name, [data.train.images[row] for row in chosen]))
     sheets = {f"{data.name}_classes.png": rows}
     pairs = [
-        (f"{one[0]}, {two[0]}{', mirrored' if mirrored else ''}", [getattr(data, s).images[row] for s, row in (one, two)])
+        (
+            f"{one[0]}, {two[0]}{', mirrored' if mirrored else ''}",
+            [getattr(data, s).images[row] for s, row in (one, two)],
+        )
         for one, two, mirrored in found["near"]["rows"][:SHOWN]
     ]
     if pairs:

@@ -54,7 +54,7 @@ class ImageFolder(DataSet):
         sizes: dict[str, str] = {}
         train, test = (rows(Folder(self.name, base), listed[split], classes, sizes) for split in ("train", "test"))
         facts = {
-            "rule": "names of folders" if table is None else f"column 'label' of {table.name}",
+            "label_rule": "names of folders" if table is None else f"column 'label' of {table.name}",
             "class set": f"{len(classes)} classes",
             "images used": {split: len(part) for split, part in listed.items()},
             "image sizes": sizes,  # filled while images are decoded

@@ -1,0 +1,175 @@
+"""`python -m benchmark.noise NAME --kind KIND --rate RATE --seed SEED`: a noise as a list that other programs read."""
+
+import argparse
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+import noise
+from benchmark import datasets
+from benchmark.cache import Data, open_data
+from benchmark.cli import show_decoding
+from benchmark.data_card import confusion
+from benchmark.datasets.base import DataError
+from benchmark.job import digest
+from benchmark.settings import Usage, dataset_options, one_of, parse_sets
+from benchmark.store import Refused, Store
+from noise.asymmetric import asymmetric
+from noise.base import SEVEN, NoiseError, Training
+from noise.file import RAF_DB
+from noise.statistics import realised, transition_matrix
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    args = parser().parse_args(arguments)
+    try:
+        path = write(args)
+    except (Usage, DataError, NoiseError) as error:
+        print(f"benchmark.noise: {error}", file=sys.stderr)
+        return 2
+    facts = json.loads(path.with_suffix(".json").read_text())
+    print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
+    print(f"use it: python run_all.py --table 1 --datasets {args.name} --noise file:{path}")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser("python -m benchmark.noise", description=__doc__.splitlines()[0])
+    p.add_argument("name", help="a data set")
+    p.add_argument("--kind", default="asymmetric", help="symmetric, asymmetric, votes, instance, scn, or one of yours")
+    p.add_argument("--rate", type=float, default=0.3)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
+    p.add_argument("--data", action="append", default=[], metavar="NAME=PATH")
+    p.add_argument("--set", action="append", default=[], metavar="NAME.option=value")
+    p.add_argument("--methods-path", action="append", default=[], type=Path, metavar="DIR")
+    p.add_argument("--results", type=Path, default=Path("results/runs"))
+    p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
+    return p
+
+
+def write(args: argparse.Namespace) -> Path:
+    """Write the list and the facts beside it; returns the list's path."""
+    if not 0 <= args.rate <= 1:
+        raise Usage(f"--rate {args.rate}: not in 0..1 (0.1 is 10 %)")
+    data = opened(args)
+    if args.from_confusion:
+        kind, target = "asymmetric", targets(args.from_confusion, data, args.results)
+        labels = asymmetric(data.train.labels, target, args.rate, Random(args.seed))
+        mapped = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
+    else:
+        kind, mapped = args.kind, None
+        labels = given(data, args.kind, args.rate, args.seed, tuple(args.methods_path))
+    default = f"noise_{data.name}_{kind}_{args.rate:g}_seed{args.seed}.txt".replace("/", "_")
+    path = args.out or Path("reports/out") / default
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(rows(data, labels)), encoding="utf-8")
+    clean = np.asarray(data.train.labels)
+    facts = {
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "kind": kind,
+        "nominal": args.rate,
+        "seed": args.seed,
+        "map": mapped,
+        "images": len(labels),
+        **realised(clean, labels, len(data.classes)),
+        "classes": list(data.classes),
+        "transitions": transition_matrix(clean, labels, len(data.classes)).round(6).tolist(),
+        "hash": digest(labels.tolist()),
+    }
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    return path
+
+
+def opened(args: argparse.Namespace) -> Data:
+    """The decoded data set that was named."""
+    folders = tuple(folder.resolve() for folder in args.methods_path)
+    known = datasets.classes(folders)
+    dataset = known[one_of("NAME", "data set", args.name, known)]()
+    paths = {name: Path(path) for name, _, path in (text.partition("=") for text in args.data)}
+    path = paths.get(args.name)
+    if dataset.needs_path and (path is None or not path.exists()):
+        raise Usage(f"{args.name}: give --data {args.name}=PATH, the place where it lies")
+    options = dataset_options(dataset, parse_sets(args.set, [], known))
+    return open_data(dataset, path, options, args.results / "data", show_decoding)
+
+
+def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
+    """[n] int64 labels of all training images, as a run at paper scale gets them."""
+    made, train = noise.find(kind, folders), data.train
+    votes = None if train.votes is None else np.asarray(train.votes)
+    images = np.asarray(train.images) if "images" in made.needs else None
+    seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images)
+    return made.labels(seen, rate if made.rated else 0.0, seed)
+
+
+def rows(data: Data, labels: np.ndarray) -> list[str]:
+    """'name label' lines: 1..7 in RAF-DB's order for the seven classes, as published, else class names."""
+    names = [str(name) for name in data.train.names]
+    spaced = next((name for name in names if len(name.split()) != 1), None)
+    if spaced is not None:
+        raise Usage(f"{data.name}: the image name {spaced!r} holds a space, which ends a name in a list; rename it")
+    numbered = set(data.classes) == set(SEVEN) and (labels == data.classes.index(RAF_DB[-1])).any()
+    words = [str(RAF_DB.index(name) + 1) if numbered else name for name in data.classes]
+    return [f"{name} {words[label]}\n" for name, label in zip(names, labels)]
+
+
+def targets(source: str, data: Data, results: Path) -> np.ndarray:
+    """[C] int64: the other class that each class is most often confused with."""
+    if source == "votes":
+        if data.train.votes is None:
+            raise Usage(f"--from-confusion votes: {data.name} has no votes of people")
+        matrix = np.array(confusion(data.train, len(data.classes)))
+    elif Path(source).suffix == ".csv":
+        matrix = from_csv(Path(source), data.classes)
+    else:
+        matrix = from_record(source, data, results)
+    matrix = matrix.astype(float)
+    np.fill_diagonal(matrix, -math.inf)
+    lonely = [name for c, name in enumerate(data.classes) if not matrix[c].max() > 0]
+    if lonely:
+        raise Usage(f"--from-confusion {source}: {lonely[0]} is never confused with another class")
+    return matrix.argmax(1)
+
+
+def from_csv(path: Path, classes: tuple[str, ...]) -> np.ndarray:
+    """A confusion matrix with class names in its first line and first column; rows are the true classes."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
+        heads = [cell.lower() for cell in lines[0][1:]]
+        held = {line[0].lower(): dict(zip(heads, map(float, line[1:]), strict=True)) for line in lines[1:]}
+        return np.array([[held[one][other] for other in classes] for one in classes])
+    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
+        raise Usage(f"--from-confusion {path}: not a table of numbers with class names around it ({error})") from None
+    except KeyError as error:
+        raise Usage(f"--from-confusion {path}: no row or column for the class {error}") from None
+
+
+def from_record(job_id: str, data: Data, results: Path) -> np.ndarray:
+    """The confusion matrix of a finished run on the same classes."""
+    try:
+        record: dict[str, Any] | None = Store(results).read(job_id)
+    except Refused as error:
+        raise Usage(f"--from-confusion {job_id}: {error}") from None
+    if record is None:
+        raise Usage(
+            f"--from-confusion {job_id}: no such record in {results}; give its whole id, or a file that ends in .csv"
+        )
+    names = record["resolved"]["data"]["class_names"]
+    if set(names) != set(data.classes):
+        raise Usage(f"--from-confusion {job_id}: its classes are {', '.join(names)}")
+    order = [names.index(name) for name in data.classes]
+    return np.array(record["metrics"]["confusion"])[np.ix_(order, order)]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""How long a matrix takes on more machines, and how planning and drawing grow with its size.
+
+`python -m performance.scaling` simulates the engine's order (seeds outermost, longest first, each job to the next free
+worker), checks the simulation against real runs on 1 and 2 workers, prints the paper's 225 runs on 1, 8 and 64 GPUs,
+and times planning and drawing with 10, 1,000 and 100,000 records. Every figure for a GPU is an estimate from the rates
+below, which are targets and have not been measured.
+"""
+
+import argparse
+import heapq
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmark import scale
+from benchmark.job import digest
+from benchmark.store import Store, content_hash
+from performance.faults import Matrix
+
+# Training images/s on one H100 at the published batch: targets from a count of operations and bytes, not measured.
+TARGETS = {"baseline": 11_000, "scn": 11_000, "rul": 11_000, "eac": 5_500, "lanet": 4_800}
+IMAGES = {"rafdb": (12_271, 3_068), "ferplus": (28_709, 3_589), "affectnet": (283_901, 3_500)}  # training, test
+START = 15.0  # seconds of a job outside its epochs: fork, GPU context, pixels to the card, record
+RATES, SEEDS = 3, 5
+
+
+def simulate(jobs: Iterable[tuple[int, float]], workers: int) -> tuple[float, dict[int, float]]:
+    """When everything is done, and when each seed is: list scheduling of (seed, seconds) on equal workers."""
+    free = [0.0] * workers
+    done: dict[int, float] = {}
+    for seed, seconds in sorted(jobs, key=lambda job: (job[0], -job[1])):
+        end = heapq.heappop(free) + seconds
+        heapq.heappush(free, end)
+        done[seed] = max(end, done.get(seed, 0.0))
+    return max(done.values(), default=0.0), done
+
+
+def paper_jobs() -> list[tuple[int, float]]:
+    """(seed, expected seconds) of the paper's 225 runs of Table 1; a test image costs a third of a training image."""
+    import methods
+
+    known, found = methods.classes(), []
+    for method, rate in TARGETS.items():
+        for data, (train, test) in IMAGES.items():
+            epochs = scale.AFFECTNET_EPOCHS if data == "affectnet" else known[method].recipe.epochs
+            seconds = START + epochs * (train + test / 3) / rate
+            found += [(seed, seconds) for seed in range(SEEDS) for _ in range(RATES)]
+    return found
+
+
+def check(folder: Path, workers: int, jobs: int = 16) -> tuple[float, float]:
+    """(simulated, real) seconds from the first start to the last end of jobs that wait 0.5 to 4 s, in a fixed mix."""
+    waits = {seed: 0.5 + 3.5 * (seed * 7 % jobs) / jobs for seed in range(jobs)}
+    matrix = Matrix(folder, {seed: [f"slow {seconds}"] for seed, seconds in waits.items()})
+    assert matrix.run(f"0-{jobs - 1}", "--workers", str(workers)) == 0
+    begins, ends = (
+        [line.split() for s in waits for line in matrix.lines(s) if line.startswith(w)] for w in ("beg", "end")
+    )
+    began, ended = ([float(words[-1]) for words in lines] for lines in (begins, ends))
+    simulated, _ = simulate(((seed, end - begin) for seed, (begin, end) in enumerate(zip(began, ended))), workers)
+    return simulated, max(ended) - min(began)
+
+
+def make_records(results: Path, template: dict[str, Any], arrays: bytes, count: int) -> None:
+    """`count` records that differ in their seed, with one set of arrays between them."""
+    one = results / "one.npz"
+    one.write_bytes(arrays)
+    for seed in range(count):
+        spec = template["spec"] | {"seed": seed}
+        record = {k: v for k, v in template.items() if k != "hash"} | {"spec": spec, "id": digest(spec)}
+        record["hash"] = content_hash(record)
+        path = results / record["id"][:2] / f"{record['id']}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(record, indent=1))
+        if not path.with_suffix(".npz").exists():
+            os.link(one, path.with_suffix(".npz"))
+
+
+def timed(matrix: Matrix, count: int, option: str) -> float:
+    """Seconds of run_all.py over `count` seeds with --plan or --draw."""
+    ranges = [f"{start}-{min(start + 999, count - 1)}" for start in range(0, count, 1000)]
+    start = time.monotonic()
+    status = matrix.run(ranges[0], "--seeds", *ranges, option, timeout=3600)
+    assert status == 0, (matrix.folder / "launcher.txt").read_text()[-2000:]
+    return time.monotonic() - start
+
+
+def growth(folder: Path, counts: list[int]) -> None:
+    matrix = Matrix(folder)
+    assert matrix.run("0") == 0
+    template = matrix.records()[0]
+    arrays = Store(matrix.results).path(template["id"]).with_suffix(".npz").read_bytes()
+    print(f"a record here: {len(json.dumps(template, indent=1)):,} bytes")
+    for count in counts:
+        make_records(matrix.results, template, arrays, count)
+        start = time.monotonic()
+        found = len(Store(matrix.results).records())
+        read = time.monotonic() - start
+        plan, draw = timed(matrix, count, "--plan"), timed(matrix, count, "--draw")
+        print(f"{found:>7,} records: read {read:.2f} s, --plan {plan:.1f} s, --draw {draw:.1f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, nargs="*", default=[10, 1_000, 100_000])
+    parser.add_argument("--no-check", action="store_true", help="leave out the real runs")
+    args = parser.parse_args()
+    torch = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True
+    )
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.stdout.strip()}")
+    with tempfile.TemporaryDirectory() as folder:
+        for workers in () if args.no_check else (1, 2):
+            simulated, real = check(Path(folder) / f"check{workers}", workers)
+            print(
+                f"{workers} workers, 16 jobs: simulated {simulated:.1f} s, real {real:.1f} s ({real / simulated:.3f}x)"
+            )
+        jobs = paper_jobs()
+        total, longest = sum(s for _, s in jobs), max(s for _, s in jobs)
+        print(f"{len(jobs)} runs, {total / 3600:.1f} GPU hours in all, the longest {longest / 60:.0f} min (estimates)")
+        for workers in (1, 8, 64, 225):
+            end, seeds = simulate(jobs, workers)
+            use = total / (workers * end)
+            print(
+                f"{workers:>4} GPUs: {end / 3600:6.2f} h, {total / end:5.1f}x of one, {use:.0%} used, "
+                f"first seed complete after {seeds[0] / 3600:.2f} h (estimates)"
+            )
+        growth(Path(folder) / "growth", args.records)
+
+
+if __name__ == "__main__":
+    main()
