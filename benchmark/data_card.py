@@ -10,9 +10,10 @@ from benchmark.cache import SPLITS, Data, Split, pixel_hash
 
 PUBLISHED = Path(__file__).parent / "datasets" / "published_counts.csv"
 DISTANCE = 3  # bits of 64 in which the outlines of near copies may differ
+ALIKE = 0.95  # correlation of the pixels of near copies, shrunk to GRID x GRID
+GRID = 16
 BANDS = 4  # of 16 bits: outlines within 3 bits agree in at least one
 ONES = np.array([number.bit_count() for number in range(2**16)], np.uint8)
-CHUNK = 4096  # images hashed at once
 PAIRS_KEPT = 200  # near copies named in the card
 
 
@@ -62,55 +63,58 @@ def exact_copies(data: Data) -> dict[str, Any]:
 
 
 def near_copies(data: Data) -> dict[str, Any]:
-    """Images whose coarse outlines agree but whose pixels do not, as they are or mirrored."""
+    """Pairs of images that are nearly the same, as they are or mirrored, but not exact copies.
+
+    Candidates are found by their outlines, which agree for many faces by chance, and confirmed by their pixels.
+    """
     images = [(split, row) for split in SPLITS for row in range(len(getattr(data, split).labels))]
-    outlines = np.concatenate([outline(getattr(data, split).images) for split in SPLITS])
-    turned = np.concatenate([outline(getattr(data, split).images, mirrored=True) for split in SPLITS])
-    n = len(outlines)
-    pairs = near_pairs(np.concatenate([outlines, turned]), DISTANCE)
-    pairs = pairs[pairs[:, 0] < n]  # the other half are the same pairs, both mirrored
-    mirrored = pairs[:, 1] >= n
-    pairs = np.stack([pairs[:, 0], pairs[:, 1] % n, mirrored], 1)
-    pairs[:, :2].sort(1)
-    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-    plain, flat = [], pixels_equal(data, images)
-    for a, b, m in pairs.tolist():
-        if m or not flat(a, b):
-            plain.append((a, b, bool(m)))
-    kinds = {"within train": 0, "within test": 0, "train and test": 0}
-    for a, b, _ in plain:
-        one, two = images[a][0], images[b][0]
-        kinds["train and test" if one != two else f"within {one}"] += 1
-    across = [pair for pair in plain if images[pair[0]][0] != images[pair[1]][0]]
-    first = [*across, *(pair for pair in plain if pair not in set(across))][:PAIRS_KEPT]
-    names = [[*(str(getattr(data, images[i][0]).names[images[i][1]]) for i in pair[:2]), pair[2]] for pair in first]
-    rows = [[*(list(images[i]) for i in pair[:2]), pair[2]] for pair in first]
-    test = {b for a, b, _ in across}
-    mirrored = sum(m for *_, m in plain)
-    return {"pairs": kinds, "mirrored": mirrored, "test_images": len(test), "names": names, "rows": rows}
+    n = len(images)
+    outlines = [outline(getattr(data, split).images, turn) for turn in (False, True) for split in SPLITS]
+    pairs = near_pairs(np.concatenate(outlines), DISTANCE)
+    pairs = pairs[pairs[:, 0] < n]  # the others are pairs of two mirrored images
+    found = {(*sorted((a, b % n)), b >= n) for a, b in pairs.tolist() if a != b % n}
+    found = {(a, b, turned) for a, b, turned in found if near_copy(data, images[a], images[b], turned)}
+    found = sorted(pair for pair in found if not (pair[2] and (*pair[:2], False) in found))
+    across = [pair for pair in found if images[pair[0]][0] != images[pair[1]][0]]
+    within = [pair for pair in found if images[pair[0]][0] == images[pair[1]][0]]
+    kept = (across + within)[:PAIRS_KEPT]
+    return {
+        "train and test": len(across),
+        "within train": sum(images[a][0] == "train" for a, *_ in within),
+        "within test": sum(images[a][0] == "test" for a, *_ in within),
+        "mirrored": sum(turned for *_, turned in found),
+        "test_images": len({b for _, b, _ in across}),
+        "rows": [[*images[a], *images[b], turned] for a, b, turned in kept],
+        "names": [[name_of(data, images[a]), name_of(data, images[b]), turned] for a, b, turned in kept],
+    }
 
 
-def pixels_equal(data: Data, images: list[tuple[str, int]]) -> Any:
-    def equal(a: int, b: int) -> bool:
-        one, two = (getattr(data, images[i][0]).images[images[i][1]] for i in (a, b))
-        return np.array_equal(one, two)
+def near_copy(data: Data, one: tuple[str, int], two: tuple[str, int], turned: bool) -> bool:
+    """Whether the pixels of a candidate pair differ but correlate; turned: the second image is mirrored."""
+    a, b = (getattr(data, split).images[row] for split, row in (one, two))
+    if not turned and np.array_equal(a, b):
+        return False
+    small = [shrunk(image, (GRID, GRID)).ravel() for image in (a, b[:, ::-1] if turned else b)]
+    small = [x - x.mean() for x in small]
+    return small[0] @ small[1] >= ALIKE * np.linalg.norm(small[0]) * np.linalg.norm(small[1])
 
-    return equal
+
+def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 [S, S, channels] as float32 grey values of `size` (width, height)."""
+    import cv2
+
+    return cv2.resize(image.mean(2, dtype=np.float32), size, interpolation=cv2.INTER_AREA)
+
+
+def name_of(data: Data, image: tuple[str, int]) -> str:
+    return str(getattr(data, image[0]).names[image[1]])
 
 
 def outline(images: np.ndarray, mirrored: bool = False) -> np.ndarray:
     """[n] uint64: of each image shrunk to 9 x 8 grey values, which of the 64 neighbours to the right are brighter."""
-    import cv2
-
-    found = np.empty(len(images), np.uint64)
-    for start in range(0, len(images), CHUNK):
-        grey = np.asarray(images[start : start + CHUNK]).mean(3).astype(np.float32)
-        if mirrored:
-            grey = grey[:, :, ::-1]
-        small = np.stack([cv2.resize(np.ascontiguousarray(g), (9, 8), interpolation=cv2.INTER_AREA) for g in grey])
-        bits = np.packbits((small[:, :, 1:] > small[:, :, :-1]).reshape(len(small), 64), axis=1)
-        found[start : start + CHUNK] = bits.view(">u8")[:, 0]
-    return found
+    small = np.stack([shrunk(image[:, ::-1] if mirrored else image, (9, 8)) for image in images])
+    bits = np.packbits((small[:, :, 1:] > small[:, :, :-1]).reshape(len(small), 64), axis=1)
+    return bits.view(">u8")[:, 0].astype(np.uint64)
 
 
 def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
@@ -139,13 +143,11 @@ def differing_bits(different: np.ndarray) -> np.ndarray:
 
 
 def confusion(split: Split, classes: int) -> list[list[float]]:
-    """[C, C] mean share of the votes that images of each class (row) have for each class."""
+    """[C, C] mean share of the votes that images of each class (row) have for each class; 0 for an empty class."""
     votes = np.asarray(split.votes, np.float64)
-    share = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
-    return [
-        share[split.labels == c].mean(0).tolist() if (split.labels == c).any() else [0.0] * classes
-        for c in range(classes)
-    ]
+    shares = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    summed = np.eye(classes)[split.labels].T @ shares
+    return (summed / np.maximum(np.bincount(split.labels, minlength=classes), 1)[:, None]).tolist()
 
 
 def page(found: dict[str, Any]) -> str:
@@ -180,9 +182,9 @@ def page(found: dict[str, Any]) -> str:
         f"- {exact['test_images_also_in_train']:,} of the {counts['test']:,} test images have an exact copy among the "
         f"training images{f' ({leak})' if leak else ''}"
     )
-    pairs = ", ".join(f"{n:,} {where}" for where, n in near["pairs"].items())
+    pairs = ", ".join(f"{near[where]:,} {where}" for where in ("train and test", "within train", "within test"))
     lines.append(
-        f"- near copies (outlines within {DISTANCE} of 64 bits; look at them): {pairs} pairs, "
+        f"- near copies (outlines within {DISTANCE} of 64 bits and pixels that correlate by {ALIKE}): {pairs} pairs, "
         f"{near['mirrored']:,} of them mirrored; {near['test_images']:,} test images"
     )
     for split, matrix in found["votes"].items():
@@ -218,8 +220,6 @@ def table(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def worded(value: Any) -> str:
-    return (
-        ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
-        if isinstance(value, dict)
-        else str(value)
-    )
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
+    return str(value)

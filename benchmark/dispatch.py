@@ -66,6 +66,7 @@ class Children:
     process: subprocess.Popen | None = None
     waiting: dict[str, tuple[subprocess.Popen, queue.SimpleQueue]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    ready: subprocess.Popen | None = None
     stopped: str = ""
 
     def start(self) -> subprocess.Popen:
@@ -75,7 +76,11 @@ class Children:
                 raise Stopped(self.stopped)
             if self.process is None or self.process.poll() is not None:
                 path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-                settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path} | KEEP_PAGES
+                settings = {
+                    "OMP_NUM_THREADS": "1",
+                    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+                    "PYTHONPATH": path,
+                } | KEEP_PAGES
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "benchmark.nursery"],
                     stdin=subprocess.PIPE,
@@ -88,20 +93,24 @@ class Children:
 
     def listen(self, process: subprocess.Popen) -> None:
         """Pass on what the nursery says; when it ends, every task that it had is lost."""
-        ready = False
         for line in process.stdout:
             try:
                 event = json.loads(line)
             except ValueError:
                 continue
-            ready = ready or "ready" in event
+            if "ready" in event:
+                self.ready = process
             if event.get("id") in self.waiting:
                 self.waiting[event["id"]][1].put(event)
-        if process.wait() > 0 and not ready:
-            self.stopped = f"the parent of the jobs cannot start (status {process.returncode}; its error is above)"
+        self.judge(process)
         for nursery, events in list(self.waiting.values()):
             if nursery is process:
                 events.put({"exit": LOST})
+
+    def judge(self, process: subprocess.Popen) -> None:
+        """A nursery that ends by itself before it is ready would do so again: nothing can run."""
+        if process.wait() > 0 and self.ready is not process:
+            self.stopped = f"the parent of the jobs cannot start (status {process.returncode}; its error is above)"
 
     def run(self, request: dict[str, Any], limit: float | None) -> tuple[int | None, int | None]:
         """Run one request in a child; waiting for a GPU does not count against `limit` (seconds).
@@ -133,6 +142,7 @@ class Children:
                 process.stdin.write((json.dumps(message) + "\n").encode())
                 process.stdin.flush()
             except (BrokenPipeError, ValueError):
+                self.judge(process)
                 lost = self.waiting.get(message.get("id") or message["kill"])
                 if lost:
                     lost[1].put({"exit": LOST})

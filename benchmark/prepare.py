@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmark import data_card, datasets
-from benchmark.cli import show_decoding
 from benchmark.cache import Data, open_data
+from benchmark.cli import show_decoding
 from benchmark.datasets.base import DataError
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets
 
@@ -68,13 +69,10 @@ def draw(data: Data, found: dict, out: Path) -> list[Path]:
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).astype(int)] if len(chosen) else []
         rows.append((name, [data.train.images[row] for row in chosen]))
     sheets = {f"{data.name}_classes.png": rows}
-    pairs = [
-        (
-            f"{one[0]}, {two[0]}{', mirrored' if mirrored else ''}",
-            [getattr(data, s).images[row] for s, row in (one, two)],
-        )
-        for one, two, mirrored in found["near"]["rows"][:SHOWN]
-    ]
+    pairs = []
+    for split, row, other_split, other_row, mirrored in found["near"]["rows"][:SHOWN]:
+        images = [getattr(data, split).images[row], getattr(data, other_split).images[other_row]]
+        pairs.append((f"{split}, {other_split}" + ", mirrored" * mirrored, images))
     if pairs:
         sheets[f"{data.name}_near_copies.png"] = pairs
     for name, content in sheets.items():
@@ -82,7 +80,7 @@ def draw(data: Data, found: dict, out: Path) -> list[Path]:
     return [out / name for name in sheets]
 
 
-def sheet(rows: list[tuple[str, list[np.ndarray]]]):  # noqa: ANN201 (Pillow is imported late)
+def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
     """Rows of images, each with its words on the left, as one picture."""
     from PIL import Image, ImageDraw
 

@@ -14,6 +14,7 @@ from reports.records import Records, class_names, seed
 from reports.tables import gaps
 
 COLUMNS = 3
+WIDTHS = [1.3, 0.35, 1, 1, 1]  # face, class names, three charts
 WANTED = {"wrong": 6, "ambiguous": 12, "clear": 6}  # faces, in rows of three
 COLOURS = {"wrong": "#b42318", "ambiguous": "#0b5cad", "clear": "#1a7f37"}
 HATCHES = {"wrong": "//", "ambiguous": "", "clear": ".."}  # the three kinds stay apart in grey
@@ -93,16 +94,16 @@ class Faces:
         lines = -(-len(places) // COLUMNS) or 1
         made = new_figure(4.1 * COLUMNS, 1.28 * lines + 0.3, layout="none")
         grid = made.add_gridspec(
-            lines, COLUMNS * 4, width_ratios=[1.3, 1, 1, 1] * COLUMNS, left=0.01, right=0.99, top=0.98, bottom=0.02
+            lines, COLUMNS * 5, width_ratios=WIDTHS * COLUMNS, left=0.01, right=0.99, top=0.98, bottom=0.02
         )
         for place, (kind, at) in enumerate(places):
             line, column = divmod(place, COLUMNS)
-            face = made.add_subplot(grid[line, 4 * column])
+            face = made.add_subplot(grid[line, 5 * column])
             self.draw_face(face, kind, at)
             bars = (np.eye(len(self.classes))[self.given[at]], self.people[at], self.distribution[at])
-            for step, (values, name) in enumerate(zip(bars, ("label", "people", "LA-Net")), 1):
-                axes = made.add_subplot(grid[line, 4 * column + step])
-                self.draw_bars(axes, values, kind, name, with_names=step == 1)
+            for step, (values, name) in enumerate(zip(bars, ("label", "people", "LA-Net")), 2):
+                axes = made.add_subplot(grid[line, 5 * column + step])
+                self.draw_bars(axes, values, kind, name, with_names=step == 2)
         return made
 
     def draw_face(self, axes: Any, kind: str, at: int) -> None:

@@ -36,7 +36,7 @@ def sound(seed: int = 0, arrays: bytes | None = None, **more) -> tuple[str, byte
 def archive(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name, content in members.items():
-            made.writestr(name, content)
+            made.writestr(name, content, zipfile.ZIP_STORED if content[:2] == b"PK" else None)
     return path
 
 

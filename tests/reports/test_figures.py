@@ -121,6 +121,7 @@ def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
     assert label.index(1) == faces.given[at]
     assert people == pytest.approx(votes[at] / votes[at].sum())
     assert ours == pytest.approx(people, abs=1e-3)  # LA-Net's distributions are people's in this record
+    assert made.axes[1].get_tightbbox().x0 > made.axes[0].get_window_extent().x1  # names of classes beside the face
     shown = made.axes[0].get_images()[0].get_array()
     stored = np.load(next((tmp_path / "data").iterdir()) / "train_images.npy")[faces.rows[at], ..., 0]
     assert np.array_equal(shown, stored)

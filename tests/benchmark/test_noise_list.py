@@ -1,0 +1,135 @@
+"""`python -m benchmark.noise`: the lists it writes, read back as `--noise file:PATH`, and maps from confusions."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark import noise as lists
+from benchmark import noise_page
+from benchmark.cache import Data, open_data
+from benchmark.data_card import confusion
+from benchmark.datasets.faces import Faces
+from benchmark.job import Job
+from benchmark.store import Store
+from noise.base import EIGHT, SEVEN
+
+SMALL = ["--set", "faces.train=400", "--set", "faces.test=100"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("noise") / "runs"
+
+
+def faces(results: Path, classes: int = 8) -> Data:
+    return open_data(Faces(), None, Faces.Options(train=400, test=100, classes=classes), results / "data")
+
+
+def run(results: Path, *arguments: str, out: Path | None = None) -> tuple[int, Path]:
+    out = out or results / "list.txt"
+    return lists.main(["faces", *SMALL, "--results", str(results), "--out", str(out), *arguments]), out
+
+
+@pytest.mark.parametrize("kind", ["asymmetric", "symmetric", "scn", "instance", "votes", "none"])
+@pytest.mark.parametrize("classes", [7, 8])
+def test_a_list_read_back_gives_the_same_labels(results: Path, kind: str, classes: int) -> None:
+    status, path = run(results, "--kind", kind, "--rate", "0.3", "--seed", "4", "--set", f"faces.classes={classes}")
+    data = faces(results, classes)
+    direct = lists.given(data, kind, 0.3, 4)
+    assert status == 0 and (lists.given(data, f"file:{path}", 0.0, 0) == direct).all()
+    facts = json.loads(path.with_suffix(".json").read_text())
+    assert facts["rate"] == pytest.approx((direct != data.train.labels).mean()) and len(facts["per_class"]) == classes
+    first = path.read_text().splitlines()[0].split()
+    assert len(first) == 2 and (first[1] in EIGHT if classes == 8 else first[1] in "1234567")
+
+
+def test_numbers_are_those_of_raf_db(results: Path) -> None:
+    _, path = run(results, "--kind", "none", "--set", "faces.classes=7")
+    data = faces(results, 7)
+    raf = dict(enumerate(("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), 1))
+    for line, name, label in zip(path.read_text().splitlines(), data.train.names, data.train.labels):
+        assert line.split()[0] == name and raf[int(line.split()[1])] == SEVEN[label]
+
+
+def flipped_to(data: Data, path: Path) -> dict[str, set[str]]:
+    given = lists.given(data, f"file:{path}", 0.0, 0)
+    return {n: {data.classes[g] for g in given[data.train.labels == c] if g != c} for c, n in enumerate(data.classes)}
+
+
+def test_a_map_from_people_is_their_most_frequent_confusion(results: Path) -> None:
+    status, path = run(results, "--from-confusion", "votes", "--rate", "0.5")
+    data = faces(results)
+    matrix = np.array(confusion(data.train, 8))
+    np.fill_diagonal(matrix, -1)
+    expected = {name: data.classes[matrix[c].argmax()] for c, name in enumerate(data.classes)}
+    assert status == 0 and json.loads(path.with_suffix(".json").read_text())["map"] == expected
+    assert all(found <= {expected[name]} for name, found in flipped_to(data, path).items())
+
+
+def test_a_map_from_a_csv_in_any_order(results: Path, tmp_path: Path) -> None:
+    order = EIGHT[::-1]
+    with open(tmp_path / "matrix.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", *order])
+        for one in order:  # each class is mistaken for the next of EIGHT
+            nxt = EIGHT[(EIGHT.index(one) + 1) % 8]
+            writer.writerow([one, *(9 if o == one else 3 if o == nxt else 1 for o in order)])
+    status, path = run(results, "--from-confusion", str(tmp_path / "matrix.csv"), "--rate", "0.5")
+    assert status == 0
+    found = flipped_to(faces(results), path)
+    assert all(found[name] <= {EIGHT[(c + 1) % 8]} for c, name in enumerate(EIGHT)) and found["happiness"]
+
+
+def test_a_map_from_a_finished_run(results: Path) -> None:
+    job = Job("baseline", 1, {"name": "faces"}, {"kind": "none"}, 0, "fp32", "comparison", {"name": "demo"}, "random")
+    names = list(EIGHT[::-1])
+    matrix = np.full((8, 8), 1) + 9 * np.eye(8, dtype=int) + 4 * np.roll(np.eye(8, dtype=int), 1, 1)
+    record = {"schema": 1, "id": job.id, "status": "ok", "spec": job.spec, "metrics": {"confusion": matrix.tolist()}}
+    Store(results).write(record | {"resolved": {"data": {"class_names": names}}}, {"x": np.zeros(1)})
+    status, path = run(results, "--from-confusion", job.id, "--rate", "0.5")
+    mapped = json.loads(path.with_suffix(".json").read_text())["map"]
+    assert status == 0 and mapped == {names[c]: names[(c + 1) % 8] for c in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rate", "30"], "0.1 is 10 %"),
+        (["--kind", "asymetric"], "did you mean 'asymmetric'"),
+        (["--from-confusion", "no_such.csv"], "no_such.csv"),
+        (["--from-confusion", "0123456789abcdef0123"], "no such record"),
+    ],
+)
+def test_wrong_arguments_end_with_status_2(
+    results: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(results, *arguments)[0] == 2
+    error = capsys.readouterr().err
+    assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_matrix_without_a_class_is_refused(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "matrix.csv").write_text(",anger,fear\nanger,1,2\nfear,2,1\n")
+    assert run(results, "--from-confusion", str(tmp_path / "matrix.csv"))[0] == 2
+    assert "no row or column for the class 'disgust'" in capsys.readouterr().err
+
+
+def test_the_page_shows_every_kind_and_its_rates(results: Path) -> None:
+    text = noise_page.page(faces(results))
+    for kind in noise_page.WORDS:
+        assert f"\n## {kind}\n" in text
+    rows = [line for line in text.splitlines() if line.startswith("| anger | ")]
+    assert len(rows) == len(noise_page.WORDS) + 1
+    asymmetric = rows[2].split(" | ")[1:]
+    assert sum(float(cell.split()[0].strip("|")) for cell in asymmetric) == pytest.approx(100, abs=0.5)
+    assert sum(cell.strip(" |") == "0" for cell in asymmetric) == 6
+
+
+def test_the_page_in_the_docs_names_the_kinds_that_exist() -> None:
+    import noise
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "noise.md").read_text()
+    assert {kind for kind in noise.known() if f"\n## {kind}\n" in text} == set(noise_page.WORDS)
