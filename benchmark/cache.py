@@ -265,7 +265,14 @@ def make_card(
 
 def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]) -> str:
     """SHA-256 of what the images, labels and votes are; the same for every container, path and order of the source."""
-    head = [dataset.name, source.classes, source.facts.get("label_rule"), dataset.size, dataset.channels, source.identity]
+    head = [
+        dataset.name,
+        source.classes,
+        source.facts.get("label_rule"),
+        dataset.size,
+        dataset.channels,
+        source.identity,
+    ]
     text = hashlib.sha256(json.dumps(head).encode())
     for split, rows in pairs(source):
         for place, row in enumerate(orders[split]):

@@ -10,6 +10,8 @@ import torch
 from benchmark.store import Store, write_bytes
 from benchmark.trainer import State, Trainer
 
+SEAL = 32  # bytes of a SHA-256
+
 
 def save(trainer: Trainer) -> None:
     """Write a checkpoint; where it cannot be written, training goes on without."""
@@ -24,7 +26,7 @@ def save(trainer: Trainer) -> None:
     content = io.BytesIO()
     torch.save(state, content)
     try:
-        write_bytes(checkpoint(trainer), content.getvalue())
+        write_bytes(checkpoint(trainer), seal(content.getvalue()))
     except OSError as error:
         print(f"{checkpoint(trainer)}: no checkpoint written: {error.strerror}", flush=True)
 
@@ -33,10 +35,16 @@ def checkpoint(trainer: Trainer) -> Path:
     return Store(Path(trainer.place.results)).checkpoint(trainer.job.id)
 
 
+def seal(content: bytes) -> bytes:
+    """The content after its own hash: torch reads a file in which single bytes have changed without a word."""
+    return hashlib.sha256(content).digest() + content
+
+
 def mark(trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
     code = hashlib.sha256(Path(inspect.getfile(type(trainer.method))).read_bytes()).hexdigest()
-    return {"id": trainer.job.id, "code": code, "torch": torch.__version__, "device": trainer.place.device}
+    on = trainer.place.device + (" fast" if trainer.place.fast else "")
+    return {"id": trainer.job.id, "code": code, "torch": str(torch.__version__), "on": on}
 
 
 def resume(trainer: Trainer) -> bool:
@@ -48,7 +56,10 @@ def resume(trainer: Trainer) -> bool:
     if not path.exists():
         return True
     try:
-        state = torch.load(path, map_location=trainer.device, weights_only=True)
+        content = path.read_bytes()
+        if content != seal(content[SEAL:]):
+            raise ValueError("not what was written")
+        state = torch.load(io.BytesIO(content[SEAL:]), map_location=trainer.device, weights_only=True)
         if {key: state[key] for key in mark(trainer)} != mark(trainer):
             raise ValueError("made by another version")
         trainer.method.load_state_dict(state["method"])

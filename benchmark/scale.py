@@ -78,10 +78,11 @@ def subset(labels: np.ndarray, classes: int, images: int, floor_per_class: int) 
     if len(labels) <= images:
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=classes)
-    wanted = np.maximum(np.floor(counts * images / len(labels)).astype(int), np.minimum(counts, floor_per_class))
+    least = np.minimum(counts, floor_per_class)
+    wanted = np.maximum(np.floor(counts * images / len(labels)).astype(int), least)
     while wanted.sum() != images:
-        spare = wanted - np.minimum(counts, floor_per_class) if wanted.sum() > images else counts - wanted
-        spare = spare if spare.any() else wanted  # the floors alone are more than `images`
+        spare = wanted - least if wanted.sum() > images else counts - wanted
+        spare = spare if (spare > 0).any() else wanted  # the floors alone are more than `images`
         wanted[np.argmax(spare)] += np.sign(images - wanted.sum())
     draw = np.random.Generator(np.random.PCG64(DEMO_VERSION))
     rows = [draw.permutation(np.flatnonzero(labels == c))[: wanted[c]] for c in range(classes)]

@@ -191,7 +191,8 @@ def dask_rounds(matrix: Matrix, first: int) -> dict[str, int]:
         from distributed import LocalCluster
     except ImportError:
         return {}
-    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})  # a busy machine starts one in more than 15 s
+    # A busy machine starts a worker in more than Dask's 15 s.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
     seeds = f"{first}-{first + 11}"
     os.environ |= {"FER_FAULTS": str(matrix.folder), "PYTHONPATH": str(ROOT)}
     with LocalCluster(2, threads_per_worker=1, resources={"GPU": 1}, dashboard_address=None, memory_limit=0) as cluster:

@@ -174,7 +174,7 @@ def request(folder: Path, **more) -> dict:
 ENDS = st.lists(st.one_of(st.none(), st.integers(-64, 255)), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ends=ENDS, raises=st.booleans(), slots=st.integers(0, 3))
 def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, raises, slots) -> None:
     folder = tmp_path_factory.mktemp("supervised")

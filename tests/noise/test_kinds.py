@@ -78,7 +78,7 @@ def test_asymmetric_refuses_an_unknown_class():
 
 
 @given(CLASSES, RATES, SEEDS, st.sampled_from(["symmetric", "asymmetric", "scn"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rated_kinds_give_valid_labels_and_repeat_them(classes, rate, seed, kind):
     clean = labels_of(classes, 80)
     before, data = clean.copy(), Training(clean, classes)
@@ -99,7 +99,7 @@ def test_a_flipped_label_is_never_kept(kind, classes):
 
 
 @given(SEEDS, st.tuples(RATES, RATES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_asymmetric_flips_are_nested_over_rates(seed, rates):
     clean, low, high = labels_of(EIGHT, 200), min(rates), max(rates)
     data = Training(clean, EIGHT)

@@ -1,0 +1,156 @@
+"""A run that goes on from a checkpoint, or has to pass one over, ends with the same bits as one that was left alone."""
+
+import io
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import methods
+from benchmark import cache, resolve, scale, train
+from benchmark.checkpoint import SEAL, seal
+from benchmark.job import Job
+from benchmark.store import Store
+from benchmark.train import Place
+from performance.faulty.specks import Specks
+
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any], Place]:
+    data = cache.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
+    cards = {"baseline": methods.card(methods.classes()["baseline"])}
+    asked = {"recipe.epochs": str(EPOCHS)}
+    settings, overrides = resolve.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)
+    job = Job(
+        method="baseline",
+        method_version=1,
+        data={"name": "specks", "fingerprint": data.fingerprint, "landmarks": None},
+        noise={"kind": "asymmetric", "rate": "0.3", "version": 1, "file": None},
+        seed=0,
+        precision="fp32",
+        preset="comparison",
+        scale={"name": "demo", "version": scale.DEMO_VERSION},
+        weights="random",
+        overrides=overrides,
+    )
+    resolved = settings | {"data": {"title": data.title}, "weights": {"text": "random weights"}}
+    return job, resolved, Place(results="", data=str(data.folder), checkpoint_seconds=0.0)
+
+
+def run(made: tuple, folder: Path, monkeypatch: pytest.MonkeyPatch, stop_before: int = 0) -> tuple[Any, list[int]]:
+    """(record and arrays, or None if it was stopped; the epochs that were trained)."""
+    job, resolved, place = made
+    trained: list[int] = []
+    epoch_of = train.train_epoch
+
+    def watched(trainer: Any, epoch: int) -> None:
+        if epoch == stop_before:
+            raise KeyboardInterrupt
+        trained.append(epoch)
+        epoch_of(trainer, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train_epoch", watched)
+        try:
+            return train.train(job, dict(resolved), replace(place, results=str(folder))), trained
+        except KeyboardInterrupt:
+            return None, trained
+
+
+def same(one: Any, two: Any) -> bool:
+    (record, arrays), (other, others) = one, two
+    parts = all(record[part] == other[part] for part in ("metrics", "history", "noise", "spec"))
+    return parts and all(np.array_equal(arrays[name], others[name]) for name in arrays)
+
+
+@pytest.fixture(scope="module")
+def whole(made: tuple, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        found, trained = run(made, tmp_path_factory.mktemp("whole"), patch)
+    assert trained == [1, 2, 3]
+    return found
+
+
+def test_an_interrupted_run_goes_on_after_its_last_epoch(made, whole, tmp_path, monkeypatch) -> None:
+    assert run(made, tmp_path, monkeypatch, stop_before=3) == (None, [1, 2])
+    found, trained = run(made, tmp_path, monkeypatch)
+    assert trained == [3] and same(found, whole)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5000])
+
+
+def flip_a_weight(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def change(path: Path, edit: Any) -> None:
+    state = torch.load(io.BytesIO(path.read_bytes()[SEAL:]), weights_only=True)
+    edit(state)
+    keep(path, state)
+
+
+def keep(path: Path, state: Any) -> None:
+    content = io.BytesIO()
+    torch.save(state, content)
+    path.write_bytes(seal(content.getvalue()))
+
+
+class Harm:
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (os.environ["HARM"],)
+
+
+DAMAGES = {
+    "truncated": truncate,
+    "empty": lambda path: path.write_bytes(b""),
+    "one byte flipped": flip_a_weight,
+    "another job's": lambda path: change(path, lambda state: state.update(id="ab" * 10)),
+    "by an older method": lambda path: change(path, lambda state: state.update(code="0")),
+    "by another torch": lambda path: change(path, lambda state: state.update(torch="1.0")),
+    "of an older form": lambda path: change(path, lambda state: state.pop("code")),
+    "a weight missing": lambda path: change(path, lambda state: state["method"].popitem()),
+    "an optimiser of another form": lambda path: change(path, lambda state: state["optimiser"]["param_groups"].pop()),
+    "a pickle that runs code": lambda path: path.write_bytes(seal(pickle.dumps(Harm(), 2))),
+    "a torch file that runs code": lambda path: keep(path, {"id": Harm()}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_checkpoint_that_cannot_be_gone_on_from_is_passed_over(made, whole, tmp_path, monkeypatch, damage) -> None:
+    monkeypatch.setenv("HARM", str(tmp_path / "harmed"))
+    run(made, tmp_path, monkeypatch, stop_before=3)
+    DAMAGES[damage](Store(tmp_path).checkpoint(made[0].id))
+    found, trained = run(made, tmp_path, monkeypatch)
+    assert trained == [1, 2, 3] and same(found, whole)
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_nothing(made, whole, tmp_path, monkeypatch, capsys) -> None:
+    from benchmark import checkpoint
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_bytes", full)
+    found, _ = run(made, tmp_path, monkeypatch)
+    assert same(found, whole) and "No space left" in capsys.readouterr().out
