@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import socket
-import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.files import few
+from benchmark.store import write_json
 
 FORMAT = 1  # raised when the files below are written differently
 EVERY = 500  # images between two calls of `progress`
@@ -81,7 +82,7 @@ def open_data(
     source = dataset.read(path, options)
     check(dataset, source)
     folder = build(dataset, options, source, root, progress)
-    write_stamp(stamp, folder)
+    write_json(stamp, {"folder": folder.name})
     return open_folder(folder)
 
 
@@ -90,13 +91,6 @@ def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
     where = None if path is None else str(path.resolve())
     known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def write_stamp(stamp: Path, folder: Path) -> None:
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=stamp.parent, prefix=".", delete=False) as aside:
-        json.dump({"folder": folder.name}, aside)
-    os.replace(aside.name, stamp)
 
 
 def open_folder(folder: Path) -> Data:
@@ -155,7 +149,9 @@ def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: 
     root.mkdir(parents=True, exist_ok=True)
     remove_abandoned(root)
     need_room(dataset, source, root)
-    aside = Path(tempfile.mkdtemp(dir=root, prefix=f".building-{socket.gethostname()}-{os.getpid()}-"))
+    # Not mkdtemp: a data cache is there for everybody who may read its parent.
+    aside = root / f".building-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+    aside.mkdir()
     try:
         orders = {split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in pairs(source)}
         hashes = decode(dataset, source, orders, aside, progress)
@@ -312,7 +308,8 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
             try:
                 data = open_folder(folder)
             except DataError:  # damaged: out of the way, then try again
-                bin = Path(tempfile.mkdtemp(dir=root, prefix=f"{aside.name}-"))
+                bin = aside.with_name(f"{aside.name}-damaged")
+                bin.mkdir()
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(folder, bin / "damaged")
                 shutil.rmtree(bin)

@@ -1,12 +1,12 @@
 """Where an interrupted run goes on: everything that an epoch leaves behind, in one file."""
 
 import hashlib
-import inspect
 import io
 from pathlib import Path
 
 import torch
 
+import methods
 from benchmark.store import Store, write_bytes
 from benchmark.trainer import State, Trainer
 
@@ -42,9 +42,8 @@ def seal(content: bytes) -> bytes:
 
 def mark(trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
-    code = hashlib.sha256(Path(inspect.getfile(type(trainer.method))).read_bytes()).hexdigest()
     on = trainer.place.device + (" fast" if trainer.place.fast else "")
-    return {"id": trainer.job.id, "code": code, "torch": str(torch.__version__), "on": on}
+    return {"id": trainer.job.id, "code": methods.code(type(trainer.method)), "torch": str(torch.__version__), "on": on}
 
 
 def resume(trainer: Trainer) -> bool:

@@ -113,7 +113,23 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
             print(f"missing: {run.job.text}: {reason}", file=sys.stderr)
     if waiting:
         print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
+    for line in other_code(plan, store):
+        print(line, file=sys.stderr)
     return 1 if missing else 0
+
+
+def other_code(plan: Plan, store: Any) -> list[str]:
+    """Records made by another state of a method's file although its version is the same."""
+    found: dict[str, list[str]] = {}
+    for run in plan.runs():
+        made_by = store.codes.get(run.job.id)
+        if made_by and made_by != plan.cards[run.job.method]["code"]:
+            found.setdefault(run.job.method, []).append(run.job.id)
+    return [
+        f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "
+        f"did, raise {method}'s version and run again: {' '.join(sorted(ids))}"
+        for method, ids in found.items()
+    ]
 
 
 def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:

@@ -1,5 +1,6 @@
 """The record of a finished run: what was measured, on what, and what it stands on."""
 
+import importlib.metadata
 import platform
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 import methods
-from benchmark.store import SCHEMA
+from benchmark.job import digest
+from benchmark.store import SCHEMA, Store, write_bytes
 
 LAST = 5  # epochs in 'mean of the last five'
 
@@ -28,6 +30,7 @@ def record(trainer: Any, resolved: dict[str, Any], distribution: np.ndarray, wro
         "id": job.id,
         "status": "ok",
         "spec": job.spec,
+        "code": methods.code(type(trainer.method)),
         "resolved": resolved
         | {"recipe": methods.plain(trainer.recipe), "method_title": type(trainer.method).title}
         | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},
@@ -146,6 +149,20 @@ def provenance(place: Any) -> dict[str, Any]:
 
 
 @lru_cache
+def packages() -> str:
+    """Every installed package with its version, a line each."""
+    found = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
+    return "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
+
+
+def keep_packages(store: Store) -> None:
+    """Write what is installed to env/<hash>.txt, once for all records that name this hash."""
+    path = store.root / "env" / f"{digest(packages())}.txt"
+    if not path.exists():
+        write_bytes(path, packages().encode())
+
+
+@lru_cache
 def versions() -> dict[str, Any]:
     import torch
 
@@ -157,6 +174,7 @@ def versions() -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "git": described.stdout.strip() or None,
+        "packages": digest(packages()),
     }
 
 

@@ -1,4 +1,4 @@
-"""LA-Net's 19 facial points (AFLW-19 order) from the usual 68 (iBUG / 300-W order, counted from 0)."""
+"""The usual 68 facial points (iBUG / 300-W order, counted from 0) and LA-Net's 19 (AFLW-19 order)."""
 
 import numpy as np
 
@@ -23,6 +23,24 @@ FROM_68 = (
     (54,),
     (8,),  # chin
 )
+
+# fmt: off
+# The point that a mirror image has in place of each point, by the number of points.
+MIRRORED_68 = np.array([
+    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+])
+# fmt: on
+MIRRORED_19 = np.array([[set(g) for g in FROM_68].index({MIRRORED_68[p] for p in group}) for group in FROM_68])
+MIRRORED = {68: MIRRORED_68, 19: MIRRORED_19}
+
+
+def mirrored(points: np.ndarray) -> np.ndarray:
+    """The landmarks [..., 68 or 19, 2] of the mirror image, (x, y) as fractions of the image."""
+    turned = points[..., MIRRORED[points.shape[-2]], :].copy()
+    turned[..., 0] = 1 - turned[..., 0]
+    return turned
 
 
 def nineteen(points: np.ndarray) -> np.ndarray:

@@ -12,12 +12,9 @@ from benchmark import hardware
 from benchmark.dispatch import CHILDREN, Outcome, dispatch
 from benchmark.job import digest
 from benchmark.plan import Plan, Planned
+from benchmark.planning import duration, expected, measured
 from benchmark.settings import Usage, one_of
 from benchmark.store import Store
-
-COST = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.7}  # of a baseline run, where none is measured
-SECONDS = {"demo": 25.0, "paper": 900.0}  # a baseline run, where none is measured
-BYTES_A_RUN = {"demo": 90e3, "paper": 600e3}
 
 
 @dataclass
@@ -37,38 +34,18 @@ def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[P
     return [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0] and not store.done(run.job.id)]
 
 
-def expected_seconds(run: Planned, measured: dict[tuple, list[float]]) -> float:
-    """From finished runs of the same method, data and scale; else a rough guess from the methods' relative cost."""
-    spec = run.job
-    known = measured.get((spec.method, spec.data["name"], spec.scale["name"]))
-    if known:
-        return sum(known) / len(known)
-    images = run.resolved["data"].get("train_images", 12271)
-    share = 1.0 if spec.scale["name"] == "demo" else images / 12271 * run.resolved["recipe"]["epochs"] / 60
-    return SECONDS[spec.scale["name"]] * COST.get(spec.method, 1.5) * share
-
-
-def measured_seconds(store: Store) -> dict[tuple, list[float]]:
-    found: dict[tuple, list[float]] = {}
-    for record in store.records():
-        spec = record["spec"]
-        key = (spec["method"], spec["data"]["name"], spec["scale"]["name"])
-        found.setdefault(key, []).append(record["times"]["total"])
-    return found
-
-
 def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
     """Run the given jobs; returns how each ended, by id."""
     store = Store(plan.request.results)
     for planned in todo:
         if how.retry_failed:
             store.forget_failures(planned.job.id)
-    measured = measured_seconds(store)
-    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected_seconds(planned, measured)))
+    finished = measured(store)
+    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
     requests = [pretraining_request(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
-    seconds = sum(expected_seconds(planned, measured) for planned in todo)
+    seconds = sum(expected(planned, finished).seconds for planned in todo)
     bad_weights = {}
     for outcome in dispatch(requests, how.workers, how.limit, None):
         if outcome.status not in ("ok", "cached"):
@@ -142,13 +119,6 @@ def progress(total: int, seconds: float) -> Iterator[Any]:
     yield step
     if shown and total:
         print(file=sys.stderr)
-
-
-def duration(seconds: float) -> str:
-    """1:05:09, 5:09 or 9 s."""
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
 def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **options: Any) -> How:

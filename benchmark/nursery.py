@@ -38,7 +38,9 @@ def main() -> None:
     import benchmark.pretrain
     import benchmark.train
     import benchmark.work  # noqa: F401
+    from benchmark import facts
 
+    facts.versions()  # remembered, for every child
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:

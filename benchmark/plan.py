@@ -246,7 +246,7 @@ def start_weights(data: cache.Data, backbone: str, request: Request) -> tuple[di
     if choice == "landmarks":
         demo = request.scale == "demo"
         made_from = [scale.PRETRAINING_VERSION, data.fingerprint, data.landmark_fingerprint, backbone, request.scale]
-        key = digest(made_from, 16)
+        key = digest([*made_from, request.precision], 16)
         path = request.results / "weights" / f"{key}.pt"
         text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
         how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "demo": demo}

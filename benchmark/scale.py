@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-DEMO_VERSION = 1
-PRETRAINING_VERSION = 1
+DEMO_VERSION = 2
+PRETRAINING_VERSION = 2
 TRAIN_IMAGES, TEST_IMAGES = 1000, 1000
 TRAIN_FLOOR, TEST_FLOOR = 30, 20  # images of a rare class, where there are as many
-SIDE = {"demo": 32, "paper": 224}
+SIDE = {"demo": 48, "paper": 224}
 PUBLISHED_IMAGES = 12271
 AFFECTNET_EPOCHS = 20  # the papers do not print it; ours
 
 DEMO_RECIPE: dict[str, Any] = {
-    "epochs": 20,
+    "epochs": 18,
     "batch_size": 64,
     "backbone": "resnet10_w16",
     "optimiser": {"kind": "Adam", "lr": 4e-3, "weight_decay": 0.0, "head_lr": None},

@@ -6,14 +6,15 @@
 <root>/checkpoints/<id>.pt     where an interrupted run goes on
 <root>/locks/<id>              locked (flock) by the one process that trains the job; the lock ends with it
 <root>/noise/<hash>.npz        flipped labels, shared by all methods of a cell
+<root>/env/<hash>.txt          the packages that were installed, shared by all records made with them
 """
 
 import hashlib
 import io
 import json
 import os
-import tempfile
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,15 @@ class Refused(ValueError):
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file aside, flush it to disk and move it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # not mkstemp's, which only its maker may read
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(aside, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
     except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         raise
 
 
@@ -54,11 +55,15 @@ def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 class Store:
-    """The records under one folder. refused: {job id: why its record was not taken for one}."""
+    """The records under one folder.
+
+    refused: {job id: why its record was not taken for one}. codes: {job id: hash of the method's file that made it}.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self.refused: dict[str, str] = {}
+        self.codes: dict[str, str | None] = {}
 
     def path(self, job_id: str) -> Path:
         return self.root / job_id[:2] / f"{job_id}.json"
@@ -84,10 +89,15 @@ class Store:
     def done(self, job_id: str) -> bool:
         """Whether a sound record with its arrays is there; why a file is not taken for one is kept in `refused`."""
         try:
-            return self.read(job_id) is not None and self.path(job_id).with_suffix(".npz").exists()
+            record = self.read(job_id)
+            self.codes[job_id] = record and record.get("code")
+            return record is not None and self.has_arrays(job_id)
         except Refused as error:
             self.refused[job_id] = str(error)
             return False
+
+    def has_arrays(self, job_id: str) -> bool:
+        return self.path(job_id).with_suffix(".npz").exists()
 
     def write(self, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Keep a finished run: arrays first, so that a record never stands without them.

@@ -23,12 +23,14 @@ def run(request: dict[str, Any]) -> None:
 
 def run_job(request: dict[str, Any]) -> None:
     """Train a job and keep its record; for who holds the job's lock."""
+    from benchmark import facts
     from benchmark.train import train
     from benchmark.trainer import Place
 
     job, place = Job(**request["job"]), Place(**request["place"])
     store = Store(Path(place.results))
     store.sweep(job.id)
+    facts.keep_packages(store)
     record, arrays = train(job, request["resolved"], place)
     record["attempt"] = request["attempt"]
     store.write(record, arrays)

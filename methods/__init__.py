@@ -1,6 +1,7 @@
 """The methods, one file each, found by looking: a new file with one `Method` subclass is a new method."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import inspect
 import sys
@@ -57,6 +58,15 @@ def load(path: Path) -> Any:
     return sys.modules[name]
 
 
+def code(method: type) -> str:
+    """A hash of what a method's file says, and of the files beside it that carry its name (lanet_losses.py)."""
+    file = Path(inspect.getfile(method))
+    text = hashlib.sha256()
+    for path in [file, *sorted(file.parent.glob(f"{file.stem}_*.py"))]:
+        text.update(path.read_bytes())
+    return text.hexdigest()[:20]
+
+
 def card(method: type) -> dict[str, Any]:
     """What planning needs to know of a method, as plain data, so that planning need not import torch."""
     parameters = {
@@ -74,6 +84,7 @@ def card(method: type) -> dict[str, Any]:
         "parameters": parameters,
         "demo": {key: list(value) for key, value in method.demo.items()},
         "file": Path(inspect.getfile(method)).name,
+        "code": code(method),
     }
 
 

@@ -127,7 +127,15 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, channels, S, S] -> layer4's spatial means [B, width]."""
-        return self.maps(images).mean((2, 3))
+        return spatial_mean(self.maps(images))
+
+
+def spatial_mean(maps: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """[B, C, h, w] -> [B, C]; the gradient lies in memory as channels-last maps do.
+
+    That of `mean((2, 3))` does not, and everything that it is added to on its way back becomes slow.
+    """
+    return maps.permute(0, 2, 3, 1).flatten(1, 2).mean(1, dtype=dtype)
 
 
 def resnet18(channels: int = 3) -> Backbone:

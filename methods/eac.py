@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
+from methods.backbones import Backbone, spatial_mean
 from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe
 
 # What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
@@ -78,11 +78,11 @@ class EAC(Method):
         return self.backbone.maps(images.flip(1) if self.settings.input_norm == "vggface2" else images)
 
     def logits(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images).mean((2, 3)))
+        return self.classifier(spatial_mean(self.features(images)))
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         first = self.features(batch.images)
-        logits = self.classifier(first.mean((2, 3)))
+        logits = self.classifier(spatial_mean(first))
         losses = {"ce": F.cross_entropy(logits, batch.labels)}
         if self.settings.lam:
             second = self.features(batch.second)  # a pass of its own: each view has its batch statistics
@@ -98,4 +98,4 @@ class EAC(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as an image's attention changes when it is mirrored."""
         first, second = self.features(batch.images), self.features(batch.images.flip(-1))
-        return self.classifier(first.mean((2, 3))).softmax(1), self.inconsistency(first, second)
+        return self.classifier(spatial_mean(first)).softmax(1), self.inconsistency(first, second)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
+from methods.backbones import Backbone, spatial_mean
 from methods.base import Adam, Augment, Batch, LinearToZero, Method, Recipe, Run, scaled
 from methods.lanet_losses import contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet_order import progressive_order, side_by_side
@@ -219,7 +219,7 @@ class LANet(Method):
             shared = backbone.layer1(backbone.stem(images))
             top = backbone.layer4(backbone.layer3(backbone.layer2(shared)))
             maps = landmark.maps(shared) if landmark else []
-        return top.mean((2, 3), dtype=self.classifier.weight.dtype), maps
+        return spatial_mean(top, self.classifier.weight.dtype), maps
 
     def landmark_term(self, maps: list[Tensor], batch: Batch) -> Tensor:
         """L_lm: the predicted heat maps against those painted from the landmarks of the images that have some."""

@@ -1,26 +1,46 @@
 """The losses of LA-Net as pure functions; each is the cheapest form with the published value and gradient."""
 
-from math import log
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 ALPHA, OMEGA, THETA = 2.1, 14.0, 0.5  # of the adaptive wing loss, its epsilon is 1
 
 
-def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:
-    """Adaptive wing loss of each pixel, for target heat maps without gradient (Wang et al., ICCV 2019, equation 3).
+class AdaptiveWing(torch.autograd.Function):
+    """The loss of each pixel, with its slope found on the way instead of through the graph of twenty steps.
 
-    d = |y - yhat|, q = alpha - y: omega log(1 + d^q) where d < theta, else A d - C, the tangent at theta. So both are
-    omega log(1 + min(d, theta)^q) + A (d - min(d, theta)): no branch, and log and exp for the slower pow.
+    d = |y - yhat|, q = alpha - y: omega log(1 + d^q) where d < theta, else A d - C, the tangent at theta. With
+    n = min(d, theta) both are omega log(1 + n^q) + s (d - n), and s = omega q n^(q - 1) / (1 + n^q) is the slope in d:
+    no branch, which costs more on a CPU than log and exp together.
     """
-    distance, power = (target - prediction).abs(), ALPHA - target
-    near = distance.clamp(max=THETA)
-    to_the_power = (power * near.clamp(min=torch.finfo(near.dtype).tiny).log()).exp()
-    at_theta = (power * log(THETA)).exp()
-    slope = OMEGA * power * at_theta / (THETA * (1 + at_theta))
-    return OMEGA * torch.log1p(to_the_power) + slope * (distance - near)
+
+    @staticmethod
+    def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
+        difference = prediction - target
+        distance, power = difference.abs(), ALPHA - target
+        near = distance.clamp(min=torch.finfo(distance.dtype).tiny, max=THETA)
+        raised = near.log().mul_(power).exp_()
+        one_more = raised + 1
+        slope = power.mul_(raised).mul_(OMEGA).div_(near * one_more)
+        # log(1 + x) as log(u) + (x - (u - 1)) / u with u = 1 + x rounded: exact to the last bits, unlike log(u) alone.
+        loss = one_more.log().add_(raised.sub_(one_more - 1).div_(one_more)).mul_(OMEGA)
+        loss += distance.sub_(near).mul_(slope)
+        ctx.save_for_backward(slope.mul_(difference.sign_()))
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.saved_tensors[0], None
+
+
+def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:
+    """Adaptive wing loss of each pixel, for target heat maps without gradient (Wang et al., ICCV 2019, equation 3)."""
+    return AdaptiveWing.apply(prediction, target)
 
 
 def landmark_loss(prediction: Tensor, target: Tensor, weight: Tensor, usable: Tensor | None = None) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
+from methods.backbones import Backbone, spatial_mean
 
 EPSILON = 1e-8
 
@@ -35,7 +35,7 @@ class LandmarkBranch(nn.Module):
     def feature(self, maps: list[Tensor]) -> Tensor:
         """v = sum_i R_i mean(h_i), [B, width]: the mean of the top-down map G, which is not needed for it."""
         weights = [lateral.weight.flatten(1) for lateral in self.laterals]
-        pooled = [h.mean((2, 3), dtype=weights[0].dtype) for h in maps]
+        pooled = [spatial_mean(h, weights[0].dtype) for h in maps]
         return sum(F.linear(mean, weight) for mean, weight in zip(pooled, weights))
 
     def heat_maps(self, maps: list[Tensor], head: nn.Conv2d) -> Tensor:

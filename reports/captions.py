@@ -43,6 +43,7 @@ def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
         *changed_text(specs),
         *realised_text(cells),
         *hardware_text(records),
+        *code_text(records),
     ]
 
 
@@ -88,6 +89,16 @@ def hardware_text(records: list[dict[str, Any]]) -> list[str]:
     if len(counts) < 2:
         return []
     return [f"Mixed hardware: {', '.join(f'{name} ({many} runs)' for name, many in counts.most_common())}."]
+
+
+def code_text(records: list[dict[str, Any]]) -> list[str]:
+    """Named only where runs of one method were made by different states of its file."""
+    states = Counter((record["spec"]["method"], record["code"]) for record in records if record.get("code"))
+    mixed = [method for method, many in Counter(method for method, _ in states).items() if many > 1]
+    if not mixed:
+        return []
+    words = [f"{method} {str(code)[:8]} ({many} runs)" for (method, code), many in states.items() if method in mixed]
+    return [f"Different states of a method's file at equal version: {', '.join(words)}."]
 
 
 def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:

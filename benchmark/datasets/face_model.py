@@ -60,7 +60,7 @@ class Face:
 
 def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
     """A random person in a random pose who moves the given units, [units, 2]."""
-    personal = np.clip(1 + 0.22 * rng.standard_normal((len(NAMES), 1)), 0.2, 1.6)
+    personal = np.clip(1 + 0.3 * rng.standard_normal((len(NAMES), 1)), 0.2, 1.6)
     units = units * personal * (1 + 0.05 * rng.standard_normal(units.shape))
     tone, grey = rng.uniform(), rng.uniform()
     skin = (1 - tone) * np.array([238, 200, 172]) + tone * np.array([118, 78, 56]) + rng.normal(0, 7, 3)
@@ -88,9 +88,9 @@ def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
         glasses=bool(rng.random() < 0.1),
         gaze=rng.normal(0, [0.03, 0.012]),
         light=rng.normal(0, [0.22, 0.12]),
-        contrast=rng.uniform(0.65, 1.15),
+        contrast=rng.uniform(0.4, 1.15),
         blur=rng.uniform(0, 0.8),
-        grain=rng.uniform(1.3, 6.5),
+        grain=rng.uniform(2, 12),
     )
 
 

@@ -6,6 +6,8 @@ Coordinates of a face: the origin lies between the eyes, y points down, the chee
 
 import numpy as np
 
+from benchmark.landmarks19 import MIRRORED_68
+
 # fmt: off
 # (outwards, down) of the points in the left half of the image and on the middle line.
 HALF = {
@@ -18,13 +20,6 @@ HALF = {
     57: (0, 1.0), 58: (0.12, 0.985), 59: (0.25, 0.945),
     60: (0.33, 0.88), 61: (0.13, 0.87), 62: (0, 0.875), 66: (0, 0.88), 67: (0.13, 0.88),
 }
-# The point that a mirror image has in place of each point.
-MIRROR = np.array([
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
-    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
-])
-
 # What a unit moves at amount 1: {point: (outwards, down)}.
 UNITS: dict[str, dict[int, tuple[float, float]]] = {
     "inner brow raiser": {21: (-0.01, -0.19), 20: (0, -0.13), 19: (0, -0.05), 38: (0, -0.01)},
@@ -138,7 +133,7 @@ def both_halves(half: dict[int, tuple[float, float]]) -> np.ndarray:
     """[68, 2] of (outwards, down) from the left half."""
     points = np.zeros((68, 2))
     for point, value in half.items():
-        points[point] = points[MIRROR[point]] = value
+        points[point] = points[MIRRORED_68[point]] = value
     return points
 
 

@@ -44,10 +44,10 @@ SHARES = np.array(
     ]
 )
 VOTES = 10
-HABIT = 0.5  # share of the disagreement that no image explains; the rest comes from blends
-LEAD = 0.1  # the mode leads the next class by at least this share
-WEAKEST, PLAIN = 0.4, 0.6  # intensities: the lowest one, and the one from which nobody sees a neutral face
-VERSION = 1  # raised when a label or a vote changes
+HABIT = 0.3  # share of the disagreement that no image explains; the rest comes from blends
+LEAD = 0.05  # the mode leads the next class by at least this share
+WEAKEST, PLAIN = 0.3, 0.5  # intensities: the lowest one, and the one from which nobody sees a neutral face
+VERSION = 2  # raised when a label or a vote changes
 EXPRESSION, VOTE, LOOK, GRAIN = range(4)  # what a generator is for
 
 

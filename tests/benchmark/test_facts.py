@@ -5,8 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from benchmark import facts, scale
-from benchmark.pretrain import shape_targets
+import methods
+from benchmark import facts, pretrain, scale
+from benchmark.job import digest
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40))
@@ -45,24 +46,10 @@ def test_the_demo_subset_is_stratified_with_a_floor(counts: list[int], images: i
     assert np.array_equal(rows, scale.subset(labels, len(counts), images, least))
 
 
-def test_shape_targets_are_white_and_blind_to_position_size_and_rotation() -> None:
-    draw = np.random.default_rng(0)
-    shapes = draw.normal(size=(68, 2)) + 0.05 * draw.normal(size=(400, 68, 2))
-    targets = shape_targets(shapes)
-    assert targets.shape == (400, 24)
-    assert np.allclose(targets.T @ targets / 400, np.eye(24), atol=1e-4)
-    turn = draw.uniform(-0.5, 0.5, 400)
-    rotation = np.stack([np.stack([np.cos(turn), -np.sin(turn)], -1), np.stack([np.sin(turn), np.cos(turn)], -1)], -2)
-    moved = draw.uniform(0.5, 2, (400, 1, 1)) * (shapes @ rotation) + draw.normal(size=(400, 1, 2))
-    again = shape_targets(moved)
-    likeness = np.abs(np.linalg.svd(targets.T @ again / 400, compute_uv=False))
-    assert likeness.min() > 0.9  # the same subspace, up to the mean shape that they are turned to
-
-
-def test_queues_and_momenta_are_unchanged_when_the_run_is_the_published_one() -> None:
-    published = {"epochs": 80, "batch_size": 128, "drop_last": True}
-    recipe, images = dict(published), scale.PUBLISHED_IMAGES
-    assert scale.translate(0.999, "per step", published, recipe, images) == pytest.approx(0.999)
-    assert scale.translate(0.9, "per epoch", published, recipe, images) == 0.9
-    assert scale.translate(8192, "queue", published, recipe, images) == 8192
-    assert scale.translate(10, "epoch", published, recipe, images) == 10
+def test_a_change_of_the_demo_scale_is_a_new_version() -> None:
+    """Identities name the version alone; who changes the rule raises it and writes the new digest here."""
+    rule = [scale.DEMO_RECIPE, scale.DEMO_AUGMENT, scale.SIDE["demo"], scale.TRAIN_IMAGES, scale.TEST_IMAGES]
+    rule += [scale.TRAIN_FLOOR, scale.TEST_FLOOR, scale.PUBLISHED_IMAGES]
+    assert {scale.DEMO_VERSION: digest(rule)} == {2: "c8276080a7d32cbe3557"}
+    made = [pretrain.DEMO, pretrain.PAPER, pretrain.ENOUGH, pretrain.COMPONENTS, methods.plain(pretrain.AUGMENT)]
+    assert {scale.PRETRAINING_VERSION: digest(made)} == {2: "e41b1422ef47eede0741"}

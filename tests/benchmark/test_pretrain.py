@@ -1,0 +1,81 @@
+"""Start weights from landmarks: a backbone that learns, the same bits again, mirror images that are mirror images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import cache, pretrain, scale
+from benchmark.datasets.faces import Faces
+from benchmark.landmarks19 import MIRRORED, mirrored, nineteen
+from benchmark.pretrain import shape_targets
+from methods.backbones import resnet10_w16
+from methods.weights import load_backbone
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> cache.Data:
+    return cache.open_data(Faces(), None, Faces.Options(train=300, test=100), tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrain, "DEMO", pretrain.DEMO | {"views": 4800, "epochs": 8, "rate": 4e-3})
+    threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(exact)
+
+
+def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path: Path, capsys) -> None:
+    for name in ("one.pt", "two.pt"):
+        pretrain.pretrain(str(faces.folder), str(tmp_path / name), "resnet10_w16", True, "cpu", "fp32")
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert all(torch.equal(one["state_dict"][key], two["state_dict"][key]) for key in one["state_dict"])
+    assert one["made_from"]["images"] == 300 and one["made_from"]["unexplained"] < 0.9
+    assert load_backbone(resnet10_w16(1), tmp_path / "one.pt").left_random == []
+    assert capsys.readouterr().out.count("unexplained shape variance") == 2 * 8
+
+
+def test_weights_that_are_there_are_not_made_again(faces, tmp_path: Path) -> None:
+    (tmp_path / "made.pt").write_bytes(b"made before")
+    pretrain.pretrain(str(faces.folder), str(tmp_path / "made.pt"), "resnet10_w16", True, "cpu", "fp32")
+    assert (tmp_path / "made.pt").read_bytes() == b"made before"
+
+
+def test_the_demos_own_images_are_left_out_where_others_are_enough(faces, monkeypatch) -> None:
+    monkeypatch.setattr(scale, "TRAIN_IMAGES", 100)
+    own = scale.subset(np.asarray(faces.train.labels), len(faces.classes), 100, scale.TRAIN_FLOOR)
+    assert np.array_equal(pretrain.training_rows(faces, True, 1000), np.arange(300))  # 200 others are few
+    monkeypatch.setattr(pretrain, "ENOUGH", 200)
+    rows = pretrain.training_rows(faces, True, 1000)
+    assert len(rows) == 200 and not set(rows.tolist()) & set(own.tolist())
+    assert len(pretrain.training_rows(faces, False, 50)) == 50
+
+
+@pytest.mark.parametrize("points", [68, 19])
+def test_a_mirror_images_landmarks(faces, points: int) -> None:
+    found = np.asarray(faces.train.landmarks)
+    found = found if points == 68 else nineteen(found)
+    turned = mirrored(found)
+    assert np.array_equal(MIRRORED[points][MIRRORED[points]], np.arange(points))
+    np.testing.assert_allclose(mirrored(turned), found, atol=1e-6)
+    left = np.flatnonzero(MIRRORED[points] != np.arange(points))
+    before, after = (x[:, left, 0].mean(0) < 0.5 for x in (found, turned))
+    assert np.array_equal(before, after)  # left in the image stays left in the image
+
+
+def test_shape_targets_are_white_and_blind_to_position_size_and_rotation() -> None:
+    draw = np.random.default_rng(0)
+    shapes = draw.normal(size=(68, 2)) + 0.05 * draw.normal(size=(400, 68, 2))
+    targets = shape_targets(shapes)
+    assert targets.shape == (400, 24)
+    assert np.allclose(targets.T @ targets / 400, np.eye(24), atol=1e-4)
+    turn = draw.uniform(-0.5, 0.5, 400)
+    rotation = np.stack([np.stack([np.cos(turn), -np.sin(turn)], -1), np.stack([np.sin(turn), np.cos(turn)], -1)], -2)
+    moved = draw.uniform(0.5, 2, (400, 1, 1)) * (shapes @ rotation) + draw.normal(size=(400, 1, 2))
+    again = shape_targets(moved)
+    likeness = np.abs(np.linalg.svd(targets.T @ again / 400, compute_uv=False))
+    assert likeness.min() > 0.9  # the same subspace, up to the mean shape that they are turned to
