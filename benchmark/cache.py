@@ -117,11 +117,12 @@ def open_folder(folder: Path) -> Data:
 
 def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
     kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
-    found = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
+    found: dict[str, Any] = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
     n, side = sum(card["counts"][split].values()), card["size"]
     if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
         raise ValueError(f"the {split} arrays do not hold {n:,} images each")
-    return Split(**dict.fromkeys(OPTIONAL) | found)
+    absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
+    return Split(**(absent | found))
 
 
 def check(dataset: DataSet, source: Source) -> None:
@@ -181,7 +182,8 @@ def decode(
     dataset: DataSet, source: Source, orders: dict[str, list[int]], aside: Path, progress: Progress | None
 ) -> dict[str, list[str]]:
     """Write the images of both splits; returns the hashes in stored order. Unusable images end in one DataError."""
-    bad, hashes, done = [], {split: [] for split in SPLITS}, 0
+    hashes: dict[str, list[str]] = {split: [] for split in SPLITS}
+    bad, done = [], 0
     total = sum(map(len, orders.values()))
     for split, rows in pairs(source):
         shape = (len(rows.names), dataset.size, dataset.size, dataset.channels)

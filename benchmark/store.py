@@ -50,7 +50,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -90,8 +90,10 @@ class Store:
         """Whether a sound record with its arrays is there; why a file is not taken for one is kept in `refused`."""
         try:
             record = self.read(job_id)
-            self.codes[job_id] = record and record.get("code")
-            return record is not None and self.has_arrays(job_id)
+            if record is None:
+                return False
+            self.codes[job_id] = record.get("code")
+            return self.has_arrays(job_id)
         except Refused as error:
             self.refused[job_id] = str(error)
             return False

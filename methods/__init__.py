@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from methods.base import Method
 
 NOT_METHODS = {"__init__", "base", "backbones", "weights"}
 
@@ -21,19 +24,20 @@ def files(folders: Iterable[Path] = ()) -> list[Path]:
 
 
 @lru_cache
-def classes(folders: tuple[Path, ...] = ()) -> dict[str, type]:
+def classes(folders: tuple[Path, ...] = ()) -> "dict[str, type[Method]]":
     """Every method class by its name: this folder's, those in `folders`, and packages with a `fer_methods` entry point."""
     from methods.base import Method
 
     modules = [load(path) for path in files(folders)]
     modules += [entry.load() for entry in metadata.entry_points(group="fer_methods")]
-    found: dict[str, type] = {}
+    found: dict[str, type[Method]] = {}
     for module in modules:
         here = [module] if inspect.isclass(module) else vars(module).values()
         for value in here:
-            named = inspect.isclass(value) and issubclass(value, Method) and "name" in vars(value)
-            if not named or (not inspect.isclass(module) and value.__module__ != module.__name__):
+            if not (inspect.isclass(value) and issubclass(value, Method) and "name" in vars(value)):
                 continue
+            if not inspect.isclass(module) and value.__module__ != module.__name__:
+                continue  # imported from another file, where it is found
             if value.name in found and found[value.name] is not value:
                 raise ValueError(
                     f"{inspect.getfile(value)}: the method name {value.name!r} is already taken; rename one"
@@ -49,6 +53,7 @@ def load(path: Path) -> Any:
     name = f"own_{path.stem}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
+        assert spec and spec.loader  # a file that ends in .py has both
         sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(sys.modules[name])
@@ -58,7 +63,7 @@ def load(path: Path) -> Any:
     return sys.modules[name]
 
 
-def code(method: type) -> str:
+def code(method: "type[Method]") -> str:
     """A hash of what a method's file says, and of the files beside it that carry its name (lanet_losses.py)."""
     file = Path(inspect.getfile(method))
     text = hashlib.sha256()
@@ -67,7 +72,7 @@ def code(method: type) -> str:
     return text.hexdigest()[:20]
 
 
-def card(method: type) -> dict[str, Any]:
+def card(method: "type[Method]") -> dict[str, Any]:
     """What planning needs to know of a method, as plain data, so that planning need not import torch."""
     parameters = {
         f.name: {"default": f.default, "type": type(f.default).__name__, "scales": f.metadata.get("scales")}

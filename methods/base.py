@@ -171,6 +171,8 @@ class Method(nn.Module):
     recipe: ClassVar[Recipe]
     as_published: ClassVar[Recipe | None] = None
     demo: ClassVar[dict[str, tuple[Any, str]]] = {}
+    backbone: Backbone
+    labels: Tensor
 
     @dataclass(frozen=True)
     class Parameters:

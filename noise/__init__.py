@@ -62,6 +62,7 @@ def _load(path: Path) -> ModuleType:
     name = f"own_noise_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     if name not in sys.modules:
         spec = spec_from_file_location(name, path)
+        assert spec and spec.loader  # a file that ends in .py has both
         sys.modules[name] = module = module_from_spec(spec)
         try:
             spec.loader.exec_module(module)

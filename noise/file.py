@@ -49,7 +49,7 @@ class LabelFile(Noise):
         for number, line in enumerate(lines, 1):
             fields = line.split()
             if len(fields) == 2:
-                rows.append((number, *fields))
+                rows.append((number, fields[0], fields[1]))
             elif fields:
                 raise self._error(number, f"expected 'name label', found '{line.strip()[:60]}'")
         if not rows:

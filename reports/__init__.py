@@ -56,12 +56,12 @@ def draw(what: dict[str, Any], results: Path, out: Path, options: Options | None
         from reports.formats import write
         from reports.tables import table
 
-        drawn = table(what, records, options)
-        return Drawn(write(drawn, out), drawn.text, drawn.gaps)
+        made = table(what, records, options)
+        return Drawn(write(made, out), made.text, made.gaps)
     from reports.figures import figure
 
-    drawn = figure(what, records, options)
-    return Drawn(drawn.write(out), drawn.caption, drawn.gaps)
+    drawing = figure(what, records, options)
+    return Drawn(drawing.write(out), drawing.caption, drawing.gaps)
 
 
 def draw_page(whats: Sequence[dict[str, Any]], results: Path, out: Path, options: Options | None = None) -> Drawn:

@@ -68,7 +68,7 @@ def realised_text(cells: list[Cell]) -> list[str]:
     """Nominal and realised rates by data set, mean over seeds."""
     sentences = []
     for name in unique(cell.dataset for cell in cells):
-        rates = {}
+        rates: dict[tuple[str, str | None], float] = {}
         for cell in cells:
             if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
                 rates.setdefault((cell.noise, cell.rate), cell.realised)

@@ -108,13 +108,13 @@ def read_cell(asked: dict[str, Any], what: dict[str, Any], records: Records, rul
     )
     for record_id, record in zip(cell.ids, found):
         why = (asked.get("failures") or {}).get(record_id) or records.refused.get(record_id)
-        value = None if record is None else record["metrics"].get(rule)
-        if record is not None and value is None:
-            why = f"the record has no accuracy by the rule {rule}"
-        if value is not None:
+        if record is not None and record["metrics"].get(rule) is not None:
             cell.records.append(record)
-            cell.values[seed(record)] = 100 * value
-        elif why:
+            cell.values[seed(record)] = 100 * record["metrics"][rule]
+            continue
+        if record is not None:
+            why = f"the record has no accuracy by the rule {rule}"
+        if why:
             cell.failed.append(f"{record_id[:8]}: {why}")
         else:
             cell.absent.append(record_id)

@@ -109,12 +109,13 @@ def fault(record: dict[str, Any], record_id: str) -> str | None:
         return "the content does not hash to field 'hash' (edited?)"
     if record["schema"] != SCHEMA or record["status"] != "ok":
         return f"schema {record['schema']!r}, status {record['status']!r}; expected {SCHEMA} and 'ok'"
+    value: Any
     for rule in RULES:
         value = record["metrics"].get(rule, None if rule == "noisy_val" else "missing")
         if value is not None and not (type(value) in (int, float) and isfinite(value) and 0 <= value <= 1):
             return f"field 'metrics.{rule}' is {value!r}, expected a fraction of 1"
     for where, kind in SHAPE.items():
-        value: Any = record
+        value = record
         for name in where.split("."):
             value = value.get(name) if isinstance(value, dict) else None
         if type(value) is not kind:

@@ -13,6 +13,7 @@ from reports.records import Records
 from reports.statistics import detectable_gain, pooled_paired_std
 
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
+Row = tuple[str, str, str | None]  # title, method, label
 TITLES = {
     "1": "Accuracy (%) under asymmetric noise",
     "symmetric": "Accuracy (%) under symmetric noise",
@@ -79,16 +80,16 @@ def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> 
     shown = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
     layout = Layout(what, shown, cells_below)
-    blocks = [layout.block(noise, rate, options.floor) for noise, rate in layout.conditions]
+    blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
     number = f"Table {what['name']}. " if what["name"].isdigit() else ""
-    bold = "Bold: the highest measured mean of a column, whether or not the seeds can tell it from the next."
+    bold = "Bold: the highest measured mean of a column and block, whether or not the seeds can tell it from the next."
     also = layout.conditions[0][:1] if layout.unmeasured and what["name"] in WITH_PUBLISHED else ()
     return Table(
         name=stem(what),
         title=number + (what.get("title") or TITLES.get(what["name"], what["name"])),
         caption=[*foundation(shown, options.rule), bold, *published_text(shown, also)],
         blocks=blocks,
-        notes=[*detectable_note(shown), *failure_notes([*shown, *cells_below])],
+        notes=[*detectable_note(shown), *below_baseline(shown), *failure_notes([*shown, *cells_below])],
         header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
         facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         gaps=gaps([*shown, *cells_below]),
@@ -123,19 +124,31 @@ class Layout:
         with_published = self.what["name"] in WITH_PUBLISHED and not label
         return find(noise, rate, method, dataset) if with_published else None
 
-    def block(self, noise: str, rate: str | None, floor: bool) -> Block:
-        here = [cell for cell in [*self.cells, *self.missing_cells()] if (cell.noise, cell.rate) == (noise, rate)]
+    def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
+        """The paper's methods, and below them, in a block of their own, any others that were asked for."""
+        others = [row for row in self.rows if row[1] not in METHODS]
+        papers = [row for row in self.rows if row[1] in METHODS]
+        heading = noise_text(noise, rate)
+        found = [self.block(papers or others, heading, noise, rate, floor)]
+        return found + (
+            [self.block(others, f"{heading}: other methods", noise, rate, False)] if papers and others else []
+        )
+
+    def block(self, shown: list[Row], heading: str, noise: str, rate: str | None, floor: bool) -> Block:
+        methods = {method for _, method, _ in shown}
+        here = [c for c in [*self.cells, *self.missing_cells()] if (c.noise, c.rate) == (noise, rate)]
+        here = [cell for cell in here if cell.method in methods]
         columns = self.columns(here)
         best = {name: best_mean(here, name) for name in self.datasets}
         rows = []
-        for title, method, label in self.rows:
+        for title, method, label in shown:
             at = {cell.dataset: cell for cell in here if (cell.title, cell.label) == (title, label)}
             fields = [entry(at.get(name), kind, best[name], name in self.unmeasured) for name, kind in columns]
             rows.append([Entry(title, detail=method), *fields])
         ruled = len(rows)
         below = self.floor_rows(noise, rate, columns) if floor else []
         names = [dataset_title(self.cells, name) if kind == "measured" else kind for name, kind in columns]
-        return Block(noise_text(noise, rate), ["Method", *names], rows + below, ruled if below else None)
+        return Block(heading, ["Method", *names], rows + below, ruled if below else None)
 
     def columns(self, here: list[Cell]) -> list[Column]:
         found = []
@@ -228,6 +241,22 @@ def detectable_note(cells: list[Cell]) -> list[str]:
         f"{detectable_gain(std, n):.1f} points or more (standard deviation of paired differences {std:.2f}, pooled over "
         f"all pairs of rows); the paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
     ]
+
+
+def below_baseline(cells: list[Cell]) -> list[str]:
+    """Where a row does not beat the baseline on the same seeds."""
+    plain = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
+    found = []
+    for cell in cells:
+        rival = plain.get((cell.dataset, cell.noise, cell.rate))
+        if rival is None or rival is cell:
+            continue
+        gains = [cell.values[s] - rival.values[s] for s in common_seeds([cell, rival])]
+        gain = float(np.mean(gains)) if gains else 1.0
+        if gain <= 0:
+            place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
+            found.append(f"{cell.title} ({place}) −{-gain:.1f}")
+    return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []
 
 
 def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:

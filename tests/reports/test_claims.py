@@ -21,7 +21,7 @@ def judge(what, folder, word, **options):
 def test_nothing_measured():
     found = verdicts([], Records("nowhere"), Options())
     assert {verdict.verdict for verdict in found} == {"not measured"}
-    assert len(found) == 8
+    assert len(found) == 12
     assert all(summary(verdict) == "no runs that could tell" for verdict in found)
 
 
@@ -32,6 +32,19 @@ def test_first_everywhere_holds_with_five_seeds_and_clear_gains(tmp_path):
     assert "12 of 12 comparisons above 0" in summary(verdict)
     gains = {c.text: c.found.mean for c in verdict.comparisons}
     assert gains["RAF-DB, asymmetric noise, 10 %: over EAC"] == pytest.approx(4.0)
+
+
+def test_each_method_is_held_against_the_baseline(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04)
+    verdict = judge(what, tmp_path, "RUL is above the baseline")
+    assert verdict.verdict == "holds" and len(verdict.comparisons) == 3
+    ids = [
+        write_record(tmp_path, method="rul", rate="0.2", seed=s, accuracy=0.3, overrides={"rul.x": "1"})
+        for s in range(5)
+    ]
+    next(c for c in what["cells"] if c["method"] == "rul" and c["rate"] == "0.2")["ids"] = ids
+    assert judge(what, tmp_path, "RUL is above the baseline").verdict == "does not hold"
+    assert judge(what, tmp_path, "SCN is above the baseline").verdict == "holds"
 
 
 def test_two_images_of_two_hundred_are_no_proof(tmp_path):

@@ -186,7 +186,30 @@ def test_the_smallest_detectable_gain_stands_next_to_the_paper_s(tmp_path):
         cells.append(cell(method, method, "rafdb", "0.1", ids))
     _, texts, _ = draw(request("table", "1", cells), tmp_path)
     assert "gain of 3.3 points or more (standard deviation of paired differences 1.00" in texts["md"]
-    assert "is 1.2 points" in texts["md"]
+    assert "is 1.2 points" in texts["md"] and "Not above the baseline" not in texts["md"]
+
+
+def test_other_methods_stand_below_in_a_block_of_their_own(tmp_path):
+    cells = []
+    for method, accuracy in (("baseline", 0.7), ("gce", 0.9)):
+        ids = [write_record(tmp_path, method=method, accuracy=accuracy)]
+        cells.append(cell(method, method, "rafdb", "0.1", ids))
+    _, texts, rows = draw(request("table", "1", cells), tmp_path)
+    first, second = texts["md"].split("10 %: other methods**")
+    assert "| baseline | **70.0** |" in first and "gce" not in first
+    assert "| gce | **90.0** |" in second and "published" not in second.split("Accuracy in per cent")[0]
+    assert {row["method"] for row in rows} >= {"baseline", "gce"}
+    _, alone, _ = draw(request("table", "1", cells[1:]), tmp_path)
+    assert "other methods" not in alone["md"] and "| gce | **90.0** |" in alone["md"]
+
+
+def test_a_row_that_does_not_beat_the_baseline_is_named(tmp_path):
+    cells = []
+    for method, gain in (("baseline", 0), ("lanet", 0.02), ("eac", -0.015)):
+        ids = [write_record(tmp_path, method=method, seed=s, accuracy=0.7 + 0.01 * s + gain) for s in range(2)]
+        cells.append(cell(method, method, "rafdb", "0.1", ids))
+    _, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "points on the same seeds: eac (RAF-DB, asymmetric noise, 10 %) −1.5." in texts["md"]
 
 
 @pytest.mark.parametrize(
