@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.datasets import archives
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.files import few
 from benchmark.store import write_json
@@ -74,6 +75,8 @@ def open_data(
     progress(done, total) is called while images are decoded. Raises DataError.
     """
     path, root = None if path is None else Path(path), Path(root)
+    if path is not None:
+        path = readable(dataset, path, options, root)
     stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options)}.json"
     try:
         return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
@@ -84,6 +87,27 @@ def open_data(
     folder = build(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
     return open_folder(folder)
+
+
+def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
+    """The path itself, or where its archives were unpacked if the data set's reader cannot read it as it is."""
+    packed = archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))
+    if fits(dataset, path, options) or not packed:
+        return path
+    folder = archives.unpacked(dataset.name, path, root)
+    below = list(folder.iterdir())
+    if not fits(dataset, folder, options) and len(below) == 1 and fits(dataset, below[0], options):
+        return below[0]
+    return folder
+
+
+def fits(dataset: DataSet, path: Path, options: Any) -> bool:
+    """Whether the data set's reader finds its files there."""
+    try:
+        dataset.stamp(path, options)
+        return True
+    except (DataError, OSError):
+        return False
 
 
 def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:

@@ -1,6 +1,7 @@
 """AffectNet: the lists with face boxes, the folders of ready faces, and what is refused."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,13 @@ def test_ready_faces(sets: Path, tmp_path: Path):
         assert data.classes[label] == LABELS[number % 8]
         assert np.allclose(points, points_of(number) / 224, atol=1e-6)
     assert "287,651 / 4,000" in data.card["warnings"][0]
+
+
+def test_two_archives_are_the_same_data(sets: Path, tmp_path: Path):
+    for name in ("train_set", "val_set"):
+        shutil.make_archive(str(tmp_path / "handed" / name), "tar", sets, name)
+    expected = opened(sets, tmp_path / "root").fingerprint
+    assert opened(tmp_path / "handed", tmp_path / "root").fingerprint == expected
 
 
 def test_faces_without_points_are_not_usable(sets: Path):

@@ -1,6 +1,7 @@
 """RAF-DB: the list, the pictures, both kinds of landmarks, and what is refused."""
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def test_other_places_are_the_same_data(base: Path, tmp_path: Path):
             archive.write(path, f"aligned/{path.name}")
     aligned.rename(tmp_path / "elsewhere")
     assert opened(base, tmp_path / "root3").fingerprint == expected
+    aligned.with_suffix(".zip").unlink()
+    shutil.make_archive(str(aligned), "gztar", tmp_path / "elsewhere")
+    assert opened(base, tmp_path / "root4").fingerprint == expected
+    whole = shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path, "rafdb")
+    assert opened(Path(whole), tmp_path / "root5").fingerprint == expected
 
 
 def test_order_of_the_list_does_not_matter_but_pixels_and_labels_do(base: Path, tmp_path: Path):
