@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 PROTOCOL = 1
@@ -52,7 +53,7 @@ class Job:
     def spec(self) -> dict[str, Any]:
         return asdict(self)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return digest(self.spec)
 

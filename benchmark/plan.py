@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,20 +174,22 @@ def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, pa
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
         seeds = request.seeds if request.seeds is not None else range(3 if request.scale == "demo" else 5)
-        made.runs = [planned(row, data, kind, rate, seed, plan, part) for seed in seeds]
+        made.runs = runs(row, data, kind, rate, seeds, plan, part)
     return made
 
 
-def planned(row: Row, data: cache.Data, kind: str, rate: str | None, seed: int, plan: Plan, part: str) -> Planned:
-    """One run: its job, its resolved settings and where its inputs lie."""
-    request, card = plan.request, plan.cards[row.method]
+def runs(
+    row: Row, data: cache.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
+) -> list[Planned]:
+    """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
+    request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
     holdout = request.rule == "noisy_val"
     images = training_images(data, request.scale, holdout)
     settings, overrides = resolve.resolve(
         plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
     )
     weights, pretraining = start_weights(data, settings["recipe"]["backbone"], request)
-    job = Job(
+    first = Job(
         method=row.method,
         method_version=card["version"],
         data={
@@ -195,11 +198,11 @@ def planned(row: Row, data: cache.Data, kind: str, rate: str | None, seed: int, 
             "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
         },
         noise={
-            "kind": noise_kind(kind, request).identity(),
+            "kind": found.identity(),
             "rate": None if rate is None else number(rate),
-            "version": noise_kind(kind, request).version,
+            "version": found.version,
         },
-        seed=seed,
+        seed=0,
         precision=request.precision,
         preset=request.preset,
         scale={"name": request.scale, "version": scale.DEMO_VERSION if request.scale == "demo" else 1},
@@ -221,7 +224,7 @@ def planned(row: Row, data: cache.Data, kind: str, rate: str | None, seed: int, 
     }
     facts = {"title": data.title, **data.card.get("facts", {})}
     resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
-    return Planned(job, resolved, place, pretraining)
+    return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
 
 
 def training_images(data: cache.Data, scale_name: str, holdout: bool) -> int:

@@ -15,6 +15,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,14 @@ class Store:
 
     def done(self, job_id: str) -> bool:
         """Whether a sound record with its arrays is there; why a file is not taken for one is kept in `refused`."""
+        if job_id in self.codes:  # seen before, and records do not change
+            return True
         try:
             record = self.read(job_id)
-            if record is None:
+            if record is None or not self.has_arrays(job_id):
                 return False
             self.codes[job_id] = record.get("code")
-            return self.has_arrays(job_id)
+            return True
         except Refused as error:
             self.refused[job_id] = str(error)
             return False
@@ -119,6 +122,7 @@ class Store:
 
     def set_aside(self, job_id: str) -> None:
         """Move a record out of the way (`--force`); what was measured stays on disk under another name."""
+        self.codes.pop(job_id, None)
         for path in (self.path(job_id), self.path(job_id).with_suffix(".npz")):
             if path.exists():
                 os.replace(path, path.with_name(f"{path.name}.{time.time_ns()}.old"))
@@ -189,17 +193,19 @@ class Store:
         for path in (self.root / "attempts" / job_id).glob("*"):
             path.unlink(missing_ok=True)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Every sound record, in the order of ids."""
-        found = []
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Every sound record, in the order of ids; one at a time, because there may be 100,000."""
         for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*.json")):
             try:
-                found.append(check(path.read_bytes(), path.stem, path))
+                record = check(path.read_bytes(), path.stem, path)
             except Refused as error:
                 self.refused[path.stem] = str(error)
             except OSError as error:
                 self.refused[path.stem] = f"{path}: {error.strerror}"
-        return found
+            else:
+                if self.has_arrays(path.stem):
+                    self.codes[path.stem] = record.get("code")
+                yield record
 
 
 def digest_bytes(content: bytes) -> str:

@@ -233,7 +233,7 @@ def report(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds
     time.sleep(2)
     counts["orphans"] += len(named(matrix.processes()))
     store, records, met = Store(matrix.results), matrix.records(), matrix.met()
-    store.records()
+    list(store.records())  # finds what is to be refused
     changed += unchanged(measured, records)
     reference = clean.records()
     parts = ("metrics", "history", "arrays", "noise")

@@ -123,7 +123,7 @@ def test_no_content_of_a_record_file_stops_the_store(tmp_path: Path, content: by
     store = Store(tmp_path)
     store.path(JOB.id).parent.mkdir(parents=True)
     store.path(JOB.id).write_bytes(content)
-    assert not store.done(JOB.id) and store.records() == [] and JOB.id in store.refused
+    assert not store.done(JOB.id) and list(store.records()) == [] and JOB.id in store.refused
 
 
 def record(accuracy: float) -> dict:

@@ -114,4 +114,4 @@ def test_import_refuses_changed_arrays_and_other_protocols(tmp_path: Path) -> No
     other = Store(tmp_path / "other")
     other.write(record() | {"id": digest(spec), "spec": spec}, ARRAYS)
     assert "protocol 99" in import_records(other.root, tmp_path / "ours")
-    assert Store(tmp_path / "ours").records() == []
+    assert list(Store(tmp_path / "ours").records()) == []
