@@ -161,8 +161,20 @@ def child(request: dict[str, Any], alive: int, events: int) -> None:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
+            kill_started()
         finally:
             os._exit(code)
+
+
+def kill_started() -> None:
+    """Kill what this job has started and not ended, here and not in the nursery, which may die in the same moment."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            pid = int(path.name)
+            if os.getpgid(pid) == os.getpid() != pid:
+                os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def begin(request: dict[str, Any], events: int) -> int:

@@ -104,8 +104,9 @@ class Matrix:
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 alive = (path / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-                if int(path.name) != os.getpid() and alive and mark in (path / "environ").read_bytes().split(b"\0"):
-                    found.append(int(path.name))
+                mine = alive and mark in (path / "environ").read_bytes().split(b"\0")
+                if mine and os.getpid() != int(path.name) and b"resource_tracker" not in quiet(path / "cmdline"):
+                    found.append(int(path.name))  # a tracker of this process serves its Dask cluster
             except OSError:
                 continue
         return found

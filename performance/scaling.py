@@ -22,7 +22,7 @@ from typing import Any
 from benchmark import scale
 from benchmark.job import digest
 from benchmark.store import Store, content_hash
-from performance.faults import Matrix
+from performance.faults import ROOT, Matrix
 
 # Training images/s on one H100 at the published batch: targets from a count of operations and bytes, not measured.
 TARGETS = {"baseline": 11_000, "scn": 11_000, "rul": 11_000, "eac": 5_500, "lanet": 4_800}
@@ -66,6 +66,25 @@ def check(folder: Path, workers: int, jobs: int = 16) -> tuple[float, float]:
     began, ended = ([float(words[-1]) for words in lines] for lines in (begins, ends))
     simulated, _ = simulate(((seed, end - begin) for seed, (begin, end) in enumerate(zip(began, ended))), workers)
     return simulated, max(ended) - min(began)
+
+
+def between_jobs(folder: Path, *options: str, jobs: int = 20) -> float:
+    """Seconds of one worker from the end of a job's training to the beginning of the next one's; mean."""
+    matrix = Matrix(folder)
+    assert matrix.run(f"0-{jobs - 1}", "--workers", "1", *options) == 0
+    times = sorted(float(line.split()[-1]) for seed in range(jobs) for line in matrix.lines(seed))
+    return sum(begin - end for end, begin in zip(times[1::2], times[2::2])) / (jobs - 1)
+
+
+def on_dask(folder: Path) -> float | None:
+    """`between_jobs` on a Dask cluster of one local worker; None without Dask."""
+    try:
+        from distributed import LocalCluster
+    except ImportError:
+        return None
+    os.environ |= {"FER_FAULTS": str(folder), "PYTHONPATH": str(ROOT)}
+    with LocalCluster(1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster:
+        return between_jobs(folder, "--cluster", cluster.scheduler_address)
 
 
 def make_records(results: Path, template: dict[str, Any], arrays: bytes, count: int) -> None:
@@ -123,6 +142,9 @@ def main() -> None:
             print(
                 f"{workers} workers, 16 jobs: simulated {simulated:.1f} s, real {real:.1f} s ({real / simulated:.3f}x)"
             )
+        if not args.no_check:
+            alone, dask = between_jobs(Path(folder) / "threads"), on_dask(Path(folder) / "dask")
+            print(f"between two jobs of a worker: {alone:.2f} s", "" if dask is None else f"with Dask {dask:.2f} s")
         jobs = paper_jobs()
         total, longest = sum(s for _, s in jobs), max(s for _, s in jobs)
         print(f"{len(jobs)} runs, {total / 3600:.1f} GPU hours in all, the longest {longest / 60:.0f} min (estimates)")
