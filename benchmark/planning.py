@@ -1,6 +1,7 @@
 """What a matrix will cost, from finished runs where there are some: `--plan`, and the order of the jobs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 from benchmark.plan import Plan, Planned
@@ -66,8 +67,9 @@ def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",
     ]
     weights = {run.pretraining["path"] for run in runs if run.pretraining and run.job.id in todo}
-    if weights:
-        lines.append(f"start weights: {len(weights)} to be made or found first ({', '.join(sorted(weights))})")
+    missing = sorted(path for path in weights if not Path(path).exists())
+    if missing:
+        lines.append(f"start weights: {len(missing)} to be made first ({', '.join(missing)})")
     return "\n".join(lines)
 
 
