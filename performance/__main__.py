@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from performance import data, jobs, methods, steps
+from performance import data, growth, jobs, methods, steps
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     methods.main()
     steps.main()
     jobs.main()
+    growth.main()
 
 
 if __name__ == "__main__":
