@@ -109,8 +109,8 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
         return []
     return [
         f"Published: {'; '.join(sources)}. Other start weights and, for some rows, the best epoch; not comparable "
-        "without that in mind. Difference: measured minus published, in points."
-    ]
+        "without that in mind."
+    ] + ["Difference: measured minus published, in points."] * any(cell.difference is not None for cell in cells)
 
 
 def unique(values: Iterable[Any]) -> list[str]:
