@@ -169,6 +169,7 @@ def what_for_report(kind: str, name: str, plan: Plan, cells: list[dict[str, Any]
         "published": experiment.published,
         "columns": columns if experiment.published else titles,
         "cells": cells,
+        "data": {name: data.folder.name for name, data in plan.data.items()},
     }
 
 

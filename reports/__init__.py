@@ -3,7 +3,8 @@
 `draw` is told what to draw as plain data and never decides which runs belong together:
 
     what  = {"kind": "table" or "figure", "name": "1", "title": words (optional), "cells": [cell, ...],
-             "columns": [data set names shown], "methods": [names], "rates": [texts], "seeds": [numbers]}
+             "columns": [data set names shown], "methods": [names], "rates": [texts], "seeds": [numbers],
+             "data": {data set name: its folder below <results>/data} (optional)}
     cell  = {"row": the row's title, "method": name, "dataset": name, "rate": text or None, "ids": [one a seed]}
             and, where there is something to say,
             "label": what sets the row apart from the method as published; for a figure 'parameter=value',

@@ -1,53 +1,32 @@
 """Table 2: how far given labels, and each method's label distributions, are from people's votes."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports import Options, ReportError, stem
+from reports import Options, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.published import facts
 from reports.records import Records, class_names, seed
 from reports.statistics import Interval, bootstrap_mean, jensen_shannon
 from reports.tables import Block, Entry, Table, failure_notes, gaps
+from reports.votes import (
+    KINDS,
+    ONE_ANNOTATOR,
+    kinds,
+    number,
+    one_hot_divergence,
+    random_annotator_divergence,
+    read_votes,
+    shares,
+    votes_alone,
+)
 
 COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root ids"
-KINDS = ("wrong", "ambiguous", "clear")
 GIVEN = "One-hot given label"
-
-
-def shares(votes: np.ndarray) -> np.ndarray:
-    """Vote counts [n, C] as shares that sum to 1; NaN for images without votes."""
-    votes = np.asarray(votes, float)
-    totals = votes.sum(1, keepdims=True)
-    return np.divide(votes, totals, out=np.full_like(votes, np.nan), where=totals > 0)
-
-
-def one_hot_divergence(votes: np.ndarray, labels: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
-    """[n] divergence between people's votes [n, C] and the one-hot labels [n]."""
-    people = shares(votes)
-    return jensen_shannon(people, np.eye(people.shape[1])[labels], base, root)
-
-
-def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
-    """[n] the same where the label is the vote of one person drawn at random, in expectation over that person."""
-    people = shares(votes)
-    each = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
-    return (people * each).sum(1)
-
-
-def kinds(votes: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """[n] 0 wrong: another class has more votes than the given label; else 1 ambiguous: at most half of the annotators
-    (5 of ten) agree on a class; else 2 clear. The number of annotators is the largest sum of votes of an image.
-    """
-    top, annotators = votes.max(1), votes.sum(1).max(initial=0)
-    wrong = votes[np.arange(len(votes)), given] < top
-    return np.where(wrong, 0, np.where(top <= annotators / 2, 1, 2))
 
 
 @dataclass
@@ -88,40 +67,6 @@ class Group:
     annotator: np.ndarray | None
 
 
-def read_votes(record: dict[str, Any], records: Records, study: Path | None) -> np.ndarray | None:
-    """[rows of the data cache, C] people's votes, zero where there are none; None where the data set has none."""
-    folder = records.data_folder(record)
-    if folder is None or not (folder / ("train_names.npy" if study else "train_votes.npy")).is_file():
-        return None
-    if study is None:
-        return np.load(folder / "train_votes.npy", mmap_mode="r", allow_pickle=False)
-    return read_study(study, np.load(folder / "train_names.npy", allow_pickle=False), class_names(record))
-
-
-def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Votes of a study of one's own: a CSV with the columns `image` and one a class; raises ReportError."""
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReportError(f"{path}: {error}; give a CSV with the columns image, {', '.join(classes)}") from None
-    missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
-    if missing:
-        raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
-    at = {str(name): row for row, name in enumerate(names)} | {Path(str(n)).name: row for row, n in enumerate(names)}
-    votes = np.zeros((len(names), len(classes)), np.float32)
-    for line, row in enumerate(rows, 2):
-        if row["image"] not in at:
-            raise ReportError(f"{path}, line {line}: '{row['image']}' is no training image of this data set")
-        try:
-            votes[at[row["image"]]] = [float(row[name]) for name in classes]
-        except (TypeError, ValueError):
-            raise ReportError(f"{path}, line {line}: a vote is not a number; give counts or shares") from None
-        if not (np.isfinite(votes[at[row["image"]]]).all() and votes[at[row["image"]]].min() >= 0):
-            raise ReportError(f"{path}, line {line}: votes must be 0 or more")
-    return votes
-
-
 def groups(what: dict[str, Any], cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
     """Divergences by data set and noise, for those with votes."""
     conditions: dict[tuple, list[Cell]] = {}
@@ -160,14 +105,14 @@ def measure(
     found_rows, spelling = [one_hot], {"base": options.log_base, "root": options.root}
     for cell in cells:
         made = Measured(row_title(cell), cell, rows, labels)
-        for number, arrays in runs[cell.title]:
+        for of_seed, arrays in runs[cell.title]:
             at = positions(arrays["train_rows"], rows)
             given = arrays["given"][at].astype(int)
-            made.kinds[number] = kinds(people, given)
-            made.values[number] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), **spelling)
-            if number not in one_hot.values:
-                one_hot.kinds[number] = made.kinds[number]
-                one_hot.values[number] = one_hot_divergence(people, given, **spelling)
+            made.kinds[of_seed] = kinds(people, given)
+            made.values[of_seed] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), **spelling)
+            if of_seed not in one_hot.values:
+                one_hot.kinds[of_seed] = made.kinds[of_seed]
+                one_hot.values[of_seed] = one_hot_divergence(people, given, **spelling)
         found_rows += [made] if made.values else []
     group.measured, group.annotator = found_rows, random_annotator_divergence(people, **spelling)
     return group
@@ -225,13 +170,15 @@ def divergence_table(what: dict[str, Any], records: Records, options: Options) -
         intervals = {row.title: bootstrap_mean(row.over_images()) for row in group.measured}
         blocks += [overall_block(group, cells, intervals), class_block(group, cells)]
         rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
+    without_runs = votes_alone(what.get("data", {}), records.root, options)
+    rows_of_csv = [fact | csv_spelling(options) for alone in without_runs for fact in alone.facts] + rows_of_csv
     lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
     notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
     return Table(
         name=stem(what),
         title=f"Table 2. {what.get('title') or 'Jensen-Shannon divergence from people'}",
         caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
-        blocks=[*blocks, published_block()],
+        blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
         notes=[*notes, *failure_notes(cells)],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
@@ -258,10 +205,6 @@ def explanation(options: Options) -> list[str]:
     ]
 
 
-def number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.4f}"
-
-
 def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval]) -> Block:
     counts = [group.measured[0].of_kind(kind)[1] for kind in range(3)]
     columns = ["Labels", f"all ({len(group.measured[0].rows):,})"]
@@ -278,7 +221,7 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
         of_kinds = [row.of_kind(kind)[0] for kind in range(3)]
         rows.append([Entry(row.title), first, *(Entry(number(v), sort=None if np.isnan(v) else v) for v in of_kinds)])
     expected = float(group.annotator.mean())
-    one_person = [Entry("One annotator's label, expected"), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
+    one_person = [Entry(ONE_ANNOTATOR), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
     heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
     return Block(heading, columns, [rows[0], one_person, *rows[1:]])
 
@@ -299,13 +242,17 @@ def published_block() -> Block:
     return Block("Published: AffectNet, 50 images, user study", ["Labels", "published"], fields)
 
 
+def csv_spelling(options: Options) -> dict[str, Any]:
+    return {"base": base_text(options), "root": options.root}
+
+
 def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -> Iterator[dict[str, Any]]:
     """One row for all images, each kind and each class."""
     common = {"row": row.title, "method": row.cell.method if row.cell else "", "dataset": group.dataset}
     common |= {"noise": group.noise, "rate": group.rate or "", "n": len(row.values)}
     common["asked"] = len(row.cell.ids) if row.cell else len(row.values)
     ids = " ".join(record["id"] for record in row.cell.records) if row.cell else ""
-    rest = {"base": base_text(options), "root": options.root, "ids": ids}
+    rest = csv_spelling(options) | {"ids": ids}
     images = len(row.rows)
     bounds = {"mean": round(overall.mean, 6), "low": round(overall.low, 6), "high": round(overall.high, 6)}
     yield common | {"images_of": "all", "images": images} | bounds | rest

@@ -8,10 +8,11 @@ import numpy as np
 from reports import Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
-from reports.divergence import kinds, misfit, read_votes, shares
+from reports.divergence import misfit
 from reports.figures import INK, SOFT, Drawing, new_figure, plain
 from reports.records import Records, class_names, seed
 from reports.tables import gaps
+from reports.votes import kinds, read_votes, shares
 
 COLUMNS = 3
 WIDTHS = [1.3, 0.35, 1, 1, 1]  # face, class names, three charts

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from records import EIGHT, FINGERPRINT, cell, request, write_record
 
 import reports
-from reports.divergence import kinds, one_hot_divergence, random_annotator_divergence, shares
 from reports.statistics import jensen_shannon
+from reports.votes import kinds, one_hot_divergence, random_annotator_divergence, shares
 
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared"
 
@@ -233,3 +234,19 @@ def test_distributions_that_do_not_fit_are_left_out_and_said(tmp_path):
     drawn = reports.draw(what, tmp_path, tmp_path / "out")
     assert any("lie outside the data set" in gap for gap in drawn.gaps)
     assert not any(row["row"].startswith("EAC") for row in rows_of(tmp_path))
+
+
+def test_votes_stand_in_table_2_before_anything_is_trained(tmp_path):
+    votes = np.array([[10, 0, 0], [5, 5, 0], [0, 0, 0], [0, 2, 8]])
+    data = keep_data(tmp_path, votes, images=False)
+    np.save(data / "train_labels.npy", np.array([0, 0, 1, 2]))
+    card = {"title": "FERPlus", "classes": ["anger", "disgust", "fear"], "label_rule": "majority rule"}
+    (data / "card.json").write_text(json.dumps(card))
+    what = request("table", "2", []) | {"data": {"ferplus": data.name, "rafdb": "rafdb-000000000000"}}
+    drawn = reports.draw(what, tmp_path, tmp_path / "out")
+    last = jensen_shannon(np.array([0, 0.2, 0.8]), np.eye(3)[2])
+    expected = (0 + 0.311278 + last) / 3
+    assert "FERPlus: people's votes alone, majority rule, nothing trained" in drawn.text and "3 training" in drawn.text
+    (one_hot, annotator) = rows_of(tmp_path)
+    assert float(one_hot["mean"]) == pytest.approx(expected, abs=1e-6) and one_hot["images"] == "3"
+    assert float(annotator["mean"]) > expected and annotator["base"] == "2"

@@ -1,0 +1,134 @@
+"""People's votes: where they are read, what they say of an image, and what they say of labels before any training."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports import Options, ReportError
+from reports.records import Records, class_names
+from reports.statistics import bootstrap_mean, jensen_shannon
+from reports.tables import Block, Entry
+
+KINDS = ("wrong", "ambiguous", "clear")
+ONE_ANNOTATOR = "One annotator's label, expected"
+
+
+def shares(votes: np.ndarray) -> np.ndarray:
+    """Vote counts [n, C] as shares that sum to 1; NaN for images without votes."""
+    votes = np.asarray(votes, float)
+    totals = votes.sum(1, keepdims=True)
+    return np.divide(votes, totals, out=np.full_like(votes, np.nan), where=totals > 0)
+
+
+def one_hot_divergence(votes: np.ndarray, labels: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
+    """[n] divergence between people's votes [n, C] and the one-hot labels [n]."""
+    people = shares(votes)
+    return jensen_shannon(people, np.eye(people.shape[1])[labels], base, root)
+
+
+def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
+    """[n] the same where the label is the vote of one person drawn at random, in expectation over that person."""
+    people = shares(votes)
+    each = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
+    return (people * each).sum(1)
+
+
+def kinds(votes: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """[n] 0 wrong: another class has more votes than the given label; else 1 ambiguous: at most half of the annotators
+    (5 of ten) agree on a class; else 2 clear. The number of annotators is the largest sum of votes of an image.
+    """
+    top, annotators = votes.max(1), votes.sum(1).max(initial=0)
+    wrong = votes[np.arange(len(votes)), given] < top
+    return np.where(wrong, 0, np.where(top <= annotators / 2, 1, 2))
+
+
+def read_votes(record: dict[str, Any], records: Records, study: Path | None) -> np.ndarray | None:
+    """[rows of the data cache, C] people's votes, zero where there are none; None where the data set has none."""
+    folder = records.data_folder(record)
+    if folder is None or not (folder / ("train_names.npy" if study else "train_votes.npy")).is_file():
+        return None
+    if study is None:
+        return np.load(folder / "train_votes.npy", mmap_mode="r", allow_pickle=False)
+    return read_study(study, np.load(folder / "train_names.npy", allow_pickle=False), class_names(record))
+
+
+def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
+    """Votes of a study of one's own: a CSV with the columns `image` and one a class; raises ReportError."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"{path}: {error}; give a CSV with the columns image, {', '.join(classes)}") from None
+    missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
+    if missing:
+        raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
+    at = {str(name): row for row, name in enumerate(names)} | {Path(str(n)).name: row for row, n in enumerate(names)}
+    votes = np.zeros((len(names), len(classes)), np.float32)
+    for line, row in enumerate(rows, 2):
+        if row["image"] not in at:
+            raise ReportError(f"{path}, line {line}: '{row['image']}' is no training image of this data set")
+        try:
+            votes[at[row["image"]]] = [float(row[name]) for name in classes]
+        except (TypeError, ValueError):
+            raise ReportError(f"{path}, line {line}: a vote is not a number; give counts or shares") from None
+        if not (np.isfinite(votes[at[row["image"]]]).all() and votes[at[row["image"]]].min() >= 0):
+            raise ReportError(f"{path}, line {line}: votes must be 0 or more")
+    return votes
+
+
+def number(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.4f}"
+
+
+@dataclass
+class Alone:
+    """What a data set's votes say of its labels, as a block of the table and as rows of the CSV."""
+
+    block: Block
+    facts: list[dict[str, Any]]
+
+
+def votes_alone(folders: dict[str, str], results: Path, options: Options) -> list[Alone]:
+    """For each decoded data set with votes; folders: {name: folder below `<results>/data`}."""
+    found = []
+    for name, folder_name in folders.items():
+        folder = results / "data" / folder_name
+        try:
+            card = json.loads((folder / "card.json").read_text())
+            votes, labels = (np.load(folder / f"train_{part}.npy", allow_pickle=False) for part in ("votes", "labels"))
+            names = np.load(folder / "train_names.npy", allow_pickle=False)
+        except (OSError, ValueError):
+            continue  # no votes there, or not decoded here
+        if options.study:
+            votes = read_study(options.study, names, card["classes"])
+        voted = votes.sum(1) > 0
+        found.append(alone(name, card, np.asarray(votes[voted], float), labels[voted], options))
+    return found
+
+
+def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray, options: Options) -> Alone:
+    """votes [n, C] of the images that people voted on, labels [n] before noise."""
+    spelling = {"base": options.log_base, "root": options.root}
+    measured = {
+        "One-hot label before noise": one_hot_divergence(votes, labels, **spelling),
+        ONE_ANNOTATOR: random_annotator_divergence(votes, **spelling),
+    }
+    rows, facts = [], []
+    for title, values in measured.items():
+        over = bootstrap_mean(values)
+        by_class = [values[labels == c].mean() if (labels == c).any() else float("nan") for c in range(votes.shape[1])]
+        means = [float(np.nanmean(by_class)), *by_class]
+        first = Entry(f"{over.mean:.4f} [{over.low:.4f}, {over.high:.4f}]", sort=over.mean)
+        rows.append([Entry(title), first, *(Entry(number(m), sort=None if np.isnan(m) else m) for m in means)])
+        bounds = {"mean": round(over.mean, 6), "low": round(over.low, 6), "high": round(over.high, 6)}
+        facts.append(
+            {"row": f"{title}, nothing trained", "dataset": name, "images_of": "all", "images": len(votes)} | bounds
+        )
+    people = "the study's votes" if options.study else "people's votes"
+    heading = f"{card['title']}: {people} alone, {card.get('label_rule') or 'labels as stored'}, nothing trained"
+    columns = ["Labels", f"all ({len(votes):,} training images)", "mean of classes", *card["classes"]]
+    return Alone(Block(heading, columns, rows), facts)
