@@ -95,6 +95,8 @@ def request(args: argparse.Namespace) -> Request:
         one_of("--datasets" if name in asked else "--data", "data set", name, known)
     where = device(args)
     scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
+    if args.preset == "as_published" and scale == "demo":
+        raise Usage("--preset as_published: the demo scale has one recipe for all methods; add --scale paper")
     methods = list(cards.read(args.results, folders))
     return Request(
         experiments=[find(kind, name) for kind, name in names],

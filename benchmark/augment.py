@@ -6,7 +6,7 @@ long as possible, because that is several times faster there.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from math import log, prod, sqrt
 
@@ -29,13 +29,14 @@ class Augmented:
     """A training batch.
 
     images: [B, C, side, side] float, normalised. flipped: [B] bool. landmarks: [B, P, 2] in pixels of `images`, or
-    None. second: the second view of a recipe that asks for one.
+    None. second: the second view of a recipe that asks for one. boxes: [B, 4] of the crop, or None.
     """
 
     images: Tensor
     flipped: Tensor
     landmarks: Tensor | None = None
     second: Tensor | None = None
+    boxes: Tensor | None = None
 
 
 def augment(
@@ -56,8 +57,7 @@ def augment(
     if recipe.second_view == "shared":
         first.second = first.images.flip(3)
     elif recipe.second_view == "independent":
-        mirrored = replace(recipe, flip=1.0, pixel_noise=0.0, exclusive=False, crop=None, jitter=0.0)
-        first.second = _view(images, mirrored, side, generator, None, channels).images
+        first.second = _mirror_view(images, recipe, side, generator, first, channels)
     elif recipe.second_view == "fresh":
         first.second = _view(images, recipe, side, generator, None, channels).images
     return first
@@ -95,7 +95,21 @@ def _view(
         erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
     if landmarks is not None:
         landmarks = move_landmarks(landmarks * side, side, flipped, boxes)
-    return Augmented(seen, flipped, landmarks)
+    return Augmented(seen, flipped, landmarks, boxes=boxes)
+
+
+def _mirror_view(
+    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, first: Augmented, channels: int
+) -> Tensor:
+    """The mirror image of the part of each raw image that the first view shows, erased on its own."""
+    images = resize(mirror(images, ~first.flipped), side, recipe.resize)
+    if first.boxes is not None:
+        left, top, width, height = first.boxes.unbind(1)
+        images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
+    seen = _normalised(images, recipe, channels)
+    if recipe.erase:
+        erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+    return seen
 
 
 @lru_cache(maxsize=64)

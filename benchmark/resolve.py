@@ -26,7 +26,7 @@ def resolve(
             published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": own["backbone"]}
             published["augment"]["second_view"] = own["second_view"]
             overrides["recipe.like"] = like
-    if data == "affectnet":
+    if data == "affectnet" and scale_name == "paper":
         published["epochs"] = scale.AFFECTNET_EPOCHS
     recipe = scale.demo_recipe(published) if scale_name == "demo" else published
     recipe = copy.deepcopy(recipe)

@@ -28,6 +28,7 @@ def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None 
     """Train one job to the end, from its checkpoint if it has one; returns its record and its arrays."""
     torch.use_deterministic_algorithms(not place.fast)
     torch.backends.cudnn.benchmark = place.fast
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
     trainer = prepare(job, resolved, place, clock or Clock())
     if not resume(trainer):
         trainer = prepare(job, resolved, place, clock or Clock())

@@ -77,8 +77,8 @@ class Augment:
     crop: range of the area kept by a random resized crop (aspect 3/4 to 4/3), None for none. jitter: brightness,
     contrast and saturation factors are uniform in 1 - jitter .. 1 + jitter, in random order. erase: probability of
     random erasing, `erase_area` its range. resize: PIL filter from stored to training size. second_view: None, or
-    EAC's mirrored second image: 'shared' is the exact mirror of the finished first one, 'independent' mirrors the raw
-    image and erases on its own, 'fresh' is a second independent draw of the whole pipeline, not mirrored.
+    EAC's mirrored second image: 'shared' is the exact mirror of the finished first one, 'independent' mirrors what the
+    first one shows of the raw image and erases on its own, 'fresh' is another draw of the whole pipeline, not mirrored.
     """
 
     flip: float = 0.0

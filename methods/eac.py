@@ -33,6 +33,7 @@ def flip_distance(maps: Tensor, mirrored: Tensor) -> Tensor:
 class EAC(Method):
     name = "eac"
     title = "EAC"
+    version = 2
     source = "Zhang et al., Learn from All: Erasing Attention Consistency for Noisy Label FER, ECCV 2022"
     recipe = Recipe(
         epochs=60,

@@ -389,6 +389,15 @@ def test_an_independent_second_view_mirrors_the_raw_image_and_erases_alone():
     assert second.float().mean() == pytest.approx(0.5, abs=0.1)
 
 
+def test_an_independent_second_view_mirrors_what_the_first_shows_of_a_flipped_and_cropped_image():
+    images = smooth_images(16, 24)
+    seen = augment(images, Augment(flip=0.5, crop=(0.5, 0.9), second_view="independent"), 24, generator())
+    assert 0 < int(seen.flipped.sum()) < 16
+    torch.testing.assert_close(seen.second, seen.images.flip(3), atol=1.01 / 255 / 0.224, rtol=0)
+    seen = augment(images, Augment(flip=0.5, second_view="independent"), 24, generator())
+    assert torch.equal(seen.second, seen.images.flip(3))
+
+
 def test_a_fresh_second_view_is_another_draw():
     recipe = Augment(flip=0.5, crop=(0.75, 1.0), resize="bicubic", second_view="fresh")
     seen = augment(smooth_images(8, 24), recipe, 24, generator())
