@@ -48,7 +48,9 @@ WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribu
 MATCHED = (
     Row("lanet", WITHOUT_LOSSES, "Baseline (LA-Net's recipe and sampler)"),
     Row("lanet", WITHOUT_LOSSES | {"lanet.sampler": "uniform"}, "Baseline (LA-Net's recipe)"),
-    *(Row(method, {"recipe.like": "lanet"}) for method in ("scn", "rul", "eac")),
+    Row("scn", {"recipe.like": "lanet"}, "SCN (LA-Net's recipe)"),
+    Row("rul", {"recipe.like": "lanet"}, "RUL (LA-Net's recipe)"),
+    Row("eac", {"recipe.like": "lanet"}, "EAC (LA-Net's recipe)"),
     Row("lanet", {"lanet.sampler": "uniform"}, "LA-Net (uniform sampler)"),
     Row("lanet"),
 )

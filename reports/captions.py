@@ -1,7 +1,7 @@
 """What a table or figure stands on, in sentences, from the records that it shows."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from reports.cells import Cell
@@ -28,19 +28,18 @@ def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
         return ["Nothing was measured here yet."]
     resolved = [record["resolved"] for record in records]
     specs = [record["spec"] for record in records]
-    backbones = unique(part.get("recipe", {}).get("backbone") for part in resolved)
-    weights = unique(part.get("weights", {}).get("text") for part in resolved)
     notes = unique(note for part in resolved for note in part.get("scale_notes", []))
-    asked = f"n = {max(len(cell.ids) for cell in cells)} seeds unless noted"
+    n = max(len(cell.ids) for cell in cells)
+    asked = f"n = {n} seeds unless noted" if n > 1 else "n = 1 seed"
     return [
         f"Accuracy in per cent, {RULES[rule]}; {asked}, ± is the sample standard deviation." if rule else f"{asked}.",
         *(data_text(cells, name) for name in unique(cell.dataset for cell in cells if cell.records)),
-        f"Backbone {' and '.join(backbones) or 'not recorded'}; start: {'; '.join(weights) or 'not recorded'}.",
+        f"Backbone {told_apart(cells, backbone)}; start: {told_apart(cells, start_weights)}.",
         f"Recipes: {', '.join(unique(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
         f"{', '.join(unique(spec.get('scale', {}).get('name') for spec in specs))} scale; "
         f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
-        *changed_text(specs),
+        *changed_text(cells),
         *realised_text(cells),
         *hardware_text(records),
         *code_text(records),
@@ -58,10 +57,44 @@ def data_text(cells: list[Cell], name: str) -> str:
     return f"{title(record)}: {', '.join(words)}."
 
 
-def changed_text(specs: list[dict[str, Any]]) -> list[str]:
-    """What was set by hand in every run shown; what only some have is in their rows' labels."""
-    common = set.intersection(*(set(spec["overrides"].items()) for spec in specs))
-    return [f"Changed from that: {', '.join(f'{key}={value}' for key, value in sorted(common))}."] if common else []
+def backbone(record: dict[str, Any]) -> str:
+    return str(record["resolved"].get("recipe", {}).get("backbone") or "not recorded")
+
+
+def start_weights(record: dict[str, Any]) -> str:
+    return str(record["resolved"].get("weights", {}).get("text") or "not recorded")
+
+
+def told_apart(cells: list[Cell], read: Callable[[dict[str, Any]], str]) -> str:
+    """A fact of the records; where there are several, each with the rows or the data sets that it is true of."""
+    names: dict[str, list[tuple[str, str]]] = {}
+    for cell in cells:
+        for value in unique(read(record) for record in cell.records):
+            names.setdefault(value, []).append((cell.title, dataset_title(cells, cell.dataset)))
+    if len(names) < 2:
+        return "".join(names)
+    for place in (0, 1):
+        parts = {value: unique(pair[place] for pair in pairs) for value, pairs in names.items()}
+        if len({name for part in parts.values() for name in part}) == sum(map(len, parts.values())):
+            return "; ".join(f"{value} ({', '.join(part)})" for value, part in parts.items())
+    return "; ".join(f"{value} ({', '.join(unique(map(' on '.join, pairs)))})" for value, pairs in names.items())
+
+
+def changed_text(cells: list[Cell]) -> list[str]:
+    """What was set by hand: in every run shown, or in those of some rows."""
+    measured = [cell for cell in cells if cell.records]
+    common = set.intersection(*(set(cell.by_hand.items()) for cell in measured))
+    every = [f"Changed from that: {settings(common)}."] if common else []
+    rows: dict[str, list[str]] = {}
+    for cell in measured:
+        own = set(cell.by_hand.items()) - common
+        if own:
+            rows.setdefault(settings(own), []).append(cell.title)
+    return every + [f"Changed by hand in {', '.join(unique(titles))}: {text}." for text, titles in rows.items()]
+
+
+def settings(changes: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(changes))
 
 
 def realised_text(cells: list[Cell]) -> list[str]:
@@ -107,9 +140,12 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     sources = [SOURCES[noise] for noise in noises if noise in SOURCES]
     if not sources:
         return []
+    differ = ["other start weights", "for some rows the best epoch", "other classes where marked"]
+    if any(record["spec"].get("scale", {}).get("name") == "demo" for cell in cells for record in cell.records):
+        differ.append("another network, image size and number of images than the demo's")
     return [
-        f"Published: {'; '.join(sources)}. Other start weights and, for some rows, the best epoch; not comparable "
-        "without that in mind."
+        f"Published: {'; '.join(sources)}. These have {', '.join(differ[:-1])} and {differ[-1]}; not comparable without "
+        "that in mind."
     ] + ["Difference: measured minus published, in points."] * any(cell.difference is not None for cell in cells)
 
 

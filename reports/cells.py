@@ -32,6 +32,13 @@ class Cell:
     absent: list[str] = field(default_factory=list)
     reason: str = ""
     published: Published | None = None
+    of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
+
+    @property
+    def by_hand(self) -> dict[str, str]:
+        """What `--set` changed about these runs, beyond what the row is about: {'lanet.confidence': '0.5'}."""
+        changed = {key: str(value) for record in self.records for key, value in record["spec"]["overrides"].items()}
+        return {key: value for key, value in sorted(changed.items()) if key not in self.of_row}
 
     @property
     def n(self) -> int:
@@ -105,6 +112,7 @@ def read_cell(asked: dict[str, Any], what: dict[str, Any], records: Records, rul
         part=asked.get("part") or "table",
         ids=list(asked["ids"]),
         reason=asked.get("reason") or "",
+        of_row=asked.get("overrides") or {},
     )
     for record_id, record in zip(cell.ids, found):
         why = (asked.get("failures") or {}).get(record_id) or records.refused.get(record_id)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from reports import Options
-from reports.captions import dataset_title, noise_text, unique
-from reports.cells import Cell, common_seeds, read_cells
+from reports.captions import changed_text, dataset_title, noise_text, unique
+from reports.cells import NOISE_OF_TABLE, Cell, common_seeds
 from reports.divergence import groups
 from reports.figures import parameter_value
 from reports.published import DATASETS, METHODS, facts
@@ -18,7 +18,10 @@ from reports.statistics import Interval, holm, paired_bootstrap
 
 ENOUGH_SEEDS = 5
 LAST = 5  # epochs in 'mean of the last five'
-VERDICTS = ("holds", "too few seeds", "does not hold", "not measured")
+VERDICTS = ("holds", "not shown", "does not hold", "too few seeds", "partly measured", "not measured")
+PAPER_RATES = ("0.1", "0.2", "0.3")
+PAPER_NOISE = NOISE_OF_TABLE["1"]
+SURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """text: the claim in words. of: (kind, name) of the table or figure it stands on. compare: its comparisons."""
+    """text: the claim in words. of: (kind, name) of the table or figure it stands on. compare: its comparisons, and in
+    words those that it needs and that were not measured.
+    """
 
     text: str
     source: str
     of: tuple[str, str]
-    compare: Callable[["Evidence"], Iterator[Comparison]]
+    compare: Callable[["Evidence"], Iterator[Comparison | str]]
     unit: str = "points"
 
 
@@ -47,6 +52,8 @@ class Verdict:
     claim: Claim
     verdict: str
     comparisons: list[Comparison] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -69,8 +76,10 @@ class Evidence:
             self.kept[record["id"]] = arrays["test_rows"], hits.mean(0)
         return self.kept[record["id"]]
 
-    def difference(self, first: Cell, second: Cell) -> tuple[list[int], np.ndarray] | None:
-        """Seeds that both cells have, and [seeds, images] first minus second in points."""
+    def difference(self, first: Cell | None, second: Cell | None) -> tuple[list[int], np.ndarray] | None:
+        """Seeds that both cells have, and [seeds, images] first minus second in points; None without a common one."""
+        if first is None or second is None:
+            return None
         seeds = common_seeds([first, second])
         pairs = []
         for number in seeds:
@@ -93,61 +102,73 @@ def epochs(record: dict[str, Any], rule: str) -> slice:
     return slice(chosen, chosen + 1)
 
 
-def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
-    """A method against another one (None: every other), in every data set and at every rate."""
-    for ours, other in beside(evidence.cells, method, lambda cell: than in (None, cell.method)):
-        measured = evidence.difference(ours, other)
-        if measured:
-            where = f"{dataset_title(evidence.cells, ours.dataset)}, {noise_text(ours.noise, ours.rate)}"
-            yield Comparison(f"{where}: over {other.title}", paired_bootstrap(measured[1]), len(measured[0]))
+def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison | str]:
+    """A method against another one of the paper's (None: each of them), on each data set shown, at the paper's rates."""
+    shown = of_paper(evidence.cells)
+    for dataset in unique(cell.dataset for cell in evidence.cells):
+        for rate in PAPER_RATES:
+            for other in METHODS if than is None else (than,):
+                if other != method:
+                    where = f"{dataset_title(evidence.cells, dataset)}, {noise_text(PAPER_NOISE, rate)}"
+                    pair = shown.get((method, dataset, rate)), shown.get((other, dataset, rate))
+                    yield compared(evidence, pair, f"{where}: over {METHODS[other]}")
 
 
-def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
-    """LA-Net over EAC on one data set, mean over the rates; only where both are measured at every rate shown."""
-    pairs = list(beside(evidence.cells, "lanet", lambda cell: cell.method == "eac" and cell.dataset == dataset))
+def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison | str]:
+    """LA-Net over EAC on one data set, mean over the paper's rates, on the seeds that all of them have."""
+    shown = of_paper(evidence.cells)
+    pairs = [(shown.get(("lanet", dataset, rate)), shown.get(("eac", dataset, rate))) for rate in PAPER_RATES]
     measured = [found for pair in pairs if (found := evidence.difference(*pair))]
-    if not measured or len(measured) < len(pairs) or len({len(found[1][0]) for found in measured}) > 1:
-        return
-    seeds = sorted(set.intersection(*(set(found[0]) for found in measured)))
-    if seeds:
-        by_rate = [found[1][[found[0].index(number) for number in seeds]] for found in measured]
-        rates = ", ".join(f"{100 * float(ours.rate):g} %" for ours, _ in pairs if ours.rate)
-        yield Comparison(f"mean over {rates}", paired_bootstrap(np.mean(by_rate, axis=0)), len(seeds))
+    where = f"mean over {', '.join(f'{100 * float(rate):g} %' for rate in PAPER_RATES)}"
+    if len(measured) == len(pairs) and len({len(found[1][0]) for found in measured}) == 1:
+        seeds = sorted(set.intersection(*(set(found[0]) for found in measured)))
+        if seeds:
+            by_rate = [found[1][[found[0].index(number) for number in seeds]] for found in measured]
+            yield Comparison(where, paired_bootstrap(np.mean(by_rate, axis=0)), len(seeds))
+            return
+    if measured:
+        yield where
 
 
-def beside(cells: list[Cell], method: str, wanted: Callable[[Cell], bool]) -> Iterator[tuple[Cell, Cell]]:
-    """(the method's cell, another one's) at the same data set, noise and rate."""
-    shown = [cell for cell in cells if cell.part == "table" and not cell.label]
-    for ours in shown:
-        for other in shown:
-            same = (ours.dataset, ours.noise, ours.rate) == (other.dataset, other.noise, other.rate)
-            if ours.method == method != other.method and same and wanted(other):
-                yield ours, other
+def of_paper(cells: list[Cell]) -> dict[tuple[str, str, str | None], Cell]:
+    """{(method, data set, rate): cell} of the paper's methods as published under the paper's noise."""
+    return {
+        (cell.method, cell.dataset, cell.rate): cell
+        for cell in cells
+        if cell.part == "table" and not cell.label and cell.noise == PAPER_NOISE and cell.method in METHODS
+    }
 
 
-def best_value(option: str, best: float, evidence: Evidence) -> Iterator[Comparison]:
+def compared(evidence: Evidence, pair: tuple[Cell | None, Cell | None], text: str) -> Comparison | str:
+    """The paired difference of two cells, or its name alone where it was not measured."""
+    measured = evidence.difference(*pair)
+    return Comparison(text, paired_bootstrap(measured[1]), len(measured[0])) if measured else text
+
+
+def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison | str]:
     """The published best value of a parameter against every other value of its grid."""
-    at = [(cell, *(parameter_value(cell) or ("", 0.0))) for cell in evidence.cells]
-    for ours, name, value in at:
-        for other, other_name, other_value in at:
-            same = (ours.dataset, ours.noise, ours.rate) == (other.dataset, other.noise, other.rate)
-            if name == other_name == option and value == best != other_value and same:
-                measured = evidence.difference(ours, other)
-                if measured:
-                    where = dataset_title(evidence.cells, ours.dataset)
-                    yield Comparison(f"{where}: over {other_value:g}", paired_bootstrap(measured[1]), len(measured[0]))
+    at = {}
+    for cell in evidence.cells:
+        name, value = parameter_value(cell) or ("", 0.0)
+        if name == option:
+            at[cell.dataset, cell.noise, cell.rate, value] = cell
+    for dataset, noise, rate in dict.fromkeys(place[:3] for place in at):
+        for value in grid:
+            if value != best:
+                pair = at.get((dataset, noise, rate, best)), at.get((dataset, noise, rate, value))
+                where = f"{dataset_title(evidence.cells, dataset)}, {noise_text(noise, rate)}"
+                yield compared(evidence, pair, f"{where}: over {value:g}")
 
 
-def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
+def closer(to: str, evidence: Evidence) -> Iterator[Comparison | str]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in groups(evidence.what, evidence.cells, evidence.records, evidence.options):
         of_method = {row.cell.method if row.cell else "given": row for row in group.measured}
-        if {"lanet", to} <= of_method.keys():
-            seeds = sorted(of_method["lanet"].values.keys() & of_method[to].values.keys())
-            gaps = [of_method[to].values[number] - of_method["lanet"].values[number] for number in seeds]
-            where = f"{dataset_title(evidence.cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
-            if seeds:
-                yield Comparison(where, paired_bootstrap(np.stack(gaps)), len(seeds))
+        where = f"{dataset_title(evidence.cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
+        ours, other = (of_method[name].values if name in of_method else {} for name in ("lanet", to))
+        seeds = sorted(ours.keys() & other.keys())
+        gaps = [other[number] - ours[number] for number in seeds]
+        yield Comparison(where, paired_bootstrap(np.stack(gaps)), len(seeds)) if seeds else where
 
 
 def claims() -> tuple[Claim, ...]:
@@ -155,14 +176,17 @@ def claims() -> tuple[Claim, ...]:
     printed = facts()
     gains = {name: printed[f"avg_gain_over_eac_{title}"] for name, title in DATASETS.items()}
     tau, omega = float(printed["temperature_best"]), float(printed["momentum_decay_best"])
+    taus, omegas = (
+        [float(value) for value in printed[f"{name}_grid"].split(";")] for name in ("temperature", "momentum_decay")
+    )
     one, two, tau_grid, omega_grid = ("table", "1"), ("table", "2"), ("figure", "tau"), ("figure", "omega")
     gain_claims = [
-        Claim(f"LA-Net gains {gains[n]} points over EAC on {DATASETS[n]}", "section A", one, partial(average_gain, n))
+        Claim(f"LA-Net gains over EAC on {DATASETS[n]}", f"section A: {gains[n]} points", one, partial(average_gain, n))
         for n in DATASETS
     ]
     closer_to_people = "LA-Net's label distributions are closer to people than one-hot labels"
     return (
-        Claim("LA-Net is first at every rate and on every data set", "Table 1", one, partial(better, "lanet", None)),
+        Claim("LA-Net is first at every rate, on every data set shown", "Table 1", one, partial(better, "lanet", None)),
         *gain_claims,
         *(
             Claim(
@@ -174,8 +198,13 @@ def claims() -> tuple[Claim, ...]:
             for name in METHODS
             if name != "baseline"
         ),
-        Claim(f"temperature τ = {tau:g} is best", "section B", tau_grid, partial(best_value, "temperature", tau)),
-        Claim(f"momentum ω = {omega:g} is best", "section B", omega_grid, partial(best_value, "label_momentum", omega)),
+        Claim(f"temperature τ = {tau:g} is best", "section B", tau_grid, partial(best_value, "temperature", tau, taus)),
+        Claim(
+            f"momentum ω = {omega:g} is best",
+            "section B",
+            omega_grid,
+            partial(best_value, "label_momentum", omega, omegas),
+        ),
         Claim(closer_to_people, "Table 2", two, partial(closer, "given"), "divergence"),
         Claim(
             "… and closer than the baseline's softmax", "control, ours", two, partial(closer, "baseline"), "divergence"
@@ -183,27 +212,39 @@ def claims() -> tuple[Claim, ...]:
     )
 
 
-def verdicts(whats: Sequence[dict[str, Any]], records: Records, options: Options) -> list[Verdict]:
-    """Every claim, tested on what has been measured; raises ReportError."""
-    evidence: dict[tuple[str, str], Evidence] = {}
-    for what in whats:
-        rule = "last" if what["name"] == "2" else options.rule
-        cells = read_cells(what, records, rule)
-        evidence[what["kind"], what["name"]] = Evidence(what, records, options, cells)
+def verdicts(shown: Sequence[tuple[dict[str, Any], list[Cell]]], records: Records, options: Options) -> list[Verdict]:
+    """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
+    evidence = {(what["kind"], what["name"]): Evidence(what, records, options, cells) for what, cells in shown}
     return [judge(claim, evidence.get(claim.of)) for claim in claims()]
 
 
 def judge(claim: Claim, evidence: Evidence | None) -> Verdict:
-    """'holds' where every 95 % interval, and Holm's adjusted p, speaks for it and at least five seeds are behind it."""
-    found = [] if evidence is None else list(claim.compare(evidence))
+    """One word for all comparisons of a claim.
+
+    'holds': everything that it needs was measured with at least five seeds, and every 95 % interval, and p by Holm,
+    speaks for it. 'does not hold': one of them speaks against it. 'not shown': some reach both sides of 0.
+    """
+    if evidence is None:
+        return Verdict(claim, "not measured")
+    every = list(claim.compare(evidence))
+    found = [entry for entry in every if isinstance(entry, Comparison)]
     if not found:
         return Verdict(claim, "not measured")
     adjusted = holm(np.array([c.found.p for c in found]))
     found = [Comparison(c.text, c.found, c.n, float(p)) for c, p in zip(found, adjusted)]
+    lacking = [entry for entry in every if isinstance(entry, str)]
+    changed = changed_text([cell for cell in evidence.cells if cell.records])
+    return Verdict(claim, word(found, lacking), found, lacking, changed)
+
+
+def word(found: list[Comparison], lacking: list[str]) -> str:
+    if any(c.found.high < 0 and c.p < SURE and c.n >= ENOUGH_SEEDS for c in found):
+        return "does not hold"
     if min(c.n for c in found) < ENOUGH_SEEDS:
-        return Verdict(claim, "too few seeds", found)
-    sure = all(c.found.low > 0 and c.p < 0.05 for c in found)
-    return Verdict(claim, "holds" if sure else "does not hold", found)
+        return "too few seeds"
+    if lacking:
+        return "partly measured"
+    return "holds" if all(c.found.low > 0 and c.p < SURE for c in found) else "not shown"
 
 
 def summary(verdict: Verdict) -> str:
@@ -211,13 +252,14 @@ def summary(verdict: Verdict) -> str:
     if not verdict.comparisons:
         return "no runs that could tell"
     n = unique(sorted(c.n for c in verdict.comparisons))
-    seeds = f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"
-    if len(verdict.comparisons) == 1:
-        return f"{interval_text(verdict.comparisons[0].found, verdict.claim.unit)}, {seeds}"
     lowest = min(verdict.comparisons, key=lambda c: c.found.mean)
-    above = sum(c.found.low > 0 for c in verdict.comparisons)
-    least = f"smallest {interval_text(lowest.found, verdict.claim.unit)} ({lowest.text})"
-    return f"{above} of {len(verdict.comparisons)} comparisons above 0; {least}; {seeds}"
+    parts = [f"{interval_text(lowest.found, verdict.claim.unit)} ({lowest.text})"]
+    if len(verdict.comparisons) > 1:
+        above = sum(c.found.low > 0 for c in verdict.comparisons)
+        parts = [f"{above} of {len(verdict.comparisons)} comparisons above 0", f"smallest {parts[0]}"]
+    parts += [f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"]
+    parts += [f"{len(verdict.lacking)} more not measured"] if verdict.lacking else []
+    return "; ".join([*parts, *(text.rstrip(".") for text in verdict.changed)])
 
 
 def interval_text(found: Interval, unit: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reports import Options, stem
+from reports import Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.published import facts
@@ -19,13 +19,14 @@ from reports.votes import (
     kinds,
     number,
     one_hot_divergence,
+    people_text,
     random_annotator_divergence,
     read_votes,
     shares,
     votes_alone,
 )
 
-COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root ids"
+COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root people ids"
 GIVEN = "One-hot given label"
 
 
@@ -108,7 +109,7 @@ def measure(
         for of_seed, arrays in runs[cell.title]:
             at = positions(arrays["train_rows"], rows)
             given = arrays["given"][at].astype(int)
-            made.kinds[of_seed] = kinds(people, given)
+            made.kinds[of_seed] = kinds(people, given, bool(options.study))
             made.values[of_seed] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), **spelling)
             if of_seed not in one_hot.values:
                 one_hot.kinds[of_seed] = made.kinds[of_seed]
@@ -172,6 +173,8 @@ def divergence_table(what: dict[str, Any], records: Records, options: Options) -
         rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
     without_runs = votes_alone(what.get("data", {}), records.root, options)
     rows_of_csv = [fact | csv_spelling(options) for alone in without_runs for fact in alone.facts] + rows_of_csv
+    if options.study and not (with_votes or without_runs) and (what.get("data") or any(cell.records for cell in cells)):
+        raise ReportError(f"{options.study}: none of its images is a training image of {', '.join(what['columns'])}")
     lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
     notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
     return Table(
@@ -191,15 +194,17 @@ def base_text(options: Options) -> str:
 
 
 def explanation(options: Options) -> list[str]:
+    annotators = "the image's annotators" if options.study else "the annotators (5 of ten)"
     measure_name = "Jensen-Shannon distance (root of the divergence)" if options.root else "Jensen-Shannon divergence"
     return [
         f"{measure_name} to base {base_text(options)} between the shares of people's votes and the labels that a method was "
         "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
         "closer to people.",
+        f"People: {people_text(options.study)}.",
         "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what "
         "any trained network reaches without a model of labels.",
-        "Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of the "
-        "annotators (5 of ten) agree on one class; clear: the rest. Classes are those of the labels before noise.",
+        f"Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of "
+        f"{annotators} agree on one class; clear: the rest. Classes are those of the labels before noise.",
         "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say "
         "to which base, or whether a root, so the values are not comparable digit by digit.",
     ]
@@ -243,7 +248,7 @@ def published_block() -> Block:
 
 
 def csv_spelling(options: Options) -> dict[str, Any]:
-    return {"base": base_text(options), "root": options.root}
+    return {"base": base_text(options), "root": options.root, "people": people_text(options.study)}
 
 
 def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -> Iterator[dict[str, Any]]:

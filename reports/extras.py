@@ -8,12 +8,13 @@ import numpy as np
 
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
-from reports.records import class_names
-from reports.tables import Block, Entry, details
+from reports.records import class_names, realised, seed
+from reports.tables import Block, Entry, behind
 
 MEASURES = (
     ("best − last", lambda m: m["best"] - m["last"], "+.1f", 100),
     ("best − last five", lambda m: m["best"] - m["last5"], "+.1f", 100),
+    ("best − noisy val", lambda m: m["best"] - m["noisy_val"], "+.1f", 100),
     ("balanced accuracy", lambda m: m["balanced_accuracy"], ".1f", 100),
     ("macro F1", lambda m: m["macro_f1"], ".1f", 100),
     ("calibration error", lambda m: m["calibration_error"], ".1f", 100),
@@ -53,23 +54,26 @@ def measured(cells: list[Cell]) -> list[Cell]:
     return list(kept.values())
 
 
-def mean_of(records: list[dict[str, Any]], read: Any) -> float | None:
-    """Mean of a number over records; those that lack it, or hold something else, are passed over."""
-    found = []
-    for record in records:
+def values_of(cell: Cell, read: Any, factor: float = 1) -> dict[int, float]:
+    """{seed: a number of its record}; records that lack it, or hold something else, are passed over."""
+    found = {}
+    for record in cell.records:
         try:
             value = read(record)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, IndexError):
             continue
         if isinstance(value, (int, float)) and isfinite(value):
-            found.append(value)
-    return float(np.mean(found)) if found else None
+            found[seed(record)] = factor * value
+    return found
 
 
-def number(value: float | None, form: str, detail: str = "") -> Entry:
-    if value is None:
+def number(cell: Cell, read: Any, form: str, factor: float = 1, mark: str = "") -> Entry:
+    """Mean over seeds of a number of the records, with what stands behind it."""
+    values = values_of(cell, read, factor)
+    if not values:
         return Entry("–")
-    return Entry(format(value, form).replace("-", "−"), sort=value, detail=detail)
+    mean = float(np.mean(list(values.values())))
+    return Entry(format(mean, form).replace("-", "−") + mark, sort=mean, detail=behind(cell, values, form))
 
 
 def heading(cells: list[Cell], cell: Cell) -> str:
@@ -81,19 +85,16 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
     blocks: dict[str, list[list[Entry]]] = {}
     for cell in measured(cells):
         row = [Entry(cell.title)]
-        for _, read, form, factor in MEASURES:
-            value = mean_of(cell.records, lambda record, read=read: read(record["metrics"]))
-            row.append(number(None if value is None else factor * value, form, details(cell)))
+        row += [
+            number(cell, lambda r, read=read: read(r["metrics"]), form, factor) for _, read, form, factor in MEASURES
+        ]
         nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
-        got = cell.realised
-        row.append(Entry("–") if got is None else Entry(f"{100 * got:.1f}{nominal}", sort=got))
+        row.append(number(cell, realised, ".1f", 100, nominal))
         packed = any(
             record.get("jobs_on_card", record.get("co_resident", 1)) not in (1, None) for record in cell.records
         )
         for name, read, form in COST:
-            entry = number(mean_of(cell.records, read), form)
-            mark = " *" if packed and name != "parameters" else ""
-            row.append(Entry(entry.text + mark, sort=entry.sort, detail=details(cell)))
+            row.append(number(cell, read, form, mark=" *" if packed and name != "parameters" else ""))
         blocks.setdefault(heading(cells, cell), []).append(row)
     columns = ["Method", *(name for name, *_ in MEASURES), "realised noise", *(name for name, *_ in COST)]
     return [Block(name, columns, rows) for name, rows in blocks.items()]
@@ -104,8 +105,8 @@ def per_class(cells: list[Cell]) -> list[Block]:
     blocks: dict[str, tuple[list[str], list[list[Entry]]]] = {}
     for cell in measured(cells):
         names = class_names(cell.records[0])
-        values = [mean_of(cell.records, lambda r, c=c: r["metrics"]["per_class"][c]) for c in range(len(names))]
-        row = [Entry(cell.title), *(number(None if v is None else 100 * v, ".1f") for v in values)]
+        of_class = [number(cell, lambda r, c=c: r["metrics"]["per_class"][c], ".1f", 100) for c in range(len(names))]
+        row = [Entry(cell.title), *of_class]
         blocks.setdefault(heading(cells, cell), (names, []))[1].append(row)
     return [Block(name, ["Method", *names], rows) for name, (names, rows) in blocks.items()]
 
@@ -122,7 +123,8 @@ def confusions(cells: list[Cell]) -> list[Matrix]:
             continue
         total = np.sum(kept, axis=0)
         shares = 100 * total / np.maximum(total.sum(1, keepdims=True), 1)
-        found.append(Matrix(f"{cell.title}, {heading(cells, cell)}", names, shares.tolist()))
+        title = f"{cell.title}, {heading(cells, cell)}; n = {len(kept)} of {len(cell.ids)}"
+        found.append(Matrix(title, names, shares.tolist()))
     return found
 
 

@@ -4,6 +4,7 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +133,17 @@ def draw_sweep(cells: list[Cell], note: str) -> Any:
     names = unique(parameter_value(cell)[0] for cell in cells) or [""]
     made = new_figure(3.1 * len(names) + 0.6, 2.7 * len(datasets) + 0.7)
     grid = made.subplots(len(datasets), len(names), squeeze=False)
+    levels = dict(zip(dict.fromkeys((cell.noise, cell.rate) for cell in cells), cycle(STYLES)))
     for row, dataset in enumerate(datasets):
         for column, name in enumerate(names):
             axes = grid[row][column]
             here = [c for c in cells if c.dataset == dataset and parameter_value(c)[0] == name and c.values]
-            draw_panel(axes, name, here)
+            draw_panel(axes, name, here, levels)
             axes.set_ylabel(f"{plain(dataset_title(cells, dataset))}: accuracy (%)" if column == 0 else "")
-    lines, labels = grid[0][0].get_legend_handles_labels()
+    legends = [axes.get_legend_handles_labels() for axes in grid.flat]
+    lines = {label: line for handles, labels in legends for line, label in zip(handles, labels)}
     if lines:
-        made.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+        made.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines), frameon=False)
     made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
     return made
 
@@ -150,19 +153,20 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def draw_panel(axes: Any, name: str, cells: list[Cell]) -> None:
-    """Accuracy against one parameter."""
+def draw_panel(axes: Any, name: str, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
+    """Accuracy against one parameter; levels: the style of each noise level, the same in all panels."""
     known = PARAMETERS.get(name, Parameter(plain(name), "", float("nan"), ""))
     axes.set_xlabel(f"{known.symbol}  {known.words}")
     if not cells:
         axes.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=axes.transAxes)
         axes.set_xticks([]), axes.set_yticks([])
         return
-    levels = dict.fromkeys((cell.noise, cell.rate) for cell in cells)
-    for (noise, rate), (colour, dash, marker) in zip(levels, STYLES * len(levels)):
+    for (noise, rate), (colour, dash, marker) in levels.items():
         line = sorted(
             (parameter_value(c)[1], c.mean, c.std or 0.0) for c in cells if (c.noise, c.rate) == (noise, rate)
         )
+        if not line:
+            continue
         x, mean, std = np.array(line).T
         axes.plot(x, mean, dash, color=colour, marker=marker, markersize=4.5, label=plain(noise_text(noise, rate)))
         axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)

@@ -1,6 +1,7 @@
 """Figure 2: training faces with their given label, people's votes and LA-Net's label distribution side by side."""
 
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from reports.divergence import misfit
 from reports.figures import INK, SOFT, Drawing, new_figure, plain
 from reports.records import Records, class_names, seed
 from reports.tables import gaps
-from reports.votes import kinds, read_votes, shares
+from reports.votes import kinds, people_text, read_votes, shares
 
 COLUMNS = 3
 WIDTHS = [1.3, 0.35, 1, 1, 1]  # face, class names, three charts
@@ -43,8 +44,10 @@ def gallery(what: dict[str, Any], records: Records, options: Options) -> Drawing
             if complaint:
                 raise ReportError(f"figure 2: {record['id']}: {complaint}")
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
-            faces = Faces(arrays, votes, images, class_names(record))
-            caption = " ".join([f"{title}.", *faces.sentences(cell, cells, record), *foundation([cell])])
+            faces = Faces(arrays, votes, images, class_names(record), bool(options.study))
+            alone = replace(cell, ids=[record["id"]], records=[record])
+            people = f"People: {people_text(options.study)}."
+            caption = " ".join([f"{title}.", people, *faces.sentences(cell, cells, record), *foundation([alone])])
             return Drawing(stem(what), title, caption, faces.render, gaps(cells) + faces.lacking)
     reason = "no run with people's votes and decoded images is kept here"
     return Drawing(stem(what), title, f"{title}. Not drawn: {reason}.", empty, [*gaps(cells), f"figure 2: {reason}"])
@@ -60,7 +63,7 @@ class Faces:
     """The chosen faces of one run."""
 
     def __init__(
-        self, arrays: dict[str, np.ndarray], votes: np.ndarray, images: np.ndarray, classes: list[str]
+        self, arrays: dict[str, np.ndarray], votes: np.ndarray, images: np.ndarray, classes: list[str], study: bool
     ) -> None:
         rows = arrays["train_rows"]
         people = np.asarray(votes[rows], float)
@@ -69,7 +72,7 @@ class Faces:
         self.rows, self.people = rows[voted], shares(people[voted])
         self.given = arrays["given"][voted].astype(int)
         self.distribution = shares(arrays["distribution"][voted])
-        self.chosen = choose(kinds(people[voted], self.given))
+        self.chosen = choose(kinds(people[voted], self.given, study))
         self.images = images
 
     @property

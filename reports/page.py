@@ -25,13 +25,12 @@ EXTRA_CAPTION = (
 
 def write_page(whats: list[dict[str, Any]], records: Records, out: Path, options: Options) -> Drawn:
     """Write report.html into `out`; raises ReportError."""
-    cells = [cell for what in whats if what["name"] != "2" for cell in read_cells(what, records, options.rule)]
-    of_tables = [
-        c for w in whats if w["kind"] == "table" and w["name"] != "2" for c in read_cells(w, records, options.rule)
-    ]
+    of_what = [(what, read_cells(what, records, "last" if what["name"] == "2" else options.rule)) for what in whats]
+    cells = [cell for _, found in of_what for cell in found]
+    of_tables = [c for what, found in of_what if what["kind"] == "table" and what["name"] != "2" for c in found]
     tables = [table(what, records, options) for what in whats if what["kind"] == "table"]
     figures = [figure(what, records, options) for what in whats if what["kind"] == "figure"]
-    found = verdicts(whats, records, options)
+    found = verdicts(of_what, records, options)
     shown = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
         "rule": RULES[options.rule],
@@ -59,15 +58,14 @@ def extra_table(name: str, title: str, caption: str, blocks: list[Block]) -> Tab
 
 
 def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
-    """(method on data set, its recipe and parameters), each different one once."""
+    """(row on data set, its recipe and parameters), each different one once."""
     found = {}
     for cell in cells:
         for record in cell.records[:1]:
             resolved = record["resolved"]
-            name = f"{cell.method}, {cell.dataset}" + (f", {cell.label}" if cell.label else "")
             used = {"recipe": resolved.get("recipe"), "parameters": resolved.get("parameters")}
-            found[name] = json.dumps(used, indent=1, sort_keys=True)
-    return sorted(found.items())
+            found[f"{cell.title}, {cell.dataset}", json.dumps(used, indent=1, sort_keys=True)] = None
+    return sorted(found)
 
 
 def environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:

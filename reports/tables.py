@@ -9,7 +9,7 @@ from reports import Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
 from reports.cells import NOISE_OF_TABLE, WITH_PUBLISHED, Cell, common_seeds, read_cells
 from reports.published import METHODS, Published, facts, find
-from reports.records import Records
+from reports.records import Records, seed
 from reports.statistics import detectable_gain, pooled_paired_std
 
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
@@ -86,7 +86,7 @@ def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> 
     also = layout.conditions[0][:1] if layout.unmeasured and what["name"] in WITH_PUBLISHED else ()
     return Table(
         name=stem(what),
-        title=number + (what.get("title") or TITLES.get(what["name"], what["name"])),
+        title=number + (what.get("title") or TITLES.get(what["name"], what["name"])) + other_noise(what, shown),
         caption=[*foundation(shown, options.rule), bold, *published_text(shown, also)],
         blocks=blocks,
         notes=[*detectable_note(shown), *below_baseline(shown), *failure_notes([*shown, *cells_below])],
@@ -94,6 +94,15 @@ def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> 
         facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         gaps=gaps([*shown, *cells_below]),
     )
+
+
+def other_noise(what: dict[str, Any], cells: list[Cell]) -> str:
+    """What the title has to add where `--noise` put other noise into the table than it is named for."""
+    kinds = list(dict.fromkeys(cell.noise for cell in cells))
+    usual = NOISE_OF_TABLE.get(what["name"])
+    if not usual or kinds in ([], [usual]):
+        return ""
+    return f" (shown here: {', '.join(noise_text(kind, None) for kind in kinds)})"
 
 
 class Layout:
@@ -189,7 +198,7 @@ def entry(cell: Cell | None, kind: str, best: float | None, unmeasured: bool) ->
         printed = cell.published
         if printed is None:
             return Entry("", published=True)
-        other = printed.classes and cell.classes and printed.classes != cell.classes
+        other = printed.classes and printed.classes != cell.classes
         text = printed.text + (f" ({printed.classes} classes)" if other else "")
         return Entry(text, published=True, sort=printed.mean)
     if kind == "difference":
@@ -202,10 +211,15 @@ def entry(cell: Cell | None, kind: str, best: float | None, unmeasured: bool) ->
 
 
 def details(cell: Cell) -> str:
-    """What stands behind a number: n, each seed, the record ids."""
-    seeds = ", ".join(f"seed {seed}: {value:.2f}" for seed, value in sorted(cell.values.items()))
-    ids = " ".join(record["id"] for record in cell.records)
-    return f"n = {cell.n} of {len(cell.ids)}" + (f"; {seeds}; records {ids}" if cell.values else "")
+    """What stands behind an accuracy: n, each seed, the record ids."""
+    return behind(cell, cell.values)
+
+
+def behind(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
+    """What stands behind a mean of `values`, {seed: value}: n, each seed, the record ids."""
+    seeds = ", ".join(f"seed {number}: {value:{form}}" for number, value in sorted(values.items()))
+    ids = " ".join(record["id"] for record in cell.records if seed(record) in values)
+    return f"n = {len(values)} of {len(cell.ids)}" + (f"; {seeds}; records {ids}" if values else "")
 
 
 def failure_notes(cells: list[Cell]) -> list[str]:
@@ -271,6 +285,7 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "mean": six_places(cell.mean),
         "std": six_places(cell.std),
         "published": "" if cell.published is None else cell.published.mean,
+        "published_classes": (cell.published and cell.published.classes) or "",
         "published_std": "" if cell.published is None or cell.published.std is None else cell.published.std,
         "difference": six_places(cell.difference),
         "realised": six_places(cell.realised),
@@ -281,6 +296,7 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "row": cell.title,
         "noise": cell.noise,
         "part": cell.part,
+        "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
         "problems": "; ".join([cell.reason] * bool(cell.reason) + cell.failed),
     }
 

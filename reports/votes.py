@@ -1,6 +1,7 @@
 """People's votes: where they are read, what they say of an image, and what they say of labels before any training."""
 
 import csv
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,12 @@ def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool =
     return (people * each).sum(1)
 
 
-def kinds(votes: np.ndarray, given: np.ndarray) -> np.ndarray:
+def kinds(votes: np.ndarray, given: np.ndarray, study: bool = False) -> np.ndarray:
     """[n] 0 wrong: another class has more votes than the given label; else 1 ambiguous: at most half of the annotators
-    (5 of ten) agree on a class; else 2 clear. The number of annotators is the largest sum of votes of an image.
+    agree on a class; else 2 clear. A data set's annotators are as many as the largest sum of votes of an image (some
+    choose none of the classes); in a study each image has its own.
     """
-    top, annotators = votes.max(1), votes.sum(1).max(initial=0)
+    top, annotators = votes.max(1), votes.sum(1) if study else votes.sum(1).max(initial=0)
     wrong = votes[np.arange(len(votes)), given] < top
     return np.where(wrong, 0, np.where(top <= annotators / 2, 1, 2))
 
@@ -53,11 +55,15 @@ def read_votes(record: dict[str, Any], records: Records, study: Path | None) -> 
         return None
     if study is None:
         return np.load(folder / "train_votes.npy", mmap_mode="r", allow_pickle=False)
-    return read_study(study, np.load(folder / "train_names.npy", allow_pickle=False), class_names(record))
+    votes = read_study(study, np.load(folder / "train_names.npy", allow_pickle=False), class_names(record))
+    return votes if votes.any() else None
 
 
 def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
-    """Votes of a study of one's own: a CSV with the columns `image` and one a class; raises ReportError."""
+    """Votes of a study of one's own, [names, C]: a CSV with the columns `image` and one a class.
+
+    All zero where it is about other images altogether, of another data set; raises ReportError.
+    """
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
@@ -68,6 +74,8 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
         raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
     at = {str(name): row for row, name in enumerate(names)} | {Path(str(n)).name: row for row, n in enumerate(names)}
     votes = np.zeros((len(names), len(classes)), np.float32)
+    if not any(row["image"] in at for row in rows):
+        return votes
     for line, row in enumerate(rows, 2):
         if row["image"] not in at:
             raise ReportError(f"{path}, line {line}: '{row['image']}' is no training image of this data set")
@@ -78,6 +86,13 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
         if not (np.isfinite(votes[at[row["image"]]]).all() and votes[at[row["image"]]].min() >= 0):
             raise ReportError(f"{path}, line {line}: votes must be 0 or more")
     return votes
+
+
+def people_text(study: Path | None) -> str:
+    """Whose votes these are."""
+    if study is None:
+        return "the data set's own annotators"
+    return f"the study {study.name} (sha256 {hashlib.sha256(study.read_bytes()).hexdigest()[:8]})"
 
 
 def number(value: float) -> str:
@@ -99,13 +114,14 @@ def votes_alone(folders: dict[str, str], results: Path, options: Options) -> lis
         folder = results / "data" / folder_name
         try:
             card = json.loads((folder / "card.json").read_text())
-            votes, labels = (np.load(folder / f"train_{part}.npy", allow_pickle=False) for part in ("votes", "labels"))
-            names = np.load(folder / "train_names.npy", allow_pickle=False)
+            parts = ("labels", "names" if options.study else "votes")
+            labels, people = (np.load(folder / f"train_{part}.npy", allow_pickle=False) for part in parts)
         except (OSError, ValueError):
             continue  # no votes there, or not decoded here
-        if options.study:
-            votes = read_study(options.study, names, card["classes"])
+        votes = read_study(options.study, people, card["classes"]) if options.study else people
         voted = votes.sum(1) > 0
+        if not voted.any():
+            continue
         found.append(alone(name, card, np.asarray(votes[voted], float), labels[voted], options))
     return found
 

@@ -7,13 +7,16 @@ from test_divergence import table2
 from test_figures import sweep
 
 from reports import Options
+from reports.cells import read_cells
 from reports.claims import epochs, summary, verdicts
 from reports.records import Records
 
 
 def judge(what, folder, word, **options):
     whats = what if isinstance(what, list) else [what]
-    found = [v for v in verdicts(whats, Records(folder), Options(**options)) if word in v.claim.text]
+    records = Records(folder)
+    shown = [(what, read_cells(what, records, "last")) for what in whats]
+    found = [v for v in verdicts(shown, records, Options(**options)) if word in v.claim.text]
     assert len(found) == 1
     return found[0]
 
@@ -48,7 +51,7 @@ def test_each_method_is_held_against_the_baseline(tmp_path):
 
 
 def test_two_images_of_two_hundred_are_no_proof(tmp_path):
-    assert judge(table1(tmp_path, seeds=5), tmp_path, "first at every rate").verdict == "does not hold"
+    assert judge(table1(tmp_path, seeds=5), tmp_path, "first at every rate").verdict == "not shown"
 
 
 def test_three_seeds_are_too_few_whatever_they_show(tmp_path):
@@ -74,7 +77,7 @@ def test_the_average_gain_is_over_the_rates_of_one_data_set(tmp_path):
     assert verdict.verdict == "holds"
     assert verdict.comparisons[0].found.mean == pytest.approx(1.0)
     assert verdict.comparisons[0].text == "mean over 10 %, 20 %, 30 %"
-    assert "1.24" in verdict.claim.text
+    assert "1.24" in verdict.claim.source
     assert judge(what, tmp_path, "over EAC on FERPlus").verdict == "not measured"
 
 
@@ -104,8 +107,8 @@ def test_the_published_value_of_a_grid(tmp_path):
     verdict = judge(sweep(tmp_path, "tau", grid, ("0.2",), seeds=5), tmp_path, "temperature")
     assert verdict.verdict == "does not hold"
     assert {c.text: round(c.found.mean) for c in verdict.comparisons} == {
-        "RAF-DB: over 0.05": 1,
-        "RAF-DB: over 0.2": -1,
+        "RAF-DB, asymmetric noise, 20 %: over 0.05": 1,
+        "RAF-DB, asymmetric noise, 20 %: over 0.2": -1,
     }
 
 
@@ -114,7 +117,7 @@ def test_label_distributions_against_one_hot_and_the_control(tmp_path):
     assert judge(what, tmp_path, "closer to people than one-hot").verdict == "holds"
     assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "holds"
     what["cells"][1]["ids"] = what["cells"][0]["ids"]  # the baseline's flat distributions in LA-Net's place
-    assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "does not hold"
+    assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "not shown"
 
 
 def test_the_rule_chooses_the_epochs_that_are_compared():
@@ -133,6 +136,49 @@ def test_paired_by_seed_not_by_place(tmp_path):
     what = request(
         "table", "1", [cell("LA-Net", "lanet", "rafdb", "0.1", ours), cell("EAC", "eac", "rafdb", "0.1", eac)]
     )
-    verdict = judge(what, tmp_path, "over EAC on RAF-DB")
+    verdict = judge(what, tmp_path, "first at every rate")
+    assert "11 more not measured" in summary(verdict)
     assert verdict.comparisons[0].n == 1
     assert verdict.comparisons[0].found.mean == pytest.approx(20)
+
+
+def test_what_was_not_measured_keeps_a_claim_from_holding(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04)
+    for asked in what["cells"]:
+        if asked["method"] == "rul":
+            asked["ids"] = ["0" * 20]
+    verdict = judge(what, tmp_path, "first at every rate")
+    assert verdict.verdict == "partly measured" and len(verdict.lacking) == 3
+    assert judge(what, tmp_path, "RUL is above the baseline").verdict == "not measured"
+    assert judge(what, tmp_path, "SCN is above the baseline").verdict == "holds"
+
+
+def test_fewer_rates_than_the_papers_are_a_part(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04, rates=("0.1",))
+    assert judge(what, tmp_path, "first at every rate").verdict == "partly measured"
+    assert judge(what, tmp_path, "over EAC on RAF-DB").verdict == "not measured"
+
+
+def test_other_noise_and_other_methods_are_not_what_the_paper_claims_something_of(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04)
+    for rate in ("0.1", "0.2", "0.3"):
+        better = [write_record(tmp_path, method="mine", rate=rate, seed=s, accuracy=0.99) for s in range(5)]
+        what["cells"].append(cell("Mine", "mine", "rafdb", rate, better))
+        for method, accuracy in (("lanet", 0.2), ("eac", 0.9)):
+            ids = [
+                write_record(tmp_path, method=method, noise="symmetric", rate=rate, seed=s, accuracy=accuracy)
+                for s in range(5)
+            ]
+            what["cells"].append(cell(method, method, "rafdb", rate, ids, noise="symmetric"))
+    assert judge(what, tmp_path, "first at every rate").verdict == "holds"
+    assert judge(what, tmp_path, "over EAC on RAF-DB").comparisons[0].found.mean == pytest.approx(4)
+
+
+def test_what_was_changed_by_hand_stands_beside_the_verdict(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04)
+    ids = [
+        write_record(tmp_path, method="lanet", rate="0.1", seed=s, accuracy=0.9, overrides={"lanet.confidence": "0.5"})
+        for s in range(5)
+    ]
+    next(c for c in what["cells"] if c["method"] == "lanet" and c["rate"] == "0.1")["ids"] = ids
+    assert "Changed by hand in LA-Net: lanet.confidence=0.5" in summary(judge(what, tmp_path, "first at every rate"))

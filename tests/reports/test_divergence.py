@@ -193,7 +193,11 @@ def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
     ("text", "complaint"),
     [
         ("image,anger\n1.png,3\n", "no column 'disgust'"),
-        ("image," + ",".join(EIGHT) + "\nnobody.png" + ",1" * 8, "line 2: 'nobody.png' is no training image"),
+        ("image," + ",".join(EIGHT) + "\nnobody.png" + ",1" * 8, "none of its images is a training image of ferplus"),
+        (
+            "image," + ",".join(EIGHT) + "\n1.png" + ",1" * 8 + "\nnobody.png" + ",1" * 8,
+            "line 3: 'nobody.png' is no training image",
+        ),
         ("image," + ",".join(EIGHT) + "\n1.png" + ",x" * 8, "line 2: a vote is not a number"),
         ("image," + ",".join(EIGHT) + "\n1.png" + ",-1" * 8, "line 2: votes must be 0 or more"),
         ("", "no column 'image'"),
@@ -250,3 +254,15 @@ def test_votes_stand_in_table_2_before_anything_is_trained(tmp_path):
     (one_hot, annotator) = rows_of(tmp_path)
     assert float(one_hot["mean"]) == pytest.approx(expected, abs=1e-6) and one_hot["images"] == "3"
     assert float(annotator["mean"]) > expected and annotator["base"] == "2"
+
+
+def test_a_study_is_named_and_counts_its_own_annotators(tmp_path):
+    what, _, _ = table2(tmp_path)
+    study = tmp_path / "study.csv"
+    study.write_text("image," + ",".join(EIGHT) + "\n1.png,0,0,0,0,0,0,0,30\n2.png,3,0,0,0,0,0,0,0\n")
+    drawn = reports.draw(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+    assert "People: the study study.csv (sha256 " in drawn.text and "5 of ten" not in drawn.text
+    assert {row["people"][:19] for row in rows_of(tmp_path)} == {"the study study.csv"}
+    votes = np.array([[0, 30], [3, 0]])
+    assert kinds(votes, np.array([1, 0]), study=True).tolist() == [2, 2]
+    assert kinds(votes, np.array([1, 0])).tolist() == [2, 1]

@@ -135,3 +135,18 @@ def test_figure_2_without_votes_says_so(tmp_path):
     )
     assert "no run with people's votes" in drawn.gaps[0]
     assert all(path.is_file() for path in drawn.files)
+
+
+def test_a_noise_level_has_one_colour_in_all_panels(tmp_path):
+    what = sweep(tmp_path)
+    for asked in what["cells"]:
+        if asked["rate"] == "0.1" and "confidence" in asked["label"]:
+            asked["ids"] = ["0" * 20]
+    made = figure(what, Records(tmp_path), reports.Options()).render()
+    found = {}
+    for axes in made.axes:
+        for line in axes.lines:
+            if "noise" in line.get_label():
+                found.setdefault(line.get_label(), set()).add(line.get_color())
+    assert len(found) == 2 and all(len(colours) == 1 for colours in found.values())
+    assert {text.get_text() for text in made.legends[0].get_texts()} == set(found)

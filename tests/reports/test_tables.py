@@ -283,3 +283,43 @@ def test_a_table_of_45_records_is_drawn_in_under_two_seconds_without_torch_or_pa
     assert done.stdout.strip() == ""
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3  # about 1 s on an idle core
+
+
+def test_what_was_changed_in_one_row_by_hand_is_named_with_it(tmp_path):
+    plain = one_cell(tmp_path, [0.8, 0.81, 0.82])
+    changed = one_cell(tmp_path, [0.9, 0.91, 0.92], method="lanet", overrides={"lanet.confidence": "0.5"})
+    cells = [cell("Baseline", "baseline", "rafdb", "0.1", plain), cell("LA-Net", "lanet", "rafdb", "0.1", changed)]
+    _, texts, rows = draw(request("table", "1", cells), tmp_path)
+    assert "Changed by hand in LA-Net: lanet.confidence=0.5." in texts["md"].replace("\\_", "_")
+    assert [row["changed"] for row in rows] == ["", "lanet.confidence=0.5"]
+    own = [cells[0], cells[1] | {"label": "confidence=0.5", "overrides": {"lanet.confidence": "0.5"}}]
+    assert "Changed by hand" not in draw(request("table", "1", own), tmp_path)[1]["md"]
+
+
+def test_start_weights_of_some_rows_only_are_named_with_them(tmp_path):
+    cells = []
+    for method, weights in (("baseline", "random weights"), ("scn", "random weights"), ("eac", "faces.pth")):
+        ids = one_cell(tmp_path, [0.8, 0.81, 0.82], method=method, resolved={"weights": {"text": weights}})
+        cells.append(cell(method.upper(), method, "rafdb", "0.1", ids))
+    _, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "start: random weights (BASELINE, SCN); faces.pth (EAC)." in texts["md"]
+
+
+def test_a_title_does_not_name_a_noise_that_is_not_shown(tmp_path):
+    ids = one_cell(tmp_path, [0.8, 0.81, 0.82], noise="symmetric")
+    asked = cell("Baseline", "baseline", "rafdb", "0.1", ids, noise="symmetric")
+    _, texts, _ = draw(request("table", "1", [asked]), tmp_path)
+    assert "under asymmetric noise (shown here: symmetric noise)" in texts["md"].splitlines()[0]
+
+
+def test_published_class_sets_are_marked_where_nothing_was_measured(tmp_path):
+    _, texts, rows = draw(request("table", "clean", [], columns=["affectnet"], methods=["eac", "lanet"]), tmp_path)
+    assert "65.32 (7 classes)" in texts["md"] and "64.24 (8 classes)" in texts["md"]
+    assert [row["published_classes"] for row in rows] == ["7", "8"]
+
+
+def test_eac_s_seven_classes_of_ferplus_have_no_difference_to_eight(tmp_path):
+    ids = one_cell(tmp_path, [0.8, 0.81, 0.82], method="eac", dataset="ferplus", noise="symmetric")
+    asked = cell("EAC", "eac", "ferplus", "0.1", ids, noise="symmetric")
+    _, texts, rows = draw(request("table", "symmetric", [asked]), tmp_path)
+    assert "87.03 (7 classes)" in texts["md"] and rows[0]["difference"] == ""
