@@ -88,16 +88,28 @@ def request(args: argparse.Namespace) -> Request:
     for kind, name in names:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
     folders = tuple(folder(path, "--methods-path") for path in args.methods_path)
-    known = datasets.classes(folders)
+    try:
+        known = datasets.classes(folders)
+    except ValueError as error:
+        raise Usage(f"--methods-path: {error}") from None
     data = given_data(args)
     asked = args.datasets or list(data) or ["faces"]
     for name in [*asked, *data]:
         one_of("--datasets" if name in asked else "--data", "data set", name, known)
+    for option, place in (("--results", args.results), ("--out", args.out)):
+        if any(path.exists() and not path.is_dir() for path in (place, *place.parents)):
+            raise Usage(f"{option}: {place} is, or lies below, a file; give a folder")
+        if not str(place) or str(place) == ".":
+            raise Usage(f"{option}: give a folder other than this one")
+    if args.per_gpu < 1:
+        raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 or more")
+    if args.limit is not None and not 0 < args.limit <= 1e7:
+        raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
     where = device(args)
     scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
     if args.preset == "as_published" and scale == "demo":
         raise Usage("--preset as_published: the demo scale has one recipe for all methods; add --scale paper")
-    methods = list(cards.read(args.results, folders))
+    methods = cards.read(args.results, folders)
     return Request(
         experiments=[find(kind, name) for kind, name in names],
         data=data,
@@ -133,10 +145,17 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
         name, _, path = text.partition("=")
         if not path:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
-        if not Path(path).exists():
+        if not exists(Path(path)):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
         found[name] = Path(path)
     return found
+
+
+def exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def folder(text: str, option: str) -> Path:
@@ -166,7 +185,7 @@ def chosen_cards(args: argparse.Namespace) -> list[str]:
 
 
 def workers(text: str) -> str:
-    if text != "auto" and not (text.isdigit() and int(text) > 0):
+    if text != "auto" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
         raise Usage(f"--workers: {text!r}; expected a positive number or auto")
     return text
 
@@ -182,7 +201,7 @@ def rate(text: str) -> str:
         raise Usage(f"--rates: {text!r} is not a number") from None
     if not 0 <= value <= 1:
         raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
-    return number(value)
+    return number(value + 0.0)  # no -0
 
 
 def seeds(texts: list[str]) -> list[int]:

@@ -30,6 +30,7 @@ from benchmark.store import write_json
 FORMAT = 1  # raised when the files below are written differently
 EVERY = 500  # images between two calls of `progress`
 NAMES_KEPT = 1000  # of each reason in the card
+LARGEST_CLASSES = 256  # predictions are kept as bytes
 SPLITS = ("train", "test")
 OPTIONAL = ("votes", "landmarks")
 
@@ -95,10 +96,11 @@ def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
     if fits(dataset, path, options) or not packed:
         return path
     folder = archives.unpacked(dataset.name, path, root)
-    below = list(folder.iterdir())
-    if not fits(dataset, folder, options) and len(below) == 1 and fits(dataset, below[0], options):
-        return below[0]
-    return folder
+    for place in (folder, *folder.iterdir()):
+        if fits(dataset, place, options):
+            return place
+    shutil.rmtree(folder, ignore_errors=True)  # archives of something else
+    return path
 
 
 def fits(dataset: DataSet, path: Path, options: Any) -> bool:
@@ -152,6 +154,11 @@ def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
 def check(dataset: DataSet, source: Source) -> None:
     """Raises DataError where a reader's rows do not fit together."""
     classes = len(source.classes)
+    if not 2 <= classes <= LARGEST_CLASSES:
+        raise DataError(f"{dataset.name}: {classes} classes, expected 2 to {LARGEST_CLASSES}")
+    odd = [name for name in source.classes if not name.isprintable()]
+    if odd:
+        raise DataError(f"{dataset.name}: class name {odd[0]!a}: expected printable text")
     for split, rows in zip(SPLITS, (source.train, source.test)):
         where, n = f"{dataset.name}: {split}", len(rows.names)
         if n == 0:

@@ -86,7 +86,7 @@ def load(path: Path) -> ModuleType:
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise Usage(f"{path.name}: cannot be imported: {described(error, path)}") from error
     return module

@@ -1,17 +1,19 @@
 """The command line: arguments -> a checked request -> run what is missing -> draw. Exit status 0, 1 or 2."""
 
 import argparse
+import io
 import math
+import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.arguments import HELP, chosen_cards, device, parse_shard, parser, request, workers
+from benchmark.arguments import HELP, chosen_cards, device, folder, parse_shard, parser, request, workers
 from benchmark.datasets.base import DataError
 from benchmark.experiments import find
 from benchmark.plan import PAPER_DATA, Cell, Plan, Planned, make
-from benchmark.settings import Usage
+from benchmark.settings import Usage, printable
 from noise.base import NoiseError
 from reports import ReportError
 
@@ -19,27 +21,40 @@ from reports import ReportError
 def main(arguments: list[str]) -> int:
     """Everything a person can ask for; returns the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if not arguments:
         print(HELP)
         return 0
+    force = "--force" in arguments
     try:
         args = parser().parse_args(arguments)
+        args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
         if args.imported:
             from benchmark.exchange import import_records
 
-            print(import_records(Path(args.imported), args.results))
+            found = import_records(Path(args.imported), args.results)
+            print(found)
+            if found.startswith("imported 0 records, 0 were here"):
+                return 2
             if not (args.table or args.figure or args.all):
                 return 0
         if args.reproduce:
             from benchmark.exchange import reproduce
 
-            return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args))
+            folders = [folder(path, "--methods-path") for path in args.methods_path]
+            return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args), folders)
         return answer(args)
-    except (Usage, DataError, NoiseError, ReportError, PermissionError) as error:
-        print(f"run_all.py: {str(error).splitlines()[0]}", file=sys.stderr)
+    except (Usage, DataError, NoiseError, ReportError) as error:
+        print(f"run_all.py: {printable(str(error).splitlines()[0])}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"run_all.py: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from the last checkpoints", file=sys.stderr)
+        words = "the same command without --force" if force else "the same command"
+        print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
         return 1
 
 
@@ -51,15 +66,18 @@ def answer(args: argparse.Namespace) -> int:
     plan = make(request(args), progress=show_decoding)
     store = Store(args.results)
     for line in warnings(plan):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
+    check_study(args.study, plan)
     if args.plan:
+        from benchmark.matrix import missing
         from benchmark.planning import describe
+        from benchmark.preflight import preflight
 
+        preflight(missing(plan, store, shard), store)
         print(describe(plan, store, shard))
         return 0
-    if args.force and not args.draw:
-        for run in plan.runs():
-            store.set_aside(run.job.id)
+    if not args.shard:  # a part draws nothing
+        args.out.mkdir(parents=True, exist_ok=True)
     outcomes: dict[str, Any] = {}
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
@@ -68,13 +86,21 @@ def answer(args: argparse.Namespace) -> int:
     return show(plan, store, args, outcomes)
 
 
+def check_study(study: Path | None, plan: Plan) -> None:
+    """Read a study before anything is trained; raises ReportError."""
+    if study is None:
+        return
+    from reports.votes import read_study
+
+    if not any(read_study(study, data.train.names, list(data.classes)).any() for data in plan.data.values()):
+        raise ReportError(f"{study}: none of its images is a training image of {', '.join(plan.data)}")
+
+
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark import matrix
+    from benchmark.preflight import preflight
 
-    todo = matrix.missing(plan, store, shard)
-    if not todo:
-        return {}
-    matrix.preflight(todo, store)
+    todo = matrix.of_shard(plan, shard) if args.force else matrix.missing(plan, store, shard)
     how = matrix.default_how(
         workers(args.workers),
         plan.request.device,
@@ -84,7 +110,14 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         cluster=args.cluster,
         fail_fast=args.fail_fast,
         retry_failed=args.retry_failed,
+        typed=args.typed,
     )
+    if not todo:
+        return {}
+    preflight(todo, store)
+    if args.force:
+        for run in todo:
+            store.set_aside(run.job.id)
     return matrix.run(plan, todo, how)
 
 

@@ -5,7 +5,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,23 @@ import numpy as np
 
 from benchmark.cache import open_folder
 from benchmark.job import PROTOCOL, Job
-from benchmark.settings import Usage
-from benchmark.store import Refused, Store, check, digest_bytes, write_bytes
+from benchmark.settings import Usage, printable
+from benchmark.store import Refused, Store, check, digest_bytes, incomplete, write_bytes
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
 MOST_BYTES = 256 * 2**20  # of one file, unpacked
-UNREADABLE = (Refused, KeyError, OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    Refused,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
 
 
@@ -39,12 +50,16 @@ def import_records(source: Path, results: Path) -> str:
             record = check(text, job_id, Path(name))
             if record["spec"].get("protocol") != PROTOCOL:
                 raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
+            complaint = incomplete(record)
+            if complaint:
+                raise Refused(f"{name}: {complaint}")
             arrays = read(name.removesuffix(".json") + ".npz")
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_arrays(arrays, name)
         except UNREADABLE as error:
-            refused.append(printable(str(error)))
+            text = str(error)
+            refused.append(printable(text if str(name) in text else f"{name}: {text}"))
             continue
         write_bytes(store.path(job_id).with_suffix(".npz"), arrays)
         write_bytes(store.path(job_id), text.encode())
@@ -59,11 +74,6 @@ def check_arrays(content: bytes, name: str) -> None:
         size = sum(info.file_size for info in archive.infolist())
     if size > MOST_BYTES:
         raise Refused(f"{name}: its .npz unpacks to {size:,} bytes; not a record")
-
-
-def printable(text: str) -> str:
-    """A file's name may hold control characters; a terminal must not see them."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:300]
 
 
 def members(source: Path) -> Iterator[tuple[str, str, Any]]:
@@ -96,7 +106,7 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(info)
 
 
-def reproduce(job_id: str, results: Path, weights: Path | None, device: str) -> int:
+def reproduce(job_id: str, results: Path, weights: Path | None, device: str, folders: Iterable[Path] = ()) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit."""
     from benchmark.dispatch import supervise
 
@@ -106,9 +116,9 @@ def reproduce(job_id: str, results: Path, weights: Path | None, device: str) -> 
     except Refused as error:
         raise Usage(f"--reproduce: {error}") from None
     if record is None:
-        raise Usage(f"--reproduce: there is no record {job_id} in {results}")
+        raise Usage(f"--reproduce: there is no record {job_id} in {results}{repeat(store, job_id)}")
     job = Job(**record["spec"])
-    place = where(job, results, weights, device)
+    place = where(job, results, weights, device) | {"methods_path": [str(folder) for folder in folders]}
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
         request = {
@@ -126,6 +136,11 @@ def reproduce(job_id: str, results: Path, weights: Path | None, device: str) -> 
             print(f"{job.text}: {outcome.status}: {outcome.message}")
             return 1
         return compare(record, again.read(job.id), arrays(store, job.id), arrays(again, job.id))
+
+
+def repeat(store: Store, job_id: str) -> str:
+    failure = store.failure(job_id) if re.fullmatch(r"[0-9a-f]{20}", job_id) else None
+    return f"; it failed, and is tried again by: {failure['command']}" if failure and failure.get("command") else ""
 
 
 def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[str, Any]:

@@ -99,6 +99,8 @@ def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders:
     """The given labels of the training images `rows`: the same for every method."""
     name = job.noise["kind"].partition(":")[0]
     train, kind = data.train, noise.find(f"{name}:{argument}" if argument else name, folders)
+    if kind.identity() != job.noise["kind"]:
+        raise ValueError(f"--noise {name}: {argument} was changed since this job was planned; run the command again")
     seen = Training(
         labels=np.asarray(train.labels)[rows],
         classes=tuple(data.classes),

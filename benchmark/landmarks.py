@@ -72,7 +72,7 @@ def opened(args: argparse.Namespace) -> tuple[Data, Path]:
     out = args.out or (path if path.is_dir() else path.parent) / FILE
     if out.exists():
         raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
-    options = dataset_options(dataset, parse_sets(args.set, [], known))
+    options = dataset_options(dataset, parse_sets(args.set, {}, known))
     return open_data(dataset, path, options, args.results / "data"), out
 
 

@@ -10,16 +10,17 @@ from typing import Any
 
 from benchmark import hardware
 from benchmark.dispatch import CHILDREN, Outcome, dispatch
-from benchmark.job import digest
+from benchmark.job import Job, digest
 from benchmark.plan import Plan, Planned
 from benchmark.planning import duration, expected, measured
-from benchmark.settings import Usage, one_of
 from benchmark.store import Store
 
 
 @dataclass
 class How:
-    """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed."""
+    """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed. typed: the command
+    line, for the words that repeat a failed job.
+    """
 
     workers: int
     slots: list[list[str]] = field(default_factory=list)
@@ -27,11 +28,16 @@ class How:
     cluster: str | None = None
     fail_fast: bool = False
     retry_failed: bool = False
+    typed: str = "python run_all.py"
+
+
+def of_shard(plan: Plan, shard: tuple[int, int]) -> list[Planned]:
+    return [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
 
 
 def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
     """The runs of this shard without a sound record."""
-    return [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0] and not store.done(run.job.id)]
+    return [run for run in of_shard(plan, shard) if not store.done(run.job.id)]
 
 
 def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
@@ -80,8 +86,15 @@ def job_request(planned: Planned, plan: Plan, how: How) -> dict[str, Any]:
         "makes": str(store.path(job.id)),
         "log": str(store.log(job.id)),
         "slots": how.slots,
-        "command": f"python run_all.py --reproduce {job.id}",
+        "command": repeating(job, how.typed),
     }
+
+
+def repeating(job: Job, typed: str) -> str:
+    """The command that was typed, narrowed to one job (and to others of its method and seed that are missing)."""
+    words = [typed, "--datasets", job.data["name"], "--methods", job.method, "--seeds", str(job.seed)]
+    rate = job.noise["rate"]
+    return " ".join([*words, *(["--rates", rate] if rate else []), "--retry-failed"])
 
 
 def pretraining_request(weights: dict[str, Any], plan: Plan, how: How) -> dict[str, Any]:
@@ -126,38 +139,3 @@ def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **o
     slots = hardware.slots(devices, per_gpu) if device == "cuda" else []
     count = (len(slots) or hardware.cores()) if workers == "auto" else int(workers)
     return How(workers=count, slots=slots, **options)
-
-
-def preflight(todo: list[Planned], store: Store) -> None:
-    """Find out before any training what would fail in every job; raises Usage.
-
-    A folder that cannot be written, parameters that a method refuses, weights that do not fit.
-    """
-    try:
-        store.root.mkdir(parents=True, exist_ok=True)
-        (store.root / ".writable").touch()
-    except OSError as error:
-        raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
-    changed = {digest([p.job.method, p.resolved["parameters"]]): p for p in todo if p.job.overrides}
-    for planned in changed.values():
-        import methods
-
-        try:
-            folders = tuple(Path(folder) for folder in planned.place["methods_path"])
-            methods.classes(folders)[planned.job.method].Parameters(**planned.resolved["parameters"])
-        except ValueError as error:
-            raise Usage(f"--set: {error}") from None
-    given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
-    for (path, backbone), planned in given.items():
-        if path:
-            check_weights(path, backbone, 1 if planned.job.scale["name"] == "demo" else 3)
-
-
-def check_weights(path: str, backbone: str, channels: int) -> None:
-    from methods.backbones import BACKBONES
-    from methods.weights import load_backbone
-
-    try:
-        load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)
-    except (ValueError, OSError) as error:
-        raise Usage(f"--weights: {error}") from None

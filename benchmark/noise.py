@@ -18,7 +18,7 @@ from benchmark.cli import show_decoding
 from benchmark.data_card import confusion
 from benchmark.datasets.base import DataError
 from benchmark.job import digest
-from benchmark.settings import Usage, dataset_options, one_of, parse_sets
+from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable
 from benchmark.store import Refused, Store
 from noise.asymmetric import asymmetric
 from noise.base import SEVEN, NoiseError, Training
@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> int:
     args = parser().parse_args(arguments)
     try:
         path = write(args)
-    except (Usage, DataError, NoiseError) as error:
-        print(f"benchmark.noise: {error}", file=sys.stderr)
+    except (Usage, DataError, NoiseError, OSError) as error:
+        print(f"benchmark.noise: {printable(str(error))}", file=sys.stderr)
         return 2
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
@@ -59,6 +59,10 @@ def write(args: argparse.Namespace) -> Path:
     """Write the list and the facts beside it; returns the list's path."""
     if not 0 <= args.rate <= 1:
         raise Usage(f"--rate {args.rate}: not in 0..1 (0.1 is 10 %)")
+    if args.seed < 0:
+        raise Usage(f"--seed {args.seed}: expected 0 or more")
+    if args.out and args.out.suffix == ".json":
+        raise Usage(f"--out {args.out}: the facts are written beside it as .json; name the list otherwise")
     data = opened(args)
     if args.from_confusion:
         kind, target = "asymmetric", targets(args.from_confusion, data, args.results)
@@ -98,7 +102,7 @@ def opened(args: argparse.Namespace) -> Data:
     path = paths.get(args.name)
     if dataset.needs_path and (path is None or not path.exists()):
         raise Usage(f"{args.name}: give --data {args.name}=PATH, the place where it lies")
-    options = dataset_options(dataset, parse_sets(args.set, [], known))
+    options = dataset_options(dataset, parse_sets(args.set, {}, known))
     return open_data(dataset, path, options, args.results / "data", show_decoding)
 
 

@@ -77,6 +77,7 @@ class Plan:
     cards: dict[str, dict[str, Any]]
     data: dict[str, cache.Data]
     cells: dict[tuple[str, str], list[Cell]]
+    noises: set[tuple[str, str]] = field(default_factory=set)  # (kind, data set) that go together
 
     def runs(self) -> list[Planned]:
         """Every run once, seeds outermost, in the order of the tables."""
@@ -94,6 +95,9 @@ def make(request: Request, progress: Any = None) -> Plan:
     plan = Plan(request, known, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+        if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
+            rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
+            raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
     return plan
 
 
@@ -140,7 +144,7 @@ def noise_kind(kind: str, request: Request) -> noise.Noise:
 
 
 def check_noise(kind: noise.Noise, data: cache.Data, request: Request) -> None:
-    """Find out before any training whether a list file fits the data; raises Usage."""
+    """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
     seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
     try:
@@ -163,8 +167,9 @@ def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, pa
     request, card = plan.request, plan.cards[row.method]
     made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
     found = noise_kind(kind, request)
-    if found.takes:
+    if not {"images", "votes"} & set(found.needs) and (kind, data.name) not in plan.noises:
         check_noise(found, data, request)
+        plan.noises.add((kind, data.name))
     if "votes" in found.needs and data.train.votes is None:
         if request.noise:
             raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
@@ -220,11 +225,19 @@ def runs(
         "noise_argument": kind.partition(":")[2],
         "fast": request.fast,
         "jobs_on_card": request.per_gpu,
-        "checkpoint_seconds": float(os.environ.get("FER_CHECKPOINT_SECONDS", 30)),
+        "checkpoint_seconds": checkpoint_seconds(),
     }
     facts = {"title": data.title, **data.card.get("facts", {})}
     resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
     return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
+
+
+def checkpoint_seconds() -> float:
+    text = os.environ.get("FER_CHECKPOINT_SECONDS", "30")
+    try:
+        return float(text)
+    except ValueError:
+        raise Usage(f"FER_CHECKPOINT_SECONDS: {text!r} is not a number of seconds") from None
 
 
 def training_images(data: cache.Data, scale_name: str, holdout: bool) -> int:

@@ -11,8 +11,7 @@ import numpy as np
 from benchmark import data_card, datasets
 from benchmark.cache import Data, open_data
 from benchmark.cli import show_decoding
-from benchmark.datasets.base import DataError
-from benchmark.settings import Usage, dataset_options, one_of, parse_sets
+from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable
 
 SHOWN = 12  # images of each class on the contact sheet
 SIDE = 72  # pixels of each
@@ -29,9 +28,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("reports/out"))
     args = parser.parse_args(arguments)
     try:
+        args.out.mkdir(parents=True, exist_ok=True)
         data = prepared(args)
-    except (Usage, DataError) as error:
-        print(f"benchmark.prepare: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"benchmark.prepare: {printable(str(error))}", file=sys.stderr)
         return 2
     found = data_card.card(data)
     text = data_card.page(found)
@@ -47,13 +47,16 @@ def main(arguments: list[str]) -> int:
 def prepared(args: argparse.Namespace) -> Data:
     """The decoded data set; raises Usage or DataError."""
     folders = tuple(folder.resolve() for folder in args.methods_path)
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise Usage(f"--methods-path: {missing[0]} is not a folder")
     known = datasets.classes(folders)
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     if dataset.needs_path and args.path is None:
         raise Usage(f"{args.name}: give the path where it lies")
     if args.path is not None and not args.path.exists():
         raise Usage(f"{args.name}: {args.path} does not exist")
-    sets = parse_sets(args.set, [], known)
+    sets = parse_sets(args.set, {}, known)
     for key in sets:
         if key.split(".")[0] != args.name:
             raise Usage(f"--set {key}: only options of {args.name} matter here")

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from benchmark import scale
-from benchmark.settings import Usage, one_of, set_path, spelled, typed
+from benchmark.settings import Usage, canonical, one_of, set_path, spelled, typed
 
 
 def resolve(
@@ -35,21 +35,35 @@ def resolve(
         if option == "backbone" or key == "backbone.name":
             name, option = "recipe", "backbone"
         if name in ("recipe", "backbone"):
+            option = canonical(option)
             old, new = set_path(recipe, key, option, text)
             if old != new:
                 overrides[f"recipe.{option}"] = spelled(new)
+    for name in ("epochs", "batch_size"):
+        if not 1 <= recipe[name] <= 100_000:
+            raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
     parameters, changed = method_parameters(card, method, mine, scale_name)
     overrides |= changed
     if scale_name == "demo":
         rules = {name: declared["scales"] for name, declared in card["parameters"].items()}
         paper = card["recipe"] if "recipe.like" in overrides else published
-        parameters = {n: scale.translate(v, rules[n], paper, recipe, images) for n, v in parameters.items()}
-    if recipe["epochs"] < 1 or recipe["batch_size"] < 1:
-        raise Usage(f"--set recipe: epochs {recipe['epochs']} and batch_size {recipe['batch_size']} must be at least 1")
+        parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
     notes = scale.notes(scale_name)
     if scale_name == "demo":
-        notes += [f"{card['title']}: {name} {value} ({reason})" for name, (value, reason) in card["demo"].items()]
+        kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
+        notes += [f"{card['title']}: {name} {value} ({reason})" for name, (value, reason) in kept.items()]
     return {"recipe": recipe, "parameters": parameters, "scale_notes": notes, "method_title": card["title"]}, overrides
+
+
+def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:
+    """A parameter at demo scale; raises Usage for a momentum or an epoch that is none."""
+    try:
+        found = scale.translate(value, rule, published, recipe, images)
+    except OverflowError:
+        found = 0j
+    if isinstance(found, complex):
+        raise Usage(f"--set {method}.{name}={value}: out of range for a parameter that is given {rule}")
+    return found
 
 
 def method_parameters(

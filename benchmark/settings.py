@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 
 class Usage(ValueError):
     """Wrong arguments or unusable input; the message is the one line that is printed before anything is trained."""
+
+
+def printable(text: str) -> str:
+    """Names of others may hold control characters; a terminal must not see them."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:1000]
 
 
 def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:
@@ -21,8 +27,11 @@ def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:
     raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.")
 
 
-def parse_sets(texts: list[str], methods: Iterable[str], datasets: Iterable[str]) -> dict[str, str]:
-    """['lanet.confidence=0.8', ...] as {'lanet.confidence': '0.8'}; the part before the dot is checked here."""
+def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, Any]) -> dict[str, str]:
+    """['lanet.confidence=0.8', ...] as {'lanet.confidence': '0.8'}; names are checked here, used or not.
+
+    methods: {name: card}. datasets: {name: class}.
+    """
     found = {}
     for text in texts:
         matched = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
@@ -35,6 +44,11 @@ def parse_sets(texts: list[str], methods: Iterable[str], datasets: Iterable[str]
             name,
             {*methods, *datasets, "recipe", "backbone"},
         )
+        if name in methods:
+            one_of(f"--set {text}", f"parameter of {name}", option, [*methods[name]["parameters"], "backbone"])
+        elif name in datasets:
+            known = [field.name for field in dataclasses.fields(datasets[name].Options)]
+            one_of(f"--set {text}", f"option of {name}", option, known)
         found[f"{name}.{option}"] = value
     return found
 
@@ -49,20 +63,27 @@ def typed(key: str, text: Any, like: Any) -> Any:
         if isinstance(like, int):
             return int(text)
         if isinstance(like, float):
-            value = float(text)
-            if value != value or value in (float("inf"), float("-inf")):
-                raise ValueError
-            return value
+            return numbers(text)[0]
         if like is None:
-            return None if text.lower() == "none" else float(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
+            if "," in text:
+                return numbers(text)
+            return None if text.lower() == "none" else numbers(text)[0] if re.fullmatch(r"[-+0-9.eE]+", text) else text
         if isinstance(like, list | tuple):
-            return [float(part) for part in text.split(",")]
+            return numbers(text)
     except (ValueError, KeyError):
         kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(
             type(like).__name__, "numbers"
         )
         raise Usage(f"--set {key}={text}: expected {kind} (default {like})") from None
     return text
+
+
+def numbers(text: str) -> list[float]:
+    """Finite numbers between commas; raises ValueError."""
+    found = [float(part) for part in text.split(",")]
+    if not all(math.isfinite(value) for value in found):
+        raise ValueError("not finite")
+    return found
 
 
 def spelled(value: Any) -> str:
@@ -89,17 +110,24 @@ def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
         raise Usage(f"--set {dataset.name}: {error}") from None
 
 
+def canonical(option: str) -> str:
+    """The one name of a recipe field that has a short one: 'lr' is 'optimiser.lr'."""
+    return f"optimiser.{option}" if option in ("lr", "head_lr", "weight_decay") else option
+
+
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
-    option = {"lr": "optimiser.lr", "head_lr": "optimiser.head_lr", "weight_decay": "optimiser.weight_decay"}.get(
-        option, option
-    )
     *parents, leaf = option.split(".")
     part = tree
     for name in parents:
         one_of(f"--set {key}={text}", "part of a recipe", name, [k for k, v in part.items() if isinstance(v, dict)])
         part = part[name]
-    one_of(f"--set {key}={text}", "recipe field", leaf, [k for k, v in part.items() if not isinstance(v, dict)])
+    one_of(
+        f"--set {key}={text}",
+        "recipe field",
+        leaf,
+        [k for k, v in part.items() if not isinstance(v, dict) and k != "kind"],
+    )
     old = part[leaf]
     part[leaf] = typed(key, text, old)
     return old, part[leaf]

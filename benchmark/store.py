@@ -21,8 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.job import digest
+from benchmark.job import Job, digest
 
+# Numbers that every record holds, and the largest that can be.
+MEASURED: dict[str, float] = {
+    **{f"metrics.{rule}": 1.0 for rule in ("last", "best", "last5")},
+    "noise.realised": 1.0,
+    "times.total": 1e9,
+    "peak_memory": 1e15,
+}
 SCHEMA = 1
 
 
@@ -233,3 +240,21 @@ def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
     if status != "ok" or record.get("schema") != SCHEMA:
         raise Refused(f"{path}: schema {record.get('schema')!r}, status {status!r}; expected {SCHEMA} and 'ok'")
     return record
+
+
+def incomplete(record: dict[str, Any]) -> str | None:
+    """What somebody else's record lacks that planning and drawing count on; None where it is whole."""
+    try:
+        job = Job(**record["spec"])
+        if not (isinstance(job.method, str) and type(job.seed) is int and isinstance(job.data["name"], str)):
+            return "field 'spec' is not that of a job"
+        job.noise["kind"].partition(":")
+    except (TypeError, KeyError, AttributeError) as error:
+        return f"field 'spec' is not that of a job ({error})"
+    for where, most in MEASURED.items():
+        value: Any = record
+        for name in where.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if type(value) not in (int, float) or not 0 <= value <= most:
+            return f"field '{where}' is {value!r:.40}, expected a number from 0 to {most:g}"
+    return None

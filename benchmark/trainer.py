@@ -127,8 +127,11 @@ def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> T
 def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
     """The method on its backbone, with start weights and the given labels."""
     cls = methods.classes(tuple(Path(folder) for folder in place.methods_path))[job.method]
+    if cls.version != job.method_version:
+        raise ValueError(f"{job.method}: its file was changed to version {cls.version} since this job was planned")
     if cls.needs_landmarks and data.landmarks is None:
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
+    methods.code(cls)  # of the file as it is imported
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
     recipe = cls.adapt(methods.rebuild(resolved["recipe"]), parameters, noisy)
@@ -148,9 +151,13 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     backbone.precision = PRECISION[job.precision]
     backbone.map_side = -(-side // backbone.strides[3])
     if place.weights:
-        resolved["weights"]["loaded"] = asdict(load_backbone(backbone, place.weights))
+        loaded = load_backbone(backbone, place.weights)
+        if job.weights.startswith("sha256:") and job.weights != f"sha256:{loaded.sha256}":
+            raise ValueError(f"{place.weights}: the file was changed since this job was planned; run the command again")
+        resolved["weights"]["loaded"] = asdict(loaded)
     method = cls(parameters)
     method.build(backbone, run.classes)
+    method.check(run)
     method.to(place.device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(place.device), run)
     return method.to(place.device), recipe, run

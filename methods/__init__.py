@@ -20,7 +20,13 @@ NOT_METHODS = {"__init__", "base", "backbones", "weights"}
 def files(folders: Iterable[Path] = ()) -> list[Path]:
     """The files that may hold methods: this folder's own, then those of `folders`, in a fixed order."""
     own = [path for path in sorted(Path(__file__).parent.glob("*.py")) if path.stem not in NOT_METHODS]
-    return own + [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py"))]
+    theirs = [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py"))]
+    return own + [path for path in theirs if path.is_file()]
+
+
+def packages() -> list[metadata.EntryPoint]:
+    """The installed packages that declare methods."""
+    return sorted(metadata.entry_points(group="fer_methods"), key=lambda entry: (entry.name, entry.value))
 
 
 @lru_cache
@@ -29,7 +35,7 @@ def classes(folders: tuple[Path, ...] = ()) -> "dict[str, type[Method]]":
     from methods.base import Method
 
     modules = [load(path) for path in files(folders)]
-    modules += [entry.load() for entry in metadata.entry_points(group="fer_methods")]
+    modules += [entry.load() for entry in packages()]
     found: dict[str, type[Method]] = {}
     for module in modules:
         here = [module] if inspect.isclass(module) else vars(module).values()
@@ -50,22 +56,29 @@ def load(path: Path) -> Any:
     """The module in a file; files of this folder are modules of the package, others are loaded under their own name."""
     if path.parent == Path(__file__).parent:
         return import_module(f"methods.{path.stem}")
-    name = f"own_{path.stem}"
+    name = f"own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec and spec.loader  # a file that ends in .py has both
         sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(sys.modules[name])
-        except Exception:
+        except BaseException as error:
             del sys.modules[name]
-            raise
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise ValueError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     return sys.modules[name]
 
 
 def code(method: "type[Method]") -> str:
     """A hash of what a method's file says, and of the files beside it that carry its name (lanet_losses.py)."""
-    file = Path(inspect.getfile(method))
+    return contents(Path(inspect.getfile(method)))
+
+
+@lru_cache
+def contents(file: Path) -> str:
+    """Read once a process, so that a file changed later is not taken for the one that was imported."""
     text = hashlib.sha256()
     for path in [file, *sorted(file.parent.glob(f"{file.stem}_*.py"))]:
         text.update(path.read_bytes())

@@ -6,7 +6,7 @@ and how it predicts. What it publishes as numbers (epochs, rates, augmentation) 
 """
 
 from dataclasses import dataclass, field
-from math import cos, pi
+from math import cos, inf, pi
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +14,32 @@ from torch import Tensor, nn
 
 from methods.backbones import Backbone
 
+RESIZE = ("bilinear", "bicubic")
+SECOND_VIEWS = (None, "shared", "independent", "fresh")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def within(name: str, value: Any, low: float, high: float = inf) -> None:
+    """Raise ValueError where a setting is no number from `low` to `high`, both included."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        expected = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
+        raise ValueError(f"{name}: {value!r}, expected {expected}")
+
+
+def range_of(name: str, value: Any, low: float, high: float) -> None:
+    """Raise ValueError where a setting is no pair of numbers in ascending order."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"{name}: {value!r}, expected two numbers, from and to")
+    for part in value:
+        within(name, part, low, high)
+    within(name, value[1], value[0], high)
+
+
+def check_optimiser(settings: "Adam | SGD") -> None:
+    within("lr", settings.lr, 0)
+    within("weight_decay", settings.weight_decay, 0)
+    if settings.head_lr is not None:
+        within("head_lr", settings.head_lr, 0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +49,9 @@ class Adam:
     lr: float
     weight_decay: float = 0.0
     head_lr: float | None = None
+
+    def __post_init__(self) -> None:
+        check_optimiser(self)
 
 
 @dataclass(frozen=True)
@@ -35,12 +63,19 @@ class SGD:
     weight_decay: float = 0.0
     head_lr: float | None = None
 
+    def __post_init__(self) -> None:
+        check_optimiser(self)
+        within("momentum", self.momentum, 0, 1)
+
 
 @dataclass(frozen=True)
 class Exponential:
     """Multiply the rate by `factor` after every epoch."""
 
     factor: float = 0.9
+
+    def __post_init__(self) -> None:
+        within("factor", self.factor, 0, 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         return self.factor ** (step // steps_per_epoch)
@@ -60,6 +95,10 @@ class OneCycle:
 
     warm: float = 0.25
     start: float = 0.04
+
+    def __post_init__(self) -> None:
+        within("warm", self.warm, 0, 0.99)
+        within("start", self.start, 0, 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         done = step / (steps_per_epoch * epochs)
@@ -93,6 +132,21 @@ class Augment:
     std: tuple[float, float, float] = IMAGENET_STD
     second_view: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("flip", "pixel_noise", "jitter", "erase"):
+            within(name, getattr(self, name), 0, 1)
+        range_of("erase_area", self.erase_area, 1e-6, 1)
+        if self.crop is not None:
+            range_of("crop", self.crop, 0.01, 1)
+        for name, low in (("mean", -100), ("std", 1e-6)):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f"{name}: {getattr(self, name)!r}, expected three numbers")
+            for value in getattr(self, name):
+                within(name, value, low, 100)
+        for name, known in (("resize", RESIZE), ("second_view", SECOND_VIEWS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(map(str, known))}")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -108,6 +162,10 @@ class Recipe:
     augment: Augment
     drop_last: bool = False
     backbone: str = "resnet18"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            within(name, getattr(self, name), 1, 100_000)
 
 
 @dataclass(frozen=True)
@@ -190,6 +248,9 @@ class Method(nn.Module):
     def build(self, backbone: Backbone, classes: int) -> None:
         """Put the heads on a backbone that already holds its start weights."""
         raise NotImplementedError
+
+    def check(self, run: Run) -> None:
+        """Raise ValueError for a run that cannot be; asked after `build`, before anything is trained."""
 
     def begin(self, labels: Tensor, run: Run) -> None:
         """Remember the training set: `labels` [n] int64 are the given, possibly wrong, labels. Called once."""

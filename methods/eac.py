@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe
+from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe, within
 
 # What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
 VGGFACE2_MEAN = (131.0912 / 255, 103.8827 / 255, 91.4953 / 255)  # of red, green, blue
@@ -57,6 +57,7 @@ class EAC(Method):
             for name, values in known.items():
                 if getattr(self, name) not in values:
                     raise ValueError(f"eac.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
+            within("eac.lam", self.lam, 0)
 
     @classmethod
     def adapt(cls, recipe: Recipe, parameters: Any, noisy: bool) -> Recipe:

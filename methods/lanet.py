@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Adam, Augment, Batch, LinearToZero, Method, Recipe, Run, scaled
+from methods.base import Adam, Augment, Batch, LinearToZero, Method, Recipe, Run, scaled, within
 from methods.lanet_losses import contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet_order import progressive_order, side_by_side
 from methods.lanet_parts import (
@@ -86,6 +86,13 @@ class LANet(Method):
         emulate_processes: int = 1  # 2: pairs and gradients as in two processes of half the batch
 
         def __post_init__(self) -> None:
+            for name in ("confidence", "label_momentum", "key_momentum"):
+                within(f"lanet.{name}", getattr(self, name), 0, 1)
+            for name in ("landmark_weight", "distribution_weight", "contrastive_weight"):
+                within(f"lanet.{name}", getattr(self, name), 0)
+            within("lanet.temperature", self.temperature, 1e-3)
+            within("lanet.neighbours", self.neighbours, 1)
+            within("lanet.queue", self.queue, 1, 10_000_000)
             for name, known in (("sampler", ("balanced", "uniform")), ("sampler_seed", ("epoch", "job"))):
                 if getattr(self, name) not in known:
                     raise ValueError(f"lanet.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Adam, Batch, Exponential, Method, Recipe, Run, scaled
+from methods.base import Adam, Batch, Exponential, Method, Recipe, Run, scaled, within
 from methods.scn import BASIC, relabel
 
 FEATURES = 64  # width of mu and log sigma^2
@@ -102,8 +102,11 @@ class RUL(Method):
             for name, known in (("pairs", ("any", "different_class")), ("relabel", ("none", "scn"))):
                 if getattr(self, name) not in known:
                     raise ValueError(f"rul.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
-            if not 0 <= self.dropout < 1:
-                raise ValueError(f"rul.dropout: {self.dropout} is not in 0 .. 1 (1 excluded)")
+            within("rul.dropout", self.dropout, 0, 0.99)
+            within("rul.relabel_epoch", self.relabel_epoch, 0)
+            within("rul.margin_2", self.margin_2, -1, 1)
+            if self.clamp is not None:
+                within("rul.clamp", self.clamp, 0)
 
     def build(self, backbone: Backbone, classes: int) -> None:
         inputs = backbone.width * backbone.map_side**2

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe, Run, scaled
+from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe, Run, scaled, within
 
 BASIC = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)  # the data pipeline of SCN and RUL
 
@@ -78,8 +78,11 @@ class SCN(Method):
             if self.relabel_group not in ("all", "low"):
                 raise ValueError(f"scn.relabel_group: {self.relabel_group!r} is neither all nor low")
             for name, value in (("beta", self.beta), ("gamma", self.gamma)):
-                if value is not None and not 0 <= value <= 1:
-                    raise ValueError(f"scn.{name}: {value} is not in 0 .. 1")
+                if value is not None:
+                    within(f"scn.{name}", value, 0, 1)
+            for name in ("margin_1", "margin_2"):
+                within(f"scn.{name}", getattr(self, name), -1, 1)
+            within("scn.relabel_epoch", self.relabel_epoch, 0)
 
     def build(self, backbone: Backbone, classes: int) -> None:
         self.backbone = backbone

@@ -156,10 +156,17 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
             f"{name}: made for images of {stem.shape[1]} channels, the backbone takes {channels}; "
             f"use weights trained on {channels} channel(s), or --weights landmarks"
         )
+    odd = [key for key in state if key in entries and not plain(entries[key])]
+    if odd:
+        raise ValueError(
+            f"{name}: {odd[0]} is no plain array of numbers; save the file again with torch.save(state_dict)"
+        )
     missing = [key for key in state if key not in entries and not key.endswith("num_batches_tracked")]
     misshaped = [key for key in state if key in entries and entries[key].shape != state[key].shape]
     surplus = [key for key in entries if key not in state and re.match(r"(conv1|bn1|layer\d)\.", key)]
-    broken = [key for key in state if key in entries and not torch.isfinite(entries[key]).all()]
+    fitting = [key for key in state if key in entries and key not in misshaped]
+    broken = [key for key in fitting if not torch.isfinite(entries[key]).all()]
+    negative = [key for key in fitting if key.endswith("running_var") and (entries[key] < 0).any()]
     complaints = [
         f"{len(keys)} {what} (first: {', '.join(keys[:3])})"
         for keys, what in (
@@ -167,6 +174,7 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
             (misshaped, "of another shape"),
             (surplus, "of a deeper network"),
             (broken, "not finite"),
+            (negative, "negative"),
         )
         if keys
     ]
@@ -175,6 +183,12 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
             f"{name}: does not fill the backbone's {len(state)} entries: {'; '.join(complaints)}; "
             "choose the backbone that the file was made for (--set recipe.backbone=...) or another file"
         )
+
+
+def plain(tensor: Tensor) -> bool:
+    """A dense array of real numbers in memory."""
+    numbers = tensor.is_floating_point() or tensor.dtype in (torch.int64, torch.int32)
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and numbers and not tensor.is_quantized
 
 
 def file_hash(path: Path) -> str:

@@ -54,7 +54,7 @@ def _modules(folders: Iterable[str | Path]) -> Iterator[ModuleType]:
     for folder in folders:
         for path in sorted(Path(folder).glob("*.py")):
             # The folder may also hold methods and data sets; those need not be imported to list noises.
-            if "Noise" in path.read_text(encoding="utf-8"):
+            if path.is_file() and "Noise" in path.read_text(encoding="utf-8", errors="replace"):
                 yield _load(path.resolve())
 
 
@@ -66,7 +66,9 @@ def _load(path: Path) -> ModuleType:
         sys.modules[name] = module = module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except BaseException as error:  # sys.exit at import, too
             del sys.modules[name]
+            if isinstance(error, KeyboardInterrupt):
+                raise
             raise NoiseError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
     return sys.modules[name]

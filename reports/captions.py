@@ -43,6 +43,7 @@ def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
         *realised_text(cells),
         *hardware_text(records),
         *code_text(records),
+        *weights_text(records),
     ]
 
 
@@ -132,6 +133,20 @@ def code_text(records: list[dict[str, Any]]) -> list[str]:
         return []
     words = [f"{method} {str(code)[:8]} ({many} runs)" for (method, code), many in states.items() if method in mixed]
     return [f"Different states of a method's file at equal version: {', '.join(words)}."]
+
+
+def weights_text(records: list[dict[str, Any]]) -> list[str]:
+    """Named only where weights made here by one recipe were made more than once, with other numbers."""
+    files: dict[str, Counter] = {}
+    for record in records:
+        loaded = record["resolved"].get("weights", {}).get("loaded")
+        if loaded:
+            files.setdefault(record["spec"]["weights"], Counter())[str(loaded.get("sha256"))] += 1
+    return [
+        f"Different files of start weights {name[:20]}: {', '.join(f'{sha[:8]} ({n} runs)' for sha, n in found.items())}."
+        for name, found in files.items()
+        if len(found) > 1
+    ]
 
 
 def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:

@@ -76,7 +76,11 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
     votes = np.zeros((len(names), len(classes)), np.float32)
     if not any(row["image"] in at for row in rows):
         return votes
+    seen: set[str] = set()
     for line, row in enumerate(rows, 2):
+        if row["image"] in seen:
+            raise ReportError(f"{path}, line {line}: '{row['image']}' stands twice; keep one row for each image")
+        seen.add(row["image"])
         if row["image"] not in at:
             raise ReportError(f"{path}, line {line}: '{row['image']}' is no training image of this data set")
         try:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmark.exchange import import_records
-from benchmark.job import PROTOCOL, digest
+from benchmark.job import Job, digest
 from benchmark.store import SCHEMA, Store, content_hash
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,20 @@ ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}
 
 def sound(seed: int = 0, arrays: bytes | None = None, **more) -> tuple[str, bytes, bytes]:
     """(id, json, npz) of a record that is what it says."""
-    spec = {"protocol": PROTOCOL, "method": "baseline", "seed": seed}
+    data, noise = {"name": "faces", "fingerprint": "f" * 20, "landmarks": None}, {"kind": "none", "rate": None}
+    job = Job("baseline", 1, data, noise, seed, "fp32", "comparison", {"name": "demo", "version": 1}, "random")
+    measured = {
+        "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
+        "noise": {"realised": 0.0},
+        "times": {"total": 1.0},
+        "peak_memory": 1,
+    }
+    spec = job.spec
+    more = (
+        {key: value | more.pop(key, {}) for key, value in measured.items() if isinstance(value, dict)}
+        | {"peak_memory": 1}
+        | more
+    )
     if arrays is None:
         content = io.BytesIO()
         np.savez_compressed(content, **ARRAYS)
@@ -125,7 +138,7 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path)
     source = archive(tmp_path / "t.zip", {f"\x1b]0;evil\x07<b>\r\n\u202e/{job[:2]}/{job}.json": b"{"})
     command = [sys.executable, str(ROOT / "run_all.py"), "--import", str(source), "--results", str(tmp_path / "ours")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert "1 refused" in done.stdout and done.returncode == 0, done.stderr
+    assert "1 refused" in done.stdout and done.returncode == 2, done.stderr
     assert not {"\x1b", "\x07", "\r", "\u202e"} & set(done.stdout + done.stderr)
     assert len(done.stdout.splitlines()) == 2
 
@@ -137,4 +150,18 @@ def test_what_is_here_is_never_replaced_by_an_import(tmp_path: Path) -> None:
     _, other, _ = sound(metrics={"last": 0.99})
     source = archive(tmp_path / "two.zip", {f"{job[:2]}/{job}.json": other, f"{job[:2]}/{job}.npz": arrays})
     assert "imported 0 records, 1 were here already" in import_records(source, tmp_path / "ours")
-    assert Store(tmp_path / "ours").read(job)["metrics"] == {"last": 0.5}
+    assert Store(tmp_path / "ours").read(job)["metrics"]["last"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"times": {"total": "long"}}, "field 'times.total' is 'long', expected a number"),
+        ({"metrics": {"last": 5}}, "field 'metrics.last' is 5, expected a number from 0 to 1"),
+        ({"peak_memory": None}, "field 'peak_memory' is None"),
+    ],
+)
+def test_a_record_that_drawing_could_not_use_is_refused(tmp_path: Path, more: dict, complaint: str) -> None:
+    job, text, arrays = sound(**more)
+    source = archive(tmp_path / "theirs.zip", {f"{job[:2]}/{job}.json": text, f"{job[:2]}/{job}.npz": arrays})
+    assert complaint in import_records(source, tmp_path / "ours")

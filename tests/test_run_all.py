@@ -160,7 +160,7 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--rates", "10"], "0.1 is 10 %"),
         (["--table", "1", "--set", "lanet.confidense=0.8"], "did you mean 'confidence'"),
         (["--table", "1", "--set", "lanet=0.8"], "expected NAME.option=value"),
-        (["--table", "1", "--set", "scn.beta=3", "--seeds", "99"], "scn.beta: 3.0 is not in 0 .. 1"),
+        (["--table", "1", "--set", "scn.beta=3", "--seeds", "99"], "scn.beta: 3.0, expected 0 to 1"),
         (["--table", "1", "--set", "faces.colour=1"], "option of faces"),
         (["--table", "1", "--noise", "symetric"], "symmetric"),
         (["--table", "1", "--noise", "file:/nowhere"], "/nowhere"),
@@ -168,6 +168,28 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--shard", "3/3"], "I from 0 to N-1"),
         (["--table", "1", "--devices", "gpu"], "expected cpu, cuda"),
         (["--table", "1", "--workers", "0"], "--workers"),
+        (["--table", "1", "--workers", "\u00b2"], "--workers"),
+        (["--table", "1", "--limit", "inf"], "--limit"),
+        (["--table", "1", "--per-gpu", "0"], "--per-gpu"),
+        (["--table", "1", "--preset", "as_published"], "add --scale paper"),
+        (["--table", "matched", "--methods", "baseline"], "has rows of"),
+        (["--table", "1", "--out", "/dev/null/x"], "--out"),
+        (["--table", "2", "--study", "/nowhere.csv"], "/nowhere.csv"),
+        (["--table", "1", "--methods", "scn", "--set", "lanet.foo=1"], "parameter of lanet"),
+        (["--table", "1", "--set", "ferplus.foo=1"], "option of ferplus"),
+        (["--table", "1", "--set", "recipe.backbone=resnet99"], "did you mean 'resnet50'?"),
+        (["--table", "1", "--set", "recipe.schedule.kind=Foo"], "no recipe field 'kind'"),
+        (["--table", "1", "--set", "recipe.augment.flip=-1"], "flip: -1.0, expected 0 to 1"),
+        (["--table", "1", "--set", "recipe.augment.mean=nan,0,0"], "expected numbers"),
+        (["--table", "1", "--set", "recipe.augment.crop=abc"], "crop: 'abc', expected two numbers"),
+        (["--table", "1", "--set", "recipe.schedule.warm=2"], "warm: 2.0, expected 0 to 0.99"),
+        (["--table", "1", "--set", "recipe.augment.second_view=fresh"], "eac sets this itself"),
+        (["--table", "1", "--set", "recipe.lr=-1"], "lr: -1.0, expected 0 or more"),
+        (["--table", "1", "--set", "recipe.epochs=99999999999999999999"], "expected 1 to 100,000"),
+        (["--table", "1", "--set", "lanet.label_momentum=-1"], "out of range"),
+        (["--table", "1", "--set", "lanet.temperature=0"], "lanet.temperature: 0.0, expected 0.001 or more"),
+        (["--table", "1", "--set", "lanet.neighbours=100"], "need batches of at least 101 images"),
+        (["--table", "1", "--set", "rul.clamp=foo"], "rul.clamp: 'foo', expected 0 or more"),
         (["--plan"], "nothing to show"),
         (["--reproduce", "ab"], "no record"),
         (["--import", "/nowhere"], "/nowhere"),
@@ -226,7 +248,47 @@ def test_a_method_of_ones_own_fails_alone_and_is_named(shared: Path, tmp_path: P
     arguments += ["--results", str(shared), "--methods-path", str(own), "--out", str(tmp_path)]
     done = run_all(*arguments)
     assert done.returncode == 1
-    assert "a fault of its own" in done.stderr and "--reproduce" in done.stderr
+    assert "a fault of its own" in done.stderr
+    assert "--datasets faces --methods broken --seeds 0 --rates 0.1 --retry-failed" in done.stderr
     assert "Baseline" in (tmp_path / "table1.md").read_text()
     failure = next(iter((shared / "failures").glob("*.json")))
     assert json.loads(failure.read_text())["class"] == "error"
+
+
+def test_one_s_own_files_that_cannot_be_used_are_named(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    broken = {
+        "exits.py": "import sys\nsys.exit(0)\n",
+        "syntax.py": "def (\n",
+        "latin.py": "# -*- coding: ascii -*-\nx = '\u00e9'\n",
+        "taken.py": "from methods.baseline import Baseline\n\n\nclass Mine(Baseline):\n    name = 'scn'\n",
+        "faces2.py": "from benchmark.datasets.faces import Faces\n\n\nclass Mine(Faces):\n    name = 'faces'  # DataSet\n",
+    }
+    for name, text in broken.items():
+        folder = tmp_path / name.removesuffix(".py")
+        folder.mkdir()
+        (folder / name).write_text(text, encoding="latin-1")
+        (folder / "beside.py").mkdir()
+        status = main(["--table", "1", *SMALL, "--results", str(shared), "--methods-path", str(folder)])
+        said = capsys.readouterr().err
+        assert status == 2 and name in said and len(said.strip().splitlines()) == 1, (name, said)
+
+
+def test_a_short_name_of_a_recipe_field_is_the_long_one(shared: Path) -> None:
+    plans = [
+        run_all(
+            "--table",
+            "1",
+            "--plan",
+            "--methods",
+            "baseline",
+            "--set",
+            f"{name}=0.001",
+            "--results",
+            str(shared),
+            *SMALL,
+        )
+        for name in ("recipe.lr", "recipe.optimiser.lr")
+    ]
+    assert plans[0].returncode == 0 and plans[0].stdout == plans[1].stdout, plans[0].stderr

@@ -20,11 +20,13 @@ def classes(folders: tuple[Path, ...] = ()) -> dict[str, type]:
         load(path)
         for folder in folders
         for path in sorted(folder.resolve().glob("*.py"))
-        if "DataSet" in path.read_text()
+        if path.is_file() and "DataSet" in path.read_text(errors="replace")
     ]
-    return {
-        value.name: value
-        for module in modules
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, DataSet) and "name" in vars(value)
-    }
+    found: dict[str, type] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if not (inspect.isclass(value) and issubclass(value, DataSet) and "name" in vars(value)):
+                continue
+            if found.setdefault(value.name, value) is not value:
+                raise ValueError(f"{inspect.getfile(value)}: the data set name {value.name!r} is taken; rename one")
+    return found

@@ -68,8 +68,11 @@ class Folder:
         return found
 
     def open(self, name: str) -> BinaryIO:
+        path = self.path / safe_name(name, self.where)
         try:
-            return (self.path / safe_name(name, self.where)).open("rb")
+            if path.exists() and not path.is_file():
+                raise OSError(0, "not a plain file")
+            return path.open("rb")
         except OSError as error:
             raise DataError(f"{self.where}/{name}: cannot be read ({error.strerror})") from None
 
@@ -173,7 +176,10 @@ def folder_stamp(path: Path) -> tuple[str, int, int]:
     size, time, folders = 0, 0, [path]
     while folders:
         for entry in os.scandir(folders.pop()):
-            seen = entry.stat()
+            try:
+                seen = entry.stat()
+            except OSError as error:
+                raise DataError(f"{entry.path}: {error.strerror} (a broken link?); remove it") from None
             size, time = size + seen.st_size, time + seen.st_mtime_ns + 1
             if entry.is_dir(follow_symlinks=False):
                 folders.append(Path(entry.path))

@@ -9,6 +9,7 @@ import numpy as np
 from benchmark.datasets.base import DataError
 from benchmark.datasets.files import Archive, few
 
+LARGEST = 2.0  # fraction of the image beyond which a point belongs to no face in it
 FRAME = 224  # side in pixels of the frame that the published tensors use
 
 
@@ -43,6 +44,12 @@ def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     bad |= (held["status"] != 0) if "status" in held else False
     bad |= ~(held["confidence"] > 0) if "confidence" in held else False
     points[bad] = np.nan
+    largest = float(np.nanmax(np.abs(points), initial=0))
+    if largest > LARGEST:
+        raise DataError(
+            f"{where}: points up to {largest:.0f} images away, expected fractions of the image, 0 to 1; add an array "
+            "'frame' (the side of the image in the unit of xy)"
+        )
     points = np.concatenate([points, np.full((1, *points.shape[1:]), np.nan)]).astype(np.float32)
     return points[[rows.get(name, -1) for name in names]]
 
@@ -85,7 +92,7 @@ def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
             f"{where}: found {found}, expected a float tensor [{rows}, 19, 2]: one row for each line of the list"
         )
     points = points.float().numpy() / np.float32(FRAME)
-    if np.nanmax(np.abs(points), initial=0) > 2:
+    if np.nanmax(np.abs(points), initial=0) > LARGEST:
         raise DataError(
             f"{where}: points up to {np.nanmax(np.abs(points)) * FRAME:.0f}, expected pixels from 0 to {FRAME}"
         )

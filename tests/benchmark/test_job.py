@@ -116,7 +116,7 @@ def test_settings_of_other_methods_are_passed_over() -> None:
         ({"lanet.confidence": "nan"}, "expected a number"),
         ({"lanet.queue": "1.5"}, "expected a whole number"),
         ({"recipe.epoch": "3"}, "did you mean 'epochs'"),
-        ({"recipe.epochs": "0"}, "at least 1"),
+        ({"recipe.epochs": "0"}, "expected 1 to 100,000"),
         ({"recipe.like": "lanett"}, "did you mean 'lanet'"),
     ],
 )

@@ -17,7 +17,9 @@ ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}
 
 
 def record(accuracy: float = 0.5) -> dict:
-    return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": {"last": accuracy}}
+    metrics = {"last": accuracy, "best": accuracy, "last5": accuracy}
+    measured = {"metrics": metrics, "noise": {"realised": 0.1}, "times": {"total": 1.0}, "peak_memory": 1}
+    return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec} | measured
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -25,7 +27,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert store.read(JOB.id) is None and not store.done(JOB.id)
     store.write(record(), ARRAYS)
     assert store.done(JOB.id)
-    assert store.read(JOB.id)["metrics"] == {"last": 0.5}
+    assert store.read(JOB.id)["metrics"]["last"] == 0.5
     with np.load(store.path(JOB.id).with_suffix(".npz")) as arrays:
         assert np.array_equal(arrays["predictions"], ARRAYS["predictions"])
 
