@@ -349,6 +349,7 @@ def test_landmarks_are_matched_by_name_and_doubtful_ones_are_not_used(folder: Pa
         ({"xy": np.zeros((2, 67, 2))}, r"array 'xy' is float64 of shape \(2, 67, 2\)"),
         ({"xy": np.zeros((3, 68, 2))}, r"array 'xy' is float64 of shape \(3, 68, 2\)"),
         ({"status": np.zeros(5)}, "array 'status'"),
+        ({"xy": np.full((2, 68, 2), 50.0)}, "points up to 50 images away, expected fractions of the image"),
     ],
 )
 def test_bad_landmark_files_are_refused(folder: Path, change: dict, message: str):

@@ -158,6 +158,24 @@ def test_values_that_are_no_numbers_are_refused(trained):
         load_backbone(network(), trained | {"bn1.bias": torch.full((64,), torch.nan)})
 
 
+@pytest.mark.parametrize("odd", ["sparse", "meta", "complex", "expanded"])
+def test_entries_that_are_no_plain_arrays_of_numbers_are_refused(trained, odd):
+    weight = trained["conv1.weight"]
+    entry = {
+        "sparse": lambda: weight.to_sparse(),
+        "meta": lambda: weight.to("meta"),
+        "complex": lambda: weight.to(torch.complex64),
+        "expanded": lambda: torch.zeros(1).expand(10**6, 10**6),
+    }[odd]()
+    with pytest.raises(ValueError, match=r"no plain array|of another shape \(first: conv1"):
+        load_backbone(network(), {**trained, "conv1.weight": entry})
+
+
+def test_a_negative_variance_is_refused(trained):
+    with pytest.raises(ValueError, match="1 negative"):
+        load_backbone(network(), {**trained, "bn1.running_var": -trained["bn1.running_var"]})
+
+
 def test_colour_weights_do_not_fit_a_grey_backbone(trained):
     with pytest.raises(ValueError, match="made for images of 3 channels, the backbone takes 1"):
         load_backbone(network(channels=1), trained)
