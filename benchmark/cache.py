@@ -92,8 +92,9 @@ def open_data(
 
 def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
     """The path itself, or where its archives were unpacked if the data set's reader cannot read it as it is."""
-    packed = archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))
-    if fits(dataset, path, options) or not packed:
+    if fits(dataset, path, options):
+        return path
+    if not (archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))):
         return path
     folder = archives.unpacked(dataset.name, path, root)
     for place in (folder, *folder.iterdir()):

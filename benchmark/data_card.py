@@ -31,6 +31,8 @@ def card(data: Data) -> dict[str, Any]:
 
 def published(data: Data) -> dict[str, dict[str, int]]:
     """{split: {class: published images}}, empty for data sets without published counts."""
+    if data.card["options"].get("rule", "majority") != "majority":
+        return {}
     with open(PUBLISHED, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == data.name and row["class"] in data.classes]
     columns = {"train": ["train", "valid"], "test": ["test"]}

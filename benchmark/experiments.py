@@ -27,7 +27,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Experiment:
-    """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None."""
+    """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
+    like: the method whose recipe any other method asked for is trained under.
+    """
 
     kind: str
     name: str
@@ -35,6 +37,7 @@ class Experiment:
     noise: dict[str, tuple[str, ...]]
     rows: tuple[Row, ...]
     published: str | None = None
+    like: str | None = None
 
 
 def sweep(*options: str) -> tuple[Row, ...]:
@@ -60,7 +63,14 @@ EXPERIMENTS = (
     Experiment("table", "2", "Jensen-Shannon divergence from people", {"none": (), "votes": ()}, FIVE),
     Experiment("table", "symmetric", "Accuracy under symmetric noise", {"symmetric": RATES}, FIVE, "symmetric.csv"),
     Experiment("table", "clean", "Accuracy without added noise", {"none": ()}, FIVE, "clean.csv"),
-    Experiment("table", "matched", "One recipe for all: the idea or the recipe?", {"asymmetric": RATES}, MATCHED),
+    Experiment(
+        "table",
+        "matched",
+        "One recipe for all: the idea or the recipe?",
+        {"asymmetric": RATES},
+        MATCHED,
+        like="lanet",
+    ),
     Experiment(
         "figure",
         "1",

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.arguments import given_data
 from benchmark.cache import SPLITS, Data, open_data, open_folder
 from benchmark.datasets import classes, landmark_files
-from benchmark.datasets.base import DataError
+from benchmark.datasets.base import DataError, DataSet
 from benchmark.landmarks19 import nineteen
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets
 from benchmark.store import arrays_bytes, write_bytes
@@ -47,6 +48,8 @@ def main(arguments: list[str]) -> int:
         names = [str(name) for split in SPLITS for name in getattr(data, split).names]
         made = imported(data.name, args.imported, names) if args.imported else detected(data, args)
         write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
+        if not args.out and reopened(args).train.landmarks is None:
+            raise Usage(f"{out}: written, but not found again by the reader; unpack the data and give their folder")
     except (Usage, DataError, OSError) as error:
         print(f"benchmark.landmarks: {error}", file=sys.stderr)
         return 2
@@ -63,17 +66,31 @@ def opened(args: argparse.Namespace) -> tuple[Data, Path]:
     """The decoded data set and the file that the points go into; raises Usage where it exists."""
     known = classes()
     dataset = known[one_of("NAME", "data set", args.name, known)]()
-    paths = {name: Path(path) for name, _, path in (text.partition("=") for text in args.data)}
-    path = paths.get(args.name)
-    if dataset.needs_path and (path is None or not path.exists()):
+    path = given_data(args).get(args.name)
+    if dataset.needs_path and path is None:
         raise Usage(f"{args.name}: give --data {args.name}=PATH, the place where it lies")
     if path is None and args.out is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
-    out = args.out or (path if path.is_dir() else path.parent) / FILE
+    out = args.out or home(dataset, path) / FILE
     if out.exists():
         raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
+    return reopened(args), out
+
+
+def reopened(args: argparse.Namespace) -> Data:
+    """The data set as every reader sees it now."""
+    known = classes()
+    dataset = known[args.name]()
     options = dataset_options(dataset, parse_sets(args.set, {}, known))
-    return open_data(dataset, path, options, args.results / "data"), out
+    return open_data(dataset, given_data(args).get(args.name), options, args.results / "data")
+
+
+def home(dataset: DataSet, path: Path) -> Path:
+    """Where the reader looks for landmarks; beside the archives, where it reads those."""
+    try:
+        return dataset.home(path)
+    except DataError:
+        return path if path.is_dir() else path.parent
 
 
 def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ import numpy as np
 
 import noise
 from benchmark import datasets
+from benchmark.arguments import given_data
 from benchmark.cache import Data, open_data
 from benchmark.cli import show_decoding
 from benchmark.data_card import confusion
@@ -36,7 +37,8 @@ def main(arguments: list[str]) -> int:
         return 2
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
-    print(f"use it: python run_all.py --table 1 --datasets {args.name} --noise file:{path}")
+    given = [*(f"--data {text}" for text in args.data), *(f"--set {text}" for text in args.set)]
+    print(" ".join(["use it: python run_all.py --table 1", f"--datasets {args.name}", *given, f"--noise file:{path}"]))
     return 0
 
 
@@ -71,7 +73,9 @@ def write(args: argparse.Namespace) -> Path:
     else:
         kind, mapped = args.kind, None
         labels = given(data, args.kind, args.rate, args.seed, tuple(args.methods_path))
-    default = f"noise_{data.name}_{kind}_{args.rate:g}_seed{args.seed}.txt".replace("/", "_")
+    source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
+    cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}_{args.rate:g}_seed{args.seed}"
+    default = f"noise_{cell}.txt".replace("/", "_")
     path = args.out or Path("reports/out") / default
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(rows(data, labels)), encoding="utf-8")
@@ -98,9 +102,8 @@ def opened(args: argparse.Namespace) -> Data:
     folders = tuple(folder.resolve() for folder in args.methods_path)
     known = datasets.classes(folders)
     dataset = known[one_of("NAME", "data set", args.name, known)]()
-    paths = {name: Path(path) for name, _, path in (text.partition("=") for text in args.data)}
-    path = paths.get(args.name)
-    if dataset.needs_path and (path is None or not path.exists()):
+    path = given_data(args).get(args.name)
+    if dataset.needs_path and path is None:
         raise Usage(f"{args.name}: give --data {args.name}=PATH, the place where it lies")
     options = dataset_options(dataset, parse_sets(args.set, {}, known))
     return open_data(dataset, path, options, args.results / "data", show_decoding)

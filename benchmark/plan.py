@@ -119,7 +119,7 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     kinds = noise_asked(experiment, request)
     rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
     extra = [m for m in request.methods or [] if m not in PAPER_FIVE and experiment.kind == "table"]
-    rows += [Row(method) for method in extra]
+    rows += [extra_row(method, experiment, plan) for method in extra]
     for data in plan.data.values():
         for kind, rates in kinds.items():
             for rate in rates or (None,):
@@ -127,6 +127,14 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
         if request.floor and experiment.kind == "table":
             found += floor_cells(data, kinds, plan)
     return found
+
+
+def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
+    """A row of a method that is not one of the paper's, under the one recipe of the table if it has one."""
+    if not experiment.like:
+        return Row(method)
+    label = f"{plan.cards[method]['title']} ({plan.cards[experiment.like]['title']}'s recipe)"
+    return Row(method, {"recipe.like": experiment.like}, label)
 
 
 def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str, ...]]:
@@ -175,7 +183,7 @@ def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, pa
             raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
         made.reason = "no votes"
     elif card["needs_landmarks"] and data.train.landmarks is None:
-        fix = f"run python -m benchmark.landmarks {data.name}, or leave {card['title']} out with --methods"
+        fix = f"run python -m benchmark.landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
         seeds = request.seeds if request.seeds is not None else range(3 if request.scale == "demo" else 5)
@@ -227,7 +235,7 @@ def runs(
         "jobs_on_card": request.per_gpu,
         "checkpoint_seconds": checkpoint_seconds(),
     }
-    facts = {"title": data.title, **data.card.get("facts", {})}
+    facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
     return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
 
@@ -254,7 +262,8 @@ def start_weights(data: cache.Data, backbone: str, request: Request) -> tuple[di
     if choice == "landmarks" and data.train.landmarks is None:
         if request.weights:
             raise Usage(
-                f"--weights landmarks: {data.name} has no landmarks; run python -m benchmark.landmarks {data.name}"
+                f"--weights landmarks: {data.name} has no landmarks; run python -m benchmark.landmarks {data.name} "
+                f"--data {data.name}=PATH"
             )
         choice = "random"
     if choice == "random":

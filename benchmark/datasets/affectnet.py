@@ -57,18 +57,26 @@ class AffectNet(DataSet):
         }
         if train.landmarks is not None:
             facts["landmarks"] = landmark_files.coverage(train.landmarks, label_files(place.layout))
+        elif npz := landmark_files.npz_beside(self.name, place.base):
+            points = landmark_files.from_npz(self.name, npz, train.names + test.names)
+            train.landmarks, test.landmarks = np.split(points, [len(train.names)])
+            facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
         warnings = count_warning(self.name, counts, PUBLISHED[options.classes])
         return Source(CLASSES[options.classes], train, test, facts, dropped, warnings)
+
+    def home(self, path: Path) -> Path:
+        return locate(path).base
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         """Lists and folders, not 290,000 pictures: one that is overwritten in place is not noticed."""
         place = locate(path)
+        npz = landmark_files.npz_beside(self.name, place.base)
+        beside = [file_stamp(npz)] if npz else []
         if place.layout == "sets":
-            return [
-                file_stamp(place.base / folder / kind) for folder in SETS.values() for kind in ("images", "annotations")
-            ]
+            parts = [place.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")]
+            return [file_stamp(part) for part in parts] + beside
         lists = [file_stamp(place.lists / name) for name in LISTS.values()]
-        return lists + [file_stamp(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
+        return lists + beside + [file_stamp(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
 
 
 def label_files(layout: str) -> str:

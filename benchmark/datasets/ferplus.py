@@ -87,7 +87,8 @@ class FERPlus(DataSet):
         facts = {
             "label_rule": f"{options.rule} rule",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
-            "train_set": {"train+valid": "Train+Valid", "train": "Train"}[options.train],
+            "train_set": {"train+valid": "Train+Valid", "train": "Train"}[options.train]
+            + (" without copies of test images" if options.drop_leaks else ""),
             "labels": "fer2013new.csv" if layout == "csv" else "label.csv",
             "images used": {split: len(rows.names) for split, rows in used.items()},
             "dropped": {reason: len(names) for reason, names in dropped.items()},
@@ -101,6 +102,9 @@ class FERPlus(DataSet):
         if warnings and layout == "csv":
             warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
         return Source(CLASSES[options.classes], train, test, facts, dropped, warnings)
+
+    def home(self, path: Path) -> Path:
+        return locate(path)[0]
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, layout = locate(path)

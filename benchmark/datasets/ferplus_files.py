@@ -117,7 +117,7 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
     """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
     files = Folder("ferplus", base)
     found = {split: ([], [], []) for split in SPLITS.values()}
-    nameless, taken = [], set()
+    nameless, repeated, taken = [], [], set()
     pairs = zip_longest(csv_rows(files, "fer2013.csv"), csv_rows(files, "fer2013new.csv"))
     for number, (pixels, votes) in enumerate(pairs):
         if pixels is None or votes is None:
@@ -131,8 +131,9 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
             nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
             continue
         name = f"{split}/{safe_name(name, votes[0])}"
-        # Four names stand twice in the official file; the later row is told apart by its line.
-        name = f"{name}#{votes[0].rsplit(' ', 1)[-1]}" if name in taken else name
+        if name in taken:  # four names stand twice in the official file
+            repeated.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
+            continue
         taken.add(name)
         for column, value in zip(found[split], (name, parse_votes(votes[1][2:], votes[0]), parse_pixels(*pixels))):
             column.append(value)
@@ -142,7 +143,8 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
     listed = {
         split: Listed(names, np.array(votes), images.__getitem__) for split, (names, votes, images) in found.items()
     }
-    return listed, {"no image name (not a face)": nameless} if nameless else {}
+    dropped = {"no image name (not a face)": nameless, "a name that stands before it, too": repeated}
+    return listed, {reason: names for reason, names in dropped.items() if names}
 
 
 def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> None:

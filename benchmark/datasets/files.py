@@ -62,7 +62,7 @@ class Folder:
     def names(self) -> set[str]:
         """Every file below, as names relative to the folder."""
         found = set()
-        for parent, _, files in os.walk(self.path):
+        for parent, _, files in os.walk(self.path, followlinks=True):
             prefix = Path(parent).relative_to(self.path).as_posix()
             found.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
         return found
@@ -181,6 +181,6 @@ def folder_stamp(path: Path) -> tuple[str, int, int]:
             except OSError as error:
                 raise DataError(f"{entry.path}: {error.strerror} (a broken link?); remove it") from None
             size, time = size + seen.st_size, time + seen.st_mtime_ns + 1
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_dir():
                 folders.append(Path(entry.path))
     return path.name, size, time

@@ -49,7 +49,8 @@ class ImageFolder(DataSet):
     def read(self, path: Path, options: Options) -> Source:
         self.size, self.title = options.size, options.title or type(self).title
         base, table = locate(path)
-        listed = from_csv(base, table) if table else from_folders(base)
+        skipped: list[str] = []
+        listed = from_csv(base, table) if table else from_folders(base, skipped)
         classes = class_names(label for part in listed.values() for _, label in part)
         sizes: dict[str, str] = {}
         train, test = (rows(Folder(self.name, base), listed[split], classes, sizes) for split in ("train", "test"))
@@ -64,7 +65,11 @@ class ImageFolder(DataSet):
             points = landmark_files.from_npz(self.name, npz, train.names + test.names)
             train.landmarks, test.landmarks = np.split(points, [len(train.names)])
             facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
-        return Source(classes, train, test, facts, warnings=warnings(train, test, classes))
+        dropped = {f"not a picture ending in {', '.join(ENDINGS)}": skipped} if skipped else {}
+        return Source(classes, train, test, facts, dropped, warnings(train, test, classes))
+
+    def home(self, path: Path) -> Path:
+        return locate(path)[0]
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, table = locate(path)
@@ -85,7 +90,8 @@ def locate(path: Path) -> tuple[Path, Path | None]:
     )
 
 
-def from_folders(base: Path) -> Listed:
+def from_folders(base: Path, skipped: list[str]) -> Listed:
+    """Names of other files go to `skipped`."""
     tested = next((name for name in TESTED if (base / name).is_dir()), None)
     if tested is None:
         raise DataError(f"folder: {base}: no folder test/ beside train/; move some pictures of each class there")
@@ -94,6 +100,7 @@ def from_folders(base: Path) -> Listed:
         for name in sorted(Folder("folder", base / part).names()):
             inner = name.split("/")
             if not inner[-1].lower().endswith(ENDINGS):
+                skipped += [] if inner[-1].startswith(".") else [f"{part}/{name}"]
                 continue
             if len(inner) != 2:
                 raise DataError(f"folder: {base / part / name}: expected {part}/<class name>/<picture>; move it there")
@@ -105,7 +112,7 @@ def from_folders(base: Path) -> Listed:
 
 def from_csv(base: Path, table: Path) -> Listed:
     found: Listed = {"train": [], "test": []}
-    undecided, columns = [], None
+    undecided, columns, seen = [], None, set()
     for where, cells in csv_rows(Folder("folder", base), table.name):
         cells = [cell.strip() for cell in cells]
         if columns is None:
@@ -118,12 +125,16 @@ def from_csv(base: Path, table: Path) -> Listed:
         row = dict(zip(columns, cells))
         if not row["path"] or not row["label"]:
             raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
+        if row["path"] in seen:
+            raise DataError(f"{where}: {row['path']!r} stands twice; keep one row for each picture")
+        seen.add(row["path"])
         split = row.get("split", "").lower()
         if "split" in columns and split not in found:
             raise DataError(f"{where}: split {split!r}, expected train or test")
         (found[split] if "split" in columns else undecided).append((row["path"], row["label"]))
+    tested = held_out(undecided)
     for name, label in undecided:
-        found["test" if name in held_out(undecided) else "train"].append((name, label))
+        found["test" if name in tested else "train"].append((name, label))
     for split, part in found.items():
         if not part:
             raise DataError(f"folder: {table.name}: no image for {split}; name some in the column split")

@@ -69,6 +69,9 @@ class RAFDB(DataSet):
             warnings[0] += f" Missing from {list_file.name}: {few(missing)}."
         return Source(CLASSES, rows["train"], rows["test"], facts, {}, warnings)
 
+    def home(self, path: Path) -> Path:
+        return locate(path)[0]
+
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, list_file = locate(path)
         images = base / "Image" / "aligned"
