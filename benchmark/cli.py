@@ -13,7 +13,7 @@ from benchmark.arguments import HELP, chosen_cards, device, folder, parse_shard,
 from benchmark.datasets.base import DataError
 from benchmark.experiments import find
 from benchmark.plan import PAPER_DATA, Cell, Plan, Planned, make
-from benchmark.settings import Usage, printable
+from benchmark.settings import Usage, one_line, printable
 from noise.base import NoiseError
 from reports import ReportError
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
             return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args), folders)
         return answer(args)
     except (Usage, DataError, NoiseError, ReportError) as error:
-        print(f"run_all.py: {printable(str(error).splitlines()[0])}", file=sys.stderr)
+        print(f"run_all.py: {one_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"run_all.py: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
@@ -73,7 +73,7 @@ def answer(args: argparse.Namespace) -> int:
         from benchmark.planning import describe
         from benchmark.preflight import preflight
 
-        preflight(missing(plan, store, shard), store)
+        preflight(missing(plan, store, shard))
         print(describe(plan, store, shard))
         return 0
     if not args.shard:  # a part draws nothing
@@ -98,7 +98,7 @@ def check_study(study: Path | None, plan: Plan) -> None:
 
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark import matrix
-    from benchmark.preflight import preflight
+    from benchmark.preflight import preflight, writable
 
     todo = matrix.of_shard(plan, shard) if args.force else matrix.missing(plan, store, shard)
     how = matrix.default_how(
@@ -114,7 +114,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
-    preflight(todo, store)
+    writable(store)
+    preflight(todo)
     if args.force:
         for run in todo:
             store.set_aside(run.job.id)

@@ -6,17 +6,21 @@ from typing import Any
 from benchmark import cache, scale
 from benchmark.job import digest
 from benchmark.plan import Planned, training_images
-from benchmark.settings import Usage, one_of
+from benchmark.settings import Usage, one_line, one_of
 from benchmark.store import Store
 
 
-def preflight(todo: list[Planned], store: Store) -> None:
-    """Raises Usage for the first thing that cannot work."""
+def writable(store: Store) -> None:
+    """Raises Usage where no record could be kept."""
     try:
         store.root.mkdir(parents=True, exist_ok=True)
         (store.root / ".writable").touch()
     except OSError as error:
         raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
+
+
+def preflight(todo: list[Planned]) -> None:
+    """Raises Usage for the first setting, or file of start weights, that cannot work."""
     changed = {
         digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in todo if p.job.overrides
     }
@@ -43,7 +47,7 @@ def check_settings(planned: Planned) -> None:
         used = cls.adapt(methods.rebuild(recipe), parameters, job.noise["kind"] != "none")
         build_on_cpu(planned, cls(parameters), used)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
-        raise Usage(f"--set: {job.method} refuses {texts}: {str(error).splitlines()[0]}") from None
+        raise Usage(f"--set: {job.method} refuses {texts}: {one_line(error)}") from None
     for key, value in job.overrides.items():
         if key.startswith("recipe.") and key != "recipe.like" and leaf(methods.plain(used), key) != leaf(recipe, key):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")

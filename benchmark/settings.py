@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)[:1000]
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, for a terminal."""
+    return printable(str(error).partition("\n")[0]) or type(error).__name__
+
+
 def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:
     """`value` if it is known, else a Usage error with the nearest valid name."""
     names = sorted(known)
