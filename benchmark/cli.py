@@ -100,7 +100,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     from benchmark import matrix
     from benchmark.preflight import preflight, writable
 
-    todo = matrix.of_shard(plan, shard) if args.force else matrix.missing(plan, store, shard)
+    todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, shard)
     how = matrix.default_how(
         workers(args.workers),
         plan.request.device,

@@ -31,13 +31,9 @@ class How:
     typed: str = "python run_all.py"
 
 
-def of_shard(plan: Plan, shard: tuple[int, int]) -> list[Planned]:
-    return [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
-
-
 def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
     """The runs of this shard without a sound record."""
-    return [run for run in of_shard(plan, shard) if not store.done(run.job.id)]
+    return [run for run in plan.of_shard(shard) if not store.done(run.job.id)]
 
 
 def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:

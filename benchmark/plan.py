@@ -84,6 +84,10 @@ class Plan:
         unique = {run.job.id: run for cells in self.cells.values() for cell in cells for run in cell.runs}
         return sorted(unique.values(), key=lambda run: run.job.seed)
 
+    def of_shard(self, shard: tuple[int, int]) -> list[Planned]:
+        """The runs of part I of N."""
+        return [run for run in self.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
+
 
 def make(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""

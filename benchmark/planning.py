@@ -53,7 +53,7 @@ def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
 
 def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     """The jobs, which are done, and the expected time, disk and memory."""
-    runs = [run for run in plan.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
+    runs = plan.of_shard(shard)
     finished = measured(store)
     todo = {run.job.id: expected(run, finished) for run in runs if not store.done(run.job.id)}
     costs = list(todo.values())

@@ -18,7 +18,6 @@ from reports.statistics import Interval, holm, paired_bootstrap
 
 ENOUGH_SEEDS = 5
 LAST = 5  # epochs in 'mean of the last five'
-VERDICTS = ("holds", "not shown", "does not hold", "too few seeds", "partly measured", "not measured")
 PAPER_RATES = ("0.1", "0.2", "0.3")
 PAPER_NOISE = NOISE_OF_TABLE["1"]
 SURE = 0.05
