@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import cache
+from benchmark.cache import build
 from benchmark.check import Check, Skipped, Wrong, check_name, require
 from benchmark.datasets.base import DataError, DataSet, Source
 
@@ -74,7 +74,7 @@ def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
 
 def rows(cls: type[DataSet], data: Path | None) -> None:
     dataset, source = read(cls, place(cls, data))
-    cache.check(dataset, source)
+    build.check(dataset, source)
     for split in (source.train, source.test):
         require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
 
@@ -83,7 +83,7 @@ def images(cls: type[DataSet], data: Path | None) -> None:
     dataset, source = read(cls, place(cls, data))
     for split in (source.train, source.test):
         for row in np.linspace(0, len(split.names) - 1, DECODED).astype(int):
-            cache.fitted(split.image(int(row)), dataset.size, dataset.channels)
+            build.fitted(split.image(int(row)), dataset.size, dataset.channels)
 
 
 def twice(cls: type[DataSet], data: Path | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache import open_folder
+from benchmark.cache.decoded import open_folder
 from benchmark.job import PROTOCOL, Job
 from benchmark.settings import Usage, printable
 from benchmark.store import Refused, Store, check, digest_bytes, incomplete, write_bytes

@@ -7,9 +7,9 @@ import numpy as np
 
 import noise
 from benchmark import scale
-from benchmark.cache import Data
+from benchmark.cache.decoded import Data
+from benchmark.datasets.points import nineteen
 from benchmark.job import Job, digest, stream
-from benchmark.landmarks19 import nineteen
 from noise.base import Training
 from noise.statistics import realised
 

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from benchmark.arguments import given_data
-from benchmark.cache import SPLITS, Data, open_data, open_folder
-from benchmark.datasets import classes, landmark_files
+from benchmark.cache.decoded import SPLITS, Data, open_folder
+from benchmark.cache.lookup import open_data
+from benchmark.datasets import classes
 from benchmark.datasets.base import DataError, DataSet
-from benchmark.landmarks19 import nineteen
+from benchmark.datasets.points import nineteen
+from benchmark.datasets.reading import landmark_files
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets
 from benchmark.store import arrays_bytes, write_bytes
 

@@ -14,9 +14,10 @@ import numpy as np
 import noise
 from benchmark import datasets
 from benchmark.arguments import given_data
-from benchmark.cache import Data, open_data
+from benchmark.cache.card import confusion
+from benchmark.cache.decoded import Data
+from benchmark.cache.lookup import open_data
 from benchmark.cli import show_decoding
-from benchmark.data_card import confusion
 from benchmark.datasets.base import DataError
 from benchmark.job import digest
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.cache import Data
-from benchmark.data_card import confusion, table
+from benchmark.cache.card import confusion, table
+from benchmark.cache.decoded import Data
 from benchmark.noise import given, opened
 from noise.asymmetric import MISTAKEN_FOR
 from noise.statistics import transition_matrix

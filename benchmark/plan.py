@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import noise
-from benchmark import cache, cards, datasets, resolve, scale
+from benchmark import cards, datasets, resolve, scale
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.job import Job, digest, number
@@ -75,7 +76,7 @@ class Plan:
 
     request: Request
     cards: dict[str, dict[str, Any]]
-    data: dict[str, cache.Data]
+    data: dict[str, decoded.Data]
     cells: dict[tuple[str, str], list[Cell]]
     noises: set[tuple[str, str]] = field(default_factory=set)  # (kind, data set) that go together
 
@@ -105,14 +106,14 @@ def make(request: Request, progress: Any = None) -> Plan:
     return plan
 
 
-def open_data(dataset: Any, request: Request, progress: Any) -> cache.Data:
+def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
     path = request.data.get(dataset.name)
     if dataset.needs_path and path is None:
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
         raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
     options = dataset_options(dataset, request.sets)
     try:
-        return cache.open_data(dataset, path, options, request.results / "data", progress)
+        return lookup.open_data(dataset, path, options, request.results / "data", progress)
     except DataError as error:
         raise Usage(str(error)) from None
 
@@ -155,7 +156,7 @@ def noise_kind(kind: str, request: Request) -> noise.Noise:
         raise Usage(f"--noise: {error}") from None
 
 
-def check_noise(kind: noise.Noise, data: cache.Data, request: Request) -> None:
+def check_noise(kind: noise.Noise, data: decoded.Data, request: Request) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
     seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
@@ -165,7 +166,7 @@ def check_noise(kind: noise.Noise, data: cache.Data, request: Request) -> None:
         raise Usage(f"--noise: {error}") from None
 
 
-def floor_cells(data: cache.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[Cell]:
+def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[Cell]:
     """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
     found = [
         cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
@@ -175,7 +176,7 @@ def floor_cells(data: cache.Data, kinds: dict[str, tuple[str, ...]], plan: Plan)
     return [*found, cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
 
 
-def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
+def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
     request, card = plan.request, plan.cards[row.method]
     made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
     found = noise_kind(kind, request)
@@ -196,7 +197,7 @@ def cell(row: Row, data: cache.Data, kind: str, rate: str | None, plan: Plan, pa
 
 
 def runs(
-    row: Row, data: cache.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
+    row: Row, data: decoded.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
 ) -> list[Planned]:
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
     request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
@@ -252,7 +253,7 @@ def checkpoint_seconds() -> float:
         raise Usage(f"FER_CHECKPOINT_SECONDS: {text!r} is not a number of seconds") from None
 
 
-def training_images(data: cache.Data, scale_name: str, holdout: bool) -> int:
+def training_images(data: decoded.Data, scale_name: str, holdout: bool) -> int:
     from benchmark.labels import HELD_OUT
 
     n = len(data.train.labels)
@@ -260,7 +261,7 @@ def training_images(data: cache.Data, scale_name: str, holdout: bool) -> int:
     return n - int(n * HELD_OUT) if holdout else n
 
 
-def start_weights(data: cache.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
     choice = request.weights or ("landmarks" if request.scale == "demo" else "random")
     if choice == "landmarks" and data.train.landmarks is None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from benchmark import cache, scale
+from benchmark import scale
+from benchmark.cache import decoded
 from benchmark.job import digest
 from benchmark.plan import Planned, training_images
 from benchmark.settings import Usage, one_line, one_of
@@ -61,7 +62,7 @@ def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
     from methods.backbones import BACKBONES
     from methods.base import Run
 
-    job, data = planned.job, cache.open_folder(Path(planned.place["data"]))
+    job, data = planned.job, decoded.open_folder(Path(planned.place["data"]))
     images, side = training_images(data, job.scale["name"], job.holdout), scale.SIDE[job.scale["name"]]
     steps = scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
     backbone = BACKBONES[recipe.backbone](1 if job.scale["name"] == "demo" else 3)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import data_card, datasets
-from benchmark.cache import Data, open_data
+from benchmark import datasets
+from benchmark.cache import card
+from benchmark.cache.decoded import Data
+from benchmark.cache.lookup import open_data
 from benchmark.cli import show_decoding
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable
 
@@ -33,8 +35,8 @@ def main(arguments: list[str]) -> int:
     except (ValueError, OSError) as error:
         print(f"benchmark.prepare: {printable(str(error))}", file=sys.stderr)
         return 2
-    found = data_card.card(data)
-    text = data_card.page(found)
+    found = card.card(data)
+    text = card.page(found)
     (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))
     (data.folder / "data_card.md").write_text(text)
     print(text)

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark import cache, scale
+from benchmark import scale
 from benchmark.augment import augment, mirror
+from benchmark.cache import decoded
+from benchmark.datasets.points import mirrored
 from benchmark.job import stream
 from benchmark.labels import demo_pixels
-from benchmark.landmarks19 import mirrored
 from benchmark.store import write_bytes
 from methods.backbones import BACKBONES
 from methods.base import Augment, OneCycle
@@ -49,7 +50,7 @@ def shape_targets(points: np.ndarray, components: int = COMPONENTS) -> np.ndarra
     return (u[:, :k] * np.sqrt(len(left))).astype(np.float32)
 
 
-def training_rows(data: cache.Data, demo: bool, most: int) -> np.ndarray:
+def training_rows(data: decoded.Data, demo: bool, most: int) -> np.ndarray:
     """Rows with usable landmarks; at demo scale without the demo's own images, if the others are ENOUGH."""
     usable = np.isfinite(np.asarray(data.train.landmarks)).all((1, 2))
     rows = np.flatnonzero(usable)
@@ -65,7 +66,7 @@ def pretrain(folder: str, path: str, backbone: str, demo: bool, device: str, pre
     """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}."""
     if Path(path).exists():
         return
-    data, settings = cache.open_folder(Path(folder)), DEMO if demo else PAPER
+    data, settings = decoded.open_folder(Path(folder)), DEMO if demo else PAPER
     rows = training_rows(data, demo, settings["images"])
     points = np.asarray(data.train.landmarks)[rows]
     targets = torch.from_numpy(shape_targets(np.concatenate([points, mirrored(points)]))).to(device)

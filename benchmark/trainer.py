@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 import methods
-from benchmark import cache, scale
+from benchmark import scale
+from benchmark.cache import decoded
 from benchmark.job import Job, stream
 from benchmark.labels import TrainingSet, training_set
 from benchmark.store import Store, arrays_bytes, write_bytes
@@ -102,7 +103,7 @@ def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> T
     """Data, labels, network and optimiser of a job."""
     with clock.part("start"):
         device = torch.device(place.device)
-        data = training_set(cache.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
+        data = training_set(decoded.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
         keep_noise(Store(Path(place.results)), data)
         method, recipe, run = build(job, resolved, place, data)
         trainer = Trainer(

@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-NOT_DATA_SETS = {"__init__", "base", "archives", "files", "face_drawing", "face_model", "face_units"}
+NOT_DATA_SETS = {"__init__", "base", "points"}
 
 
 @lru_cache

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.datasets import landmark_files
-from benchmark.datasets.affectnet_files import LISTS, SETS, Listed, locate, read_list, read_set
 from benchmark.datasets.base import DataSet, Rows, Source
-from benchmark.datasets.files import count_warning, file_stamp, one_of
+from benchmark.datasets.reading import landmark_files
+from benchmark.datasets.reading.affectnet import LISTS, SETS, Listed, locate, read_list, read_set
+from benchmark.datasets.reading.files import count_warning, file_stamp, one_of
 
 LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 OTHERS = {8: "none of the emotions", 9: "uncertain", 10: "no face"}

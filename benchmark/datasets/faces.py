@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.datasets import face_drawing, face_model, face_units
 from benchmark.datasets.base import DataSet, Rows, Source
+from benchmark.datasets.drawing import action_units, model, strokes
 from noise.base import EIGHT, SEVEN
 
 # Images of RAF-DB's training list (Li et al., CVPR 2017); contempt, which it has not, gets CONTEMPT of all images.
@@ -102,7 +102,7 @@ class Faces(DataSet):
 
 def identity(options: Any, size: int) -> str:
     """What stands for the pixels of all images."""
-    versions = f"{VERSION}.{face_drawing.VERSION}"
+    versions = f"{VERSION}.{strokes.VERSION}"
     return f"faces {versions} seed {options.seed} size {size} {options.train}/{options.test} classes {options.classes}"
 
 
@@ -116,10 +116,10 @@ def split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Row
     faces = [look(what, seed) for what, seed in zip(shown, seeds)]
 
     def image(row: int) -> np.ndarray:
-        return face_drawing.draw(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
+        return strokes.draw(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
 
     # Rounded, so that the last bit of a product on another processor does not make it another data set.
-    points = np.round([face_model.landmarks(face) for face in faces], 4).astype(np.float32)
+    points = np.round([model.landmarks(face) for face in faces], 4).astype(np.float32)
     names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(count)]
     return Rows(names, labels, image, np.array(votes, np.float32), points)
 
@@ -166,9 +166,9 @@ def show(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Sh
         rival, best = np.sort(seen)[-2:]
         if weight < 1 and seen[label] == best > rival + LEAD:
             break
-    units = sum(mix[c] * face_units.amounts(classes[c], rng) for c in (label, second))
+    units = sum(mix[c] * action_units.amounts(classes[c], rng) for c in (label, second))
     return Shown(intensity * units, seen)
 
 
-def look(what: Shown, seed: tuple[int, int, int]) -> face_model.Face:
-    return face_model.sample(what.units, np.random.default_rng([*seed, LOOK]))
+def look(what: Shown, seed: tuple[int, int, int]) -> model.Face:
+    return model.sample(what.units, np.random.default_rng([*seed, LOOK]))

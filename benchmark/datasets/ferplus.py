@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.datasets import landmark_files
 from benchmark.datasets.base import DataSet, Rows, Source
-from benchmark.datasets.ferplus_files import (
+from benchmark.datasets.reading import landmark_files
+from benchmark.datasets.reading.ferplus import (
     EMOTIONS,
     SIDE,
     SPLITS,
@@ -23,7 +23,7 @@ from benchmark.datasets.ferplus_files import (
     read_csv_pair,
     read_folders,
 )
-from benchmark.datasets.files import count_warning, file_stamp, folder_stamp, one_of
+from benchmark.datasets.reading.files import count_warning, file_stamp, folder_stamp, one_of
 
 CLASSES = {
     8: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.datasets import landmark_files
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.files import Folder, csv_rows, decode, few, file_stamp, folder_stamp
+from benchmark.datasets.reading import landmark_files
+from benchmark.datasets.reading.files import Folder, csv_rows, decode, few, file_stamp, folder_stamp
 
 ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 MEANT = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.datasets import landmark_files
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.files import (
+from benchmark.datasets.reading import landmark_files
+from benchmark.datasets.reading.files import (
     Archive,
     Folder,
     count_warning,

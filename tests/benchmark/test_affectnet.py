@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import cache
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.affectnet import AffectNet
 from benchmark.datasets.base import DataError
 
@@ -71,8 +71,8 @@ def read(path: Path, **options):
     return AffectNet().read(path, AffectNet.Options(**options))
 
 
-def opened(path: Path, root: Path, **options) -> cache.Data:
-    return cache.open_data(AffectNet(), path, AffectNet.Options(**options), root)
+def opened(path: Path, root: Path, **options) -> decoded.Data:
+    return lookup.open_data(AffectNet(), path, AffectNet.Options(**options), root)
 
 
 def test_lists_are_cut_to_the_face_box(lists: Path, tmp_path: Path):

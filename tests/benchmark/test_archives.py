@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import cache
-from benchmark.datasets import archives
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.folder import ImageFolder
+from benchmark.datasets.reading import archives
 
 Pictures = Path
 
@@ -32,8 +32,8 @@ def pictures(tmp_path: Path) -> Pictures:
     return tmp_path / "faces"
 
 
-def opened(path: Path, root: Path) -> cache.Data:
-    return cache.open_data(ImageFolder(), path, ImageFolder.Options(), root)
+def opened(path: Path, root: Path) -> decoded.Data:
+    return lookup.open_data(ImageFolder(), path, ImageFolder.Options(), root)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gztar", "xztar"])

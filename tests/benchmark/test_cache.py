@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark import cache
+from benchmark.cache import build, decoded, lookup
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.files import Folder, safe_name
+from benchmark.datasets.reading.files import Folder, safe_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,8 +69,8 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def opened(source: Path, root: Path, toy: type[Toy] = Toy, progress=None, **options) -> cache.Data:
-    return cache.open_data(toy(), source, toy.Options(**options), root, progress)
+def opened(source: Path, root: Path, toy: type[Toy] = Toy, progress=None, **options) -> decoded.Data:
+    return lookup.open_data(toy(), source, toy.Options(**options), root, progress)
 
 
 def test_arrays_are_stored_in_the_order_of_names(source: Path, tmp_path: Path):
@@ -171,7 +171,7 @@ def test_landmarks_have_a_fingerprint_and_a_folder_of_their_own(source: Path, tm
 
 
 def test_progress_counts_every_image(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache, "EVERY", 2)
+    monkeypatch.setattr(build, "EVERY", 2)
     seen = []
     opened(source, tmp_path / "root", progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 5), (4, 5), (5, 5)]
@@ -189,11 +189,11 @@ def test_other_sizes_are_resized(source: Path, tmp_path: Path, side: int, size: 
 
 def test_shrinking_averages_and_colours_are_converted():
     board = np.indices((16, 16)).sum(0) % 2 * 255
-    assert np.abs(cache.fitted(board.astype(np.uint8), 8, 1).astype(int) - 127.5).max() <= 0.5
+    assert np.abs(build.fitted(board.astype(np.uint8), 8, 1).astype(int) - 127.5).max() <= 0.5
     colour = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
-    assert (cache.fitted(colour, 4, 1) == 76).all() and cache.fitted(colour[..., 0], 4, 3).shape == (4, 4, 3)
+    assert (build.fitted(colour, 4, 1) == 76).all() and build.fitted(colour[..., 0], 4, 3).shape == (4, 4, 3)
     with pytest.raises(DataError, match=r"expected uint8"):
-        cache.fitted(colour.astype(float), 4, 3)
+        build.fitted(colour.astype(float), 4, 3)
 
 
 def test_unusable_images_end_in_one_error_and_no_folder(source: Path, tmp_path: Path):
@@ -227,7 +227,7 @@ def test_a_damaged_cache_is_noticed_and_built_again(source: Path, tmp_path: Path
     else:
         path.unlink()
     with pytest.raises(DataError, match=r"not a whole decoded data set.*remove the folder"):
-        cache.open_folder(first.folder)
+        decoded.open_folder(first.folder)
     again = opened(source, tmp_path / "root")
     assert again.folder == first.folder and again.train.images[1, 0, 0, 0] == 20 and len(Toy.reads) == 2
     assert {path.name for path in (tmp_path / "root").iterdir()} == {first.folder.name, "stamps"}
@@ -261,7 +261,7 @@ def test_two_builders_at_once_end_with_one_cache(source: Path, tmp_path: Path):
         worker.join()
     assert len(folders) == 1
     assert {path.name for path in (tmp_path / "root").iterdir()} == {Path(*folders).name, "stamps"}
-    assert cache.open_folder(Path(*folders)).train.images[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert decoded.open_folder(Path(*folders)).train.images[:, 0, 0, 0].tolist() == [10, 20, 30]
 
 
 class Endless(Toy):
@@ -284,20 +284,20 @@ def test_a_killed_build_leaves_no_cache_and_is_cleared_away(source: Path, tmp_pa
 
 def test_a_build_in_progress_is_not_cleared_away(source: Path, tmp_path: Path):
     (tmp_path / "root").mkdir()
-    other = tmp_path / "root" / f".building-{cache.socket.gethostname()}-{os.getpid()}-x"
+    other = tmp_path / "root" / f".building-{build.socket.gethostname()}-{os.getpid()}-x"
     other.mkdir()
     opened(source, tmp_path / "root")
     assert other.is_dir()
 
 
 def test_a_full_disk_is_said_before_decoding(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5})())
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5})())
     with pytest.raises(DataError, match=r"GB needed, 0\.0 GB free"):
         opened(source, tmp_path / "root")
 
 
 def test_importing_the_cache_imports_neither_torch_nor_cv2():
-    code = "import sys, benchmark.cache; print(sorted({'torch', 'cv2', 'PIL'} & set(sys.modules)))"
+    code = "import sys, benchmark.cache.lookup; print(sorted({'torch', 'cv2', 'PIL'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

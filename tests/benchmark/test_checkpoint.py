@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import methods
-from benchmark import cache, resolve, scale, train
+from benchmark import resolve, scale, train
+from benchmark.cache import lookup
 from benchmark.checkpoint import SEAL, seal
 from benchmark.job import Job
 from benchmark.store import Store
@@ -33,7 +34,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any], Place]:
-    data = cache.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
+    data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
     cards = {"baseline": methods.card(methods.classes()["baseline"])}
     asked = {"recipe.epochs": str(EPOCHS)}
     settings, overrides = resolve.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmark import cache
-from benchmark.datasets import face_drawing, face_model, face_units
+from benchmark.cache import lookup
+from benchmark.datasets.drawing import action_units, model, strokes
 from benchmark.datasets.faces import LEAD, Faces, confusions, expressions, show
-from benchmark.landmarks19 import MIRRORED_68
+from benchmark.datasets.points import MIRRORED_68
 from noise.base import EIGHT, SEVEN
 
 SIZE = Faces.size
@@ -33,16 +33,16 @@ def small():
 @pytest.fixture(scope="module")
 def points():
     """{expression: [PEOPLE, 68, 2]} at full intensity; the same people in the same poses for every expression."""
-    return {name: np.stack([face_model.shape(face(name, who)) for who in range(PEOPLE)]) for name in EIGHT}
+    return {name: np.stack([model.shape(face(name, who)) for who in range(PEOPLE)]) for name in EIGHT}
 
 
-def face(expression: str, who: int, intensity: float = 1.0) -> face_model.Face:
-    units = intensity * face_units.amounts(expression, np.random.default_rng([1, who]))
-    return face_model.sample(units, np.random.default_rng([2, who]))
+def face(expression: str, who: int, intensity: float = 1.0) -> model.Face:
+    units = intensity * action_units.amounts(expression, np.random.default_rng([1, who]))
+    return model.sample(units, np.random.default_rng([2, who]))
 
 
 def picture(expression: str, who: int, intensity: float = 1.0) -> np.ndarray:
-    return face_drawing.draw(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
+    return strokes.draw(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
 
 
 def test_an_image_depends_on_its_index_alone(small):
@@ -123,15 +123,15 @@ def test_points_lie_in_the_frame(source):
     landmarks = source.train.landmarks
     assert landmarks.shape == (COUNT, 68, 2) and landmarks.dtype == np.float32
     assert ((landmarks >= 0) & (landmarks <= 1)).all(2).mean() > 0.99
-    left = [point for point in face_units.HALF if MIRRORED_68[point] != point]
+    left = [point for point in action_units.HALF if MIRRORED_68[point] != point]
     assert (landmarks[:, left, 0] < landmarks[:, MIRRORED_68[left], 0]).all()  # left is left in the image
     assert (landmarks[:, 27, 1] < landmarks[:, 33, 1]).all() and (landmarks[:, 57, 1] < landmarks[:, 8, 1]).all()
 
 
 def test_mirrored_points_belong_together():
-    mirrored = face_units.RESTING[MIRRORED_68]
-    assert np.array_equal(mirrored, face_units.RESTING)
-    assert np.array_equal(face_units.SIDE[MIRRORED_68], -face_units.SIDE)
+    mirrored = action_units.RESTING[MIRRORED_68]
+    assert np.array_equal(mirrored, action_units.RESTING)
+    assert np.array_equal(action_units.SIDE[MIRRORED_68], -action_units.SIDE)
     assert np.array_equal(MIRRORED_68[MIRRORED_68], np.arange(68))
 
 
@@ -178,7 +178,7 @@ def test_the_paint_is_where_the_points_are():
     darker_eyes, darker_mouths, moved = 0, 0, 0
     for who in range(PEOPLE):
         person = face("surprise", who)
-        at = face_model.landmarks(person)
+        at = model.landmarks(person)
         grey = cv2.cvtColor(picture("surprise", who), cv2.COLOR_RGB2GRAY).astype(float)
         cheek = (at[[41, 46]] + at[[31, 35]]).reshape(-1, 2, 2).mean(0) / 2
         skin = np.mean([value(grey, spot) for spot in cheek])
@@ -209,8 +209,8 @@ def test_a_weak_expression_looks_more_neutral():
 
 
 def test_the_cache_stores_them(tmp_path):
-    stored = cache.open_data(Faces(), None, SMALL, tmp_path)
-    again = cache.open_data(Faces(), None, SMALL, tmp_path)
+    stored = lookup.open_data(Faces(), None, SMALL, tmp_path)
+    again = lookup.open_data(Faces(), None, SMALL, tmp_path)
     assert stored.fingerprint == again.fingerprint and stored.card["label_rule"]
     assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 

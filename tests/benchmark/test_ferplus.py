@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import cache
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.ferplus import EMOTIONS, FERPlus
-from benchmark.landmarks19 import nineteen
+from benchmark.datasets.points import nineteen
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 FULL, MINI = SHARED / "data" / "ferplus", SHARED / "data" / "ferplus-mini"
@@ -87,9 +87,9 @@ def read(path: Path, **options):
     return dataset.read(path, dataset.Options(**options))
 
 
-def opened(path: Path, root: Path, **options) -> cache.Data:
+def opened(path: Path, root: Path, **options) -> decoded.Data:
     dataset = FERPlus()
-    return cache.open_data(dataset, path, dataset.Options(**options), root)
+    return lookup.open_data(dataset, path, dataset.Options(**options), root)
 
 
 def labels(rows, classes) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmark import landmarks
-from benchmark.cache import open_data
+from benchmark.cache.lookup import open_data
 from benchmark.datasets import classes
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"

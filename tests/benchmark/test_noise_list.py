@@ -9,8 +9,9 @@ import pytest
 
 from benchmark import noise as lists
 from benchmark import noise_page
-from benchmark.cache import Data, open_data
-from benchmark.data_card import confusion
+from benchmark.cache.card import confusion
+from benchmark.cache.decoded import Data
+from benchmark.cache.lookup import open_data
 from benchmark.datasets.faces import Faces
 from benchmark.job import Job
 from benchmark.store import Store

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import data_card, prepare
-from benchmark.cache import open_data, open_folder
+from benchmark import prepare
+from benchmark.cache import card, copies
+from benchmark.cache.decoded import open_folder
+from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataError
 from benchmark.datasets.folder import ImageFolder
 
@@ -100,7 +102,7 @@ def test_wrong_folders_are_refused_in_one_line(folders: Path, tmp_path: Path) ->
 
 def test_the_card_finds_the_copy_the_near_copy_and_the_mirror_image(folders: Path, tmp_path: Path) -> None:
     data = opened(folders, tmp_path / "cache")
-    found = data_card.card(data)
+    found = card.card(data)
     assert found["exact"]["test_images_also_in_train"] == 1 and found["exact"]["by_class"] == {"happiness": 1}
     pairs = {(*sorted(pair[:2]), pair[2]) for pair in found["near"]["names"]}
     assert ("test/neutral/brighter.png", "train/neutral/2.png", False) in pairs
@@ -114,11 +116,9 @@ def test_a_chance_agreement_of_outlines_is_no_near_copy(folders: Path, tmp_path:
     save(folders / "train" / "neutral" / "ramp.png", (right * 5).astype(np.uint8))
     save(folders / "test" / "neutral" / "steps.png", np.where(right < 40, right, right * 5).astype(np.uint8))
     data = opened(folders, tmp_path / "cache")
-    codes = {
-        str(n): c for split in (data.train, data.test) for n, c in zip(split.names, data_card.outline(split.images))
-    }
+    codes = {str(n): c for split in (data.train, data.test) for n, c in zip(split.names, copies.outline(split.images))}
     assert int(codes["train/neutral/ramp.png"] ^ codes["test/neutral/steps.png"]).bit_count() <= 3
-    named = data_card.near_copies(data)["names"]
+    named = copies.near_copies(data)["names"]
     assert named and not any("ramp" in one + two for one, two, _ in named)
 
 
@@ -130,7 +130,7 @@ def test_near_pairs_are_those_of_the_definition() -> None:
     hashes[250:255] = hashes[0]
     distances = np.array([[int(a ^ b).bit_count() for b in hashes] for a in hashes])
     expected = {(i, j) for i, j in np.argwhere(distances <= 3).tolist() if i < j}
-    assert {tuple(pair) for pair in data_card.near_pairs(hashes, 3).tolist()} == expected and len(expected) > 150
+    assert {tuple(pair) for pair in copies.near_pairs(hashes, 3).tolist()} == expected and len(expected) > 150
 
 
 def test_the_command_writes_the_card_beside_the_images(
@@ -177,7 +177,7 @@ def test_published_counts_are_those_of_the_papers() -> None:
     seven = (*eight[:6], "neutral")
 
     def sums(*named: object) -> dict[str, int]:
-        return {split: sum(counts.values()) for split, counts in data_card.published(Named(*named)).items()}
+        return {split: sum(counts.values()) for split, counts in card.published(Named(*named)).items()}
 
     assert sums("rafdb", seven, {}) == {"train": 12271, "test": 3068}
     assert sums("ferplus", eight, {"train": "train+valid"}) == {"train": 28236, "test": 3137}

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import cache, pretrain, scale
+from benchmark import pretrain, scale
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.faces import Faces
-from benchmark.landmarks19 import MIRRORED, mirrored, nineteen
+from benchmark.datasets.points import MIRRORED, mirrored, nineteen
 from benchmark.pretrain import shape_targets
 from methods.backbones import resnet10_w16
 from methods.weights import load_backbone
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> cache.Data:
-    return cache.open_data(Faces(), None, Faces.Options(train=300, test=100), tmp_path_factory.mktemp("data"))
+def faces(tmp_path_factory: pytest.TempPathFactory) -> decoded.Data:
+    return lookup.open_data(Faces(), None, Faces.Options(train=300, test=100), tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import cache
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.rafdb import RAFDB
 
@@ -44,8 +44,8 @@ def read(path: Path):
     return RAFDB().read(path, RAFDB.Options())
 
 
-def opened(path: Path, root: Path) -> cache.Data:
-    return cache.open_data(RAFDB(), path, RAFDB.Options(), root)
+def opened(path: Path, root: Path) -> decoded.Data:
+    return lookup.open_data(RAFDB(), path, RAFDB.Options(), root)
 
 
 def test_labels_are_translated_by_name(base: Path, tmp_path: Path):

@@ -5,9 +5,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from benchmark.datasets.face_model import Face, landmarks, shape
+from benchmark.datasets.drawing.model import Face, landmarks, shape
 
-VERSION = 2  # raised when any pixel or point changes, here or in face_model or face_units
+VERSION = 2  # raised when any pixel or point changes, here, in model or in action_units
 EDGE = np.array([np.cos(np.linspace(0, np.pi, 13)), -np.sin(np.linspace(0, np.pi, 13))]).T  # forehead, right to left
 CIRCLE = np.array([np.cos(np.linspace(0, 2 * np.pi, 13)[:-1]), np.sin(np.linspace(0, 2 * np.pi, 13)[:-1])]).T
 # Folds: across the forehead and the chin, above the nose, beside the mouth, below the eye.

@@ -23,7 +23,6 @@ FROM_68 = (
     (54,),
     (8,),  # chin
 )
-
 # fmt: off
 # The point that a mirror image has in place of each point, by the number of points.
 MIRRORED_68 = np.array([

@@ -1,45 +1,18 @@
-"""What a decoded data set is: counts against published ones, copies, near copies, votes; as data and as a page."""
+"""Copies among the images of a data set: the same pixels, and nearly the same."""
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.cache import SPLITS, Data, Split, pixel_hash
+from benchmark.cache.build import pixel_hash
+from benchmark.cache.decoded import SPLITS, Data
 
-PUBLISHED = Path(__file__).parent / "datasets" / "published_counts.csv"
 DISTANCE = 3  # bits of 64 in which the outlines of near copies may differ
 ALIKE = 0.95  # correlation of the pixels of near copies, shrunk to GRID x GRID
 GRID = 16
 BANDS = 4  # of 16 bits: outlines within 3 bits agree in at least one
 ONES = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 PAIRS_KEPT = 200  # near copies named in the card
-
-
-def card(data: Data) -> dict[str, Any]:
-    """Everything the page says, as plain data."""
-    return {
-        "card": data.card,
-        "card_hash": data.card_hash,
-        "published": published(data),
-        "exact": exact_copies(data),
-        "near": near_copies(data),
-        "votes": {split: confusion(getattr(data, split), len(data.classes)) for split in data.card["votes"]},
-    }
-
-
-def published(data: Data) -> dict[str, dict[str, int]]:
-    """{split: {class: published images}}, empty for data sets without published counts."""
-    if data.card["options"].get("rule", "majority") != "majority":
-        return {}
-    with open(PUBLISHED, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] == data.name and row["class"] in data.classes]
-    columns = {"train": ["train", "valid"], "test": ["test"]}
-    if data.card["options"].get("train") == "train":
-        columns["train"] = ["train"]
-    order = sorted(rows, key=lambda row: data.classes.index(row["class"]))
-    return {s: {row["class"]: sum(int(row[c] or 0) for c in columns[s]) for row in order} for s in SPLITS if rows}
 
 
 def exact_copies(data: Data) -> dict[str, Any]:
@@ -142,86 +115,3 @@ def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
 def differing_bits(different: np.ndarray) -> np.ndarray:
     """How many bits of each uint64 are set."""
     return ONES[np.ascontiguousarray(different).view(np.uint16)].reshape(-1, 4).sum(1)
-
-
-def confusion(split: Split, classes: int) -> list[list[float]]:
-    """[C, C] mean share of the votes that images of each class (row) have for each class; 0 for an empty class."""
-    votes = np.asarray(split.votes, np.float64)
-    shares = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
-    summed = np.eye(classes)[split.labels].T @ shares
-    return (summed / np.maximum(np.bincount(split.labels, minlength=classes), 1)[:, None]).tolist()
-
-
-def page(found: dict[str, Any]) -> str:
-    """The card as markdown."""
-    card, near, exact = found["card"], found["near"], found["exact"]
-    counts = {split: sum(card["counts"][split].values()) for split in SPLITS}
-    facts = {
-        "fingerprint": card["fingerprint"],
-        "landmarks": card["landmark_fingerprint"] or "none",
-        "card": found["card_hash"],
-        "options": ", ".join(f"{k}={v}" for k, v in card["options"].items()) or "none",
-        "label rule": card["label_rule"],
-        "stored images": f"{card['size']} x {card['size']}, {'grey' if card['channels'] == 1 else 'RGB'}",
-        **{key: value for key, value in card["facts"].items() if key not in ("label_rule", "images used", "dropped")},
-    }
-    lines = [f"# {card['title']}", ""]
-    lines += [f"- {key}: {worded(value)}" for key, value in facts.items()]
-    lines += [f"- warning: {line}" for line in card["warnings"]]
-    lines += ["", f"## Images: {counts['train']:,} to train on, {counts['test']:,} to test on", ""]
-    lines += table(["class", *count_heads(found)], count_rows(found))
-    lines += ["", "## Left out", ""]
-    lines += [f"- {reason}: {held['count']:,}" for reason, held in card["dropped"].items()] or ["- nothing"]
-    lines += ["", "## Copies", ""]
-    for split in SPLITS:
-        e = exact[split]
-        lines.append(
-            f"- {split}: {e['images']:,} images in {e['groups']:,} groups of exact copies, "
-            f"{e['groups_with_different_labels']:,} of them with different labels"
-        )
-    leak = ", ".join(f"{name} {n}" for name, n in exact["by_class"].items())
-    lines.append(
-        f"- {exact['test_images_also_in_train']:,} of the {counts['test']:,} test images have an exact copy among the "
-        f"training images{f' ({leak})' if leak else ''}"
-    )
-    pairs = ", ".join(f"{near[where]:,} {where}" for where in ("train and test", "within train", "within test"))
-    lines.append(
-        f"- near copies (outlines within {DISTANCE} of 64 bits and pixels that correlate by {ALIKE}): {pairs} pairs, "
-        f"{near['mirrored']:,} of them mirrored; {near['test_images']:,} test images"
-    )
-    for split, matrix in found["votes"].items():
-        lines += ["", f"## People's votes, {split}: mean share of each class (row) for each class", ""]
-        names = card["classes"]
-        lines += table(["", *names], [[name, *(f"{v:.3f}" for v in row)] for name, row in zip(names, matrix)])
-    return "\n".join(lines) + "\n"
-
-
-def count_heads(found: dict[str, Any]) -> list[str]:
-    return [head for split in SPLITS for head in ([split, "published"] if found["published"] else [split])]
-
-
-def count_rows(found: dict[str, Any]) -> list[list[str]]:
-    """One row a class and one of sums; a published count that differs carries the difference."""
-    card, rows = found["card"], []
-    for name in [*card["classes"], "all"]:
-        row = [name]
-        for split in SPLITS:
-            held = card["counts"][split]
-            have = sum(held.values()) if name == "all" else held[name]
-            row.append(f"{have:,}")
-            if found["published"]:
-                known = found["published"][split]
-                want = sum(known.values()) if name == "all" else known.get(name, 0)
-                row.append(f"{want:,}" + (f" ({have - want:+,})" if have != want else ""))
-        rows.append(row)
-    return rows
-
-
-def table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
-
-
-def worded(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
-    return str(value)

@@ -1,13 +1,13 @@
 """One face as numbers: who it is, how it is turned and lit, and where its 68 points are.
 
-Coordinates of a face as in `face_units`; points of the image are (x, y) fractions of its width and height.
+Coordinates of a face as in `action_units`; points of the image are (x, y) fractions of its width and height.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.datasets.face_units import MOVES, NAMES, RESTING, SIDE
+from benchmark.datasets.drawing.action_units import MOVES, NAMES, RESTING, SIDE
 
 SKULL = np.array([[0, 0.2], [1.3, 1.8]])  # middle and radii of the ellipsoid that the face lies on
 NOSE = np.array([0.08, 0.17, 0.26, 0.34, 0.1, 0.16, 0.18, 0.16, 0.1])  # height of points 27 to 35 over the face

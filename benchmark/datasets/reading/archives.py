@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, file_stamp, safe_name
+from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, file_stamp, safe_name
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LISTS = (".txt", ".csv", ".npz", ".pt", ".pth")  # files beside archives that a reader may want

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.files import Archive, Folder, csv_rows, decode, few, safe_name, whole_number
+from benchmark.datasets.reading.files import Archive, Folder, csv_rows, decode, few, safe_name, whole_number
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 COLUMNS = (*EMOTIONS, "unknown", "NF")

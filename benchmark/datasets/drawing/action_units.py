@@ -6,7 +6,7 @@ Coordinates of a face: the origin lies between the eyes, y points down, the chee
 
 import numpy as np
 
-from benchmark.landmarks19 import MIRRORED_68
+from benchmark.datasets.points import MIRRORED_68
 
 # fmt: off
 # (outwards, down) of the points in the left half of the image and on the middle line.
@@ -69,8 +69,6 @@ UNITS: dict[str, dict[int, tuple[float, float]]] = {
         3: (-0.01, 0.03),
     },
 }
-# fmt: on
-
 # The forms of an expression: {unit: amount}, or (left, right) for a unit that is stronger on one side.
 EXPRESSIONS: dict[str, tuple[dict[str, float | tuple[float, float]], ...]] = {
     "anger": (
@@ -135,14 +133,10 @@ def both_halves(half: dict[int, tuple[float, float]]) -> np.ndarray:
     for point, value in half.items():
         points[point] = points[MIRRORED_68[point]] = value
     return points
-
-
 RESTING = both_halves(HALF)
 MOVES = np.stack([both_halves(moved) for moved in UNITS.values()])
 # -1 on the left of the image, 1 on the right, 0 on the middle line.
 SIDE = np.where(RESTING[:, 0] == 0, 0, np.where([p in HALF for p in range(68)], -1, 1))
-
-
 # {expression: [forms, units, 2]} amounts on the left and on the right.
 FORMS = {
     expression: np.array([[np.broadcast_to(form.get(unit, 0.0), 2) for unit in NAMES] for form in forms])

@@ -1,11 +1,4 @@
-"""Decoded data sets on disk: built once, whole or not at all, memory-mapped and shared by all jobs.
-
-    <root>/<name>-<fingerprint>/   the arrays and card.json (docs/architecture.md)
-    <root>/stamps/                 which folder the source files led to when they were read last
-    <root>/.building-*             a build in progress; what a killed one left is removed by the next
-
-Rows are stored in the order of their names, so that one fingerprint means one order whatever the source's own was.
-"""
+"""A data set decoded once into a folder of arrays, moved into place whole or not at all."""
 
 import contextlib
 import hashlib
@@ -16,140 +9,20 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.datasets import archives
+from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, open_folder
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.files import few
-from benchmark.store import write_json
+from benchmark.datasets.reading.files import few
 
-FORMAT = 1  # raised when the files below are written differently
 EVERY = 500  # images between two calls of `progress`
 NAMES_KEPT = 1000  # of each reason in the card
 LARGEST_CLASSES = 256  # predictions are kept as bytes
-SPLITS = ("train", "test")
-OPTIONAL = ("votes", "landmarks")
-
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Split:
-    """One split, memory-mapped and read-only.
-
-    images: uint8 [n, size, size, channels]. labels: [n] int64. names: [n] text. votes: [n, C] float32 or None.
-    landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: np.ndarray
-    votes: np.ndarray | None
-    landmarks: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Data:
-    """A decoded data set. card: what card.json says; card_hash: its SHA-256; folder: where all of it lies."""
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    train: Split
-    test: Split
-    fingerprint: str
-    landmark_fingerprint: str | None
-    card: dict[str, Any]
-    card_hash: str
-    folder: Path
-
-
-def open_data(
-    dataset: DataSet, path: Path | str | None, options: Any, root: Path, progress: Progress | None = None
-) -> Data:
-    """The data set as `dataset` reads it from `path`, decoded now if these files have not been read before.
-
-    progress(done, total) is called while images are decoded. Raises DataError.
-    """
-    path, root = None if path is None else Path(path), Path(root)
-    if path is not None:
-        path = readable(dataset, path, options, root)
-    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options)}.json"
-    try:
-        return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # never read, changed, or removed: read it
-    source = dataset.read(path, options)
-    check(dataset, source)
-    folder = build(dataset, options, source, root, progress)
-    write_json(stamp, {"folder": folder.name})
-    return open_folder(folder)
-
-
-def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
-    """The path itself, or where its archives were unpacked if the data set's reader cannot read it as it is."""
-    if fits(dataset, path, options):
-        return path
-    if not (archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))):
-        return path
-    folder = archives.unpacked(dataset.name, path, root)
-    for place in (folder, *folder.iterdir()):
-        if fits(dataset, place, options):
-            return place
-    shutil.rmtree(folder, ignore_errors=True)  # archives of something else
-    return path
-
-
-def fits(dataset: DataSet, path: Path, options: Any) -> bool:
-    """Whether the data set's reader finds its files there."""
-    try:
-        dataset.stamp(path, options)
-        return True
-    except (DataError, OSError):
-        return False
-
-
-def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
-    """A hash of what decides whether a source is read again."""
-    where = None if path is None else str(path.resolve())
-    known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def open_folder(folder: Path) -> Data:
-    """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
-    folder = Path(folder)
-    try:
-        text = (folder / "card.json").read_bytes()
-        card = json.loads(text)
-        splits = {split: open_split(folder, split, card) for split in SPLITS}
-        return Data(
-            name=card["name"],
-            title=card["title"],
-            classes=tuple(card["classes"]),
-            fingerprint=card["fingerprint"],
-            landmark_fingerprint=card["landmark_fingerprint"],
-            card=card,
-            card_hash=hashlib.sha256(text).hexdigest(),
-            folder=folder,
-            **splits,
-        )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
-
-
-def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
-    kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
-    found: dict[str, Any] = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
-    n, side = sum(card["counts"][split].values()), card["size"]
-    if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
-        raise ValueError(f"the {split} arrays do not hold {n:,} images each")
-    absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
-    return Split(**(absent | found))
 
 
 def check(dataset: DataSet, source: Source) -> None:

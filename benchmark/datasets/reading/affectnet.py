@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.files import IMAGE_FORMATS, LARGEST_SIDE, Folder, csv_rows, decode, few, safe_name, whole_number
+from benchmark.datasets.reading.files import (
+    IMAGE_FORMATS,
+    LARGEST_SIDE,
+    Folder,
+    csv_rows,
+    decode,
+    few,
+    safe_name,
+    whole_number,
+)
 
 LISTS = {"train": "training.csv", "test": "validation.csv"}
 SETS = {"train": "train_set", "test": "val_set"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.files import Archive, few
+from benchmark.datasets.reading.files import Archive, few
 
 LARGEST = 2.0  # fraction of the image beyond which a point belongs to no face in it
 FRAME = 224  # side in pixels of the frame that the published tensors use

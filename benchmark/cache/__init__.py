@@ -1,0 +1,1 @@
+"""Decoded data sets on disk: looked up, built once, described, shared read-only by every job."""

@@ -1,0 +1,78 @@
+"""A decoded data set as it lies on disk: what its files are, and how they are opened (memory-mapped)."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+
+FORMAT = 1  # raised when the files below are written differently
+SPLITS = ("train", "test")
+OPTIONAL = ("votes", "landmarks")
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split, memory-mapped and read-only.
+
+    images: uint8 [n, size, size, channels]. labels: [n] int64. names: [n] text. votes: [n, C] float32 or None.
+    landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    votes: np.ndarray | None
+    landmarks: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Data:
+    """A decoded data set. card: what card.json says; card_hash: its SHA-256; folder: where all of it lies."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    train: Split
+    test: Split
+    fingerprint: str
+    landmark_fingerprint: str | None
+    card: dict[str, Any]
+    card_hash: str
+    folder: Path
+
+
+def open_folder(folder: Path) -> Data:
+    """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
+    folder = Path(folder)
+    try:
+        text = (folder / "card.json").read_bytes()
+        card = json.loads(text)
+        splits = {split: open_split(folder, split, card) for split in SPLITS}
+        return Data(
+            name=card["name"],
+            title=card["title"],
+            classes=tuple(card["classes"]),
+            fingerprint=card["fingerprint"],
+            landmark_fingerprint=card["landmark_fingerprint"],
+            card=card,
+            card_hash=hashlib.sha256(text).hexdigest(),
+            folder=folder,
+            **splits,
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
+
+
+def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
+    kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
+    found: dict[str, Any] = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
+    n, side = sum(card["counts"][split].values()), card["size"]
+    if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
+        raise ValueError(f"the {split} arrays do not hold {n:,} images each")
+    absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
+    return Split(**(absent | found))

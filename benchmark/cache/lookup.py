@@ -1,0 +1,73 @@
+"""Decoded data sets on disk: built once, whole or not at all, memory-mapped and shared by all jobs.
+
+    <root>/<name>-<fingerprint>/   the arrays and card.json (docs/architecture.md)
+    <root>/stamps/                 which folder the source files led to when they were read last
+    <root>/.building-*             a build in progress; what a killed one left is removed by the next
+
+Rows are stored in the order of their names, so that one fingerprint means one order whatever the source's own was.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmark.cache.build import Progress, build, check
+from benchmark.cache.decoded import FORMAT, Data, open_folder
+from benchmark.datasets.base import DataError, DataSet
+from benchmark.datasets.reading import archives
+from benchmark.store import write_json
+
+
+def open_data(
+    dataset: DataSet, path: Path | str | None, options: Any, root: Path, progress: Progress | None = None
+) -> Data:
+    """The data set as `dataset` reads it from `path`, decoded now if these files have not been read before.
+
+    progress(done, total) is called while images are decoded. Raises DataError.
+    """
+    path, root = None if path is None else Path(path), Path(root)
+    if path is not None:
+        path = readable(dataset, path, options, root)
+    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options)}.json"
+    try:
+        return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # never read, changed, or removed: read it
+    source = dataset.read(path, options)
+    check(dataset, source)
+    folder = build(dataset, options, source, root, progress)
+    write_json(stamp, {"folder": folder.name})
+    return open_folder(folder)
+
+
+def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
+    """The path itself, or where its archives were unpacked if the data set's reader cannot read it as it is."""
+    if fits(dataset, path, options):
+        return path
+    if not (archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))):
+        return path
+    folder = archives.unpacked(dataset.name, path, root)
+    for place in (folder, *folder.iterdir()):
+        if fits(dataset, place, options):
+            return place
+    shutil.rmtree(folder, ignore_errors=True)  # archives of something else
+    return path
+
+
+def fits(dataset: DataSet, path: Path, options: Any) -> bool:
+    """Whether the data set's reader finds its files there."""
+    try:
+        dataset.stamp(path, options)
+        return True
+    except (DataError, OSError):
+        return False
+
+
+def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
+    """A hash of what decides whether a source is read again."""
+    where = None if path is None else str(path.resolve())
+    known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]

@@ -1,0 +1,1 @@
+"""Files and layouts that data sets are handed out in: folders, archives, lists, landmarks."""
