@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmark import cards, datasets, hardware
 from benchmark.experiments import EXPERIMENTS, find
-from benchmark.job import number
 from benchmark.plan import PAPER_DATA, Request
 from benchmark.settings import Usage, one_of, parse_sets
+from results.job import number
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people

@@ -7,7 +7,7 @@ from typing import Any
 
 import methods
 from benchmark.settings import Usage
-from benchmark.store import write_json
+from results.files import write_json
 
 
 def read(results: Path, folders: tuple[Path, ...] = ()) -> dict[str, dict[str, Any]]:

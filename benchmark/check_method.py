@@ -16,11 +16,11 @@ import methods
 from benchmark import resolve, scale, train, trainer
 from benchmark.check import Check, Skipped, Wrong, check_name, global_generators, require
 from benchmark.evaluation import plain_batch
-from benchmark.job import Job
 from benchmark.labels import TrainingSet
 from benchmark.trainer import Clock, Place, State, Trainer
 from methods.backbones import BACKBONES
 from methods.base import Batch, Method, Recipe, Run
+from results.job import Job
 
 IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
 EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 import methods
-from benchmark.store import Store, write_bytes
 from benchmark.trainer import State, Trainer
+from results.files import write_bytes
+from results.store import Store
 
 SEAL = 32  # bytes of a SHA-256
 

@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 def answer(args: argparse.Namespace) -> int:
     """Plan, run what is missing, draw."""
-    from benchmark.store import Store
+    from results.store import Store
 
     shard = parse_shard(args.shard)
     plan = make(request(args), progress=show_decoding)

@@ -10,7 +10,9 @@ from typing import Any
 from benchmark import hardware
 from benchmark.dispatch import CHILDREN, Outcome, supervise
 from benchmark.settings import Usage
-from benchmark.store import Refused, Store, check, digest_bytes, write_bytes
+from results.files import digest_bytes, write_bytes
+from results.schema import Refused, check
+from results.store import Store
 
 ALLOWED_FAILURES = 1000  # Dask must never give a task up: joblib would wait for it for ever
 

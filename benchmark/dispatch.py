@@ -32,8 +32,8 @@ from typing import Any
 
 import methods
 from benchmark.nursery import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, lock
-from benchmark.store import Store
 from benchmark.work import keep_failure, made
+from results.store import Store
 
 KILLED_AGAIN = 2  # a job that was killed is tried this many times more
 KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk"}

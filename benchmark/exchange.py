@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from benchmark.cache.decoded import open_folder
-from benchmark.job import PROTOCOL, Job
 from benchmark.settings import Usage, printable
-from benchmark.store import Refused, Store, check, digest_bytes, incomplete, write_bytes
+from results.files import digest_bytes, write_bytes
+from results.job import PROTOCOL, Job
+from results.schema import Refused, check, incomplete
+from results.store import Store
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
 MOST_BYTES = 256 * 2**20  # of one file, unpacked

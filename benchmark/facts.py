@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 import methods
-from benchmark.job import digest
-from benchmark.store import SCHEMA, Store, write_bytes
+from results.files import write_bytes
+from results.job import digest
+from results.schema import SCHEMA
+from results.store import Store
 
 LAST = 5  # epochs in 'mean of the last five'
 

@@ -9,9 +9,9 @@ import noise
 from benchmark import scale
 from benchmark.cache.decoded import Data
 from benchmark.datasets.points import nineteen
-from benchmark.job import Job, digest, stream
 from noise.base import Training
 from noise.statistics import realised
+from results.job import Job, digest, stream
 
 HELD_OUT = 0.1  # share of the training images whose noisy labels choose the epoch under `--rule noisy_val`
 

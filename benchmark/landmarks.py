@@ -23,7 +23,7 @@ from benchmark.datasets.base import DataError, DataSet
 from benchmark.datasets.points import nineteen
 from benchmark.datasets.reading import landmark_files
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets
-from benchmark.store import arrays_bytes, write_bytes
+from results.files import arrays_bytes, write_bytes
 
 FILE = "landmarks_68.npz"
 SIDE = 150  # pixels to which a face crop is enlarged: the detector's window is 80

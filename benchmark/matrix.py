@@ -10,10 +10,10 @@ from typing import Any
 
 from benchmark import hardware
 from benchmark.dispatch import CHILDREN, Outcome, dispatch
-from benchmark.job import Job, digest
 from benchmark.plan import Plan, Planned
 from benchmark.planning import duration, expected, measured
-from benchmark.store import Store
+from results.job import Job, digest
+from results.store import Store
 
 
 @dataclass

@@ -19,13 +19,14 @@ from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.cli import show_decoding
 from benchmark.datasets.base import DataError
-from benchmark.job import digest
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable
-from benchmark.store import Refused, Store
 from noise.asymmetric import asymmetric
 from noise.base import SEVEN, NoiseError, Training
 from noise.file import RAF_DB
 from noise.statistics import realised, transition_matrix
+from results.job import digest
+from results.schema import Refused
+from results.store import Store
 
 
 def main(arguments: list[str]) -> int:

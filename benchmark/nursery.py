@@ -180,7 +180,7 @@ def kill_started() -> None:
 def begin(request: dict[str, Any], events: int) -> int:
     """Lock the job, wait for a GPU, count the attempt, and work; the locks end with this process."""
     from benchmark import work as tasks
-    from benchmark.store import Store
+    from results.store import Store
 
     store = Store(Path(request["results"]))
     store.lock(request["id"]).parent.mkdir(parents=True, exist_ok=True)

@@ -14,9 +14,9 @@ from benchmark import cards, datasets, resolve, scale
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.experiments import PAPER_FIVE, RATES, Experiment, Row
-from benchmark.job import Job, digest, number
 from benchmark.settings import Usage, dataset_options, one_of
 from noise.base import Training
+from results.job import Job, digest, number
 
 PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmark.plan import Plan, Planned
-from benchmark.store import Store
+from results.store import Store
 
 LISTED = 40  # jobs printed one by one
 Kind = tuple[str, str, str]  # method, data set, scale

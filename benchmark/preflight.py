@@ -5,10 +5,10 @@ from typing import Any
 
 from benchmark import scale
 from benchmark.cache import decoded
-from benchmark.job import digest
 from benchmark.plan import Planned, training_images
 from benchmark.settings import Usage, one_line, one_of
-from benchmark.store import Store
+from results.job import digest
+from results.store import Store
 
 
 def writable(store: Store) -> None:

@@ -17,11 +17,11 @@ from benchmark import scale
 from benchmark.augment import augment, mirror
 from benchmark.cache import decoded
 from benchmark.datasets.points import mirrored
-from benchmark.job import stream
 from benchmark.labels import demo_pixels
-from benchmark.store import write_bytes
 from methods.backbones import BACKBONES
 from methods.base import Augment, OneCycle
+from results.files import write_bytes
+from results.job import stream
 
 COMPONENTS = 24
 AUGMENT = Augment(erase=0.25)

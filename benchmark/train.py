@@ -15,9 +15,9 @@ from benchmark import facts
 from benchmark.augment import augment
 from benchmark.checkpoint import resume, save
 from benchmark.evaluation import evaluate, opinions
-from benchmark.job import Job, stream
 from benchmark.trainer import Clock, Place, Trainer, prepare
 from methods.base import Batch
+from results.job import Job, stream
 
 
 class Diverged(ArithmeticError):

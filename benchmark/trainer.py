@@ -14,12 +14,13 @@ from torch import Tensor
 import methods
 from benchmark import scale
 from benchmark.cache import decoded
-from benchmark.job import Job, stream
 from benchmark.labels import TrainingSet, training_set
-from benchmark.store import Store, arrays_bytes, write_bytes
 from methods.backbones import BACKBONES
 from methods.base import SGD, Method, Recipe, Run
 from methods.weights import load_backbone
+from results.files import arrays_bytes, write_bytes
+from results.job import Job, stream
+from results.store import Store
 
 PRECISION = {"fp32": None, "bf16": torch.bfloat16}
 

@@ -5,8 +5,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from benchmark.job import Job
-from benchmark.store import Store
+from results.job import Job
+from results.store import Store
 
 
 def made(request: dict[str, Any]) -> bool:

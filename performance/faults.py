@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.store import Store
 from performance.faulty.faulty import CLASS
+from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 10  # seconds; a job takes a fraction of one
@@ -92,7 +92,7 @@ class Matrix:
     def ids(self) -> dict[int, str]:
         """{seed: job id}, from what `--plan` prints."""
         if not hasattr(self, "known"):
-            from benchmark.job import Job
+            from results.job import Job
 
             spec = next(iter(self.records().values()))["spec"]
             self.known = {seed: Job(**spec | {"seed": seed}).id for seed in range(1000)}

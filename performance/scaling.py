@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import scale
-from benchmark.job import digest
-from benchmark.store import Store, content_hash
 from performance.faults import ROOT, Matrix
+from results.job import digest
+from results.schema import content_hash
+from results.store import Store
 
 # Training images/s on one H100 at the published batch: targets from a count of operations and bytes, not measured.
 TARGETS = {"baseline": 11_000, "scn": 11_000, "rul": 11_000, "eac": 5_500, "lanet": 4_800}

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from reports import ReportError
-from reports.published import Published, find
 from reports.records import Records, class_names, realised, seed
 from reports.statistics import sample_std
+from results.published import Published, find
 
 NOISE_OF_TABLE = {"1": "asymmetric", "symmetric": "symmetric", "clean": "none", "matched": "asymmetric"}
 WITH_PUBLISHED = ("1", "symmetric", "clean")

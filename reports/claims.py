@@ -12,9 +12,9 @@ from reports.captions import changed_text, dataset_title, noise_text, unique
 from reports.cells import NOISE_OF_TABLE, Cell, common_seeds
 from reports.divergence import groups
 from reports.figures import parameter_value
-from reports.published import DATASETS, METHODS, facts
 from reports.records import Records, seed
 from reports.statistics import Interval, holm, paired_bootstrap
+from results.published import DATASETS, METHODS, facts
 
 ENOUGH_SEEDS = 5
 LAST = 5  # epochs in 'mean of the last five'

@@ -9,7 +9,6 @@ import numpy as np
 from reports import Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
-from reports.published import facts
 from reports.records import Records, class_names, seed
 from reports.statistics import Interval, bootstrap_mean, jensen_shannon
 from reports.tables import Block, Entry, Table, failure_notes, gaps
@@ -25,6 +24,7 @@ from reports.votes import (
     shares,
     votes_alone,
 )
+from results.published import facts
 
 COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root people ids"
 GIVEN = "One-hot given label"

@@ -8,9 +8,9 @@ import numpy as np
 from reports import Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
 from reports.cells import NOISE_OF_TABLE, WITH_PUBLISHED, Cell, common_seeds, read_cells
-from reports.published import METHODS, Published, facts, find
 from reports.records import Records, seed
 from reports.statistics import detectable_gain, pooled_paired_std
+from results.published import METHODS, Published, facts, find
 
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
 Row = tuple[str, str, str | None]  # title, method, label

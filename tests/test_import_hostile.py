@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from benchmark.exchange import import_records
-from benchmark.job import Job, digest
-from benchmark.store import SCHEMA, Store, content_hash
+from results.job import Job, digest
+from results.schema import SCHEMA, content_hash
+from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}

@@ -18,7 +18,7 @@ from benchmark.cache.build import Progress, build, check
 from benchmark.cache.decoded import FORMAT, Data, open_folder
 from benchmark.datasets.base import DataError, DataSet
 from benchmark.datasets.reading import archives
-from benchmark.store import write_json
+from results.files import write_json
 
 
 def open_data(

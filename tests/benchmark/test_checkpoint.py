@@ -15,10 +15,10 @@ import methods
 from benchmark import resolve, scale, train
 from benchmark.cache import lookup
 from benchmark.checkpoint import SEAL, seal
-from benchmark.job import Job
-from benchmark.store import Store
 from benchmark.train import Place
 from performance.faulty.specks import Specks
+from results.job import Job
+from results.store import Store
 
 EPOCHS = 3
 

@@ -19,8 +19,9 @@ from benchmark import cluster
 from benchmark import dispatch as engine
 from benchmark.dispatch import CHILDREN, Children, Stopped, supervise
 from benchmark.nursery import EXIT_BUSY, LOST, lock, take_slot
-from benchmark.store import SCHEMA, Refused, Store
 from performance.faults import ROOT, Matrix
+from results.schema import SCHEMA, Refused
+from results.store import Store
 
 FAULTS = {
     0: [],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import methods
 from benchmark import facts, pretrain, scale
-from benchmark.job import digest
+from results.job import digest
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40))

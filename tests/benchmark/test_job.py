@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark import resolve
-from benchmark.job import Job, digest, number, stream
 from benchmark.settings import Usage
+from results.job import Job, digest, number, stream
 
 JOB = Job(
     method="baseline",

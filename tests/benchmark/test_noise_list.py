@@ -13,9 +13,9 @@ from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.faces import Faces
-from benchmark.job import Job
-from benchmark.store import Store
 from noise.base import EIGHT, SEVEN
+from results.job import Job
+from results.store import Store
 
 SMALL = ["--set", "faces.train=400", "--set", "faces.test=100"]
 

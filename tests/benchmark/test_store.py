@@ -10,8 +10,9 @@ import pytest
 from test_job import JOB
 
 from benchmark.exchange import import_records
-from benchmark.job import digest
-from benchmark.store import SCHEMA, Refused, Store
+from results.job import digest
+from results.schema import SCHEMA, Refused
+from results.store import Store
 
 ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}
 
