@@ -5,8 +5,8 @@ import os
 import re
 from pathlib import Path
 
-from benchmark import cards, datasets, hardware
-from benchmark.experiments import EXPERIMENTS, find
+from benchmark import cards, find, hardware
+from benchmark.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan import PAPER_DATA, Request
 from benchmark.settings import Usage, one_of, parse_sets
 from results.job import number
@@ -89,7 +89,7 @@ def request(args: argparse.Namespace) -> Request:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
     folders = tuple(folder(path, "--methods-path") for path in args.methods_path)
     try:
-        known = datasets.classes(folders)
+        known = find.data_sets(folders)
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
     data = given_data(args)
@@ -109,9 +109,9 @@ def request(args: argparse.Namespace) -> Request:
     scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
     if args.preset == "as_published" and scale == "demo":
         raise Usage("--preset as_published: the demo scale has one recipe for all methods; add --scale paper")
-    methods = cards.read(args.results, folders)
+    methods = cards.usable(cards.read(args.results, folders), args.methods or [], folders)
     return Request(
-        experiments=[find(kind, name) for kind, name in names],
+        experiments=[find_experiment(kind, name) for kind, name in names],
         data=data,
         datasets=asked,
         methods=args.methods,

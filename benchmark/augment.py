@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmark.resize import on_host, resize, resized_crop
-from methods.base import Augment
+from methods.recipe import Augment
 
 TRIES = 10  # of a random crop or erasing before it is given up
 CROP_ASPECT = (3 / 4, 4 / 3)

@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import methods
-from benchmark import resolve, scale, train, trainer
+from benchmark import find, resolve, scale, train, trainer
+from benchmark.cards import card
 from benchmark.check import Check, Skipped, Wrong, check_name, global_generators, require
 from benchmark.evaluation import plain_batch
 from benchmark.labels import TrainingSet
 from benchmark.trainer import Clock, Place, State, Trainer
 from methods.backbones import BACKBONES
-from methods.base import Batch, Method, Recipe, Run
+from methods.base import Batch, Method, Run
+from methods.recipe import Recipe, rebuild
 from results.job import Job
 
 IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
@@ -89,9 +90,9 @@ def prepared(
     """A job as the engine prepares it at demo scale."""
     data = random_data(images, classes, one_class)
     asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
-    resolved, _ = resolve.resolve({cls.name: methods.card(cls)}, cls.name, asked, "demo", "comparison", "faces", images)
+    resolved, _ = resolve.resolve({cls.name: card(cls)}, cls.name, asked, "demo", "comparison", "faces", images)
     settings = cls.Parameters(**resolved["parameters"])
-    recipe = cls.adapt(methods.rebuild(resolved["recipe"]), settings, True)
+    recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
     side, steps = scale.SIDE["demo"], scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
     run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
     torch.manual_seed(0)
@@ -176,7 +177,7 @@ def difference(one: Method, two: Method) -> str:
 def name_and_title(cls: type[Method]) -> None:
     check_name(cls.name)
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
-    taken = methods.classes().get(cls.name)
+    taken = find.methods().get(cls.name)
     same = taken is None or taken.__module__ == cls.__module__
     require(same, f"the name {cls.name!r} belongs to a method of this project; choose another")
     require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")
@@ -189,11 +190,9 @@ def recipe(cls: type[Method]) -> None:
     require(declared.backbone in BACKBONES, f"recipe: no backbone {declared.backbone!r}; known: {', '.join(BACKBONES)}")
     rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
     require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
-    card = json.loads(json.dumps(methods.card(cls)))
-    require(
-        methods.rebuild(card["recipe"]) == declared, "recipe: does not survive JSON; use the classes of methods.base"
-    )
-    known = sorted(set(cls.demo) - set(card["parameters"]))
+    kept = json.loads(json.dumps(card(cls)))
+    require(rebuild(kept["recipe"]) == declared, "recipe: does not survive JSON; use the classes of methods.base")
+    known = sorted(set(cls.demo) - set(kept["parameters"]))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.check import Check, check_name, global_generators, require
-from noise.base import EIGHT, SEVEN, Noise, NoiseError, Training
+from noise.base import Noise, NoiseError, Training
+from noise.expressions import EIGHT, SEVEN
 
 IMAGES = 4000
 RATE = 0.3

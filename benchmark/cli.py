@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmark.arguments import HELP, chosen_cards, device, folder, parse_shard, parser, request, workers
 from benchmark.datasets.base import DataError
-from benchmark.experiments import find
+from benchmark.experiments import find_experiment
 from benchmark.plan import PAPER_DATA, Cell, Plan, Planned, make
 from benchmark.settings import Usage, one_line, printable
 from noise.base import NoiseError
@@ -194,7 +194,7 @@ def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[st
 
 def what_for_report(kind: str, name: str, plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
     titles = {name: data.title for name, data in plan.data.items()}
-    experiment = find(kind, name)
+    experiment = find_experiment(kind, name)
     columns = {**titles, **{key: title for key, title in PAPER_DATA.items() if key not in titles}}
     return {
         "kind": kind,

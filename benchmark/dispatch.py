@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import methods
+from benchmark import find
 from benchmark.nursery import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, lock
 from benchmark.work import keep_failure, made
 from results.store import Store
@@ -307,6 +307,6 @@ def unordered(requests: list[dict[str, Any]], function: Callable, limit: float |
 def code_hash(request: dict[str, Any]) -> str:
     """The hash of all methods' files as this task sees them; a failure is worth another try when it has changed."""
     text = hashlib.sha256()
-    for path in methods.files([Path(folder) for folder in request.get("place", {}).get("methods_path", ())]):
+    for path in find.files([Path(folder) for folder in request.get("place", {}).get("methods_path", ())]):
         text.update(path.name.encode() + b"\0" + path.read_bytes())
     return text.hexdigest()[:20]

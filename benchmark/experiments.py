@@ -86,5 +86,5 @@ EXPERIMENTS = (
 )
 
 
-def find(kind: str, name: str) -> Experiment | None:
+def find_experiment(kind: str, name: str) -> Experiment | None:
     return next((e for e in EXPERIMENTS if (e.kind, e.name) == (kind, name)), None)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-import methods
+from benchmark.source import code
+from methods.recipe import plain
 from results.files import write_bytes
 from results.job import digest
 from results.schema import SCHEMA
@@ -32,9 +33,9 @@ def record(trainer: Any, resolved: dict[str, Any], distribution: np.ndarray, wro
         "id": job.id,
         "status": "ok",
         "spec": job.spec,
-        "code": methods.code(type(trainer.method)),
+        "code": code(type(trainer.method)),
         "resolved": resolved
-        | {"recipe": methods.plain(trainer.recipe), "method_title": type(trainer.method).title}
+        | {"recipe": plain(trainer.recipe), "method_title": type(trainer.method).title}
         | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},
         "noise": data.noise,
         "metrics": metrics(trainer, wrongness),

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-import noise
-from benchmark import scale
+from benchmark import find, scale
 from benchmark.cache.decoded import Data
 from benchmark.datasets.points import nineteen
 from noise.base import Training
@@ -98,7 +97,7 @@ def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders: tuple[str, ...]) -> np.ndarray:
     """The given labels of the training images `rows`: the same for every method."""
     name = job.noise["kind"].partition(":")[0]
-    train, kind = data.train, noise.find(f"{name}:{argument}" if argument else name, folders)
+    train, kind = data.train, find.noise(f"{name}:{argument}" if argument else name, folders)
     if kind.identity() != job.noise["kind"]:
         raise ValueError(f"--noise {name}: {argument} was changed since this job was planned; run the command again")
     seen = Training(

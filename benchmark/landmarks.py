@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmark import find
 from benchmark.arguments import given_data
 from benchmark.cache.decoded import SPLITS, Data, open_folder
 from benchmark.cache.lookup import open_data
-from benchmark.datasets import classes
 from benchmark.datasets.base import DataError, DataSet
 from benchmark.datasets.points import nineteen
 from benchmark.datasets.reading import landmark_files
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
 def opened(args: argparse.Namespace) -> tuple[Data, Path]:
     """The decoded data set and the file that the points go into; raises Usage where it exists."""
-    known = classes()
+    known = find.data_sets()
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     path = given_data(args).get(args.name)
     if dataset.needs_path and path is None:
@@ -81,7 +81,7 @@ def opened(args: argparse.Namespace) -> tuple[Data, Path]:
 
 def reopened(args: argparse.Namespace) -> Data:
     """The data set as every reader sees it now."""
-    known = classes()
+    known = find.data_sets()
     dataset = known[args.name]()
     options = dataset_options(dataset, parse_sets(args.set, {}, known))
     return open_data(dataset, given_data(args).get(args.name), options, args.results / "data")
@@ -144,7 +144,7 @@ def parts(data: Data) -> Iterator[tuple[str, int, int]]:
 def work(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     """Find the points of some rows, in a process of its own."""
     images = getattr(open_folder(source), split).images[start:stop]
-    found = [find(image) for image in images]
+    found = [detect(image) for image in images]
     arrays = {
         "xy": np.stack([points for points, _ in found]).astype(np.float32),
         "status": np.array([score <= UNSEEN for _, score in found], np.uint8),
@@ -153,7 +153,7 @@ def work(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     write_bytes(folder / f"{split}-{start:06d}.npz", arrays_bytes(arrays))
 
 
-def find(image: np.ndarray) -> tuple[np.ndarray, float]:
+def detect(image: np.ndarray) -> tuple[np.ndarray, float]:
     """[68, 2] points as fractions of an image (uint8 [S, S, channels]) and the detector's confidence.
 
     Where it sees no face, the whole image is taken for one; half of such points are bad, so they are flagged.

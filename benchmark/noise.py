@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-import noise
-from benchmark import datasets
+from benchmark import find
 from benchmark.arguments import given_data
 from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
@@ -21,7 +20,8 @@ from benchmark.cli import show_decoding
 from benchmark.datasets.base import DataError
 from benchmark.settings import Usage, dataset_options, one_of, parse_sets, printable
 from noise.asymmetric import asymmetric
-from noise.base import SEVEN, NoiseError, Training
+from noise.base import NoiseError, Training
+from noise.expressions import SEVEN
 from noise.file import RAF_DB
 from noise.statistics import realised, transition_matrix
 from results.job import digest
@@ -102,7 +102,7 @@ def write(args: argparse.Namespace) -> Path:
 def opened(args: argparse.Namespace) -> Data:
     """The decoded data set that was named."""
     folders = tuple(folder.resolve() for folder in args.methods_path)
-    known = datasets.classes(folders)
+    known = find.data_sets(folders)
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     path = given_data(args).get(args.name)
     if dataset.needs_path and path is None:
@@ -113,7 +113,7 @@ def opened(args: argparse.Namespace) -> Data:
 
 def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
     """[n] int64 labels of all training images, as a run at paper scale gets them."""
-    made, train = noise.find(kind, folders), data.train
+    made, train = find.noise(kind, folders), data.train
     votes = None if train.votes is None else np.asarray(train.votes)
     images = np.asarray(train.images) if "images" in made.needs else None
     seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images)

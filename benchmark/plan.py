@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-import noise
-from benchmark import cards, datasets, resolve, scale
+from benchmark import cards, find, resolve, scale
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.settings import Usage, dataset_options, one_of
-from noise.base import Training
+from noise.base import Noise, NoiseError, Training
 from results.job import Job, digest, number
 
 PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
@@ -92,10 +91,12 @@ class Plan:
 
 def make(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
-    known = cards.read(request.results, request.methods_path)
+    known = {
+        name: card for name, card in cards.read(request.results, request.methods_path).items() if "broken" not in card
+    }
     for method in request.methods or []:
         one_of("--methods", "method", method, known)
-    found = datasets.classes(request.methods_path)
+    found = find.data_sets(request.methods_path)
     data = {name: open_data(found[name](), request, progress) for name in request.datasets}
     plan = Plan(request, known, data, {})
     for experiment in request.experiments:
@@ -149,20 +150,20 @@ def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str
     return {kind: rates if noise_kind(kind, request).rated else () for kind in request.noise or experiment.noise}
 
 
-def noise_kind(kind: str, request: Request) -> noise.Noise:
+def noise_kind(kind: str, request: Request) -> Noise:
     try:
-        return noise.find(kind, request.methods_path)
-    except noise.NoiseError as error:
+        return find.noise(kind, request.methods_path)
+    except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 
 
-def check_noise(kind: noise.Noise, data: decoded.Data, request: Request) -> None:
+def check_noise(kind: Noise, data: decoded.Data, request: Request) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
     seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
     try:
         kind.labels(seen, 0.0, 0)
-    except noise.NoiseError as error:
+    except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 
 

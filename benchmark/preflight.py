@@ -35,22 +35,23 @@ def preflight(todo: list[Planned]) -> None:
 
 def check_settings(planned: Planned) -> None:
     """Build the method as a job would, with the settings that were changed by hand or by a row."""
-    import methods
+    from benchmark import find
     from methods.backbones import BACKBONES
+    from methods.recipe import plain, rebuild
 
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
     folders = tuple(Path(folder) for folder in planned.place["methods_path"])
-    cls = methods.classes(folders)[job.method]
+    cls = find.methods(folders)[job.method]
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
         parameters = cls.Parameters(**planned.resolved["parameters"])
-        used = cls.adapt(methods.rebuild(recipe), parameters, job.noise["kind"] != "none")
+        used = cls.adapt(rebuild(recipe), parameters, job.noise["kind"] != "none")
         build_on_cpu(planned, cls(parameters), used)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise Usage(f"--set: {job.method} refuses {texts}: {one_line(error)}") from None
     for key, value in job.overrides.items():
-        if key.startswith("recipe.") and key != "recipe.like" and leaf(methods.plain(used), key) != leaf(recipe, key):
+        if key.startswith("recipe.") and key != "recipe.like" and leaf(plain(used), key) != leaf(recipe, key):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 

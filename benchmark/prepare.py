@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import datasets
+from benchmark import find
 from benchmark.cache import card
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
@@ -52,7 +52,7 @@ def prepared(args: argparse.Namespace) -> Data:
     missing = [str(folder) for folder in folders if not folder.is_dir()]
     if missing:
         raise Usage(f"--methods-path: {missing[0]} is not a folder")
-    known = datasets.classes(folders)
+    known = find.data_sets(folders)
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     if dataset.needs_path and args.path is None:
         raise Usage(f"{args.name}: give the path where it lies")

@@ -19,7 +19,7 @@ from benchmark.cache import decoded
 from benchmark.datasets.points import mirrored
 from benchmark.labels import demo_pixels
 from methods.backbones import BACKBONES
-from methods.base import Augment, OneCycle
+from methods.recipe import Augment, OneCycle
 from results.files import write_bytes
 from results.job import stream
 

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import methods
-from benchmark import scale
+from benchmark import find, scale
 from benchmark.cache import decoded
 from benchmark.labels import TrainingSet, training_set
+from benchmark.source import code
 from methods.backbones import BACKBONES
-from methods.base import SGD, Method, Recipe, Run
+from methods.base import Method, Run
+from methods.recipe import SGD, Recipe, rebuild
 from methods.weights import load_backbone
 from results.files import arrays_bytes, write_bytes
 from results.job import Job, stream
@@ -128,15 +129,15 @@ def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> T
 
 def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
     """The method on its backbone, with start weights and the given labels."""
-    cls = methods.classes(tuple(Path(folder) for folder in place.methods_path))[job.method]
+    cls = find.methods(tuple(Path(folder) for folder in place.methods_path))[job.method]
     if cls.version != job.method_version:
         raise ValueError(f"{job.method}: its file was changed to version {cls.version} since this job was planned")
     if cls.needs_landmarks and data.landmarks is None:
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
-    methods.code(cls)  # of the file as it is imported
+    code(cls)  # of the file as it is imported
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
-    recipe = cls.adapt(methods.rebuild(resolved["recipe"]), parameters, noisy)
+    recipe = cls.adapt(rebuild(resolved["recipe"]), parameters, noisy)
     side = scale.SIDE[job.scale["name"]]
     run = Run(
         classes=len(data.classes),

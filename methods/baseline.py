@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from methods.backbones import Backbone
 from methods.base import Batch, Method
-from methods.rul import RECIPE
+from methods.recipe import RECIPE
 
 
 class Baseline(Method):

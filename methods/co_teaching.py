@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from methods.backbones import Backbone
 from methods.base import Batch, Method, scaled
-from methods.rul import RECIPE
+from methods.recipe import RECIPE
 
 
 def small_loss(losses: Tensor, kept: int) -> Tensor:

@@ -11,19 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Adam, Batch, Exponential, Method, Recipe, Run, scaled, within
-from methods.scn import BASIC, relabel
+from methods.base import Batch, Method, Run, scaled
+from methods.recipe import RECIPE, within
+from methods.scn import relabel
 
 FEATURES = 64  # width of mu and log sigma^2
 EPSILON = 2e-5  # of the heads' batch normalisations
-
-RECIPE = Recipe(
-    epochs=60,
-    batch_size=64,
-    optimiser=Adam(lr=2e-4, weight_decay=1e-4, head_lr=2e-3),
-    schedule=Exponential(0.9),
-    augment=BASIC,
-)
 
 
 class Head(nn.Module):

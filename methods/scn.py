@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe, Run, scaled, within
-
-BASIC = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)  # the data pipeline of SCN and RUL
+from methods.base import Batch, Method, Run, scaled
+from methods.recipe import BASIC, Adam, Exponential, Recipe, within
 
 
 def top_count(images: int, beta: float) -> int:

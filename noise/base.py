@@ -8,9 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-SEVEN = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-EIGHT = (*SEVEN[:-1], "contempt", "neutral")
-
 
 class NoiseError(ValueError):
     """Unusable input of a noise; the message names the kind or file, what is wrong and the fix in one line."""

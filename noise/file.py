@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from noise.base import SEVEN, Noise, NoiseError, Training
+from noise.base import Noise, NoiseError, Training
+from noise.expressions import SEVEN
 
 RAF_DB = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from methods.lanet_losses import contrastive_loss
-from methods.lanet_order import progressive_order
-from methods.lanet_parts import PairScore, aggregate, neighbours, update_bank
+from methods.lanet.losses import contrastive_loss
+from methods.lanet.order import progressive_order
+from methods.lanet.parts import PairScore, aggregate, neighbours, update_bank
 from noise.asymmetric import asymmetric
 from noise.statistics import realised
 from performance.methods import peak_memory, with_gradients

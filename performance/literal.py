@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.base import Batch
-from methods.lanet import LANet
-from methods.lanet_losses import ALPHA, OMEGA, THETA
-from methods.lanet_parts import EPSILON, LandmarkBranch, PairScore, Projection
+from methods.lanet.losses import ALPHA, OMEGA, THETA
+from methods.lanet.method import LANet
+from methods.lanet.parts import EPSILON, LandmarkBranch, PairScore, Projection
 
 
 def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:

@@ -45,9 +45,9 @@ def simulate(jobs: Iterable[tuple[int, float]], workers: int) -> tuple[float, di
 
 def paper_jobs() -> list[tuple[int, float]]:
     """(seed, expected seconds) of the paper's 225 runs of Table 1; a test image costs a third of a training image."""
-    import methods
+    from benchmark import find
 
-    known, found = methods.classes(), []
+    known, found = find.methods(), []
     for method, rate in TARGETS.items():
         for data, (train, test) in IMAGES.items():
             epochs = scale.AFFECTNET_EPOCHS if data == "affectnet" else known[method].recipe.epochs

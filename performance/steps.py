@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-import methods
-from benchmark import scale
+from benchmark import find, scale
 from benchmark.augment import augment
 from benchmark.trainer import PRECISION, make_optimiser
 from methods.backbones import BACKBONES
-from methods.base import Batch, Method, Recipe, Run
+from methods.base import Batch, Method, Run
+from methods.recipe import Recipe
 
 NAMES = ("baseline", "scn", "rul", "eac", "lanet")
 CLASSES, IMAGES, STORED = 7, 2048, 100
@@ -37,7 +37,7 @@ class Side:
 
 
 def make(name: str, backbone: str, side: int, device: str, precision: str, plain: bool, batch: int | None) -> Side:
-    cls = methods.classes()[name]
+    cls = find.methods()[name]
     parameters, size = cls.Parameters(), batch or cls.recipe.batch_size
     if name == "lanet":
         parameters = replace(parameters, queue=8192 // size * size)

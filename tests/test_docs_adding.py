@@ -53,7 +53,7 @@ def test_the_method_of_the_page_stands_in_the_table_beside_the_baseline(tmp_path
     (mine,) = [record for record in records(tmp_path / "runs") if record["spec"]["method"] == "my_gce"]
     assert mine["resolved"]["parameters"] == {"q": 0.5} and "loss gce" in mine["history"]
     assert "has changed since" not in done.stderr
-    path.write_text(path.read_text() + "# another state of the file\n")
+    path.write_text(path.read_text() + "\nANOTHER_STATE_OF_THE_FILE = 1\n")
     assert "my_gce.py has changed since 1 of these runs" in run_all(*arguments, "--draw").stderr
 
 

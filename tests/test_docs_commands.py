@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.arguments import parser
-from benchmark.experiments import find
+from benchmark.experiments import find_experiment
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -36,7 +36,9 @@ def test_each_run_all_command_of_a_page_is_one_that_it_takes(page: Path) -> None
         arguments = parser().parse_args(words)
         shown = [("table", name) for name in arguments.table] + [("figure", name) for name in arguments.figure]
         for kind, names in shown:
-            assert all(find(kind, name) for name in names.split("|")), f"{page.name}: there is no {kind} {names}"
+            assert all(find_experiment(kind, name) for name in names.split("|")), (
+                f"{page.name}: there is no {kind} {names}"
+            )
 
 
 @pytest.mark.parametrize("page", named([page for page in PAGES if commands(page, "python -m ")]))

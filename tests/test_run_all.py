@@ -259,7 +259,7 @@ def test_one_s_own_files_that_cannot_be_used_are_named(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     broken = {
-        "exits.py": "import sys\nsys.exit(0)\n",
+        "exits.py": "import sys\nfrom methods.baseline import Baseline\nclass M(Baseline):\n    name = 'mine'\nsys.exit(0)\n",
         "syntax.py": "def (\n",
         "latin.py": "# -*- coding: ascii -*-\nx = '\u00e9'\n",
         "taken.py": "from methods.baseline import Baseline\n\n\nclass Mine(Baseline):\n    name = 'scn'\n",
@@ -270,7 +270,9 @@ def test_one_s_own_files_that_cannot_be_used_are_named(
         folder.mkdir()
         (folder / name).write_text(text, encoding="latin-1")
         (folder / "beside.py").mkdir()
-        status = main(["--table", "1", *SMALL, "--results", str(shared), "--methods-path", str(folder)])
+        status = main(
+            ["--table", "1", *SMALL, "--methods", "mine", "--results", str(shared), "--methods-path", str(folder)]
+        )
         said = capsys.readouterr().err
         assert status == 2 and name in said and len(said.strip().splitlines()) == 1, (name, said)
 

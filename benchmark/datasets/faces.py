@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.drawing import action_units, model, strokes
-from noise.base import EIGHT, SEVEN
+from noise.expressions import EIGHT, SEVEN
 
 # Images of RAF-DB's training list (Li et al., CVPR 2017); contempt, which it has not, gets CONTEMPT of all images.
 RAFDB = {

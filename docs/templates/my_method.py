@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Adam, Augment, Batch, Exponential, Method, Recipe, Run, scaled
+from methods.base import Batch, Method, Run, scaled
+from methods.recipe import Adam, Augment, Exponential, Recipe
 
 
 class MyMethod(Method):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.datasets.base import DataSet, Rows, Source
-from noise.base import SEVEN
+from noise.expressions import SEVEN
 
 
 class Specks(DataSet):

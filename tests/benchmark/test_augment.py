@@ -27,7 +27,7 @@ from benchmark.augment import (
     plain,
 )
 from benchmark.resize import resample, resize, resized_crop
-from methods.base import IMAGENET_MEAN, IMAGENET_STD, Augment
+from methods.recipe import IMAGENET_MEAN, IMAGENET_STD, Augment
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-import methods
-from benchmark import resolve, scale, train
+from benchmark import find, resolve, scale, train
 from benchmark.cache import lookup
+from benchmark.cards import card
 from benchmark.checkpoint import SEAL, seal
 from benchmark.train import Place
 from performance.faulty.specks import Specks
@@ -35,7 +35,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any], Place]:
     data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
-    cards = {"baseline": methods.card(methods.classes()["baseline"])}
+    cards = {"baseline": card(find.methods()["baseline"])}
     asked = {"recipe.epochs": str(EPOCHS)}
     settings, overrides = resolve.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)
     job = Job(

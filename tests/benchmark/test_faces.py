@@ -12,7 +12,7 @@ from benchmark.cache import lookup
 from benchmark.datasets.drawing import action_units, model, strokes
 from benchmark.datasets.faces import LEAD, Faces, confusions, expressions, show
 from benchmark.datasets.points import MIRRORED_68
-from noise.base import EIGHT, SEVEN
+from noise.expressions import EIGHT, SEVEN
 
 SIZE = Faces.size
 PEOPLE = 40

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import methods
 from benchmark import facts, pretrain, scale
+from methods.recipe import plain
 from results.job import digest
 
 
@@ -51,5 +51,5 @@ def test_a_change_of_the_demo_scale_is_a_new_version() -> None:
     rule = [scale.DEMO_RECIPE, scale.DEMO_AUGMENT, scale.SIDE["demo"], scale.TRAIN_IMAGES, scale.TEST_IMAGES]
     rule += [scale.TRAIN_FLOOR, scale.TEST_FLOOR, scale.PUBLISHED_IMAGES]
     assert {scale.DEMO_VERSION: digest(rule)} == {3: "ad912bb9197d93b56f30"}
-    made = [pretrain.DEMO, pretrain.PAPER, pretrain.ENOUGH, pretrain.COMPONENTS, methods.plain(pretrain.AUGMENT)]
+    made = [pretrain.DEMO, pretrain.PAPER, pretrain.ENOUGH, pretrain.COMPONENTS, plain(pretrain.AUGMENT)]
     assert {scale.PRETRAINING_VERSION: digest(made)} == {2: "e41b1422ef47eede0741"}

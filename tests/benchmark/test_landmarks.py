@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import landmarks
+from benchmark import find, landmarks
 from benchmark.cache.lookup import open_data
-from benchmark.datasets import classes
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -30,7 +29,7 @@ def run(own: Path, tmp_path: Path, *arguments: str) -> int:
 
 
 def reread(own: Path, tmp_path: Path):
-    dataset = classes()["folder"]()
+    dataset = find.data_sets()["folder"]()
     return open_data(dataset, own, dataset.Options(), tmp_path / "runs" / "data")
 
 
@@ -78,7 +77,7 @@ def test_noise_has_no_face_and_is_flagged_and_work_goes_on_where_it_stopped(
         assert held["status"].tolist() == [1] * 6 and ((held["xy"] > -1) & (held["xy"] < 2)).all()
     first = (own / landmarks.FILE).read_bytes()
     (own / landmarks.FILE).unlink()
-    monkeypatch.setattr(landmarks, "find", None)  # nothing is detected again
+    monkeypatch.setattr(landmarks, "detect", None)  # nothing is detected again
     monkeypatch.setattr(landmarks, "ProcessPoolExecutor", Pool)
     assert run(own, tmp_path) == 0 and (own / landmarks.FILE).read_bytes() == first
 
@@ -105,7 +104,7 @@ def test_points_on_real_faces_are_near_the_known_ones(tmp_path: Path, capsys: py
     pytest.importorskip("dlib")
     arguments = ["ferplus", "--data", f"ferplus={SHARED / 'ferplus-mini'}", "--out", str(tmp_path / "points.npz")]
     assert landmarks.main([*arguments, "--results", str(tmp_path / "runs"), "--sheets", str(tmp_path)]) == 0
-    dataset = classes()["ferplus"]()
+    dataset = find.data_sets()["ferplus"]()
     data = open_data(dataset, SHARED / "ferplus-mini", dataset.Options(), tmp_path / "runs" / "data")
     with np.load(tmp_path / "points.npz") as held:
         good, points = held["status"] == 0, held["xy"]

@@ -13,7 +13,7 @@ from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.faces import Faces
-from noise.base import EIGHT, SEVEN
+from noise.expressions import EIGHT, SEVEN
 from results.job import Job
 from results.store import Store
 
@@ -130,7 +130,7 @@ def test_the_page_shows_every_kind_and_its_rates(results: Path) -> None:
 
 
 def test_the_page_in_the_docs_names_the_kinds_that_exist() -> None:
-    import noise
+    from benchmark import find
 
     text = (Path(__file__).resolve().parents[2] / "docs" / "noise.md").read_text()
-    assert {kind for kind in noise.known() if f"\n## {kind}\n" in text} == set(noise_page.WORDS)
+    assert {kind for kind in find.noises() if f"\n## {kind}\n" in text} == set(noise_page.WORDS)

@@ -8,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from golden_files import load, recipe_images, recipe_weights, subsample
 
-from methods import lanet
 from methods.backbones import BACKBONES
 from methods.base import Batch, Run
-from methods.lanet import LANet
-from methods.lanet_targets import Brush, map_points
+from methods.lanet.method import LANet
+from methods.lanet.targets import Brush, map_points
 from performance import literal
 
 PLACES = (  # of a published name in ours
@@ -174,7 +173,7 @@ def test_three_published_steps(arithmetic, monkeypatch):
     """Heat maps as products of rounded exponentials differ in the last bit, and Adam makes more of it."""
     rtol, gradient = 1e-5, (1e-5, 1e-6)
     if arithmetic == "published":
-        monkeypatch.setattr(lanet, "landmark_targets", published_targets)
+        monkeypatch.setattr("methods.lanet.method.landmark_targets", published_targets)
         rtol, gradient = 1e-6, (1e-6, 1e-8)
     run = PublishedSteps(torch.float64)
     golden, method = run.golden, run.method

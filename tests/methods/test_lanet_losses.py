@@ -8,8 +8,8 @@ from golden_files import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.lanet_losses import adaptive_wing, contrastive_loss, distribution_loss, landmark_loss
-from methods.lanet_parts import (
+from methods.lanet.losses import adaptive_wing, contrastive_loss, distribution_loss, landmark_loss
+from methods.lanet.parts import (
     PairScore,
     aggregate,
     double,

@@ -7,7 +7,7 @@ from golden_files import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.lanet_order import progressive_counts, progressive_order, side_by_side
+from methods.lanet.order import progressive_counts, progressive_order, side_by_side
 
 
 def test_published_counts_of_all_epochs():

@@ -7,7 +7,7 @@ from golden_files import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.lanet_targets import Brush, brush_for, heat_maps, landmark_targets, map_points, profiles, weight_maps
+from methods.lanet.targets import Brush, brush_for, heat_maps, landmark_targets, map_points, profiles, weight_maps
 from performance import literal
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import methods
+from benchmark import find
+from benchmark.cards import card
 from methods.backbones import resnet10_w16
 from methods.base import Batch, Method, Run
 
@@ -14,7 +15,7 @@ NAMES = ("label_smoothing", "mixup", "gce", "sce", "elr", "co_teaching")
 
 
 def made(name: str, **parameters: float) -> Method:
-    cls = methods.classes()[name]
+    cls = find.methods()[name]
     torch.manual_seed(0)
     method = cls(cls.Parameters(**parameters))
     method.build(resnet10_w16(1), CLASSES)
@@ -44,10 +45,10 @@ ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_defaults_are_in_a_card_and_bad_values_are_refused(name: str) -> None:
-    card = methods.card(methods.classes()[name])
-    assert card["source"] and card["parameters"] and card["recipe"]["epochs"] == 60
+    kept = card(find.methods()[name])
+    assert kept["source"] and kept["parameters"] and kept["recipe"]["epochs"] == 60
     with pytest.raises(TypeError):
-        methods.classes()[name].Parameters(no_such_option=1)
+        find.methods()[name].Parameters(no_such_option=1)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_the_defaults_are_in_a_card_and_bad_values_are_refused(name: str) -> Non
 )
 def test_values_outside_their_range_are_refused_by_name(name: str, option: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name}.{option}"):
-        methods.classes()[name].Parameters(**{option: value})
+        find.methods()[name].Parameters(**{option: value})
 
 
 def test_label_smoothing() -> None:

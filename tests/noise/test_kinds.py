@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import noise
+from benchmark import find
 from noise.asymmetric import MISTAKEN_FOR, asymmetric
-from noise.base import EIGHT, SEVEN, Noise, NoiseError, Training
+from noise.base import Noise, NoiseError, Training
+from noise.expressions import EIGHT, SEVEN
 from noise.instance import flip_rates
 from noise.statistics import realised, transition_matrix
 from noise.symmetric import symmetric
@@ -36,7 +37,7 @@ def golden_noise():
 def test_lanet_noise_to_the_last_label(kind, position):
     golden = golden_noise()
     rate, seed = float(golden["rates"][position]), int(golden["python_seed"])
-    found = noise.find(kind).labels(Training(golden["labels"], SEVEN), rate, seed)
+    found = find.noise(kind).labels(Training(golden["labels"], SEVEN), rate, seed)
     np.testing.assert_array_equal(found, golden[f"{kind}_{position}"])
 
 
@@ -54,7 +55,7 @@ def test_lanet_noise_leaves_the_stream_where_the_published_program_does(position
 def test_scn_noise_to_the_last_label():
     golden = np.load(GOLDEN / "scn_noise_01.npz", allow_pickle=False)
     data = Training(golden["labels"], SEVEN)
-    found = noise.find("scn").labels(data, float(golden["rate"]), int(golden["python_seed"]))
+    found = find.noise("scn").labels(data, float(golden["rate"]), int(golden["python_seed"]))
     np.testing.assert_array_equal(found, golden["noisy"])
 
 
@@ -68,13 +69,13 @@ def test_asymmetric_map_is_the_published_one():
 
 @pytest.mark.parametrize("classes", [SEVEN, EIGHT])
 def test_asymmetric_goes_by_class_name(classes):
-    found = noise.find("asymmetric").labels(Training(np.arange(len(classes)), classes), 1.0, 0)
+    found = find.noise("asymmetric").labels(Training(np.arange(len(classes)), classes), 1.0, 0)
     assert [classes[c] for c in found] == [MISTAKEN_FOR[name] for name in classes]
 
 
 def test_asymmetric_refuses_an_unknown_class():
     with pytest.raises(NoiseError, match="'boredom'"):
-        noise.find("asymmetric").labels(Training(np.zeros(1, int), (*SEVEN, "boredom")), 0.1, 0)
+        find.noise("asymmetric").labels(Training(np.zeros(1, int), (*SEVEN, "boredom")), 0.1, 0)
 
 
 @given(CLASSES, RATES, SEEDS, st.sampled_from(["symmetric", "asymmetric", "scn"]))
@@ -82,9 +83,9 @@ def test_asymmetric_refuses_an_unknown_class():
 def test_rated_kinds_give_valid_labels_and_repeat_them(classes, rate, seed, kind):
     clean = labels_of(classes, 80)
     before, data = clean.copy(), Training(clean, classes)
-    noisy = noise.find(kind).labels(data, rate, seed)
+    noisy = find.noise(kind).labels(data, rate, seed)
     assert noisy.dtype == np.int64 and noisy.min() >= 0 and noisy.max() < len(classes)
-    np.testing.assert_array_equal(noisy, noise.find(kind).labels(data, rate, seed))
+    np.testing.assert_array_equal(noisy, find.noise(kind).labels(data, rate, seed))
     np.testing.assert_array_equal(clean, before)
 
 
@@ -93,9 +94,9 @@ def test_rated_kinds_give_valid_labels_and_repeat_them(classes, rate, seed, kind
 def test_a_flipped_label_is_never_kept(kind, classes):
     clean = labels_of(classes, 2000)
     data = Training(clean, classes)
-    assert (noise.find(kind).labels(data, 1.0, 3) != clean).all()
+    assert (find.noise(kind).labels(data, 1.0, 3) != clean).all()
     if kind != "scn":  # SCN's own program flips at u <= rate
-        assert (noise.find(kind).labels(data, 0.0, 3) == clean).all()
+        assert (find.noise(kind).labels(data, 0.0, 3) == clean).all()
 
 
 @given(SEEDS, st.tuples(RATES, RATES))
@@ -103,21 +104,21 @@ def test_a_flipped_label_is_never_kept(kind, classes):
 def test_asymmetric_flips_are_nested_over_rates(seed, rates):
     clean, low, high = labels_of(EIGHT, 200), min(rates), max(rates)
     data = Training(clean, EIGHT)
-    few, many = (noise.find("asymmetric").labels(data, rate, seed) != clean for rate in (low, high))
+    few, many = (find.noise("asymmetric").labels(data, rate, seed) != clean for rate in (low, high))
     assert not (few & ~many).any()
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "scn"])
 def test_uniform_kinds_reach_every_other_class_alike(kind):
     clean = np.full(14000, 2)
-    noisy = noise.find(kind).labels(Training(clean, EIGHT), 0.5, 1)
+    noisy = find.noise(kind).labels(Training(clean, EIGHT), 0.5, 1)
     found = transition_matrix(clean, noisy, 8)[2]
     assert found[2] == pytest.approx(0.5, abs=0.02)
     np.testing.assert_allclose(np.delete(found, 2), 0.5 / 7, atol=0.01)
 
 
 def test_none_keeps_every_label_at_any_rate():
-    kind, clean = noise.find("none"), labels_of(SEVEN, 50)
+    kind, clean = find.noise("none"), labels_of(SEVEN, 50)
     assert not kind.rated
     np.testing.assert_array_equal(kind.labels(Training(clean, SEVEN), 0.9, 0), clean)
 
@@ -126,7 +127,7 @@ def test_votes_follow_the_counts_and_keep_images_without_votes():
     votes = np.tile(np.array([[6, 0, 3, 0, 0, 1, 0]], np.float32), (9000, 1))
     votes[::9] = 0
     clean = np.full(9000, 4)
-    kind = noise.find("votes")
+    kind = find.noise("votes")
     noisy = kind.labels(Training(clean, SEVEN, votes=votes), 0.3, 0)
     assert not kind.rated and kind.needs == ("votes",)
     assert (noisy[::9] == 4).all()
@@ -140,14 +141,14 @@ def test_votes_take_one_draw_an_image():
     votes = np.array([[0, 0, 0], [1, 1, 2], [0, 0, 0], [3, 1, 0]], np.float32)
     random = Random(5)
     draws = [random.random() for _ in range(4)]
-    found = noise.find("votes").labels(Training(np.array([2, 2, 1, 2]), SEVEN[:3], votes=votes), 0.0, 5)
+    found = find.noise("votes").labels(Training(np.array([2, 2, 1, 2]), SEVEN[:3], votes=votes), 0.0, 5)
     second = 0 if draws[1] < 0.25 else 1 if draws[1] < 0.5 else 2
     assert found.tolist() == [2, second, 1, 0 if draws[3] < 0.75 else 1]
 
 
 def test_votes_may_be_shares():
     votes = np.random.default_rng(0).integers(0, 5, (300, 7)) + np.eye(7)[labels_of(SEVEN, 300)]
-    shares, kind = votes / votes.sum(1, keepdims=True), noise.find("votes")
+    shares, kind = votes / votes.sum(1, keepdims=True), find.noise("votes")
     clean = labels_of(SEVEN, 300, seed=1)
     found = kind.labels(Training(clean, SEVEN, votes=shares / 2), 0.0, 0)
     np.testing.assert_array_equal(found, kind.labels(Training(clean, SEVEN, votes=votes), 0.0, 0))
@@ -157,7 +158,7 @@ def test_votes_may_be_shares():
 @pytest.mark.parametrize("votes", [None, np.ones((3, 8)), -np.ones((3, 7))])
 def test_votes_refuse_what_they_cannot_use(votes):
     with pytest.raises(NoiseError, match="votes"):
-        noise.find("votes").labels(Training(np.zeros(3, int), SEVEN, votes=votes), 0.0, 0)
+        find.noise("votes").labels(Training(np.zeros(3, int), SEVEN, votes=votes), 0.0, 0)
 
 
 def faces(count):
@@ -167,13 +168,13 @@ def faces(count):
 
 def test_instance_noise_depends_on_the_image():
     data = faces(3000)
-    noisy = noise.find("instance").labels(data, 0.3, 0)
+    noisy = find.noise("instance").labels(data, 0.3, 0)
     assert (noisy != data.labels).mean() == pytest.approx(0.3, abs=0.03)
     assert noisy.min() >= 0 and noisy.max() < 7
-    np.testing.assert_array_equal(noisy, noise.find("instance").labels(data, 0.3, 0))
+    np.testing.assert_array_equal(noisy, find.noise("instance").labels(data, 0.3, 0))
     # With the same draws, another image of the same label turns into another class.
     other = Training(data.labels, SEVEN, images=data.images[::-1].copy())
-    moved = noise.find("instance").labels(other, 0.3, 0)
+    moved = find.noise("instance").labels(other, 0.3, 0)
     flipped = noisy != data.labels
     np.testing.assert_array_equal(flipped, moved != data.labels)
     assert (noisy[flipped] != moved[flipped]).mean() > 0.5
@@ -181,10 +182,10 @@ def test_instance_noise_depends_on_the_image():
 
 def test_instance_noise_is_nested_over_rates_and_needs_images():
     data = faces(500)
-    few, many = (noise.find("instance").labels(data, rate, 2) != data.labels for rate in (0.1, 0.4))
+    few, many = (find.noise("instance").labels(data, rate, 2) != data.labels for rate in (0.1, 0.4))
     assert few.any() and not (few & ~many).any()
     with pytest.raises(NoiseError, match="image"):
-        noise.find("instance").labels(Training(data.labels, SEVEN), 0.1, 0)
+        find.noise("instance").labels(Training(data.labels, SEVEN), 0.1, 0)
 
 
 def test_flip_rates_follow_a_truncated_normal():
@@ -205,22 +206,22 @@ def test_statistics_by_hand():
 
 
 def test_every_file_is_a_kind():
-    assert noise.known() == ["asymmetric", "file", "instance", "none", "scn", "symmetric", "votes"]
+    assert sorted(find.noises()) == ["asymmetric", "file", "instance", "none", "scn", "symmetric", "votes"]
 
 
 def test_a_mistyped_kind_gets_the_nearest_name():
     with pytest.raises(NoiseError, match="did you mean 'symmetric'"):
-        noise.find("symetric")
+        find.noise("symetric")
 
 
 @pytest.mark.parametrize("typed, fix", [("file", "file:PATH"), ("none:x", "write none")])
 def test_arguments_are_checked(typed, fix):
     with pytest.raises(NoiseError, match=fix):
-        noise.find(typed)
+        find.noise(typed)
 
 
 def test_a_file_path_may_hold_colons():
-    assert noise.find("file:C:/lists/a:b.txt").argument == "C:/lists/a:b.txt"
+    assert find.noise("file:C:/lists/a:b.txt").argument == "C:/lists/a:b.txt"
 
 
 def test_a_kind_of_ones_own(tmp_path):
@@ -229,8 +230,8 @@ def test_a_kind_of_ones_own(tmp_path):
         "    def labels(self, data, rate, seed):\n        return (data.labels + 1) % len(data.classes)\n"
     )
     (tmp_path / "method.py").write_text("raise RuntimeError('not to be imported')\n")
-    assert "shift" in noise.known([tmp_path])
-    kind = noise.find("shift", [tmp_path])
+    assert "shift" in find.noises([tmp_path])
+    kind = find.noise("shift", [tmp_path])
     assert isinstance(kind, Noise) and kind.labels(Training(np.array([6]), SEVEN), 0.0, 0).tolist() == [0]
 
 
@@ -238,8 +239,9 @@ def test_broken_or_doubled_kinds_are_named(tmp_path):
     path = tmp_path / "again.py"
     path.write_text("from noise.base import Noise\n\n\nclass Again(Noise):\n    name = 'scn'\n")
     with pytest.raises(NoiseError, match=r"again.py.*already defined.*scn.py"):
-        noise.known([tmp_path])
-    path.write_text("from noise.base import Noise, nothing\n")
+        find.noises([tmp_path])
+    path.write_text("from noise.base import Noise, nothing\n\n\nclass Mine(Noise):\n    name = 'mine'\n")
     path.rename(tmp_path / "broken.py")
+    assert find.noise("symmetric", [tmp_path]).name == "symmetric"
     with pytest.raises(NoiseError, match=r"broken\.py"):
-        noise.known([tmp_path])
+        find.noise("mine", [tmp_path])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-import noise
-from noise.base import EIGHT, SEVEN, NoiseError, Training
+from benchmark import find
+from noise.base import NoiseError, Training
+from noise.expressions import EIGHT, SEVEN
 from noise.file import RAF_DB
 
 NAMES = [f"train_{i:05}.jpg" for i in range(1, 8)]
@@ -14,7 +15,7 @@ def read(tmp_path, text, names=NAMES, classes=SEVEN):
     path = tmp_path / "list.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     data = Training(np.zeros(len(names), np.int64), classes, names=np.array(names))
-    return noise.find(f"file:{path}").labels(data, 0.5, 3)
+    return find.noise(f"file:{path}").labels(data, 0.5, 3)
 
 
 def rows(labels, names=NAMES):
@@ -100,21 +101,21 @@ def test_images_that_a_list_cannot_tell_apart_are_refused(tmp_path):
 
 @pytest.mark.parametrize("path", ["missing.txt", "."])
 def test_an_unreadable_path_is_named(tmp_path, path):
-    kind = noise.find(f"file:{tmp_path / path}")
+    kind = find.noise(f"file:{tmp_path / path}")
     with pytest.raises(NoiseError, match="cannot be read"):
         kind.labels(Training(np.zeros(7, int), SEVEN, names=np.array(NAMES)), 0.0, 0)
 
 
 def test_a_list_needs_image_names(tmp_path):
     with pytest.raises(NoiseError, match="names"):
-        noise.find(f"file:{tmp_path}").labels(Training(np.zeros(7, int), SEVEN), 0.0, 0)
+        find.noise(f"file:{tmp_path}").labels(Training(np.zeros(7, int), SEVEN), 0.0, 0)
 
 
 def test_identity_is_the_content_and_not_the_path(tmp_path):
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_text(rows(range(7)))
     second.write_text(rows(range(7)))
-    identity = noise.find(f"file:{first}").identity()
-    assert identity == noise.find(f"file:{second}").identity() and str(tmp_path) not in identity
+    identity = find.noise(f"file:{first}").identity()
+    assert identity == find.noise(f"file:{second}").identity() and str(tmp_path) not in identity
     second.write_text(rows(range(1, 8)))
-    assert identity != noise.find(f"file:{second}").identity()
+    assert identity != find.noise(f"file:{second}").identity()

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Adam, Augment, Batch, LinearToZero, Method, Recipe, Run, scaled, within
-from methods.lanet_losses import contrastive_loss, distribution_loss, landmark_loss
-from methods.lanet_order import progressive_order, side_by_side
-from methods.lanet_parts import (
+from methods.base import Batch, Method, Run, scaled
+from methods.lanet.losses import contrastive_loss, distribution_loss, landmark_loss
+from methods.lanet.order import progressive_order, side_by_side
+from methods.lanet.parts import (
     LandmarkBranch,
     PairScore,
     Projection,
@@ -31,7 +31,8 @@ from methods.lanet_parts import (
     pseudo_labels,
     update_bank,
 )
-from methods.lanet_targets import brush_for, landmark_targets
+from methods.lanet.targets import brush_for, landmark_targets
+from methods.recipe import Adam, Augment, LinearToZero, Recipe, within
 
 POINTS = 19
 MIRRORED = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 14, 13, 12, 17, 16, 15, 18)

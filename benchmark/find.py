@@ -1,0 +1,232 @@
+"""Methods, noises and data sets, found by looking: a file that defines a class with a `name` is a new one.
+
+Which files define what is read from their text, without running them, so that neither a script nor a broken file
+beside a method is ever imported by chance. One's own files may import helpers that lie beside them.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import import_module, metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from benchmark.datasets.base import DataSet
+from benchmark.source import HOMES, ROOT, source_of, tree
+from noise.base import Noise, NoiseError
+
+if TYPE_CHECKING:
+    from methods.base import Method
+
+PACKAGES = {"method": "methods", "noise": "noise", "data set": "benchmark.datasets"}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A class with a `name`, as the text of its file says. kind: 'method', 'noise' or 'data set'."""
+
+    kind: str
+    name: str
+    file: Path
+
+
+class Broken(ValueError):
+    """A file of one's own that cannot be imported; the message names it and why."""
+
+
+def methods(folders: Iterable[str | Path] = (), broken: dict[str, str] | None = None) -> "dict[str, type[Method]]":
+    """Every method class by its name: the project's own, those in `folders`, and packages with a `fer_methods` entry.
+
+    A file that cannot be imported raises Broken, or is noted in `broken` as {method name: why} where that is given.
+    """
+    from methods.base import Method
+
+    return by_name("method", [*classes("method", Method, folders, broken), *packaged(Method)])
+
+
+def data_sets(folders: Iterable[str | Path] = (), broken: dict[str, str] | None = None) -> dict[str, type[DataSet]]:
+    """Every data set class by its name; as `methods`."""
+    return by_name("data set", classes("data set", DataSet, folders, broken))
+
+
+def noises(folders: Iterable[str | Path] = (), broken: dict[str, str] | None = None) -> dict[str, type[Noise]]:
+    """Every kind of noise by its name; as `methods`, but raises NoiseError."""
+    try:
+        return by_name("noise", classes("noise", Noise, folders, broken))
+    except ValueError as error:
+        raise NoiseError(str(error)) from error
+
+
+def by_name(kind: str, found: Iterable[Any]) -> dict[str, Any]:
+    """Raises ValueError where two classes have one name."""
+    named: dict[str, Any] = {}
+    for cls in found:
+        other = named.setdefault(cls.name, cls)
+        if other is not cls:
+            where = inspect.getfile(other)
+            raise ValueError(f"{inspect.getfile(cls)}: {kind} {cls.name!r} is already defined in {where}; rename one")
+    return named
+
+
+def noise(kind: str, folders: Iterable[str | Path] = ()) -> Noise:
+    """The noise that was typed, as `symmetric` or `file:PATH`; raises NoiseError with the nearest known name."""
+    name, _, argument = kind.partition(":")
+    broken: dict[str, str] = {}
+    known = noises(folders, broken)
+    if name in broken and name not in known:
+        raise NoiseError(broken[name])
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise NoiseError(f"there is no noise '{name}'{hint}. Known: {', '.join(sorted(known))}.")
+    takes = known[name].takes
+    if takes and not argument:
+        raise NoiseError(f"noise '{name}' needs a {takes.lower()}: write {name}:{takes}.")
+    if argument and not takes:
+        raise NoiseError(f"noise '{kind}': nothing can follow '{name}'; write {name}.")
+    return known[name](argument)
+
+
+def classes(
+    kind: str, base: type, folders: Iterable[str | Path], broken: dict[str, str] | None = None
+) -> Iterator[type]:
+    """The classes of one kind, in the order of their files."""
+    for file in dict.fromkeys(found.file for found in definitions(folders) if found.kind == kind):
+        try:
+            module = load(file)
+        except Broken as error:
+            if broken is None:
+                raise
+            broken |= {found.name: str(error) for found in definitions(folders) if found.file == file}
+            continue
+        for value in vars(module).values():
+            ours = inspect.isclass(value) and f"{value.__module__}.".startswith(f"{module.__name__}.")
+            if ours and issubclass(value, base) and "name" in vars(value):
+                yield value
+
+
+def packaged(base: type) -> Iterator[type]:
+    """The method classes of installed packages; an entry names a module or a class."""
+    for entry in packages():
+        loaded = entry.load()
+        for value in [loaded] if inspect.isclass(loaded) else vars(loaded).values():
+            own = value is loaded or getattr(value, "__module__", "") == getattr(loaded, "__name__", None)
+            if own and inspect.isclass(value) and issubclass(value, base) and "name" in vars(value):
+                yield value
+
+
+def packages() -> list[metadata.EntryPoint]:
+    """The installed packages that declare methods."""
+    return sorted(metadata.entry_points(group="fer_methods"), key=lambda entry: (entry.name, entry.value))
+
+
+def files(folders: Iterable[str | Path] = ()) -> list[Path]:
+    """Every file that defines something, the project's own first, in a fixed order."""
+    return list(dict.fromkeys(found.file for found in definitions(folders)))
+
+
+def definitions(folders: Iterable[str | Path] = ()) -> list[Definition]:
+    """What the project's own files and those of `folders` define, read from their text."""
+    own = [path for home in HOMES.values() for path in sorted((ROOT / home).glob("*.py")) if path.stem != "__init__"]
+    own += sorted(ROOT.glob("methods/*/__init__.py"))
+    theirs = [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py")) if path.is_file()]
+    return [found for path in own + theirs for found in defined(path, path.stat().st_mtime_ns)]
+
+
+@lru_cache(maxsize=4096)
+def defined(path: Path, changed: int) -> tuple[Definition, ...]:
+    """The classes with a `name` in a file; changed: when it was, so that an edited file is read again."""
+    return tuple(
+        Definition(kind, name, path) for cls, name in named_classes(path) if (kind := kind_of(path, cls, frozenset()))
+    )
+
+
+def named_classes(path: Path) -> list[tuple[str, str]]:
+    """(class, its `name`) of the classes that a file, or a package from its own files, gives to the outside."""
+    found = []
+    for node in tree(path).body:
+        if isinstance(node, ast.ClassDef):
+            found += [(node.name, name) for line in node.body for name in names_given(line)]
+        elif isinstance(node, ast.ImportFrom) and path.name == "__init__.py":
+            inner = source_of(path, node)
+            given = {alias.name for alias in node.names}
+            found += [pair for pair in (named_classes(inner) if inner else []) if pair[0] in given]
+    return found
+
+
+def names_given(line: ast.stmt) -> Iterator[str]:
+    """What a statement of a class body makes its `name`; '' where the text does not tell."""
+    if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
+        return
+    for target in line.targets if isinstance(line, ast.Assign) else [line.target]:
+        pairs = [(target, line.value)]
+        if isinstance(target, ast.Tuple) and isinstance(line.value, ast.Tuple):
+            pairs = list(zip(target.elts, line.value.elts))
+        for part, value in pairs:
+            if isinstance(part, ast.Name) and part.id == "name":
+                yield str(value.value) if isinstance(value, ast.Constant) else ""
+
+
+def unreadable(folders: Iterable[str | Path]) -> dict[Path, str]:
+    """{file: why} of the files of one's own that are no Python."""
+    found = {}
+    for path in [path for folder in folders for path in sorted(Path(folder).resolve().glob("*.py")) if path.is_file()]:
+        try:
+            compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, OSError) as error:
+            found[path] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def kind_of(path: Path, cls: str, seen: frozenset[tuple[Path, str]]) -> str | None:
+    """What a class is by its bases, followed from file to file; None where they lead to none of the contracts."""
+    if (path, cls) in seen:
+        return None
+    for kind, contract in (("method", "Method"), ("noise", "Noise"), ("data set", "DataSet")):
+        if cls == contract and path == ROOT / HOMES[kind] / "base.py":
+            return kind
+    for node in tree(path).body:
+        if isinstance(node, ast.ClassDef) and node.name == cls:
+            for base in node.bases:
+                name = ast.unparse(base).rpartition(".")[2].partition("[")[0]
+                if kind := kind_of(path, name, seen | {(path, cls)}):
+                    return kind
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = source_of(path, node, alias.name)
+                if (alias.asname or alias.name) == cls and inner:
+                    return kind_of(inner, alias.name, seen | {(path, cls)})
+    return {"Method": "method", "Noise": "noise", "DataSet": "data set"}.get(cls) if seen else None
+
+
+def load(path: Path) -> ModuleType:
+    """The module in a file; raises Broken. The project's files are modules of their packages, others stand alone."""
+    for kind, home in HOMES.items():
+        if path.is_relative_to(ROOT / home):
+            parts = path.relative_to(ROOT / home).with_suffix("").parts
+            return import_module(".".join([PACKAGES[kind], *(part for part in parts if part != "__init__")]))
+    name = f"own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader  # a file that ends in .py has both
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    folder = str(path.parent)
+    sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]  # its helpers first, while it is read
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:  # sys.exit at import, too
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise Broken(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path[:] = [*(entry for entry in sys.path if entry != folder), folder]
+    return module

@@ -1,0 +1,98 @@
+"""The text of methods, noises and data sets: parsed without being run, followed along imports, and hashed."""
+
+import ast
+import hashlib
+import inspect
+import sys
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HOMES = {"method": "methods", "noise": "noise", "data set": "benchmark/datasets"}
+FOLLOWED = ("methods", "noise", "benchmark")  # packages of the project that such files may import
+
+
+def source_of(path: Path, node: ast.Import | ast.ImportFrom, name: str = "") -> Path | None:
+    """The project's file, or the file beside `path`, that an import leads to; None for other packages."""
+    dotted = (node.module or "") if isinstance(node, ast.ImportFrom) else name
+    inside = f"{dotted}.{name}".strip(".") if isinstance(node, ast.ImportFrom) else dotted
+    home = path.parent if getattr(node, "level", 0) or path.parent not in own_folders() else None
+    for start in [ROOT, home] if not getattr(node, "level", 0) else [home]:
+        for words in (inside, dotted):
+            if start and words:
+                base = start.joinpath(*words.split("."))
+                for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+                    if candidate.is_file() and (start != ROOT or words.split(".")[0] in FOLLOWED):
+                        return candidate
+    return None
+
+
+def own_folders() -> set[Path]:
+    return {ROOT / home for home in HOMES.values()}
+
+
+@lru_cache(maxsize=4096)
+def parsed(path: Path, changed: int) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of somebody's string escapes
+            return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return ast.Module([], [])
+
+
+def tree(path: Path) -> ast.Module:
+    """The syntax of a file; empty where it is none."""
+    return parsed(path, path.stat().st_mtime_ns)
+
+
+def code(cls: type) -> str:
+    """A hash of what a class is made of: the statements of every project file that its file imports or inherits from.
+
+    Files are read once a process, so that one changed later is not taken for the one that was imported. Formatting,
+    comments, docstrings, and the files that statements lie in do not count.
+    """
+    return contents(tuple(sorted({Path(inspect.getfile(part)) for part in cls.__mro__ if mine(part)})))
+
+
+def mine(cls: type) -> bool:
+    """Whether a class is the project's or an author's, and not a library's."""
+    try:
+        return is_mine(Path(inspect.getfile(cls)))
+    except (TypeError, OSError):
+        return False
+
+
+def is_mine(path: Path) -> bool:
+    return (path.is_relative_to(ROOT) and "site-packages" not in path.parts) or str(path.parent) in sys.path
+
+
+@lru_cache
+def contents(start: tuple[Path, ...]) -> str:
+    waiting, seen = list(start), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                waiting += [found for alias in node.names if (found := source_of(path, node, alias.name))]
+    statements = {ast.dump(node) for path in seen for node in map(bare, tree(path).body) if node is not None}
+    return hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
+
+
+def bare(node: ast.stmt) -> ast.stmt | None:
+    """A statement without its docstrings; None for imports and loose texts."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return None
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return None
+    node = ast.parse(ast.unparse(node)).body[0]  # a copy: the tree is shared
+    for part in ast.walk(node):
+        body = getattr(part, "body", None)
+        text = getattr(body[0], "value", None) if isinstance(body, list) and len(body) > 1 else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and isinstance(body[0], ast.Expr):
+            del body[0]
+    return node
