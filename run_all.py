@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmark.cli import main
+from benchmark.commands.run_all import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -105,3 +105,6 @@ def notes(name: str) -> list[str]:
         f"{DEMO_AUGMENT['erase']}, the same for every method; published epochs, momenta and queues keep their share of "
         "the run"
     ]
+
+
+HELD_OUT = 0.1  # share of the training images whose noisy labels choose the epoch under `--rule noisy_val`

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms
 
-from benchmark.augment import augment
+from benchmark.train.augment import augment
 from methods.recipe import Augment
 
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)

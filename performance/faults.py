@@ -114,7 +114,7 @@ class Matrix:
     def nurseries(self) -> list[int]:
         """Processes of this matrix that are a launcher's nursery and not a job of it."""
         found = {pid: (Path(f"/proc/{pid}/cmdline"), parent(pid)) for pid in self.processes()}
-        mine = {pid for pid, (path, _) in found.items() if b"benchmark.nursery" in quiet(path)}
+        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.nursery" in quiet(path)}
         return [pid for pid in mine if found[pid][1] not in mine]
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from benchmark import find, scale
-from benchmark.augment import augment
-from benchmark.trainer import PRECISION, make_optimiser
+from benchmark.train.assembly import PRECISION, make_optimiser
+from benchmark.train.augment import augment
 from methods.backbones import BACKBONES
 from methods.base import Batch, Method, Run
 from methods.recipe import Recipe

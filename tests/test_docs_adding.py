@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import check
+from benchmark.commands import check
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = ["--set", "faces.train=100", "--set", "faces.test=100"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.arguments import parser
-from benchmark.experiments import find_experiment
+from benchmark.commands.arguments import parser
+from benchmark.plan.experiments import find_experiment
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

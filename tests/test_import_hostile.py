@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.exchange import import_records
+from benchmark.commands.import_records import import_records
 from results.job import Job, digest
 from results.schema import SCHEMA, content_hash
 from results.store import Store

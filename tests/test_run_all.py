@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.cli import main
+from benchmark.commands.run_all import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["--set", "faces.train=1200", "--set", "faces.test=300"]  # drawn in seconds

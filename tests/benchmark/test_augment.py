@@ -11,9 +11,9 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from benchmark import augment as module
-from benchmark import resize as resampling
-from benchmark.augment import (
+from benchmark.train import augment as module
+from benchmark.train import resize as resampling
+from benchmark.train.augment import (
     add_noise,
     augment,
     crop_box,
@@ -26,7 +26,7 @@ from benchmark.augment import (
     move_landmarks,
     plain,
 )
-from benchmark.resize import resample, resize, resized_crop
+from benchmark.train.resize import resample, resize, resized_crop
 from methods.recipe import IMAGENET_MEAN, IMAGENET_STD, Augment
 
 GOLDEN = Path(__file__).parents[1] / "golden"

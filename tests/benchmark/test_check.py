@@ -1,4 +1,4 @@
-"""`python -m benchmark.check`: every shipped file keeps its contract, and every broken one is told what is wrong."""
+"""`python -m benchmark check`: every shipped file keeps its contract, and every broken one is told what is wrong."""
 
 import dataclasses
 import subprocess
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import check, find
+from benchmark import find
+from benchmark.commands import check
 from benchmark.datasets.faces import Faces
-from benchmark.settings import Usage
+from benchmark.terminal import Usage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 METHODS = sorted(

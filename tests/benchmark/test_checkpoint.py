@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import find, resolve, scale, train
+from benchmark import find, scale
 from benchmark.cache import lookup
-from benchmark.cards import card
-from benchmark.checkpoint import SEAL, seal
-from benchmark.train import Place
+from benchmark.plan import recipes
+from benchmark.plan.catalogue import card
+from benchmark.train import loop
+from benchmark.train.checkpoint import SEAL, seal
+from benchmark.train.loop import Place
 from performance.faulty.specks import Specks
 from results.job import Job
 from results.store import Store
@@ -37,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any],
     data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
     cards = {"baseline": card(find.methods()["baseline"])}
     asked = {"recipe.epochs": str(EPOCHS)}
-    settings, overrides = resolve.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)
+    settings, overrides = recipes.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)
     job = Job(
         method="baseline",
         method_version=1,
@@ -58,7 +60,7 @@ def run(made: tuple, folder: Path, monkeypatch: pytest.MonkeyPatch, stop_before:
     """(record and arrays, or None if it was stopped; the epochs that were trained)."""
     job, resolved, place = made
     trained: list[int] = []
-    epoch_of = train.train_epoch
+    epoch_of = loop.train_epoch
 
     def watched(trainer: Any, epoch: int) -> None:
         if epoch == stop_before:
@@ -67,9 +69,9 @@ def run(made: tuple, folder: Path, monkeypatch: pytest.MonkeyPatch, stop_before:
         epoch_of(trainer, epoch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "train_epoch", watched)
+        patch.setattr(loop, "train_epoch", watched)
         try:
-            return train.train(job, dict(resolved), replace(place, results=str(folder))), trained
+            return loop.train(job, dict(resolved), replace(place, results=str(folder))), trained
         except KeyboardInterrupt:
             return None, trained
 
@@ -147,7 +149,7 @@ def test_a_checkpoint_that_cannot_be_gone_on_from_is_passed_over(made, whole, tm
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_nothing(made, whole, tmp_path, monkeypatch, capsys) -> None:
-    from benchmark import checkpoint
+    from benchmark.train import checkpoint
 
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")

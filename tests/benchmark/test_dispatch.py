@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_job import JOB
 
-from benchmark import cluster
-from benchmark import dispatch as engine
-from benchmark.dispatch import CHILDREN, Children, Stopped, supervise
-from benchmark.nursery import EXIT_BUSY, LOST, lock, take_slot
+from benchmark.launch import cluster
+from benchmark.launch import supervise as engine
+from benchmark.launch.children import CHILDREN, Children, Stopped
+from benchmark.launch.locks import lock, take_slot
+from benchmark.launch.supervise import supervise
+from benchmark.task import EXIT_BUSY, LOST
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
 from results.store import Store
@@ -270,7 +272,7 @@ def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_
 
 
 def test_a_nursery_whose_launcher_is_gone_ends_while_it_imports() -> None:
-    nursery = subprocess.Popen([sys.executable, "-m", "benchmark.nursery"], cwd=ROOT, stdin=subprocess.PIPE)
+    nursery = subprocess.Popen([sys.executable, "-m", "benchmark.launch.nursery"], cwd=ROOT, stdin=subprocess.PIPE)
     time.sleep(0.3)
     nursery.stdin.close()
     assert nursery.wait(30) in (0, 1)

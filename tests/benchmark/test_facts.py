@@ -5,7 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from benchmark import facts, pretrain, scale
+from benchmark import scale
+from benchmark.train import metrics, pretrain
 from methods.recipe import plain
 from results.job import digest
 
@@ -15,19 +16,19 @@ def test_auroc_is_the_chance_that_a_wrong_label_scores_higher(pairs: list[tuple[
     score, positive = np.array([p[0] for p in pairs], float), np.array([p[1] for p in pairs])
     wins = [float(a > b) + 0.5 * float(a == b) for a in score[positive] for b in score[~positive]]
     expected = np.mean(wins) if wins else None
-    assert facts.auroc(score, positive) == (None if expected is None else pytest.approx(expected))
+    assert metrics.auroc(score, positive) == (None if expected is None else pytest.approx(expected))
 
 
 def test_calibration_error_by_hand() -> None:
     confidence = np.array([0.95, 0.96, 0.55, 0.56])
     correct = np.array([True, True, True, False])
     by_hand = (abs(1.91 - 2) + abs(1.11 - 1)) / 4
-    assert facts.calibration_error(confidence, correct, bins=10) == pytest.approx(by_hand)
+    assert metrics.calibration_error(confidence, correct, bins=10) == pytest.approx(by_hand)
 
 
 def test_class_figures_by_hand() -> None:
     labels, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
-    found = facts.by_class(labels, predicted, 4)
+    found = metrics.by_class(labels, predicted, 4)
     assert found["confusion"] == [[2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert found["per_class"] == [pytest.approx(2 / 3), 1.0, 0.0, None]
     assert found["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import resolve
-from benchmark.settings import Usage
+from benchmark.plan import recipes
+from benchmark.terminal import Usage
 from results.job import Job, digest, number, stream
 
 JOB = Job(
@@ -50,7 +50,7 @@ CARD = {
 
 
 def resolved(asked: dict[str, str], scale: str = "paper", card: dict = CARD) -> tuple[dict, dict]:
-    return resolve.resolve({"lanet": card}, "lanet", asked, scale, "comparison", "rafdb", 1000)
+    return recipes.resolve({"lanet": card}, "lanet", asked, scale, "comparison", "rafdb", 1000)
 
 
 @pytest.mark.parametrize(

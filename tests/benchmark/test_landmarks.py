@@ -1,4 +1,4 @@
-"""`python -m benchmark.landmarks`: points beside the data where the readers look, from a detector or another file."""
+"""`python -m benchmark landmarks`: points beside the data where the readers look, from a detector or another file."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import find, landmarks
+from benchmark import find
 from benchmark.cache.lookup import open_data
+from benchmark.commands import landmarks
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 

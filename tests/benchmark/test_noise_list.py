@@ -1,4 +1,4 @@
-"""`python -m benchmark.noise`: the lists it writes, read back as `--noise file:PATH`, and maps from confusions."""
+"""`python -m benchmark noise-list`: the lists it writes, read back as `--noise file:PATH`, and maps from confusions."""
 
 import csv
 import json
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import noise as lists
-from benchmark import noise_page
 from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
+from benchmark.commands import noise_list as lists
+from benchmark.commands import noise_page
 from benchmark.datasets.faces import Faces
 from noise.expressions import EIGHT, SEVEN
 from results.job import Job

@@ -1,4 +1,4 @@
-"""`python -m benchmark.prepare`: pictures of one's own in both layouts, the data card, and what it finds in FERPlus."""
+"""`python -m benchmark data-card`: pictures of one's own in both layouts, the data card, and what it finds in FERPlus."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import prepare
 from benchmark.cache import card, copies
 from benchmark.cache.decoded import open_folder
 from benchmark.cache.lookup import open_data
+from benchmark.commands import data_card
 from benchmark.datasets.base import DataError
 from benchmark.datasets.folder import ImageFolder
 
@@ -137,14 +137,14 @@ def test_the_command_writes_the_card_beside_the_images(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     arguments = ["folder", str(folders), "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
-    assert prepare.main([*arguments, "--set", "folder.title=Mine"]) == 0
+    assert data_card.main([*arguments, "--set", "folder.title=Mine"]) == 0
     shown = capsys.readouterr().out
     (cache,) = (tmp_path / "runs" / "data").glob("folder-*")
     assert (cache / "data_card.md").read_text() in shown and shown.startswith("# Mine")
     assert json.loads((cache / "data_card.json").read_text())["card_hash"] == open_folder(cache).card_hash
     assert "1 of the 4 test images have an exact copy" in shown and "(happiness 1)" in shown
     with Image.open(tmp_path / "out" / "folder_classes.png") as sheet:
-        assert sheet.size[1] == 2 * prepare.SIDE
+        assert sheet.size[1] == 2 * data_card.SIDE
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
     arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert prepare.main([*arguments, "--results", str(tmp_path / "runs")]) == 2
+    assert data_card.main([*arguments, "--results", str(tmp_path / "runs")]) == 2
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
 
@@ -190,7 +190,7 @@ def test_published_counts_are_those_of_the_papers() -> None:
 @needs_shared
 def test_the_small_part_of_ferplus_agrees_with_its_readme(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arguments = ["ferplus", str(SHARED / "ferplus-mini"), "--results", str(tmp_path / "runs"), "--out", str(tmp_path)]
-    assert prepare.main(arguments) == 0
+    assert data_card.main(arguments) == 0
     shown = capsys.readouterr().out
     assert "## Images: 2,060 to train on, 500 to test on" in shown
     assert "| neutral | 651 | 9,913 (-9,262) | 157 | 1,083 (-926) |" in shown
@@ -201,7 +201,7 @@ def test_the_small_part_of_ferplus_agrees_with_its_readme(tmp_path: Path, capsys
 @needs_shared
 def test_the_leak_of_ferplus_comes_out(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arguments = ["ferplus", str(SHARED / "ferplus"), "--results", str(tmp_path / "runs"), "--out", str(tmp_path)]
-    assert prepare.main(arguments) == 0
+    assert data_card.main(arguments) == 0
     shown = capsys.readouterr().out
     assert "254 of the 3,137 test images have an exact copy among the training images" in shown
     assert "surprise 110" in shown and "| all | 28,236 | 28,236 | 3,137 | 3,137 |" in shown

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import pretrain, scale
+from benchmark import scale
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import MIRRORED, mirrored, nineteen
-from benchmark.pretrain import shape_targets
+from benchmark.train import pretrain
+from benchmark.train.pretrain import shape_targets
 from methods.backbones import resnet10_w16
 from methods.weights import load_backbone
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_job import JOB
 
-from benchmark.exchange import import_records
+from benchmark.commands.import_records import import_records
 from results.job import digest
 from results.schema import SCHEMA, Refused
 from results.store import Store

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark import find
-from benchmark.cards import card
+from benchmark.plan.catalogue import card
 from methods.backbones import resnet10_w16
 from methods.base import Batch, Method, Run
 

@@ -1,0 +1,44 @@
+"""`python -m benchmark COMMAND`: everything a person types beside `run_all.py`."""
+
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "data-card": "decode a data set, say what it is and whether it is the right one",
+    "landmarks": "68 facial points for a data set that comes without",
+    "noise-list": "a label noise as a list that other programs read",
+    "noise-page": "what every kind of noise does to each class",
+    "check": "does a method, noise or data set of one's own keep its contract?",
+    "import": "merge the records of others after checking them",
+    "reproduce": "run one job again and compare it with its record",
+}
+MODULES = {"import": "import_records"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; returns the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("\n".join(f"python -m benchmark {name:<11} {text}" for name, text in COMMANDS.items()))
+        print("python run_all.py              tables and figures; without options, its own short help")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        from benchmark.terminal import Usage, one_of, printable
+
+        try:
+            one_of("python -m benchmark", "command", name, COMMANDS)
+        except Usage as error:
+            print(printable(str(error)), file=sys.stderr)
+        return 2
+    module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")
+    return module.main(rest)
+
+
+def renamed(old: str, new: str) -> int:
+    """For one version: the command by its old spelling, with a line that names the new one."""
+    print(f"python -m benchmark.{old} is now: python -m benchmark {new}", file=sys.stderr)
+    return main([new, *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What an author's own method, noise or data set is asked."""

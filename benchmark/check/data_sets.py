@@ -1,0 +1,102 @@
+"""What `python -m benchmark check` asks of a data set; give `--data PATH` for one that reads files."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.cache import build
+from benchmark.check.contract import Check, Skipped, Wrong, check_name, require
+from benchmark.datasets.base import DataError, DataSet, Source
+
+DECODED = 20  # images of each split that are looked at
+
+
+def checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
+    """The parts of the contract in `benchmark/datasets/base.py`."""
+    named = {
+        "name, title, size and channels": facts,
+        "options": options,
+        "a wrong path is refused in one line": lambda cls: wrong_path(cls, data),
+        "rows of both splits": lambda cls: rows(cls, data),
+        "images": lambda cls: images(cls, data),
+        "read twice, the same": lambda cls: twice(cls, data),
+        "stamp": lambda cls: stamp(cls, data),
+    }
+    return [Check(name, bound(function, cls)) for name, function in named.items()]
+
+
+def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
+    return lambda: function(cls)
+
+
+def place(cls: type[DataSet], data: Path | None) -> Path | None:
+    if cls.needs_path and data is None:
+        raise Skipped("give --data PATH to have it checked")
+    return data if cls.needs_path else None
+
+
+def facts(cls: type[DataSet]) -> None:
+    check_name(cls.name)
+    require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
+    require(getattr(cls, "channels", 0) in (1, 3), "channels must be 1 (grey) or 3 (RGB)")
+    require(isinstance(getattr(cls, "size", None), int), "no size; give the side at which images are stored")
+
+
+def options(cls: type[DataSet]) -> None:
+    frozen = dataclasses.is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen
+    require(frozen, "Options is no frozen dataclass; write @dataclass(frozen=True) above it")
+    json.dumps(dataclasses.asdict(cls.Options()))
+
+
+def wrong_path(cls: type[DataSet], data: Path | None) -> None:
+    if not cls.needs_path:
+        return
+    try:
+        cls().read(Path("no-such-folder"), cls.Options())
+    except DataError as error:
+        require("\n" not in str(error), "the DataError has several lines; say it in one")
+        return
+    except Exception as error:
+        raise Wrong(f"a path that is not there ends in {type(error).__name__}; raise DataError") from None
+    raise Wrong("a path that is not there is accepted; raise DataError")
+
+
+@lru_cache(maxsize=1)
+def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
+    """What the data set lists, read once for several checks."""
+    dataset = cls()
+    return dataset, dataset.read(path, cls.Options())
+
+
+def rows(cls: type[DataSet], data: Path | None) -> None:
+    dataset, source = read(cls, place(cls, data))
+    build.check(dataset, source)
+    for split in (source.train, source.test):
+        require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
+
+
+def images(cls: type[DataSet], data: Path | None) -> None:
+    dataset, source = read(cls, place(cls, data))
+    for split in (source.train, source.test):
+        for row in np.linspace(0, len(split.names) - 1, DECODED).astype(int):
+            build.fitted(split.image(int(row)), dataset.size, dataset.channels)
+
+
+def twice(cls: type[DataSet], data: Path | None) -> None:
+    path = place(cls, data)
+    _, one = read(cls, path)
+    two = cls().read(path, cls.Options())
+    for a, b in ((one.train, two.train), (one.test, two.test)):
+        same = a.names == b.names and (a.labels == b.labels).all() and (a.image(0) == b.image(0)).all()
+        require(bool(same), "names, labels or pixels differ between two reads")
+
+
+def stamp(cls: type[DataSet], data: Path | None) -> None:
+    path = place(cls, data)
+    found = cls().stamp(path, cls.Options())
+    require(bool(found) and found == cls().stamp(path, cls.Options()), "stamp is empty or differs between two calls")
+    json.dumps(found)

@@ -1,0 +1,355 @@
+"""What `python -m benchmark check` asks of a method: trained for two short epochs by the engine itself, on 37 random images."""
+
+import dataclasses
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark import find, scale
+from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, require
+from benchmark.plan import recipes
+from benchmark.plan.catalogue import card
+from benchmark.task import Place
+from benchmark.train import assembly, loop
+from benchmark.train.evaluation import plain_batch
+from benchmark.train.trainer import Clock, State, Trainer
+from benchmark.train.training_set import TrainingSet
+from methods.backbones import BACKBONES
+from methods.base import Batch, Method, Run
+from methods.recipe import Recipe, rebuild
+from results.job import Job
+
+IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
+EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
+
+
+def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
+    """The parts of the contract in `methods/base.py`, in the order in which a mistake shows best."""
+    named = {
+        "name and title": name_and_title,
+        "recipe": recipe,
+        "parameters: an unknown one is refused": unknown_parameter,
+        "logits for 8 classes": lambda cls: logits(cls, 8),
+        "logits for 7 classes": lambda cls: logits(cls, 7),
+        "order of an epoch": order,
+        "loss is finite and reaches the backbone": loss,
+        "loss leaves the batch as it is": unchanged_batch,
+        "random numbers": random_numbers,
+        "a whole epoch, last batch incomplete": whole_epoch,
+        "a last batch of two images": lambda cls: last_batch(cls, 2),
+        "a last batch of one image, which is skipped": lambda cls: last_batch(cls, 1),
+        "a batch of one class": one_class,
+        "the same seed gives the same bits": same_bits,
+        "saved and resumed, the same bits": resumed,
+        "bf16 backbone": bf16,
+        "opinion of training images": opinion,
+        "no waiting for a GPU": not_on_cpu,
+    }
+    return [Check(name, bound(function, cls)) for name, function in named.items()]
+
+
+def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
+    return lambda: function(cls)
+
+
+def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
+    """Random images, landmarks and labels; one_class: all given labels are equal."""
+    draw, side = np.random.default_rng(0), scale.SIDE["demo"]
+    given = np.zeros(images, np.int64) if one_class else draw.permutation(np.arange(images) % classes)
+    blocks = draw.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
+    pixels = np.kron(blocks, np.ones((1, side // 8, side // 8, 1), np.uint8))
+    return TrainingSet(
+        classes=EIGHT[:classes],
+        images=pixels[:images],
+        given=given,
+        clean=given,
+        landmarks=draw.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32),
+        usable=np.arange(images) % 4 > 0,
+        rows=np.arange(images),
+        held_images=pixels[:0],
+        held_labels=given[:0],
+        test_images=pixels[images:],
+        test_labels=np.arange(TEST),
+        test_rows=np.arange(TEST),
+        noise={},
+        noise_labels=given,
+    )
+
+
+def prepared(
+    cls: type[Method],
+    classes: int = 8,
+    precision: str = "fp32",
+    images: int = IMAGES,
+    one_class: bool = False,
+) -> Trainer:
+    """A job as the engine prepares it at demo scale."""
+    data = random_data(images, classes, one_class)
+    asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
+    resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, "demo", "comparison", "faces", images)
+    settings = cls.Parameters(**resolved["parameters"])
+    recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
+    side, steps = scale.SIDE["demo"], scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
+    run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
+    torch.manual_seed(0)
+    backbone = BACKBONES[recipe.backbone](1)
+    backbone.precision = assembly.PRECISION[precision]
+    backbone.map_side = -(-side // backbone.strides[3])
+    method = cls(settings)
+    method.build(backbone, classes)
+    method.to("cpu", memory_format=torch.channels_last)
+    given = torch.from_numpy(data.given)
+    method.begin(given, run)
+    kept = isinstance(getattr(method, "labels", None), Tensor)
+    require(kept, "begin keeps no labels; call super().begin(labels, run)")
+    return Trainer(
+        job=job(cls, precision),
+        place=Place(results="", data=""),
+        data=data,
+        method=method,
+        recipe=recipe,
+        run=run,
+        optimiser=assembly.make_optimiser(method, recipe, torch.device("cpu")),
+        clock=Clock(),
+        state=State(),
+        images=torch.from_numpy(data.images),
+        landmarks=torch.from_numpy(data.landmarks) if cls.needs_landmarks else None,
+        usable=torch.from_numpy(data.usable) if cls.needs_landmarks else None,
+        given=given,
+        clean=given,
+    )
+
+
+def job(cls: type[Method], precision: str) -> Job:
+    return Job(
+        method=cls.name,
+        method_version=cls.version,
+        data={"name": "check", "fingerprint": "", "landmarks": None},
+        noise={"kind": "symmetric", "rate": "0.3", "version": 1},
+        seed=0,
+        precision=precision,
+        preset="comparison",
+        scale={"name": "demo", "version": scale.DEMO_VERSION},
+        weights="random",
+    )
+
+
+def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
+    """The losses, logits and batch of one step on the given rows; the optimiser moves if `backward`."""
+    batch = loop.make_batch(made, torch.tensor(rows), 1, torch.Generator().manual_seed(1))
+    made.method.train()
+    result = made.method.loss(batch)
+    require(isinstance(result, tuple) and len(result) == 2, "loss returns no pair; return ({name: loss}, logits)")
+    losses, logits = result
+    good = isinstance(losses, dict) and all(isinstance(v, Tensor) and v.dim() == 0 for v in losses.values())
+    require(good and losses, "loss: expected a dictionary of scalar tensors by name")
+    for name, value in losses.items():
+        require(bool(torch.isfinite(value)), f"loss {name!r} is {float(value.detach())} on {len(rows)} images")
+    shape = (len(rows), made.run.classes)
+    require(tuple(logits.shape) == shape, f"loss returns logits of shape {tuple(logits.shape)}, expected {shape}")
+    if backward:
+        made.optimiser.zero_grad()
+        sum(losses.values()).backward()
+        made.optimiser.step()
+        made.method.after_step(batch)
+    return losses, logits, batch
+
+
+def trained(made: Trainer, first: int = 1) -> Trainer:
+    """Trained from epoch `first` to the last, by the engine."""
+    for epoch in range(first, EPOCHS + 1):
+        loop.train_epoch(made, epoch)
+        made.state.epoch = epoch
+    return made
+
+
+def difference(one: Method, two: Method) -> str:
+    """The names in which two methods' states differ, or ''."""
+    a, b = one.state_dict(), two.state_dict()
+    names = sorted(set(a) ^ set(b)) or [n for n in a if a[n].shape != b[n].shape or not torch.equal(a[n], b[n])]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def name_and_title(cls: type[Method]) -> None:
+    check_name(cls.name)
+    require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
+    taken = find.methods().get(cls.name)
+    same = taken is None or taken.__module__ == cls.__module__
+    require(same, f"the name {cls.name!r} belongs to a method of this project; choose another")
+    require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")
+
+
+def recipe(cls: type[Method]) -> None:
+    declared = getattr(cls, "recipe", None)
+    require(isinstance(declared, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
+    require(declared.epochs >= 1 and declared.batch_size >= 2, "recipe: epochs must be at least 1, batch_size 2")
+    require(declared.backbone in BACKBONES, f"recipe: no backbone {declared.backbone!r}; known: {', '.join(BACKBONES)}")
+    rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
+    require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
+    kept = json.loads(json.dumps(card(cls)))
+    require(rebuild(kept["recipe"]) == declared, "recipe: does not survive JSON; use the classes of methods.base")
+    known = sorted(set(cls.demo) - set(kept["parameters"]))
+    require(not known, f"demo names {', '.join(known)}, which is no parameter")
+
+
+def unknown_parameter(cls: type[Method]) -> None:
+    frozen = dataclasses.is_dataclass(cls.Parameters) and cls.Parameters.__dataclass_params__.frozen
+    require(frozen, "Parameters is no frozen dataclass; write @dataclass(frozen=True) above it")
+    try:
+        cls.Parameters()
+    except TypeError as error:
+        raise Wrong(f"a parameter has no default ({error}); give every parameter its published value") from None
+    try:
+        cls.Parameters(no_such_parameter=1)
+    except TypeError:
+        return
+    raise Wrong("an unknown parameter is accepted; let the dataclass make __init__")
+
+
+def logits(cls: type[Method], classes: int) -> None:
+    """Of the right shape and type, and of each image by itself."""
+    made = prepared(cls, classes)
+    made.method.eval()
+    with torch.inference_mode():
+        images = plain_batch(made, made.data.test_images)
+        together, alone = made.method.logits(images), made.method.logits(images[:1])
+    expected = (TEST, classes)
+    require(tuple(together.shape) == expected, f"logits of shape {tuple(together.shape)}, expected {expected}")
+    require(together.dtype == torch.float32, f"logits are {together.dtype}, expected float32")
+    require(bool(torch.isfinite(together).all()), "logits are not finite")
+    apart = float((together[:1] - alone).abs().max())
+    require(apart < 1e-3, f"in evaluation an image's logits change by {apart:.2g} with the images beside it")
+
+
+def order(cls: type[Method]) -> None:
+    made = prepared(cls)
+    rows = made.method.order(1, torch.Generator().manual_seed(3))
+    good = isinstance(rows, Tensor) and rows.dtype == torch.int64 and tuple(rows.shape) == (IMAGES,)
+    require(good, f"order gives no int64 tensor of {IMAGES} rows, one epoch of the training set")
+    require(bool(((rows >= 0) & (rows < IMAGES)).all()), f"order gives rows outside 0..{IMAGES - 1}")
+    again = made.method.order(1, torch.Generator().manual_seed(3))
+    require(torch.equal(rows, again), "order differs for the same epoch and generator; draw from the given generator")
+
+
+def loss(cls: type[Method]) -> None:
+    made = prepared(cls)
+    losses, _, _ = step(made, list(range(BATCH)), backward=False)
+    sum(losses.values()).backward()
+    parameters = list(made.method.named_parameters())
+    bad = [n for n, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
+    require(not bad, f"the gradient of {', '.join(bad[:3])} is not finite")
+    require(hasattr(made.method, "backbone"), "build keeps no self.backbone; the engine looks there for its channels")
+    reached = made.method.backbone.conv1.weight.grad
+    require(reached is not None and bool(reached.any()), "no gradient reaches the backbone; is something detached?")
+
+
+def unchanged_batch(cls: type[Method]) -> None:
+    made = prepared(cls)
+    batch = loop.make_batch(made, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
+    before = {
+        f.name: value.clone() for f in dataclasses.fields(batch) if isinstance(value := getattr(batch, f.name), Tensor)
+    }
+    made.method.train()
+    made.method.loss(batch)
+    changed = [name for name, value in before.items() if not torch.equal(value, getattr(batch, name))]
+    require(not changed, f"loss changes batch.{changed[0] if changed else ''} in place; work on a copy")
+
+
+def random_numbers(cls: type[Method]) -> None:
+    made = prepared(cls)
+    before, torchs = global_generators(), torch.random.get_rng_state()
+    step(made, list(range(BATCH)))
+    made.method.after_epoch(1)
+    same = before == global_generators()
+    require(same, "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator")
+    if not torch.equal(torchs, torch.random.get_rng_state()):
+        raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
+
+
+def whole_epoch(cls: type[Method]) -> None:
+    made = prepared(cls)
+    loop.train_epoch(made, 1)
+    named = [name for name, values in made.state.history.items() if len(values) != 1]
+    require(not named, f"{', '.join(named)}: after_epoch gives a name that a loss has already")
+
+
+def last_batch(cls: type[Method], size: int) -> None:
+    """An epoch that ends so is trained, or refused in begin with a reason."""
+    try:
+        made = prepared(cls, images=2 * BATCH + size)
+    except ValueError as error:
+        raise Skipped(f"refused before training: {error}") from None
+    loop.train_epoch(made, 1)
+
+
+def one_class(cls: type[Method]) -> None:
+    made = prepared(cls, one_class=True)
+    step(made, list(range(BATCH)))
+    step(made, list(range(BATCH, 2 * BATCH)))
+
+
+def same_bits(cls: type[Method]) -> None:
+    one, two = trained(prepared(cls)), trained(prepared(cls))
+    names = difference(one.method, two.method)
+    require(not names, f"{names} differ between two runs of one seed; draw from batch.generator only")
+
+
+def resumed(cls: type[Method]) -> None:
+    """A run that is saved after its first epoch and goes on in a new method ends as one that was not."""
+    whole, first = trained(prepared(cls)), prepared(cls)
+    loop.train_epoch(first, 1)
+    file = io.BytesIO()
+    torch.save({"method": first.method.state_dict(), "optimiser": first.optimiser.state_dict()}, file)
+    file.seek(0)
+    try:
+        state = torch.load(file, weights_only=True)
+    except Exception as error:
+        raise Wrong(f"the state holds more than tensors and numbers ({type(error).__name__}); use buffers") from None
+    second = prepared(cls)
+    try:
+        second.method.load_state_dict(state["method"])
+    except RuntimeError as error:
+        text = str(error).strip().splitlines()[-1].strip()
+        raise Wrong(f"the state cannot be loaded ({text}); register every buffer in build or begin") from None
+    second.optimiser.load_state_dict(state["optimiser"])
+    second.state.epoch = 1
+    names = difference(whole.method, trained(second, first=2).method)
+    require(not names, f"{names} differ after a resume: what outlives an epoch must be a buffer (self.register_buffer)")
+
+
+def bf16(cls: type[Method]) -> None:
+    made = prepared(cls, precision="bf16")
+    step(made, list(range(BATCH)))
+    made.method.eval()
+    with torch.inference_mode():
+        found = made.method.logits(plain_batch(made, made.data.test_images))
+    require(found.dtype == torch.float32, f"logits are {found.dtype} with a bf16 backbone; heads work in float32")
+
+
+def opinion(cls: type[Method]) -> None:
+    made = prepared(cls)
+    step(made, list(range(BATCH)))
+    made.method.eval()
+    rows = torch.arange(TEST)
+    batch = Batch(images=plain_batch(made, made.data.images[:TEST]), labels=made.given[rows], index=rows)
+    with torch.inference_mode():
+        found: Any = made.method.opinion(batch)
+    require(isinstance(found, tuple) and len(found) == 2, "opinion returns no pair (distribution, wrongness)")
+    shapes, expected = tuple(tuple(part.shape) for part in found), ((TEST, made.run.classes), (TEST,))
+    require(shapes == expected, f"opinion gives shapes {shapes}, expected {expected}")
+    distribution, wrongness = found
+    sums = distribution.sum(1)
+    good = bool((distribution >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+    require(good, "opinion: a row of the distribution is negative somewhere or does not sum to 1")
+    require(bool(torch.isfinite(wrongness).all()), "opinion: wrongness is not finite")
+
+
+def not_on_cpu(cls: type[Method]) -> None:
+    raise Skipped("cannot be seen on a CPU; avoid .item(), float() and if on tensors in loss and after_step")

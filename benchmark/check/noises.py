@@ -1,0 +1,123 @@
+"""What `python -m benchmark check` asks of a kind of label noise, on 4,000 random labels."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.check.contract import Check, check_name, global_generators, require
+from noise.base import Noise, NoiseError, Training
+from noise.expressions import EIGHT, SEVEN
+
+IMAGES = 4000
+RATE = 0.3
+NEAR = 0.03  # four standard deviations of a realised rate
+
+
+def checks(cls: type[Noise], data: Path | None = None) -> list[Check]:
+    """The parts of the contract in `noise/base.py`."""
+    named = {
+        "name": name,
+        "labels for 8 classes": lambda cls: labels(cls, EIGHT),
+        "labels for 7 classes": lambda cls: labels(cls, SEVEN),
+        "the same seed gives the same labels": same_labels,
+        "the realised rate": rate,
+        "random numbers": random_numbers,
+        "training labels stay as they are": unchanged,
+        "data without what it needs is refused": missing,
+        "identity": identity,
+    }
+    return [Check(name, bound(function, cls)) for name, function in named.items()]
+
+
+def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
+    return lambda: function(cls)
+
+
+def training(classes: tuple[str, ...] = EIGHT) -> Training:
+    draw = np.random.default_rng(0)
+    given = draw.integers(0, len(classes), IMAGES)
+    names = np.array([f"train_{row:05d}.jpg" for row in range(IMAGES)])
+    votes = draw.multinomial(10, np.full(len(classes), 1 / len(classes)), IMAGES)
+    votes[np.arange(IMAGES), given] += 20
+    images = draw.integers(0, 256, (IMAGES, 8, 8, 1), np.uint8)
+    return Training(given, classes, names, votes.astype(np.float32), images)
+
+
+def noisy(cls: type[Noise], data: Training, rate: float = RATE, seed: int = 0) -> np.ndarray:
+    """The labels that the noise gives; one that reads a list gets one with every label moved on."""
+    if not cls.takes:
+        return cls().labels(data, rate if cls.rated else 0.0, seed)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        moved = (data.labels + 1) % len(data.classes)
+        file.writelines(f"{n} {data.classes[c]}\n" for n, c in zip(data.names, moved))
+        file.flush()
+        return cls(file.name).labels(data, rate if cls.rated else 0.0, seed)
+
+
+def name(cls: type[Noise]) -> None:
+    check_name(cls.name)
+    require(set(cls.needs) <= {"names", "votes", "images"}, f"needs {cls.needs}: known are names, votes, images")
+
+
+def labels(cls: type[Noise], classes: tuple[str, ...]) -> None:
+    found = noisy(cls, training(classes))
+    good = isinstance(found, np.ndarray) and found.shape == (IMAGES,) and found.dtype == np.int64
+    require(good, f"labels gives no int64 array of shape [{IMAGES}]")
+    require(found.min() >= 0 and found.max() < len(classes), f"labels outside 0..{len(classes) - 1}")
+
+
+def same_labels(cls: type[Noise]) -> None:
+    data = training()
+    require((noisy(cls, data) == noisy(cls, data)).all(), "labels differ for one seed; draw from random.Random(seed)")
+    if cls.rated:
+        require((noisy(cls, data) != noisy(cls, data, seed=1)).any(), "another seed gives the same labels")
+
+
+def rate(cls: type[Noise]) -> None:
+    data = training()
+    if not cls.rated:
+        return
+    for nominal in (0.1, RATE):
+        found = float((noisy(cls, data, nominal) != data.labels).mean())
+        near = NEAR + (0.03 if nominal < 0.2 else 0)  # rates drawn per image and cut at zero are higher on average
+        require(abs(found - nominal) < near, f"at rate {nominal} a share of {found:.3f} is flipped")
+
+
+def random_numbers(cls: type[Noise]) -> None:
+    data = training()
+    before = global_generators()
+    noisy(cls, data)
+    same = before == global_generators()
+    require(same, "a global generator is used; draw from random.Random(seed) or np.random.default_rng(seed)")
+
+
+def unchanged(cls: type[Noise]) -> None:
+    data = training()
+    before = data.labels.copy()
+    noisy(cls, data)
+    require((before == data.labels).all(), "data.labels is changed in place; work on a copy")
+
+
+def missing(cls: type[Noise]) -> None:
+    whole = training()
+    for need in cls.needs:
+        poor = Training(whole.labels, whole.classes, **{n: getattr(whole, n) for n in cls.needs if n != need})
+        try:
+            (cls("list.txt") if cls.takes else cls()).labels(poor, RATE, 0)
+        except NoiseError:
+            continue
+        require(False, f"data without {need} is not refused; raise NoiseError and name a kind that works")
+
+
+def identity(cls: type[Noise]) -> None:
+    if cls.takes:
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("train_00001.jpg anger\n")
+            file.flush()
+            found = cls(file.name).identity()
+            require(Path(file.name).name not in found, "identity holds a path; use a hash of what is read")
+    else:
+        found = cls().identity()
+    require(found.partition(":")[0] == cls.name, f"identity {found!r} does not start with the name")

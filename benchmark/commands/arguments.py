@@ -1,0 +1,195 @@
+"""What was typed: the options, and their values checked one by one into a `Request`."""
+
+import argparse
+import re
+from pathlib import Path
+
+from benchmark import hardware
+from benchmark.commands.named_data import data_sets, folders, given_data
+from benchmark.plan import catalogue
+from benchmark.plan.experiments import EXPERIMENTS, find_experiment
+from benchmark.plan.overrides import parse_sets
+from benchmark.plan.request import Request
+from benchmark.terminal import Usage, one_of
+from results.job import number
+
+HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
+python run_all.py --table 2              divergence of labels and label distributions from people
+python run_all.py --table symmetric      symmetric noise (main paper)
+python run_all.py --table clean          no added noise
+python run_all.py --table matched        every method under one recipe (is the gain the idea or the recipe?)
+python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
+python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
+python run_all.py --figure tau|omega     the grid searches of section B
+python run_all.py --all                  everything above, and report.html
+python run_all.py --help                 every option"""
+RULES = ("last", "best", "last5", "noisy_val")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        raise Usage(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("run_all.py", usage=HELP, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    what = p.add_argument_group("what to show")
+    what.add_argument("--table", action="append", default=[], metavar="NAME")
+    what.add_argument("--figure", action="append", default=[], metavar="NAME")
+    what.add_argument("--all", action="store_true")
+    which = p.add_argument_group("which runs")
+    which.add_argument("--scale", choices=("demo", "paper"))
+    which.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a real data set lies")
+    which.add_argument("--datasets", nargs="+", metavar="NAME")
+    which.add_argument("--methods", nargs="+", metavar="NAME")
+    which.add_argument("--noise", nargs="+", metavar="KIND")
+    which.add_argument("--rates", nargs="+", metavar="RATE")
+    which.add_argument("--seeds", nargs="+", metavar="SEED", help="values: 0 1 2, or 0-4")
+    which.add_argument("--preset", choices=("comparison", "as_published"), default="comparison")
+    which.add_argument("--weights", metavar="PATH|landmarks|random")
+    which.add_argument("--set", action="append", default=[], metavar="NAME.option=value")
+    which.add_argument("--methods-path", action="append", default=[], metavar="DIR")
+    which.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="auto")
+    which.add_argument("--rule", choices=RULES, default="last", help="which accuracy the tables show")
+    which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
+    how = p.add_argument_group("how they are run (never part of a job's identity)")
+    how.add_argument("--workers", default="auto", metavar="N|auto")
+    how.add_argument("--devices", metavar="cpu|cuda|cuda:0,cuda:1")
+    how.add_argument("--per-gpu", type=int, default=1, metavar="K")
+    how.add_argument("--cluster", metavar="ADDRESS")
+    how.add_argument("--shard", metavar="I/N")
+    how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
+    how.add_argument("--limit", type=float, metavar="SECONDS", help="kill a job that runs longer")
+    how.add_argument("--retry-failed", action="store_true")
+    how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
+    how.add_argument("--fail-fast", action="store_true")
+    also = p.add_argument_group("instead of running")
+    also.add_argument("--plan", action="store_true", help="print the jobs, the expected time and disk; train nothing")
+    also.add_argument("--draw", action="store_true", help="draw from what has been measured; train nothing")
+    also.add_argument(
+        "--import", dest="imported", metavar="FOLDER|ZIP", help="merge others' records after checking them"
+    )
+    also.add_argument("--reproduce", metavar="ID", help="run one job again and compare")
+    where = p.add_argument_group("where")
+    where.add_argument("--results", type=Path, default=Path("results/runs"))
+    where.add_argument("--out", type=Path, default=Path("reports/out"))
+    shown = p.add_argument_group("how it is shown")
+    shown.add_argument("--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence")
+    shown.add_argument("--root", action="store_true", help="show its square root (a distance)")
+    shown.add_argument("--study", type=Path, metavar="CSV", help="your own study of people: image, one column a class")
+    return p
+
+
+def request(args: argparse.Namespace) -> Request:
+    """The arguments, checked one by one."""
+    names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
+    if args.all:
+        names = [(e.kind, e.name) for e in EXPERIMENTS]
+    if not names:
+        raise Usage("nothing to show: give --table, --figure or --all (python run_all.py prints them)")
+    for kind, name in names:
+        one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
+    own = folders(args)
+    known = data_sets(own)
+    data = given_data(args)
+    asked = args.datasets or list(data) or ["faces"]
+    for name in [*asked, *data]:
+        one_of("--datasets" if name in asked else "--data", "data set", name, known)
+    for option, place in (("--results", args.results), ("--out", args.out)):
+        if any(path.exists() and not path.is_dir() for path in (place, *place.parents)):
+            raise Usage(f"{option}: {place} is, or lies below, a file; give a folder")
+        if not str(place) or str(place) == ".":
+            raise Usage(f"{option}: give a folder other than this one")
+    if args.per_gpu < 1:
+        raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 or more")
+    if args.limit is not None and not 0 < args.limit <= 1e7:
+        raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
+    where = device(args)
+    scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
+    if args.preset == "as_published" and scale == "demo":
+        raise Usage("--preset as_published: the demo scale has one recipe for all methods; add --scale paper")
+    methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
+    return Request(
+        experiments=[find_experiment(kind, name) for kind, name in names],
+        data=data,
+        datasets=asked,
+        methods=args.methods,
+        noise=args.noise,
+        rates=[rate(text) for text in args.rates] if args.rates else None,
+        seeds=seeds(args.seeds) if args.seeds else None,
+        sets=parse_sets(args.set, methods, known),
+        scale=scale,
+        preset=args.preset,
+        weights=args.weights,
+        precision=precision(args.precision, where),
+        device=where,
+        rule=args.rule,
+        floor=args.floor,
+        methods_path=own,
+        results=args.results,
+        fast=args.fast,
+        per_gpu=args.per_gpu,
+    )
+
+
+def device(args: argparse.Namespace) -> str:
+    """'cpu' or 'cuda'."""
+    text = args.devices or ("cuda" if hardware.cards() else "cpu")
+    if not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", text):
+        raise Usage(f"--devices: {text!r}; expected cpu, cuda, or cuda:0,cuda:1")
+    if text.startswith("cuda") and not hardware.cards():
+        raise Usage(f"--devices: {text}: this machine shows no GPU (nvidia-smi lists none)")
+    return text.split(":")[0]
+
+
+def chosen_cards(args: argparse.Namespace) -> list[str]:
+    """UUIDs of the GPUs to use."""
+    uuids = [uuid for uuid, _ in hardware.cards()]
+    wanted = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]
+    for n in wanted:
+        if n >= len(uuids):
+            raise Usage(f"--devices: there is no cuda:{n}; this machine shows {len(uuids)}")
+    return [uuids[n] for n in wanted] or uuids
+
+
+def workers(text: str) -> str:
+    if text != "auto" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise Usage(f"--workers: {text!r}; expected a positive number or auto")
+    return text
+
+
+def precision(text: str, where: str) -> str:
+    return ("bf16" if hardware.has_bf16(where) else "fp32") if text == "auto" else text
+
+
+def rate(text: str) -> str:
+    try:
+        value = float(text)
+    except ValueError:
+        raise Usage(f"--rates: {text!r} is not a number") from None
+    if not 0 <= value <= 1:
+        raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
+    return number(value + 0.0)  # no -0
+
+
+def seeds(texts: list[str]) -> list[int]:
+    """[0, 1, 2] from '0 1 2' or '0-2'."""
+    found: list[int] = []
+    for text in texts:
+        matched = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+        if not matched:
+            raise Usage(f"--seeds: {text!r}; expected values such as 0 1 2, or a range such as 0-4")
+        first, last = int(matched[1]), int(matched[2] or matched[1])
+        if not first <= last < first + 1000:
+            raise Usage(f"--seeds: {text} is no range of at most 1,000 seeds")
+        found += range(first, last + 1)
+    return list(dict.fromkeys(found))
+
+
+def parse_shard(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 1
+    matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not matched or int(matched[1]) >= int(matched[2]):
+        raise Usage(f"--shard: {text!r}; expected I/N with I from 0 to N-1")
+    return int(matched[1]), int(matched[2])

@@ -1,0 +1,126 @@
+"""`python -m benchmark check my_method.py`: does a method, a noise or a data set of one's own keep its contract?
+
+Prints one line a check and ends with status 0 if all is well, 1 if something is wrong, 2 if there is nothing to check.
+"""
+
+import argparse
+import inspect
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from benchmark import find
+from benchmark.check.contract import Check, Skipped, Wrong
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import folders
+from benchmark.datasets.base import DataSet
+from benchmark.terminal import Usage, one_of
+from noise.base import Noise
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a check. status: 'ok', 'wrong' or 'note'."""
+
+    status: str
+    name: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status:<6} {self.name}" + (f": {self.text}" if self.text else "")
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark check", description=__doc__.splitlines()[0])
+    parser.add_argument("name", metavar="FILE|NAME", help="a Python file with a method, noise or data set, or its name")
+    parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
+    parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
+    args = parser.parse_args(arguments)
+    return answered("benchmark check", lambda: show(args))
+
+
+def show(args: argparse.Namespace) -> int:
+    path = file_of(args.name, folders(args))
+    wrong = 0
+    for cls in contracts(load(path)):
+        print(f"{path.name}: {kind(cls)} '{cls.name}' (class {cls.__name__})")
+        for finding in check(cls, args.data):
+            print(finding, flush=True)
+            wrong += finding.status == "wrong"
+    print("the contract is kept" if not wrong else f"{wrong} of the checks above are wrong")
+    return 1 if wrong else 0
+
+
+def file_of(name: str, own: tuple[Path, ...]) -> Path:
+    """The file that was typed, or that defines the name that was typed; raises Usage."""
+    path = Path(name).resolve()
+    if name.endswith(".py") or path.is_file():
+        if not path.is_file() or path.suffix != ".py":
+            raise Usage(f"{path}: expected a Python file")
+        return path
+    known = {found.name: found.file for found in find.definitions(own)}
+    return known[one_of("FILE|NAME", "method, noise, data set or file", name, known)]
+
+
+def load(path: Path) -> ModuleType:
+    """The module in a file; raises Usage where it cannot be imported."""
+    try:
+        return find.load(path)
+    except find.Broken as error:
+        raise Usage(f"{path.name}: cannot be imported: {described(error.__cause__ or error, path)}") from error
+
+
+def contracts(module: ModuleType) -> list[type]:
+    """The methods, noises and data sets that a module defines; raises Usage where there is none."""
+    from methods.base import Method
+
+    own = [
+        v for v in vars(module).values() if inspect.isclass(v) and f"{v.__module__}.".startswith(f"{module.__name__}.")
+    ]
+    own = [v for v in own if issubclass(v, Method | Noise | DataSet)]
+    found = [v for v in own if "name" in vars(v)]
+    if not found:
+        hint = f"class {own[0].__name__} has no `name`; give it one" if own else "see docs/new-method.md"
+        raise Usage(f"{Path(module.__file__).name}: no class derived from Method, Noise or DataSet with a name; {hint}")
+    return found
+
+
+def kind(cls: type) -> str:
+    return "noise" if issubclass(cls, Noise) else "data set" if issubclass(cls, DataSet) else "method"
+
+
+def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
+    """The checks of a class, one after the other; only: those with these words in their names."""
+    if issubclass(cls, Noise):
+        from benchmark.check.noises import checks
+    elif issubclass(cls, DataSet):
+        from benchmark.check.data_sets import checks
+    else:
+        from benchmark.check.methods import checks
+    return findings([c for c in checks(cls, data) if only in c.name], Path(inspect.getfile(cls)))
+
+
+def findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
+    for one in checks:
+        try:
+            one.run()
+        except Wrong as error:
+            yield Finding("wrong", one.name, str(error))
+        except Skipped as error:
+            yield Finding("note", one.name, str(error))
+        except Exception as error:  # whatever an author's code raises is a finding
+            yield Finding("wrong", one.name, described(error, file))
+        else:
+            yield Finding("ok", one.name)
+
+
+def described(error: BaseException, file: Path) -> str:
+    """An error in one line, with the last line of the author's file that it passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return f"{type(error).__name__}: {first}" + (f" ({file.name}, line {lines[-1]})" if lines else "")

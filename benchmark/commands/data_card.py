@@ -1,0 +1,77 @@
+"""`python -m benchmark data-card NAME --data PATH`: decode a data set, say what it is and whether it is the right one."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.cache import card
+from benchmark.cache.decoded import Data
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import add_arguments, opened
+
+SHOWN = 12  # images of each class on the contact sheet
+SIDE = 72  # pixels of each
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark data-card", description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    parser.add_argument("path", nargs="?", help="the same as --data PATH")
+    parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where contact sheets are written")
+    args = parser.parse_args(arguments)
+    args.data += [args.path] if args.path else []
+    return answered("benchmark data-card", lambda: show(args))
+
+
+def show(args: argparse.Namespace) -> int:
+    """Decode, describe, draw."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = opened(args)
+    found = card.card(data)
+    text = card.page(found)
+    (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))
+    (data.folder / "data_card.md").write_text(text)
+    print(text)
+    for path in draw(data, found, args.out):
+        print(f"wrote {path}")
+    print(f"decoded images and this card: {data.folder}")
+    return 0
+
+
+def draw(data: Data, found: dict, out: Path) -> list[Path]:
+    """Contact sheets: some training images of each class, and pairs of near copies."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, name in enumerate(data.classes):
+        chosen = np.flatnonzero(data.train.labels == number)
+        chosen = chosen[np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).astype(int)] if len(chosen) else []
+        rows.append((name, [data.train.images[row] for row in chosen]))
+    sheets = {f"{data.name}_classes.png": rows}
+    pairs = []
+    for split, row, other_split, other_row, mirrored in found["near"]["rows"][:SHOWN]:
+        images = [getattr(data, split).images[row], getattr(data, other_split).images[other_row]]
+        pairs.append((f"{split}, {other_split}" + ", mirrored" * mirrored, images))
+    if pairs:
+        sheets[f"{data.name}_near_copies.png"] = pairs
+    for name, content in sheets.items():
+        sheet(content).save(out / name)
+    return [out / name for name in sheets]
+
+
+def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
+    """Rows of images, each with its words on the left, as one picture."""
+    from PIL import Image, ImageDraw
+
+    words = 150
+    columns = max(len(images) for _, images in rows)
+    whole = Image.new("RGB", (words + columns * SIDE, len(rows) * SIDE), "white")
+    for line, (text, images) in enumerate(rows):
+        ImageDraw.Draw(whole).text((6, line * SIDE + SIDE // 2 - 6), text, fill="black")
+        for column, image in enumerate(images):
+            shown = Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)).copy()).resize((SIDE - 2, SIDE - 2))
+            whole.paste(shown, (words + column * SIDE, line * SIDE))
+    return whole

@@ -1,0 +1,121 @@
+"""`python -m benchmark import FOLDER|ZIP` (or `run_all.py --import`): records of others, merged after checking them."""
+
+import argparse
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands.errors import answered
+from benchmark.terminal import Usage, printable
+from results.files import digest_bytes, write_bytes
+from results.job import PROTOCOL
+from results.schema import Refused, check, incomplete
+from results.store import Store
+
+RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
+MOST_BYTES = 256 * 2**20  # of one file, unpacked
+UNREADABLE = (
+    Refused,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark import", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", metavar="FOLDER|ZIP", type=Path, help="a results folder, or a zip of one")
+    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are merged into")
+    args = parser.parse_args(arguments)
+    return answered("benchmark import", lambda: show(args.source, args.results))
+
+
+def show(source: Path, results: Path) -> int:
+    """Import and say what came of it; 2 where nothing could be taken."""
+    found = import_records(source, results)
+    print(found)
+    return 2 if found.startswith("imported 0 records, 0 were here") else 0
+
+
+def import_records(source: Path, results: Path) -> str:
+    """Copy every sound record of a folder or zip into `results`; returns a summary, one refusal a line.
+
+    A record is taken only if its spec hashes to its name, its protocol is ours and its arrays hash to what it says.
+    What is already here stays as it is.
+    """
+    store, taken, kept, refused = Store(results), 0, 0, []
+    for name, job_id, read in members(source):
+        try:
+            if store.done(job_id):
+                kept += 1
+                continue
+            text = read(name).decode("utf-8")
+            record = check(text, job_id, Path(name))
+            if record["spec"].get("protocol") != PROTOCOL:
+                raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
+            complaint = incomplete(record)
+            if complaint:
+                raise Refused(f"{name}: {complaint}")
+            arrays = read(name.removesuffix(".json") + ".npz")
+            if digest_bytes(arrays) != record.get("arrays"):
+                raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
+            check_arrays(arrays, name)
+        except UNREADABLE as error:
+            text = str(error)
+            refused.append(printable(text if str(name) in text else f"{name}: {text}"))
+            continue
+        write_bytes(store.path(job_id).with_suffix(".npz"), arrays)
+        write_bytes(store.path(job_id), text.encode())
+        taken += 1
+    lines = [f"imported {taken} records, {kept} were here already, {len(refused)} refused"]
+    return "\n".join(lines + [f"refused: {line}" for line in refused])
+
+
+def check_arrays(content: bytes, name: str) -> None:
+    """Raises where a record's arrays are no archive, or would take more memory than arrays of a run do."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        size = sum(info.file_size for info in archive.infolist())
+    if size > MOST_BYTES:
+        raise Refused(f"{name}: its .npz unpacks to {size:,} bytes; not a record")
+
+
+def members(source: Path) -> Iterator[tuple[str, str, Any]]:
+    """(name, job id, read) of every record-like file; nothing is unpacked to disk."""
+    if source.is_dir():
+        for path in sorted(source.rglob("*.json")):
+            matched = RECORD.search(path.as_posix())
+            if matched and not path.is_symlink():
+                yield str(path), matched[2], lambda name: limited(Path(name))
+    elif zipfile.is_zipfile(source):
+        with zipfile.ZipFile(source) as archive:
+            for name in sorted(archive.namelist()):
+                matched = RECORD.search(name)
+                if matched:
+                    yield name, matched[2], lambda name: member(archive, name)
+    else:
+        raise Usage(f"--import: {source} is neither a folder nor a zip; give a results folder, or a zip of one")
+
+
+def limited(path: Path) -> bytes:
+    if path.stat().st_size > MOST_BYTES:
+        raise Refused(f"{path}: larger than {MOST_BYTES >> 20} MiB")
+    return path.read_bytes()
+
+
+def member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > MOST_BYTES or info.file_size > MOST_RATIO * max(1, info.compress_size):
+        raise Refused(f"{name}: unpacks to {info.file_size:,} bytes from {info.compress_size:,}; not a record")
+    return archive.read(info)

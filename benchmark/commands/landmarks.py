@@ -1,0 +1,126 @@
+"""`python -m benchmark landmarks NAME --data PATH`: 68 facial points for a data set that comes without.
+
+dlib's face detector and its 68-point predictor (Kazemi and Sullivan, CVPR 2014), both offline in the extra `landmarks`.
+The points go into `landmarks_68.npz` beside the data, where every reader looks. The predictor was trained on data that
+excludes commercial use.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.cache.decoded import SPLITS, Data
+from benchmark.cache.detection import detected
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import add_arguments, chosen, opened
+from benchmark.datasets.base import DataError, DataSet
+from benchmark.datasets.points import nineteen
+from benchmark.datasets.reading import landmark_files
+from benchmark.terminal import Usage
+from results.files import arrays_bytes, write_bytes
+
+FILE = "landmarks_68.npz"
+LEFT_EYE, RIGHT_EYE = 7, 10  # centres, among the 19 points
+SHOWN = 40
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark landmarks", description=__doc__.splitlines()[0])
+    add_arguments(parser)
+    parser.add_argument("--import", dest="imported", type=Path, metavar="FILE.npz", help="points made elsewhere")
+    parser.add_argument("--out", type=Path, metavar="FILE.npz", help=f"default {FILE} beside the data")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that detect (default: cores)")
+    parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
+    args = parser.parse_args(arguments)
+    return answered("benchmark landmarks", lambda: make(args))
+
+
+def make(args: argparse.Namespace) -> int:
+    """Detect or import the points, write them, read them back."""
+    out = target(args)
+    data = opened(args)
+    names = [str(name) for split in SPLITS for name in getattr(data, split).names]
+    work = args.results / "landmarks" / data.folder.name
+    made = imported(data.name, args.imported, names) if args.imported else detected(data, work, args.workers)
+    write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
+    if not args.out and opened(args).train.landmarks is None:
+        raise Usage(f"{out}: written, but not found again by the reader; unpack the data and give their folder")
+    flagged = int((made["status"] != 0).sum())
+    print(
+        f"wrote {out}: {len(names):,} images, {flagged:,} flagged ({flagged / len(names):.1%}), which train no landmarks"
+    )
+    compare(data, made)
+    print(f"wrote {sheet(data, made, args.sheets)}")
+    return 0
+
+
+def target(args: argparse.Namespace) -> Path:
+    """The file that the points go into; raises Usage where it exists."""
+    dataset, path = chosen(args)
+    if path is None and args.out is None:
+        raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
+    out = args.out or home(dataset, path) / FILE
+    if out.exists():
+        raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
+    return out
+
+
+def home(dataset: DataSet, path: Path) -> Path:
+    """Where the reader looks for landmarks; beside the archives, where it reads those."""
+    try:
+        return dataset.home(path)
+    except DataError:
+        return path if path.is_dir() else path.parent
+
+
+def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    """Points of any npz that the readers understand, matched by name; refused where it knows none of the images."""
+    points = landmark_files.from_npz(owner, path, names)
+    usable = np.isfinite(points).all((1, 2))
+    if not usable.any():
+        raise Usage(f"{path}: holds points of none of the images; are the names those of the data set ({names[0]})?")
+    points[~usable] = 0
+    return {"xy": points, "status": (~usable).astype(np.uint8), "confidence": usable.astype(np.float32)}
+
+
+def compare(data: Data, made: dict[str, np.ndarray]) -> None:
+    """Print how far the points are from those that the data set had before."""
+    known = [getattr(data, split).landmarks for split in SPLITS]
+    if any(points is None for points in known):
+        return
+    good = made["status"] == 0
+    distance = errors(made["xy"], np.concatenate(known))[good]
+    distance = distance[np.isfinite(distance)]
+    print(
+        f"against the points it had before: median {np.median(distance):.1%} of the eye distance, 95 % within "
+        f"{np.percentile(distance, 95):.1%} (19 points, {len(distance):,} images)"
+    )
+
+
+def errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """[n] mean distance of the 19 points over the distance of the eyes' centres; NaN where there is no reference."""
+    ours, theirs = (nineteen(p) if p.shape[1] == 68 else p for p in (points, reference))
+    eyes = np.linalg.norm(theirs[:, LEFT_EYE] - theirs[:, RIGHT_EYE], axis=1)
+    return np.linalg.norm(ours - theirs, axis=2).mean(1) / eyes
+
+
+def sheet(data: Data, made: dict[str, np.ndarray], folder: Path) -> Path:
+    """Training images with their points: green, or red where they are flagged."""
+    from PIL import Image, ImageDraw
+
+    side, columns = 120, 10
+    rows = np.linspace(0, len(data.train.labels) - 1, min(SHOWN, len(data.train.labels))).astype(int)
+    whole = Image.new("RGB", (columns * side, -(-len(rows) // columns) * side), "white")
+    for place, row in enumerate(rows):
+        pixels = np.broadcast_to(data.train.images[row], (*data.train.images.shape[1:3], 3))
+        shown = Image.fromarray(np.ascontiguousarray(pixels)).resize((side - 2, side - 2))
+        draw = ImageDraw.Draw(shown)
+        for x, y in made["xy"][row] * (side - 2):
+            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill="red" if made["status"][row] else "lime")
+        whole.paste(shown, (place % columns * side, place // columns * side))
+    folder.mkdir(parents=True, exist_ok=True)
+    whole.save(folder / f"{data.name}_landmarks.png")
+    return folder / f"{data.name}_landmarks.png"

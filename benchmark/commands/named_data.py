@@ -1,0 +1,99 @@
+"""A data set as it is named on the command line, opened: one grammar for all commands."""
+
+import argparse
+import os
+from pathlib import Path
+
+from benchmark import find
+from benchmark.cache.decoded import Data
+from benchmark.cache.lookup import open_data
+from benchmark.datasets.base import DataSet
+from benchmark.plan.overrides import dataset_options, parse_sets
+from benchmark.plan.request import PAPER_DATA
+from benchmark.terminal import Usage, one_of, show_decoding
+
+
+def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
+    """The options that name one data set, the same for every command; name: the default where it may be left out."""
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?" if name else None,
+        default=name,
+        help="faces, ferplus, rafdb, affectnet, folder (pictures of your own), or a data set of yours",
+    )
+    parser.add_argument(
+        "--data", action="append", default=[], metavar="PATH", help="where the data set lies (PATH, or NAME=PATH)"
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME.option=value", help="an option of the data")
+    parser.add_argument(
+        "--methods-path", action="append", default=[], metavar="DIR", help="methods, noises and data sets of your own"
+    )
+    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where decoded data is kept")
+
+
+def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
+    """The data set that was named and where it lies; raises Usage."""
+    known = data_sets(folders(args))
+    dataset = known[one_of("NAME", "data set", args.name, known)]()
+    path = given_data(args).get(args.name)
+    if dataset.needs_path and path is None:
+        raise Usage(f"{args.name}: give --data PATH, the place where it lies")
+    return dataset, path
+
+
+def opened(args: argparse.Namespace) -> Data:
+    """The decoded data set that was named; raises Usage or DataError."""
+    dataset, path = chosen(args)
+    sets = parse_sets(args.set, {}, data_sets(folders(args)))
+    for key in sets:
+        if key.split(".")[0] != args.name:
+            raise Usage(f"--set {key}: only options of {args.name} matter here")
+    return open_data(dataset, path, dataset_options(dataset, sets), args.results / "data", show_decoding)
+
+
+def folders(args: argparse.Namespace) -> tuple[Path, ...]:
+    """The folders of one's own that were named; raises Usage."""
+    return tuple(folder(path, "--methods-path") for path in args.methods_path)
+
+
+def data_sets(own: tuple[Path, ...]) -> dict[str, type[DataSet]]:
+    """Every data set by its name; raises Usage for a file of one's own that cannot be used."""
+    try:
+        return find.data_sets(own)
+    except ValueError as error:
+        raise Usage(f"--methods-path: {error}") from None
+
+
+def given_data(args: argparse.Namespace) -> dict[str, Path]:
+    """{data set: path} from FER_DATA and --data; the latter wins. A command that names one data set takes a bare PATH."""
+    found = {}
+    root = os.environ.get("FER_DATA")
+    if root:
+        found = {name: Path(root) / name for name in PAPER_DATA if (Path(root) / name).exists()}
+        if not found:
+            raise Usage(f"FER_DATA: {root} holds none of {', '.join(PAPER_DATA)}")
+    for text in args.data:
+        name, _, path = text.partition("=")
+        alone = getattr(args, "name", None)
+        if alone and (not path or name != alone):
+            name, path = alone, text
+        if not path:
+            raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
+        if not exists(Path(path)):
+            raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
+        found[name] = Path(path)
+    return found
+
+
+def exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def folder(text: str | Path, option: str) -> Path:
+    if not Path(text).is_dir():
+        raise Usage(f"{option}: {text} is not a folder")
+    return Path(text).resolve()

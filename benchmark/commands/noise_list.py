@@ -1,0 +1,161 @@
+"""`python -m benchmark noise-list NAME --kind KIND --rate RATE --seed SEED`: a noise as a list that other programs read."""
+
+import argparse
+import csv
+import json
+import math
+import shlex
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from benchmark import find
+from benchmark.cache.card import confusion
+from benchmark.cache.decoded import Data
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import add_arguments, folders, given_data, opened
+from benchmark.terminal import Usage
+from noise.asymmetric import asymmetric
+from noise.base import Training
+from noise.expressions import SEVEN
+from noise.file import RAF_DB
+from noise.statistics import realised, transition_matrix
+from results.job import digest
+from results.schema import Refused
+from results.store import Store
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    p = argparse.ArgumentParser("python -m benchmark noise-list", description=__doc__.splitlines()[0])
+    add_arguments(p)
+    p.add_argument("--kind", default="asymmetric", help="symmetric, asymmetric, votes, instance, scn, or one of yours")
+    p.add_argument("--rate", type=float, default=0.3)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
+    p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
+    args = p.parse_args(arguments)
+    return answered("benchmark noise-list", lambda: show(args))
+
+
+def show(args: argparse.Namespace) -> int:
+    path = write(args)
+    facts = json.loads(path.with_suffix(".json").read_text())
+    print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
+    given = [f"{args.name}={place}" for name, place in given_data(args).items() if name == args.name]
+    words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
+    words += [word for text in given for word in ("--data", text)] + [w for text in args.set for w in ("--set", text)]
+    words += [word for folder in args.methods_path for word in ("--methods-path", str(folder))]
+    print(f"use it: {shlex.join([*words, '--noise', f'file:{path}'])}")
+    return 0
+
+
+def write(args: argparse.Namespace) -> Path:
+    """Write the list and the facts beside it; returns the list's path."""
+    if not 0 <= args.rate <= 1:
+        raise Usage(f"--rate {args.rate}: not in 0..1 (0.1 is 10 %)")
+    if args.seed < 0:
+        raise Usage(f"--seed {args.seed}: expected 0 or more")
+    if args.out and args.out.suffix == ".json":
+        raise Usage(f"--out {args.out}: the facts are written beside it as .json; name the list otherwise")
+    data = opened(args)
+    if args.from_confusion:
+        kind, target = "asymmetric", targets(args.from_confusion, data, args.results)
+        labels = asymmetric(data.train.labels, target, args.rate, Random(args.seed))
+        mapped = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
+    else:
+        kind, mapped = args.kind, None
+        labels = given(data, args.kind, args.rate, args.seed, folders(args))
+    source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
+    cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}_{args.rate:g}_seed{args.seed}"
+    default = f"noise_{cell}.txt".replace("/", "_")
+    path = args.out or Path("reports/out") / default
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(rows(data, labels)), encoding="utf-8")
+    clean = np.asarray(data.train.labels)
+    facts = {
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "kind": kind,
+        "nominal": args.rate,
+        "seed": args.seed,
+        "map": mapped,
+        "images": len(labels),
+        **realised(clean, labels, len(data.classes)),
+        "classes": list(data.classes),
+        "transitions": transition_matrix(clean, labels, len(data.classes)).round(6).tolist(),
+        "hash": digest(labels.tolist()),
+    }
+    path.with_suffix(".json").write_text(json.dumps(facts, indent=1))
+    return path
+
+
+def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
+    """[n] int64 labels of all training images, as a run at paper scale gets them."""
+    made, train = find.noise(kind, folders), data.train
+    votes = None if train.votes is None else np.asarray(train.votes)
+    images = np.asarray(train.images) if "images" in made.needs else None
+    seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images)
+    return made.labels(seen, rate if made.rated else 0.0, seed)
+
+
+def rows(data: Data, labels: np.ndarray) -> list[str]:
+    """'name label' lines: 1..7 in RAF-DB's order for the seven classes, as published, else class names."""
+    names = [str(name) for name in data.train.names]
+    spaced = next((name for name in names if len(name.split()) != 1), None)
+    if spaced is not None:
+        raise Usage(f"{data.name}: the image name {spaced!r} holds a space, which ends a name in a list; rename it")
+    numbered = set(data.classes) == set(SEVEN) and (labels == data.classes.index(RAF_DB[-1])).any()
+    words = [str(RAF_DB.index(name) + 1) if numbered else name for name in data.classes]
+    return [f"{name} {words[label]}\n" for name, label in zip(names, labels)]
+
+
+def targets(source: str, data: Data, results: Path) -> np.ndarray:
+    """[C] int64: the other class that each class is most often confused with."""
+    if source == "votes":
+        if data.train.votes is None:
+            raise Usage(f"--from-confusion votes: {data.name} has no votes of people")
+        matrix = np.array(confusion(data.train, len(data.classes)))
+    elif Path(source).suffix == ".csv":
+        matrix = from_csv(Path(source), data.classes)
+    else:
+        matrix = from_record(source, data, results)
+    matrix = matrix.astype(float)
+    np.fill_diagonal(matrix, -math.inf)
+    lonely = [name for c, name in enumerate(data.classes) if not matrix[c].max() > 0]
+    if lonely:
+        raise Usage(f"--from-confusion {source}: {lonely[0]} is never confused with another class")
+    return matrix.argmax(1)
+
+
+def from_csv(path: Path, classes: tuple[str, ...]) -> np.ndarray:
+    """A confusion matrix with class names in its first line and first column; rows are the true classes."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
+        heads = [cell.lower() for cell in lines[0][1:]]
+        held = {line[0].lower(): dict(zip(heads, map(float, line[1:]), strict=True)) for line in lines[1:]}
+        return np.array([[held[one][other] for other in classes] for one in classes])
+    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
+        raise Usage(f"--from-confusion {path}: not a table of numbers with class names around it ({error})") from None
+    except KeyError as error:
+        raise Usage(f"--from-confusion {path}: no row or column for the class {error}") from None
+
+
+def from_record(job_id: str, data: Data, results: Path) -> np.ndarray:
+    """The confusion matrix of a finished run on the same classes."""
+    try:
+        record: dict[str, Any] | None = Store(results).read(job_id)
+    except Refused as error:
+        raise Usage(f"--from-confusion {job_id}: {error}") from None
+    if record is None:
+        raise Usage(
+            f"--from-confusion {job_id}: no such record in {results}; give its whole id, or a file that ends in .csv"
+        )
+    names = record["resolved"]["data"]["class_names"]
+    if set(names) != set(data.classes):
+        raise Usage(f"--from-confusion {job_id}: its classes are {', '.join(names)}")
+    order = [names.index(name) for name in data.classes]
+    return np.array(record["metrics"]["confusion"])[np.ix_(order, order)]

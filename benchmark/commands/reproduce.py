@@ -1,0 +1,114 @@
+"""`python -m benchmark reproduce ID` (or `run_all.py --reproduce`): one job run again aside, compared with its record."""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.cache.decoded import open_folder
+from benchmark.commands.arguments import device
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import folders
+from benchmark.terminal import Usage
+from results.job import Job
+from results.schema import Refused
+from results.store import Store
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark reproduce", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("id", metavar="ID", help="a record's name, 20 hexadecimal digits")
+    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the record is")
+    parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
+    parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: a GPU if there is one)")
+    parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
+    args = parser.parse_args(arguments)
+    return answered(
+        "benchmark reproduce", lambda: reproduce(args.id, args.results, args.weights, device(args), folders(args))
+    )
+
+
+def reproduce(job_id: str, results: Path, weights: Path | None, device: str, own: Iterable[Path] = ()) -> int:
+    """Run a job again aside and compare it with its record; 0 if they agree to the last bit."""
+    from benchmark.launch.supervise import supervise
+
+    store = Store(results)
+    try:
+        record = store.read(job_id)
+    except Refused as error:
+        raise Usage(f"--reproduce: {error}") from None
+    if record is None:
+        raise Usage(f"--reproduce: there is no record {job_id} in {results}{repeat(store, job_id)}")
+    job = Job(**record["spec"])
+    place = where(job, results, weights, device) | {"methods_path": [str(folder) for folder in own]}
+    with tempfile.TemporaryDirectory() as aside:
+        again = Store(Path(aside))
+        request = {
+            "id": job.id,
+            "task": "train",
+            "job": asdict(job),
+            "resolved": record["resolved"],
+            "place": place | {"results": aside},
+            "results": aside,
+            "makes": str(again.path(job.id)),
+            "log": str(again.log(job.id)),
+        }
+        outcome = supervise(request)
+        if outcome.status != "ok":
+            print(f"{job.text}: {outcome.status}: {outcome.message}")
+            return 1
+        return compare(record, again.read(job.id), arrays(store, job.id), arrays(again, job.id))
+
+
+def repeat(store: Store, job_id: str) -> str:
+    failure = store.failure(job_id) if re.fullmatch(r"[0-9a-f]{20}", job_id) else None
+    return f"; it failed, and is tried again by: {failure['command']}" if failure and failure.get("command") else ""
+
+
+def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[str, Any]:
+    """The inputs of a recorded job on this machine; raises Usage where one is missing."""
+    wanted = job.data["landmarks"]
+    folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
+    data = next((f for f in folders if wanted in (None, open_folder(f).landmark_fingerprint)), None)
+    if data is None:
+        raise Usage(
+            f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first"
+        )
+    if job.noise["kind"].startswith("file:"):
+        raise Usage("--reproduce: the noise is a list file, which records do not keep; run its table with --force")
+    kind, _, key = job.weights.partition(":")
+    if kind == "landmarks":
+        weights = results / "weights" / f"{key}.pt"
+    if kind != "random" and (weights is None or not weights.exists()):
+        raise Usage(f"--reproduce: the start weights {job.weights} are not here; give them with --weights PATH")
+    return {"data": str(data), "weights": str(weights) if kind != "random" else None, "device": device}
+
+
+def arrays(store: Store, job_id: str) -> dict[str, np.ndarray]:
+    with np.load(store.path(job_id).with_suffix(".npz"), allow_pickle=False) as file:
+        return dict(file)
+
+
+def compare(old: dict, new: dict, old_arrays: dict, new_arrays: dict) -> int:
+    """Print what differs; 0 if metrics, history and arrays are the same."""
+    differing = [part for part in ("noise", "metrics", "history") if old[part] != new[part]]
+    differing += [name for name, value in old_arrays.items() if not np.array_equal(value, new_arrays[name])]
+    for name in ("last", "best", "last5"):
+        before, after = old["metrics"][name], new["metrics"][name]
+        print(
+            f"{name:>6}: {100 * before:.2f} recorded, {100 * after:.2f} now, difference {100 * (after - before):+.2f}"
+        )
+    if not differing:
+        print("the same bits: metrics, history, predictions and label distributions")
+        return 0
+    print(f"different: {', '.join(differing)}")
+    changed = {k: (v, new["provenance"].get(k)) for k, v in old["provenance"].items() if v != new["provenance"].get(k)}
+    for key, (before, after) in changed.items():
+        print(f"  {key}: {before} recorded, {after} now")
+    return 1

@@ -1,0 +1,121 @@
+"""The command line: arguments -> a checked request -> run what is missing -> draw. Exit status 0, 1 or 2."""
+
+import argparse
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands.arguments import HELP, chosen_cards, device, parse_shard, parser, request, workers
+from benchmark.commands.errors import answered
+from benchmark.commands.named_data import folders
+from benchmark.commands.show import show
+from benchmark.plan.matrix import Plan, make
+from benchmark.terminal import printable, show_decoding
+from reports import ReportError
+
+
+def main(arguments: list[str]) -> int:
+    """Everything a person can ask for; returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not arguments:
+        print(HELP)
+        return 0
+    try:
+        return answered("run_all.py", lambda: asked(arguments))
+    except KeyboardInterrupt:
+        words = "the same command without --force" if "--force" in arguments else "the same command"
+        print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
+        return 1
+
+
+def asked(arguments: list[str]) -> int:
+    """Import, repeat, or answer with tables and figures."""
+    args = parser().parse_args(arguments)
+    args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
+    if args.imported:
+        from benchmark.commands import import_records
+
+        if status := import_records.show(Path(args.imported), args.results):
+            return status
+        if not (args.table or args.figure or args.all):
+            return 0
+    if args.reproduce:
+        from benchmark.commands.reproduce import reproduce
+
+        return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args), folders(args))
+    return answer(args)
+
+
+def answer(args: argparse.Namespace) -> int:
+    """Plan, run what is missing, draw."""
+    from results.store import Store
+
+    shard = parse_shard(args.shard)
+    plan = make(request(args), progress=show_decoding)
+    store = Store(args.results)
+    for line in warnings(plan):
+        print(printable(line), file=sys.stderr)
+    check_study(args.study, plan)
+    if args.plan:
+        from benchmark.launch.preflight import preflight
+        from benchmark.launch.run import missing
+        from benchmark.plan.cost import describe
+
+        preflight(missing(plan, store, shard))
+        print(describe(plan, store, shard))
+        return 0
+    if not args.shard:  # a part draws nothing
+        args.out.mkdir(parents=True, exist_ok=True)
+    outcomes: dict[str, Any] = {}
+    if not args.draw:
+        outcomes = run_missing(plan, store, args, shard)
+    if args.shard:
+        return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
+    return show(plan, store, args, outcomes)
+
+
+def check_study(study: Path | None, plan: Plan) -> None:
+    """Read a study before anything is trained; raises ReportError."""
+    if study is None:
+        return
+    from reports.votes import read_study
+
+    if not any(read_study(study, data.train.names, list(data.classes)).any() for data in plan.data.values()):
+        raise ReportError(f"{study}: none of its images is a training image of {', '.join(plan.data)}")
+
+
+def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
+    from benchmark.launch import run as matrix
+    from benchmark.launch.preflight import preflight, writable
+
+    todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, shard)
+    how = matrix.default_how(
+        workers(args.workers),
+        plan.request.device,
+        chosen_cards(args),
+        args.per_gpu,
+        limit=args.limit,
+        cluster=args.cluster,
+        fail_fast=args.fail_fast,
+        retry_failed=args.retry_failed,
+        typed=args.typed,
+    )
+    if not todo:
+        return {}
+    writable(store)
+    preflight(todo)
+    if args.force:
+        for run in todo:
+            store.set_aside(run.job.id)
+    return matrix.run(plan, todo, how)
+
+
+def warnings(plan: Plan) -> list[str]:
+    """What a person should know before the first job starts."""
+    lines = [f"{data.name}: {line}" for data in plan.data.values() for line in data.card.get("warnings", [])]
+    texts = {run.resolved["weights"]["text"] for run in plan.runs()}
+    if "random weights" in texts:
+        lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
+    return lines

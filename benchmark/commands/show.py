@@ -1,0 +1,95 @@
+"""Every table and figure that was asked for, drawn, with what is missing and why."""
+
+import argparse
+import math
+import sys
+from typing import Any
+
+from benchmark.plan.experiments import find_experiment
+from benchmark.plan.matrix import Cell, Plan, Planned
+from benchmark.plan.request import PAPER_DATA
+
+
+def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
+    """Draw every table and figure that was asked for; 0 if no cell has a gap."""
+    import reports
+
+    base = 2.0 if args.log_base == "2" else math.e
+    options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
+    asked, missing = [], {}
+    for (kind, name), cells in plan.cells.items():
+        described = [cell_for_report(cell, store, outcomes) for cell in cells]
+        missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
+        asked.append(what_for_report(kind, name, plan, described))
+        drawn = reports.draw(asked[-1], args.results, args.out, options)
+        print(drawn.text)
+        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    if args.all:
+        drawn = reports.draw_page(asked, args.results, args.out, options)
+        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    waiting = 0
+    for run in missing.values():
+        reason = why_missing(run, store, outcomes)
+        waiting += reason is None
+        if reason:
+            print(f"missing: {run.job.text}: {reason}", file=sys.stderr)
+    if waiting:
+        print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
+    for line in other_code(plan, store):
+        print(line, file=sys.stderr)
+    return 1 if missing else 0
+
+
+def other_code(plan: Plan, store: Any) -> list[str]:
+    """Records made by another state of a method's file although its version is the same."""
+    found: dict[str, list[str]] = {}
+    for run in plan.runs():
+        made_by = store.codes.get(run.job.id)
+        if made_by and made_by != plan.cards[run.job.method]["code"]:
+            found.setdefault(run.job.method, []).append(run.job.id)
+    return [
+        f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "
+        f"did, raise {method}'s version and run again: {' '.join(sorted(ids))}"
+        for method, ids in found.items()
+    ]
+
+
+def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:
+    """Why a job has no record, in one line; None where it was not tried."""
+    failure, outcome = store.failure(run.job.id), outcomes.get(run.job.id)
+    if failure:
+        return f"{failure['class']}: {failure.get('message', '')} ({failure.get('command', '')})"
+    return outcome.message if outcome and outcome.message else None
+
+
+def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[str, Any]:
+    """A cell as plain data: which records it stands on, and why some are missing."""
+    reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
+    return {
+        "row": cell.title,
+        "method": cell.row.method,
+        "overrides": cell.row.overrides,
+        "dataset": cell.dataset,
+        "noise": cell.noise,
+        "rate": cell.rate,
+        "label": cell.row.label,
+        "part": cell.part,
+        "ids": [run.job.id for run in cell.runs],
+        "failures": {job_id: reason for job_id, reason in reasons.items() if reason},
+        "reason": cell.reason,
+    }
+
+
+def what_for_report(kind: str, name: str, plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
+    titles = {name: data.title for name, data in plan.data.items()}
+    experiment = find_experiment(kind, name)
+    columns = {**titles, **{key: title for key, title in PAPER_DATA.items() if key not in titles}}
+    return {
+        "kind": kind,
+        "name": name,
+        "title": experiment.title,
+        "published": experiment.published,
+        "columns": columns if experiment.published else titles,
+        "cells": cells,
+        "data": {name: data.folder.name for name, data in plan.data.items()},
+    }

@@ -1,0 +1,1 @@
+"""Which job runs where: preflight, dispatch, supervision, child processes, locks, a cluster."""

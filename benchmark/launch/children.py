@@ -1,0 +1,139 @@
+"""A launcher's end of its nursery: requests go in, the ends of children come out."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.task import LOST
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stopped(RuntimeError):
+    """No task can run (any more) in this launch."""
+
+
+# glibc gives large blocks back to the system and takes fresh pages for each batch; keeping them saves a quarter of a
+# LA-Net step on a CPU (docs/performance.md). Other allocators ignore it.
+KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
+
+
+@dataclass
+class Children:
+    """A launcher's end of its nursery; one a process. waiting: {request id: (nursery, its events)}."""
+
+    process: subprocess.Popen | None = None
+    waiting: dict[str, tuple[subprocess.Popen, queue.SimpleQueue]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ready: subprocess.Popen | None = None
+    stopped: str = ""
+
+    def start(self) -> subprocess.Popen:
+        """The nursery, started if it is not there (any more); raises Stopped."""
+        with self.lock:
+            if self.stopped:
+                raise Stopped(self.stopped)
+            if self.process is None or self.process.poll() is not None:
+                path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+                settings = {
+                    "OMP_NUM_THREADS": "1",
+                    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+                    "PYTHONPATH": path,
+                } | KEEP_PAGES
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "benchmark.launch.nursery"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=os.environ | settings,
+                    start_new_session=True,
+                )
+                threading.Thread(target=self.listen, args=(self.process,), daemon=True).start()
+            return self.process
+
+    def listen(self, process: subprocess.Popen) -> None:
+        """Pass on what the nursery says; when it ends, every task that it had is lost."""
+        for line in process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if "ready" in event:
+                self.ready = process
+            if event.get("id") in self.waiting:
+                self.waiting[event["id"]][1].put(event)
+        self.judge(process)
+        for nursery, events in list(self.waiting.values()):
+            if nursery is process:
+                events.put({"exit": LOST})
+
+    def judge(self, process: subprocess.Popen) -> None:
+        """A nursery that ends by itself before it is ready would do so again: nothing can run."""
+        if process.wait() > 0 and self.ready is not process:
+            self.stopped = f"the parent of the jobs cannot start (status {process.returncode}; its error is above)"
+
+    def run(self, request: dict[str, Any], limit: float | None) -> tuple[int | None, int | None]:
+        """Run one request in a child; waiting for a GPU does not count against `limit` (seconds).
+
+        Returns its exit status (negative: a signal; None: it ran past the limit and was killed) and the number of the
+        attempt, None if it did not come to begin one. Raises Stopped.
+        """
+        process, events = self.start(), queue.SimpleQueue()
+        self.waiting[request["id"]] = (process, events)
+        try:
+            self.send(process, request)
+            event = events.get()
+            attempt = event.get("attempt")
+            if "exit" not in event:
+                try:
+                    event = events.get(timeout=limit)
+                except queue.Empty:
+                    self.send(process, {"kill": request["id"]})
+                    event = after_kill(events)
+        finally:
+            del self.waiting[request["id"]]
+        if self.stopped:
+            raise Stopped(self.stopped)
+        return event["exit"], attempt
+
+    def send(self, process: subprocess.Popen, message: dict[str, Any]) -> None:
+        with self.lock:
+            try:
+                process.stdin.write((json.dumps(message) + "\n").encode())
+                process.stdin.flush()
+            except (BrokenPipeError, ValueError):
+                self.judge(process)
+                lost = self.waiting.get(message.get("id") or message["kill"])
+                if lost:
+                    lost[1].put({"exit": LOST})
+
+    def open(self) -> None:
+        self.stopped = ""
+
+    def close(self) -> None:
+        """Let the nursery end; it kills what still runs. Nothing more is started."""
+        self.stopped = "stopped"
+        process = self.process
+        if process and process.stdin:
+            try:
+                process.stdin.close()
+                process.wait(10)
+            except (OSError, subprocess.TimeoutExpired):
+                process.kill()
+
+
+def after_kill(events: queue.SimpleQueue) -> dict[str, Any]:
+    """How a child ended that was killed for its time: so, or by itself in the last moment."""
+    try:
+        event = events.get(timeout=60)
+    except queue.Empty:  # it hangs in the kernel; its lock still keeps others from its job
+        return {"exit": None}
+    return {"exit": None} if event["exit"] == LOST else event
+
+
+CHILDREN = Children()

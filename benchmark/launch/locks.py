@@ -1,0 +1,55 @@
+"""Locks that end with their process: one for each job, one for each slot of a GPU."""
+
+import fcntl
+import os
+import time
+
+
+def take_slot(slots: list[list[str]], whole_card: bool) -> list[int]:
+    """Lock one free slot of a GPU, or all slots of one card, and make that card the only visible one.
+
+    slots: [[card, lock file], ...]. The lock ends with the process, so no two processes ever hold a slot at once,
+    whatever launcher started them. Who wants a whole card holds its first slot while waiting for the others, always in
+    their order, so that neither jobs of one slot starve it nor two of its kind wait for each other.
+    Returns the locked file descriptors.
+    """
+    cards: dict[str, list[str]] = {}
+    for card, path in slots:
+        cards.setdefault(card, []).append(path)
+    while cards:
+        for card, paths in cards.items():
+            for path in paths[:1] if whole_card else paths:
+                held = lock(path)
+                if held is not None:
+                    os.environ["CUDA_VISIBLE_DEVICES"] = card
+                    return [held, *(wait_for(other) for other in paths[1:] if whole_card)]
+        time.sleep(0.2)
+    return []
+
+
+def wait_for(path: str) -> int:
+    while (held := lock(path)) is None:
+        time.sleep(0.2)
+    return held
+
+
+def lock(path: str) -> int | None:
+    """An exclusive lock on a file as its descriptor, or None while somebody else has it.
+
+    On a file system that knows no locks the descriptor is returned unlocked: records are written whole and once, so
+    two launchers may then train a job twice, but lose nothing.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    except PermissionError:  # another user's file in a shared temporary folder
+        fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except OSError as error:
+        print(
+            f"{path}: no locks on this file system ({error.strerror}); two launchers may train a job twice", flush=True
+        )
+    return fd

@@ -1,0 +1,223 @@
+"""The parent of all jobs of one launcher: it imports torch once, runs nothing, and forks one child a job.
+
+`python -m benchmark.launch.nursery` reads one JSON request a line from standard input ({"id", "task", "log", "slots", ...})
+and answers one line an event: {"ready"}, {"id", "attempt"} when a job has its lock and its GPU and begins, {"id",
+"exit"} when it has ended. At the end of its input it kills what still runs: a launcher that dies takes its jobs with
+it. Children that outlive the nursery notice the closed pipe and leave, so that no orphan keeps a GPU.
+"""
+
+import json
+import os
+import select
+import selectors
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.launch.locks import lock, take_slot
+from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_ERROR, EXIT_MEMORY, FULL, LOST
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    nursery = Nursery(os.dup(1))
+    os.dup2(2, 1)  # what an import or a job prints must not be taken for an event
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means
+    signal.signal(signal.SIGALRM, leave_if_alone)  # the imports take seconds
+    signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
+    import torch._dynamo  # noqa: F401  (once, for every child: its first optimiser step would import it, in seconds)
+
+    from benchmark.launch import tasks  # noqa: F401
+    from benchmark.train import loop, pretrain, provenance  # noqa: F401
+
+    provenance.versions()  # remembered, for every child
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    try:
+        nursery.serve()
+    except BrokenPipeError:
+        pass  # the launcher is gone
+    finally:
+        nursery.stop()
+        os._exit(0)  # without the seconds that taking torch apart can cost
+
+
+def leave_if_alone(*_: Any) -> None:
+    """End if the launcher, the other end of standard input, is gone."""
+    poll = select.poll()
+    poll.register(0, 0)
+    if poll.poll(0):
+        os._exit(EXIT_ERROR)
+
+
+@dataclass
+class Nursery:
+    """events: file descriptor that the launcher reads. children: {pid: request id}."""
+
+    events: int
+    children: dict[int, str] = field(default_factory=dict)
+
+    def serve(self) -> None:
+        self.alive_read, self.alive_write = os.pipe()  # written by nobody: its end of file tells the children
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        sources = selectors.DefaultSelector()
+        sources.register(0, selectors.EVENT_READ)
+        sources.register(wake_read, selectors.EVENT_READ)
+        self.say(ready=os.getpid())
+        pending = b""
+        while True:
+            for key, _ in sources.select():
+                if key.fd == wake_read:
+                    os.read(wake_read, 4096)
+                    self.reap()
+                    continue
+                chunk = os.read(0, 1 << 16)
+                if not chunk:
+                    return
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    self.handle(json.loads(line))
+
+    def handle(self, request: dict[str, Any]) -> None:
+        """Start a job, or kill one that has run past its limit."""
+        if "kill" in request:
+            for pid in [pid for pid, job_id in self.children.items() if job_id == request["kill"]]:
+                kill_group(pid)
+            return
+        try:
+            pid = os.fork()
+        except OSError as error:
+            print(f"no process for job {request['id']}: {error}", file=sys.stderr, flush=True)
+            self.say(id=request["id"], exit=LOST)
+            return
+        if pid == 0:
+            os.close(self.alive_write)
+            child(request, self.alive_read, self.events)
+        self.children[pid] = request["id"]
+
+    def say(self, **event: Any) -> None:
+        os.write(self.events, event_line(event))
+
+    def reap(self) -> None:
+        """Report every child that has ended, after what it may have started is gone too."""
+        for pid in list(self.children):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                kill_group(pid)
+                _, status = os.waitpid(pid, 0)
+                self.say(id=self.children.pop(pid), exit=os.waitstatus_to_exitcode(status))
+
+    def stop(self) -> None:
+        for pid in self.children:
+            kill_group(pid)
+
+
+def event_line(event: dict[str, Any]) -> bytes:
+    return (json.dumps(event) + "\n").encode()
+
+
+def kill_group(pid: int) -> None:
+    """Kill a child and what it has started; one that has no group of its own yet is killed alone."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+            return
+        except ProcessLookupError:
+            continue
+
+
+def child(request: dict[str, Any], alive: int, events: int) -> None:
+    """Run one task in this fresh process; never returns."""
+    code = EXIT_ERROR
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        threading.Thread(target=leave_with_parent, args=(alive,), daemon=True).start()
+        Path(request["log"]).parent.mkdir(parents=True, exist_ok=True)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        code = begin(request, events)
+    except OSError as error:
+        traceback.print_exc()
+        code = EXIT_DISK if error.errno in FULL else EXIT_ERROR
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            kill_started()
+        finally:
+            os._exit(code)
+
+
+def kill_started() -> None:
+    """Kill what this job has started and not ended, here and not in the nursery, which may die in the same moment."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            pid = int(path.name)
+            if os.getpgid(pid) == os.getpid() != pid:
+                os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def begin(request: dict[str, Any], events: int) -> int:
+    """Lock the job, wait for a GPU, count the attempt, and work; the locks end with this process."""
+    from benchmark.launch import tasks
+    from results.store import Store
+
+    store = Store(Path(request["results"]))
+    store.lock(request["id"]).parent.mkdir(parents=True, exist_ok=True)
+    held = [lock(str(store.lock(request["id"])))]
+    if held == [None]:
+        return EXIT_BUSY
+    if tasks.made(request):
+        return 0
+    held += take_slot(request.get("slots") or [], request.get("whole_card", False))
+    request["attempt"] = store.begin_attempt(request["id"], request.get("launch", ""))
+    os.write(events, event_line({"id": request["id"], "attempt": request["attempt"]}))
+    os.close(events)
+    return work(request)
+
+
+def leave_with_parent(alive: int) -> None:
+    """End, with whatever this process has started, when the nursery is gone."""
+    while os.read(alive, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+def work(request: dict[str, Any]) -> int:
+    """The task itself; what goes wrong becomes a failure record and an exit code."""
+    import torch
+
+    from benchmark.launch import tasks
+    from benchmark.train.loop import Diverged
+
+    torch.set_num_threads(1)
+    try:
+        tasks.run(request)
+        return 0
+    except Diverged as error:
+        return tasks.failed(request, "nan", error, EXIT_DIVERGED)
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        return tasks.failed(request, "oom", error, EXIT_MEMORY)
+    except OSError as error:
+        full = error.errno in FULL
+        return tasks.failed(request, "disk" if full else "error", error, EXIT_DISK if full else EXIT_ERROR)
+    except BaseException as error:
+        return tasks.failed(request, "error", error, EXIT_ERROR)
+
+
+if __name__ == "__main__":
+    main()

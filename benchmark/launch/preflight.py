@@ -1,0 +1,91 @@
+"""What would fail in every job, found out before the first one: the results folder, settings, start weights."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmark import scale
+from benchmark.cache import decoded
+from benchmark.plan.matrix import Planned, training_images
+from benchmark.terminal import Usage, one_line, one_of
+from results.job import digest
+from results.store import Store
+
+
+def writable(store: Store) -> None:
+    """Raises Usage where no record could be kept."""
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        (store.root / ".writable").touch()
+    except OSError as error:
+        raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
+
+
+def preflight(todo: list[Planned]) -> None:
+    """Raises Usage for the first setting, or file of start weights, that cannot work."""
+    changed = {
+        digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in todo if p.job.overrides
+    }
+    for planned in changed.values():
+        check_settings(planned)
+    given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
+    for (path, backbone), planned in given.items():
+        if path:
+            check_weights(path, backbone, 1 if planned.job.scale["name"] == "demo" else 3)
+
+
+def check_settings(planned: Planned) -> None:
+    """Build the method as a job would, with the settings that were changed by hand or by a row."""
+    from benchmark import find
+    from methods.backbones import BACKBONES
+    from methods.recipe import plain, rebuild
+
+    job, recipe = planned.job, planned.resolved["recipe"]
+    one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
+    folders = tuple(Path(folder) for folder in planned.place["methods_path"])
+    cls = find.methods(folders)[job.method]
+    texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
+    try:
+        parameters = cls.Parameters(**planned.resolved["parameters"])
+        used = cls.adapt(rebuild(recipe), parameters, job.noise["kind"] != "none")
+        build_on_cpu(planned, cls(parameters), used)
+    except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
+        raise Usage(f"--set: {job.method} refuses {texts}: {one_line(error)}") from None
+    for key, value in job.overrides.items():
+        if key.startswith("recipe.") and key != "recipe.like" and leaf(plain(used), key) != leaf(recipe, key):
+            raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
+
+
+def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
+    """The method on its backbone with its optimiser; whether the run can be is the method's to say."""
+    import torch
+
+    from benchmark.train.assembly import make_optimiser
+    from methods.backbones import BACKBONES
+    from methods.base import Run
+
+    job, data = planned.job, decoded.open_folder(Path(planned.place["data"]))
+    images, side = training_images(data, job.scale["name"], job.holdout), scale.SIDE[job.scale["name"]]
+    steps = scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
+    backbone = BACKBONES[recipe.backbone](1 if job.scale["name"] == "demo" else 3)
+    backbone.map_side = -(-side // backbone.strides[3])
+    method.build(backbone, len(data.classes))
+    method.check(Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, side, True, job.seed))
+    make_optimiser(method, recipe, torch.device("cpu"))
+
+
+def leaf(recipe: dict[str, Any], key: str) -> Any:
+    """The field that 'recipe.optimiser.lr' names."""
+    part: Any = recipe
+    for name in key.split(".")[1:]:
+        part = part[name]
+    return part
+
+
+def check_weights(path: str, backbone: str, channels: int) -> None:
+    from methods.backbones import BACKBONES
+    from methods.weights import load_backbone
+
+    try:
+        load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)
+    except (ValueError, OSError) as error:
+        raise Usage(f"--weights: {error}") from None

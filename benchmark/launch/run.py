@@ -1,0 +1,112 @@
+"""Run what is missing of a plan: start weights first, then the jobs, seeds outermost and the longest first."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark import hardware
+from benchmark.launch.children import CHILDREN
+from benchmark.launch.dispatch import dispatch
+from benchmark.plan.cost import expected, measured
+from benchmark.plan.matrix import Plan, Planned
+from benchmark.task import Outcome
+from benchmark.terminal import progress
+from results.job import Job, digest
+from results.store import Store
+
+
+@dataclass
+class How:
+    """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed. typed: the command
+    line, for the words that repeat a failed job.
+    """
+
+    workers: int
+    slots: list[list[str]] = field(default_factory=list)
+    limit: float | None = None
+    cluster: str | None = None
+    fail_fast: bool = False
+    retry_failed: bool = False
+    typed: str = "python run_all.py"
+
+
+def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
+    """The runs of this shard without a sound record."""
+    return [run for run in plan.of_shard(shard) if not store.done(run.job.id)]
+
+
+def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
+    """Run the given jobs; returns how each ended, by id."""
+    store = Store(plan.request.results)
+    for planned in todo:
+        if how.retry_failed:
+            store.forget_failures(planned.job.id)
+    finished = measured(store)
+    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
+    outcomes: dict[str, Outcome] = {}
+    pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
+    requests = [pretraining_request(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
+    seconds = sum(expected(planned, finished).seconds for planned in todo)
+    bad_weights = {}
+    for outcome in dispatch(requests, how.workers, how.limit, None):
+        if outcome.status not in ("ok", "cached"):
+            bad_weights[outcome.id] = outcome.message
+    requests = []
+    for planned in todo:
+        weights = planned.pretraining and digest(planned.pretraining["path"])
+        if weights in bad_weights:
+            message = f"its start weights could not be made: {bad_weights[weights]}"
+            outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
+        else:
+            requests.append(job_request(planned, plan, how))
+    with progress(len(requests), seconds / max(1, how.workers)) as step:
+        for outcome in dispatch(requests, how.workers, how.limit, how.cluster):
+            outcomes[outcome.id] = outcome
+            step(outcome)
+            if how.fail_fast and outcome.status not in ("ok", "cached"):
+                CHILDREN.close()
+                break
+    return outcomes
+
+
+def job_request(planned: Planned, plan: Plan, how: How) -> dict[str, Any]:
+    job, store = planned.job, Store(plan.request.results)
+    return {
+        "id": job.id,
+        "task": "train",
+        "job": asdict(job),
+        "resolved": planned.resolved,
+        "place": planned.place,
+        "results": planned.place["results"],
+        "makes": str(store.path(job.id)),
+        "log": str(store.log(job.id)),
+        "slots": how.slots,
+        "command": repeating(job, how.typed),
+    }
+
+
+def repeating(job: Job, typed: str) -> str:
+    """The command that was typed, narrowed to one job (and to others of its method and seed that are missing)."""
+    words = [typed, "--datasets", job.data["name"], "--methods", job.method, "--seeds", str(job.seed)]
+    rate = job.noise["rate"]
+    return " ".join([*words, *(["--rates", rate] if rate else []), "--retry-failed"])
+
+
+def pretraining_request(weights: dict[str, Any], plan: Plan, how: How) -> dict[str, Any]:
+    key = digest(weights["path"])
+    return {
+        "id": key,
+        "task": "pretrain",
+        "pretrain": weights,
+        "results": str(plan.request.results),
+        "makes": weights["path"],
+        "log": str(Store(plan.request.results).log(key)),
+        "slots": how.slots,
+    }
+
+
+def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **options: Any) -> How:
+    """`--workers auto`: one single-threaded process a core on a CPU, one a slot on GPUs."""
+    slots = hardware.slots(devices, per_gpu) if device == "cuda" else []
+    count = (len(slots) or hardware.cores()) if workers == "auto" else int(workers)
+    return How(workers=count, slots=slots, **options)

@@ -1,0 +1,82 @@
+"""What planning needs to know of every method, as plain data, kept beside the records so that it needs no torch."""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import find
+from benchmark.source import code
+from benchmark.terminal import Usage
+from methods.recipe import plain
+from results.files import write_json
+
+if TYPE_CHECKING:
+    from methods.base import Method
+Cards = dict[str, dict[str, Any]]
+
+
+def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
+    """{method name: card}; methods are imported only if a file that they are made of has changed since."""
+    text = hashlib.sha256()
+    for path in [
+        *sorted(Path(find.ROOT, "methods").rglob("*.py")),
+        *sorted(p for f in folders for p in f.glob("*.py") if p.is_file()),
+    ]:
+        text.update(path.name.encode() + b"\0" + path.read_bytes())
+    for entry in find.packages():
+        text.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())
+    path = results / "cards" / f"{text.hexdigest()[:20]}.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        pass
+    broken: dict[str, str] = {}
+    try:
+        cards = {name: card(method) for name, method in sorted(find.methods(folders, broken).items())}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Usage(f"--methods-path: {error}") from None
+    cards |= {name: {"name": name, "broken": why} for name, why in broken.items() if name not in cards}
+    try:
+        write_json(path, cards)
+    except OSError:
+        pass  # a read-only results folder costs the time to import, nothing else
+    return cards
+
+
+def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
+    """The methods that can be imported; raises Usage where one that cannot is asked for, warns of the others."""
+    for path, why in find.unreadable(folders).items():
+        if not set(asked) <= set(cards):
+            raise Usage(f"--methods-path: {path}: cannot be imported: {why}")
+        print(f"warning: {path} is passed over: {why}", file=sys.stderr)
+    for name, found in cards.items():
+        if "broken" in found and name in asked:
+            raise Usage(f"--methods-path: {found['broken']}")
+        if "broken" in found:
+            print(f"warning: method {name} is passed over: {found['broken']}", file=sys.stderr)
+    return {name: found for name, found in cards.items() if "broken" not in found}
+
+
+def card(method: "type[Method]") -> dict[str, Any]:
+    """What planning needs to know of a method, as plain data, so that planning need not import torch."""
+    parameters = {
+        f.name: {"default": f.default, "type": type(f.default).__name__, "scales": f.metadata.get("scales")}
+        for f in dataclasses.fields(method.Parameters)
+    }
+    return {
+        "name": method.name,
+        "title": getattr(method, "title", method.name),
+        "source": method.source,
+        "version": method.version,
+        "needs_landmarks": method.needs_landmarks,
+        "recipe": plain(method.recipe),
+        "as_published": plain(method.as_published) if method.as_published else None,
+        "parameters": parameters,
+        "demo": {key: list(value) for key, value in method.demo.items()},
+        "file": Path(inspect.getfile(method)).name,
+        "code": code(method),
+    }

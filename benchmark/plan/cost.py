@@ -1,0 +1,74 @@
+"""What a matrix will cost, from finished runs where there are some: `--plan`, and the order of the jobs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from benchmark.plan.matrix import Plan, Planned
+from benchmark.terminal import duration
+from results.store import Store
+
+LISTED = 40  # jobs printed one by one
+Kind = tuple[str, str, str]  # method, data set, scale
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One run: seconds of one worker, bytes of its record, bytes of memory at its peak; measured, or a guess."""
+
+    seconds: float
+    disk: float
+    memory: float
+    measured: bool = False
+
+
+# Where nothing is measured: the methods' relative cost, and a baseline run of each scale (on a CPU, and on a GPU).
+RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
+GUESS = {"demo": Cost(20, 40e3, 0.7e9), "paper": Cost(900, 600e3, 8e9)}
+
+
+def measured(store: Store) -> dict[Kind, Cost]:
+    """The mean cost of the finished runs of each kind; of memory the largest."""
+    found: dict[Kind, list[Cost]] = {}
+    for record in store.records():
+        spec, path = record["spec"], store.path(record["id"])
+        disk = path.stat().st_size + path.with_suffix(".npz").stat().st_size if store.has_arrays(record["id"]) else 0
+        cost = Cost(record["times"]["total"], disk, record["peak_memory"])
+        found.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"]), []).append(cost)
+    return {
+        kind: Cost(fmean(c.seconds for c in costs), fmean(c.disk for c in costs), max(c.memory for c in costs), True)
+        for kind, costs in found.items()
+    }
+
+
+def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
+    """From finished runs of the same method, data and scale; else a rough guess."""
+    method, scale = run.job.method, run.job.scale["name"]
+    known = finished.get((method, run.job.data["name"], scale))
+    if known:
+        return known
+    guess, images = GUESS[scale], run.resolved["data"].get("train_images", 12271)
+    share = 1.0 if scale == "demo" else images / 12271 * run.resolved["recipe"]["epochs"] / 60
+    return Cost(guess.seconds * RELATIVE.get(method, 1.5) * share, guess.disk, guess.memory)
+
+
+def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
+    """The jobs, which are done, and the expected time, disk and memory."""
+    runs = plan.of_shard(shard)
+    finished = measured(store)
+    todo = {run.job.id: expected(run, finished) for run in runs if not store.done(run.job.id)}
+    costs = list(todo.values())
+    lines = [f"{r.job.id}  {'to run' if r.job.id in todo else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
+    lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
+    seconds, memory = [c.seconds for c in costs], max((c.memory for c in costs), default=0)
+    lines += [
+        f"{len(runs)} jobs at {plan.request.scale} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
+        f"expected: {duration(sum(seconds))} of one worker in all, the longest job {duration(max(seconds, default=0))} "
+        f"({sum(c.measured for c in costs)} of {len(todo)} from measured runs, the rest a rough guess)",
+        f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",
+    ]
+    weights = {run.pretraining["path"] for run in runs if run.pretraining and run.job.id in todo}
+    missing = sorted(path for path in weights if not Path(path).exists())
+    if missing:
+        lines.append(f"start weights: {len(missing)} to be made first ({', '.join(missing)})")
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""What each table and figure of the paper needs, as data: which rows, which noise, which values.
+
+A new table is a few lines here; nothing else knows its name.
+"""
+
+from dataclasses import dataclass, field
+
+PAPER_FIVE = ("baseline", "scn", "rul", "eac", "lanet")
+RATES = ("0.1", "0.2", "0.3")
+SWEEPS = {
+    "confidence": ("0.5", "0.6", "0.7", "0.8", "0.9"),
+    "landmark_weight": ("0.1", "0.5", "1", "2", "5"),
+    "contrastive_weight": ("0.01", "0.05", "0.1", "0.5", "1"),
+    "temperature": ("0.05", "0.07", "0.1", "0.15", "0.2"),
+    "label_momentum": ("0.8", "0.85", "0.9", "0.95", "0.99"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table, or one point of a figure: a method with what is changed about it."""
+
+    method: str
+    overrides: dict[str, str] = field(default_factory=dict)
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
+    like: the method whose recipe any other method asked for is trained under.
+    """
+
+    kind: str
+    name: str
+    title: str
+    noise: dict[str, tuple[str, ...]]
+    rows: tuple[Row, ...]
+    published: str | None = None
+    like: str | None = None
+
+
+def sweep(*options: str) -> tuple[Row, ...]:
+    return tuple(
+        Row("lanet", {f"lanet.{option}": value}, f"{option}={value}") for option in options for value in SWEEPS[option]
+    )
+
+
+FIVE = tuple(Row(method) for method in PAPER_FIVE)
+WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
+MATCHED = (
+    Row("lanet", WITHOUT_LOSSES, "Baseline (LA-Net's recipe and sampler)"),
+    Row("lanet", WITHOUT_LOSSES | {"lanet.sampler": "uniform"}, "Baseline (LA-Net's recipe)"),
+    Row("scn", {"recipe.like": "lanet"}, "SCN (LA-Net's recipe)"),
+    Row("rul", {"recipe.like": "lanet"}, "RUL (LA-Net's recipe)"),
+    Row("eac", {"recipe.like": "lanet"}, "EAC (LA-Net's recipe)"),
+    Row("lanet", {"lanet.sampler": "uniform"}, "LA-Net (uniform sampler)"),
+    Row("lanet"),
+)
+EXPERIMENTS = (
+    Experiment("table", "1", "Accuracy under asymmetric noise", {"asymmetric": RATES}, FIVE, "table1_asymmetric.csv"),
+    Experiment("table", "2", "Jensen-Shannon divergence from people", {"none": (), "votes": ()}, FIVE),
+    Experiment("table", "symmetric", "Accuracy under symmetric noise", {"symmetric": RATES}, FIVE, "symmetric.csv"),
+    Experiment("table", "clean", "Accuracy without added noise", {"none": ()}, FIVE, "clean.csv"),
+    Experiment(
+        "table",
+        "matched",
+        "One recipe for all: the idea or the recipe?",
+        {"asymmetric": RATES},
+        MATCHED,
+        like="lanet",
+    ),
+    Experiment(
+        "figure",
+        "1",
+        "Accuracy against delta, alpha and beta",
+        {"asymmetric": RATES},
+        sweep("confidence", "landmark_weight", "contrastive_weight"),
+    ),
+    Experiment("figure", "2", "Labels, people and LA-Net's label distributions", {"votes": ()}, (Row("lanet"),)),
+    Experiment("figure", "tau", "Accuracy against the temperature", {"asymmetric": ("0.2",)}, sweep("temperature")),
+    Experiment(
+        "figure", "omega", "Accuracy against the label momentum", {"asymmetric": ("0.2",)}, sweep("label_momentum")
+    ),
+)
+
+
+def find_experiment(kind: str, name: str) -> Experiment | None:
+    return next((e for e in EXPERIMENTS if (e.kind, e.name) == (kind, name)), None)

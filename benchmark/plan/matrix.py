@@ -1,0 +1,239 @@
+"""From what was asked to the jobs that answer it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from benchmark import find, scale
+from benchmark.cache import decoded, lookup
+from benchmark.datasets.base import DataError
+from benchmark.plan import catalogue, recipes
+from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
+from benchmark.plan.overrides import dataset_options
+from benchmark.plan.request import Request
+from benchmark.plan.start_weights import start_weights
+from benchmark.terminal import Usage, one_of
+from noise.base import Noise, NoiseError, Training
+from results.job import Job, number
+
+
+@dataclass
+class Planned:
+    """A job with what is needed to run it."""
+
+    job: Job
+    resolved: dict[str, Any]
+    place: dict[str, Any]
+    pretraining: dict[str, Any] | None = None
+
+
+@dataclass
+class Cell:
+    """One number of a table: the runs over seeds of a row, a data set and a noise."""
+
+    row: Row
+    title: str
+    dataset: str
+    noise: str
+    rate: str | None
+    runs: list[Planned] = field(default_factory=list)
+    reason: str = ""  # why there can be no runs
+    part: str = "table"  # 'table', or 'floor', 'clean' and 'correct' below it
+
+
+@dataclass
+class Plan:
+    """Everything that was asked for. data: {name: decoded data set}."""
+
+    request: Request
+    cards: dict[str, dict[str, Any]]
+    data: dict[str, decoded.Data]
+    cells: dict[tuple[str, str], list[Cell]]
+    noises: set[tuple[str, str]] = field(default_factory=set)  # (kind, data set) that go together
+
+    def runs(self) -> list[Planned]:
+        """Every run once, seeds outermost, in the order of the tables."""
+        unique = {run.job.id: run for cells in self.cells.values() for cell in cells for run in cell.runs}
+        return sorted(unique.values(), key=lambda run: run.job.seed)
+
+    def of_shard(self, shard: tuple[int, int]) -> list[Planned]:
+        """The runs of part I of N."""
+        return [run for run in self.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
+
+
+def make(request: Request, progress: Any = None) -> Plan:
+    """Open the data, check every name, and list the jobs; raises Usage."""
+    known = {
+        name: card
+        for name, card in catalogue.read(request.results, request.methods_path).items()
+        if "broken" not in card
+    }
+    for method in request.methods or []:
+        one_of("--methods", "method", method, known)
+    found = find.data_sets(request.methods_path)
+    data = {name: open_data(found[name](), request, progress) for name in request.datasets}
+    plan = Plan(request, known, data, {})
+    for experiment in request.experiments:
+        plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+        if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
+            rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
+            raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
+    return plan
+
+
+def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
+    path = request.data.get(dataset.name)
+    if dataset.needs_path and path is None:
+        hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
+        raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
+    options = dataset_options(dataset, request.sets)
+    try:
+        return lookup.open_data(dataset, path, options, request.results / "data", progress)
+    except DataError as error:
+        raise Usage(str(error)) from None
+
+
+def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
+    """The cells of one table or figure, in reading order."""
+    request, found = plan.request, []
+    kinds = noise_asked(experiment, request)
+    rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
+    extra = [m for m in request.methods or [] if m not in PAPER_FIVE and experiment.kind == "table"]
+    rows += [extra_row(method, experiment, plan) for method in extra]
+    for data in plan.data.values():
+        for kind, rates in kinds.items():
+            for rate in rates or (None,):
+                found += [cell(row, data, kind, rate, plan) for row in rows]
+        if request.floor and experiment.kind == "table":
+            found += floor_cells(data, kinds, plan)
+    return found
+
+
+def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
+    """A row of a method that is not one of the paper's, under the one recipe of the table if it has one."""
+    if not experiment.like:
+        return Row(method)
+    label = f"{plan.cards[method]['title']} ({plan.cards[experiment.like]['title']}'s recipe)"
+    return Row(method, {"recipe.like": experiment.like}, label)
+
+
+def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str, ...]]:
+    """{kind: rates}: the experiment's own, narrowed or widened by `--noise` and `--rates`."""
+    rated = next((rates for rates in experiment.noise.values() if rates), RATES)
+    rates = tuple(request.rates or rated)
+    return {kind: rates if noise_kind(kind, request).rated else () for kind in request.noise or experiment.noise}
+
+
+def noise_kind(kind: str, request: Request) -> Noise:
+    try:
+        return find.noise(kind, request.methods_path)
+    except NoiseError as error:
+        raise Usage(f"--noise: {error}") from None
+
+
+def check_noise(kind: Noise, data: decoded.Data, request: Request) -> None:
+    """Find out before any training whether a noise can be drawn for the data; raises Usage."""
+    train = data.train
+    seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
+    try:
+        kind.labels(seen, 0.0, 0)
+    except NoiseError as error:
+        raise Usage(f"--noise: {error}") from None
+
+
+def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[Cell]:
+    """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
+    found = [
+        cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
+        for kind, rates in kinds.items()
+        for rate in rates or (None,)
+    ]
+    return [*found, cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
+
+
+def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
+    request, card = plan.request, plan.cards[row.method]
+    made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
+    found = noise_kind(kind, request)
+    if not {"images", "votes"} & set(found.needs) and (kind, data.name) not in plan.noises:
+        check_noise(found, data, request)
+        plan.noises.add((kind, data.name))
+    if "votes" in found.needs and data.train.votes is None:
+        if request.noise:
+            raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
+        made.reason = "no votes"
+    elif card["needs_landmarks"] and data.train.landmarks is None:
+        fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
+        raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
+    else:
+        seeds = request.seeds if request.seeds is not None else range(3 if request.scale == "demo" else 5)
+        made.runs = runs(row, data, kind, rate, seeds, plan, part)
+    return made
+
+
+def runs(
+    row: Row, data: decoded.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
+) -> list[Planned]:
+    """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
+    request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
+    holdout = request.rule == "noisy_val"
+    images = training_images(data, request.scale, holdout)
+    settings, overrides = recipes.resolve(
+        plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
+    )
+    weights, pretraining = start_weights(data, settings["recipe"]["backbone"], request)
+    first = Job(
+        method=row.method,
+        method_version=card["version"],
+        data={
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
+        },
+        noise={
+            "kind": found.identity(),
+            "rate": None if rate is None else number(rate),
+            "version": found.version,
+        },
+        seed=0,
+        precision=request.precision,
+        preset=request.preset,
+        scale={"name": request.scale, "version": scale.DEMO_VERSION if request.scale == "demo" else 1},
+        weights=weights["identity"],
+        overrides=overrides,
+        holdout=holdout,
+        part="correct" if part == "correct" else "all",
+    )
+    place = {
+        "results": str(request.results),
+        "data": str(data.folder),
+        "weights": weights["path"],
+        "device": request.device,
+        "methods_path": [str(folder) for folder in request.methods_path],
+        "noise_argument": kind.partition(":")[2],
+        "fast": request.fast,
+        "jobs_on_card": request.per_gpu,
+        "checkpoint_seconds": checkpoint_seconds(),
+    }
+    facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
+    resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
+    return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
+
+
+def checkpoint_seconds() -> float:
+    text = os.environ.get("FER_CHECKPOINT_SECONDS", "30")
+    try:
+        return float(text)
+    except ValueError:
+        raise Usage(f"FER_CHECKPOINT_SECONDS: {text!r} is not a number of seconds") from None
+
+
+def training_images(data: decoded.Data, scale_name: str, holdout: bool) -> int:
+    from benchmark.scale import HELD_OUT
+
+    n = len(data.train.labels)
+    n = min(n, scale.TRAIN_IMAGES) if scale_name == "demo" else n
+    return n - int(n * HELD_OUT) if holdout else n

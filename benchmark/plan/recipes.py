@@ -1,0 +1,87 @@
+"""From a method's card and what was asked to the recipe and parameters that a run uses, and what its identity names."""
+
+import copy
+from typing import Any
+
+from benchmark import scale
+from benchmark.plan.overrides import canonical, set_path, spelled, typed
+from benchmark.terminal import Usage, one_of
+
+
+def resolve(
+    cards: dict[str, dict], method: str, asked: dict[str, str], scale_name: str, preset: str, data: str, images: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The resolved recipe and parameters of a method, and the overrides that belong to the job's identity.
+
+    asked: {'lanet.confidence': '0.8', 'recipe.epochs': '5', ...}, values in published units; keys of other methods are
+    passed over. images: training images of the run. A value that equals what would hold anyway is no override.
+    """
+    card = cards[method]
+    mine = {key: text for key, text in asked.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")}
+    overrides: dict[str, str] = {}
+    published = copy.deepcopy((preset == "as_published" and card["as_published"]) or card["recipe"])
+    if "recipe.like" in mine:
+        like = one_of("--set recipe.like", "method", mine.pop("recipe.like"), cards)
+        if like != method:
+            own = {"backbone": published["backbone"], "second_view": published["augment"]["second_view"]}
+            published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": own["backbone"]}
+            published["augment"]["second_view"] = own["second_view"]
+            overrides["recipe.like"] = like
+    if data == "affectnet" and scale_name == "paper":
+        published["epochs"] = scale.AFFECTNET_EPOCHS
+    recipe = scale.demo_recipe(published) if scale_name == "demo" else published
+    recipe = copy.deepcopy(recipe)
+    for key, text in mine.items():
+        name, option = key.split(".", 1)
+        if option == "backbone" or key == "backbone.name":
+            name, option = "recipe", "backbone"
+        if name in ("recipe", "backbone"):
+            option = canonical(option)
+            old, new = set_path(recipe, key, option, text)
+            if old != new:
+                overrides[f"recipe.{option}"] = spelled(new)
+    for name in ("epochs", "batch_size"):
+        if not 1 <= recipe[name] <= 100_000:
+            raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
+    parameters, changed = method_parameters(card, method, mine, scale_name)
+    overrides |= changed
+    if scale_name == "demo":
+        rules = {name: declared["scales"] for name, declared in card["parameters"].items()}
+        paper = card["recipe"] if "recipe.like" in overrides else published
+        parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
+    notes = scale.notes(scale_name)
+    if scale_name == "demo":
+        kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
+        notes += [f"{card['title']}: {name} {value} ({reason})" for name, (value, reason) in kept.items()]
+    return {"recipe": recipe, "parameters": parameters, "scale_notes": notes, "method_title": card["title"]}, overrides
+
+
+def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:
+    """A parameter at demo scale; raises Usage for a momentum or an epoch that is none."""
+    try:
+        found = scale.translate(value, rule, published, recipe, images)
+    except OverflowError:
+        found = 0j
+    if isinstance(found, complex):
+        raise Usage(f"--set {method}.{name}={value}: out of range for a parameter that is given {rule}")
+    return found
+
+
+def method_parameters(
+    card: dict[str, Any], method: str, mine: dict[str, str], scale_name: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parameters in published units, and those that differ from what would hold without being asked."""
+    values = {name: declared["default"] for name, declared in card["parameters"].items()}
+    if scale_name == "demo":
+        values |= {name: value for name, (value, _) in card["demo"].items()}
+    changed = {}
+    for key, text in mine.items():
+        name, option = key.split(".", 1)
+        if name != method or option == "backbone":
+            continue
+        one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
+        value = typed(key, text, card["parameters"][option]["default"])
+        if value != values[option]:
+            changed[key] = spelled(value)
+            values[option] = value
+    return values, changed

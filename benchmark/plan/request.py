@@ -1,0 +1,33 @@
+"""What was typed, checked: one field an option."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.plan.experiments import Experiment
+
+PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
+
+
+@dataclass
+class Request:
+    """What was typed, checked: one field an option (docs/command-line.md)."""
+
+    experiments: list[Experiment]
+    data: dict[str, Path]
+    datasets: list[str]
+    methods: list[str] | None
+    noise: list[str] | None
+    rates: list[str] | None
+    seeds: list[int] | None
+    sets: dict[str, str]
+    scale: str
+    preset: str
+    weights: str | None
+    precision: str
+    device: str
+    rule: str
+    floor: bool
+    methods_path: tuple[Path, ...]
+    results: Path
+    fast: bool = False
+    per_gpu: int = 1

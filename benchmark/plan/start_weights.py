@@ -1,0 +1,45 @@
+"""What a backbone starts from: identity, file and words, and how to make it if it has to be made here."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from benchmark import scale
+from benchmark.cache import decoded
+from benchmark.plan.request import Request
+from benchmark.terminal import Usage
+from results.job import digest
+
+
+def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
+    choice = request.weights or ("landmarks" if request.scale == "demo" else "random")
+    if choice == "landmarks" and data.train.landmarks is None:
+        if request.weights:
+            raise Usage(
+                f"--weights landmarks: {data.name} has no landmarks; run python -m benchmark landmarks {data.name} "
+                f"--data {data.name}=PATH"
+            )
+        choice = "random"
+    if choice == "random":
+        return {"identity": "random", "path": None, "text": "random weights"}, None
+    if choice == "landmarks":
+        demo = request.scale == "demo"
+        made_from = [scale.PRETRAINING_VERSION, data.fingerprint, data.landmark_fingerprint, backbone, request.scale]
+        key = digest([*made_from, request.precision], 16)
+        path = request.results / "weights" / f"{key}.pt"
+        text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
+        how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "demo": demo}
+        how |= {"device": request.device, "precision": request.precision}
+        return {"identity": f"landmarks:{key}", "path": str(path), "text": text}, how
+    path = Path(choice)
+    try:
+        sha = file_hash(path)
+    except OSError as error:
+        raise Usage(f"--weights {path}: {error.strerror}; give a checkpoint, 'landmarks' or 'random'") from None
+    return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}, None
+
+
+def file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""One job, from labels to record: one loop for every method."""

@@ -1,0 +1,279 @@
+"""Batched augmentation on the device that trains: stored uint8 images in, normalised float images out.
+
+Every random choice is drawn for each image by itself. On a CUDA device nothing is read back to the host: candidates
+are drawn up front and chosen by masks. On a CPU the same boxes are used as slices, one image at a time, in uint8 as
+long as possible, because that is several times faster there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log, prod, sqrt
+
+import torch
+from torch import Tensor
+
+from benchmark.train.resize import on_host, resize, resized_crop
+from methods.recipe import Augment
+
+TRIES = 10  # of a random crop or erasing before it is given up
+CROP_ASPECT = (3 / 4, 4 / 3)
+ERASE_ASPECT = (0.3, 3.3)
+NOISE_VARIANCE = 30  # grey levels squared
+LUMINANCE = (0.299, 0.587, 0.114)
+CACHED = 2**19  # values worked on at once on a CPU
+
+
+@dataclass
+class Augmented:
+    """A training batch.
+
+    images: [B, C, side, side] float, normalised. flipped: [B] bool. landmarks: [B, P, 2] in pixels of `images`, or
+    None. second: the second view of a recipe that asks for one. boxes: [B, 4] of the crop, or None.
+    """
+
+    images: Tensor
+    flipped: Tensor
+    landmarks: Tensor | None = None
+    second: Tensor | None = None
+    boxes: Tensor | None = None
+
+
+def augment(
+    images: Tensor,
+    recipe: Augment,
+    side: int,
+    generator: torch.Generator,
+    landmarks: Tensor | None = None,
+    channels: int = 3,
+) -> Augmented:
+    """Alter a batch of training images as the recipe says.
+
+    images: uint8 [B, S, S, ch]. side: of the training images. generator: on the device of the images. landmarks:
+    [B, P, 2], (x, y) as fractions of the stored image. channels: of the backbone; grey images are repeated for 3.
+    """
+    _check(images, channels)
+    first = _view(images, recipe, side, generator, landmarks, channels)
+    if recipe.second_view == "shared":
+        first.second = first.images.flip(3)
+    elif recipe.second_view == "independent":
+        first.second = _mirror_view(images, recipe, side, generator, first, channels)
+    elif recipe.second_view == "fresh":
+        first.second = _view(images, recipe, side, generator, None, channels).images
+    return first
+
+
+def plain(images: Tensor, recipe: Augment, side: int, channels: int = 3) -> Tensor:
+    """Images for evaluation: uint8 [B, S, S, ch] resized and normalised to float [B, channels, side, side]."""
+    _check(images, channels)
+    return _normalised(resize(images, side, recipe.resize), recipe, channels)
+
+
+def _check(images: Tensor, channels: int) -> None:
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != images.shape[2]:
+        raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, expected uint8 [B, S, S, channels]")
+    if channels not in (1, 3) or images.shape[3] not in (1, channels):
+        raise ValueError(f"images of {images.shape[3]} channels cannot feed a backbone of {channels} channels")
+
+
+def _view(
+    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, landmarks: Tensor | None, channels: int
+) -> Augmented:
+    flipped, noisy = _flip_and_noise(len(images), recipe, generator)
+    if recipe.flip:
+        images = mirror(images, flipped)
+    if recipe.pixel_noise:
+        images = _with_noise(images, noisy, generator)
+    images = resize(images, side, recipe.resize)
+    boxes = None
+    if recipe.crop:
+        boxes = crop_boxes(len(images), recipe.crop, side, generator)
+        images = resized_crop(images, boxes, recipe.resize)
+    change = jitter_draws(len(images), recipe.jitter, generator) if recipe.jitter else None
+    seen = _normalised(images, recipe, channels, change)
+    if recipe.erase:
+        erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+    if landmarks is not None:
+        landmarks = move_landmarks(landmarks * side, side, flipped, boxes)
+    return Augmented(seen, flipped, landmarks, boxes=boxes)
+
+
+def _mirror_view(
+    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, first: Augmented, channels: int
+) -> Tensor:
+    """The mirror image of the part of each raw image that the first view shows, erased on its own."""
+    images = resize(mirror(images, ~first.flipped), side, recipe.resize)
+    if first.boxes is not None:
+        left, top, width, height = first.boxes.unbind(1)
+        images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
+    seen = _normalised(images, recipe, channels)
+    if recipe.erase:
+        erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+    return seen
+
+
+@lru_cache(maxsize=64)
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Kept on the device, because copying it there for each batch would wait for the device."""
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _blocks(images: Tensor) -> Iterator[slice]:
+    """Slices of a batch that fit a CPU's cache; all of it on another device."""
+    size = max(1, CACHED // prod(images.shape[1:])) if on_host(images) else len(images)
+    return (slice(start, start + size) for start in range(0, len(images), size))
+
+
+def _flip_and_noise(count: int, recipe: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which images are mirrored and which get pixel noise, [B] bool each."""
+    if not recipe.flip and not recipe.pixel_noise:
+        nothing = torch.zeros(count, dtype=torch.bool, device=generator.device)
+        return nothing, nothing
+    draw = _uniform((2, count), generator)
+    flipped = draw[0] < recipe.flip
+    if recipe.exclusive:
+        return flipped, (draw[0] >= recipe.flip) & (draw[0] < recipe.flip + recipe.pixel_noise)
+    return flipped, draw[1] < recipe.pixel_noise
+
+
+def mirror(images: Tensor, flipped: Tensor) -> Tensor:
+    """Mirror the images [B, S, S, ch] that are `flipped`, from left to right."""
+    if not on_host(images):
+        return torch.where(flipped[:, None, None, None], images.flip(2), images)
+    images, rows = images.clone(), flipped.nonzero()[:, 0]
+    images[rows] = images[rows].flip(2)
+    return images
+
+
+def _with_noise(images: Tensor, noisy: Tensor, generator: torch.Generator) -> Tensor:
+    scale = sqrt(NOISE_VARIANCE)
+    if not on_host(images):
+        noise = torch.randn(images.shape, generator=generator, device=images.device) * scale
+        return torch.where(noisy[:, None, None, None], add_noise(images, noise), images)
+    images, rows = images.clone(), noisy.nonzero()[:, 0]
+    images[rows] = add_noise(images[rows], torch.randn((len(rows), *images.shape[1:]), generator=generator) * scale)
+    return images
+
+
+def add_noise(images: Tensor, noise: Tensor) -> Tensor:
+    """Add noise in grey levels to uint8 images, clip to 0 .. 255 and truncate."""
+    return (images + noise).clamp_(0, 255).to(torch.uint8)
+
+
+def crop_boxes(count: int, area: tuple[float, float], side: int, generator: torch.Generator) -> Tensor:
+    """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else the whole image."""
+    draw = _uniform((4, count, TRIES), generator)
+    boxes, fits = crop_box(_between(draw[0], area), _aspect(draw[1], CROP_ASPECT), draw[2], draw[3], side)
+    whole = _constant((0, 0, side, side), boxes.device)
+    return torch.where(fits.any(1)[:, None], _first(boxes, fits), whole)
+
+
+def crop_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Candidate boxes of a resized crop and whether they fit into the image.
+
+    area: as a fraction of the image's. aspect: height / width. across, down: place in [0, 1) among the possible ones.
+    All of one shape; returns [..., 4] left, top, width, height, and bool [...].
+    """
+    width, height = (area / aspect).sqrt().mul(side).round(), (area * aspect).sqrt().mul(side).round()
+    fits = (width >= 1) & (width <= side) & (height >= 1) & (height <= side)
+    left, top = (across * (side - width + 1)).floor(), (down * (side - height + 1)).floor()
+    return torch.stack([left, top, width, height], -1), fits
+
+
+def move_landmarks(points: Tensor, side: int, flipped: Tensor, boxes: Tensor | None) -> Tensor:
+    """Landmarks [B, P, 2] in pixels after mirroring (x <- side - x) and the resized crop; channels keep their order."""
+    x, y = points.unbind(2)
+    x = torch.where(flipped[:, None], side - x, x)
+    if boxes is not None:
+        left, top, width, height = boxes.to(points.dtype)[:, :, None].unbind(1)
+        x, y = (x - left) / width * side, (y - top) / height * side
+    return torch.stack([x, y], 2)
+
+
+def jitter_draws(count: int, strength: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Factors [B, 3] of brightness, contrast and saturation, and the order [B, 3] in which they are applied."""
+    factors = _between(_uniform((count, 3), generator), (max(0.0, 1 - strength), 1 + strength))
+    return factors, _uniform((count, 3), generator).argsort(1)
+
+
+def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+    """Change brightness (0), contrast (1) and saturation (2) in each image's own order; clip after each.
+
+    images: uint8 [B, S, S, ch]. factors, order: [B, 3]. Returns float [B, S, S, ch] of 0 .. 255. Each change blends
+    the image with black, its mean luminance or its luminance: a matrix over the channels and an offset.
+    """
+    count, side, _, channels = images.shape
+    light = _constant(LUMINANCE if channels == 3 else (1.0,), images.device)
+    factor = factors.gather(1, order)
+    to_luminance, to_mean = (1 - factor) * (order == 2), (1 - factor) * (order == 1)
+    identity = torch.eye(channels, device=images.device)
+    matrix = factor[:, :, None, None] * identity + to_luminance[:, :, None, None] * light
+    planes = images.reshape(count, side * side, channels).mT.to(torch.float32, memory_format=torch.contiguous_format)
+    for step in range(3):
+        offset = to_mean[:, step] * (planes.mean(2) @ light)
+        planes = torch.baddbmm(offset[:, None, None], matrix[:, step], planes).clamp_(0, 255)
+    return planes.mT.view(count, side, side, channels)
+
+
+def _normalised(images: Tensor, recipe: Augment, channels: int, change: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Uint8 [B, S, S, ch], jittered by `change`, to normalised [B, channels, S, S], channels last in memory."""
+    count, side = images.shape[:2]
+    mean, std = recipe.mean, recipe.std
+    if channels == 1:
+        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    # One row of the image at a time, so that the inner loop is long.
+    scale = _constant(tuple(1 / (255 * s) for s in std) * side, images.device)
+    shift = _constant(tuple(-m / s for m, s in zip(mean, std)) * side, images.device)
+    seen = torch.empty((count, side, side * channels), device=images.device)
+    for block in _blocks(seen):
+        values = images[block] if change is None else jitter(images[block], change[0][block], change[1][block])
+        seen[block].view(-1, side, side, channels).copy_(values)
+        seen[block].mul_(scale).add_(shift)
+    return seen.view(count, side, side, channels).permute(0, 3, 1, 2)
+
+
+def erase_boxes(
+    count: int, probability: float, area: tuple[float, float], side: int, generator: torch.Generator
+) -> Tensor:
+    """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else empty."""
+    draw = _uniform((4, count, TRIES + 1), generator)
+    chosen, draw = draw[0, :, TRIES] < probability, draw[:, :, :TRIES]
+    boxes, fits = erase_box(_between(draw[0], area), _aspect(draw[1], ERASE_ASPECT), draw[2], draw[3], side)
+    return _first(boxes, fits) * (chosen & fits.any(1))[:, None]
+
+
+def erase_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Candidate boxes of a random erasing, which are smaller than the image; arguments as of `crop_box`."""
+    boxes, _ = crop_box(area, aspect, across, down, side)
+    return boxes, (boxes[..., 2] < side) & (boxes[..., 3] < side)
+
+
+def erase(images: Tensor, boxes: Tensor) -> None:
+    """Set the box of each image [B, C, S, S] to zero, in place."""
+    if on_host(images):
+        for i, (left, top, width, height) in enumerate(boxes.int().tolist()):
+            if width:
+                images[i, :, top : top + height, left : left + width] = 0
+        return
+    pixel = torch.arange(images.shape[3], device=images.device)
+    left, top, width, height = boxes[:, :, None].unbind(1)
+    columns, rows = (pixel >= left) & (pixel < left + width), (pixel >= top) & (pixel < top + height)
+    images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+
+
+def _between(draw: Tensor, limits: tuple[float, float]) -> Tensor:
+    return limits[0] + draw * (limits[1] - limits[0])
+
+
+def _aspect(draw: Tensor, limits: tuple[float, float]) -> Tensor:
+    return _between(draw, (log(limits[0]), log(limits[1]))).exp()
+
+
+def _first(boxes: Tensor, fits: Tensor) -> Tensor:
+    """The first candidate of each image that fits: boxes [B, tries, 4], fits [B, tries] -> [B, 4]."""
+    first = fits.int().argmax(1)
+    return boxes.gather(1, first[:, None, None].expand(-1, 1, 4))[:, 0]

@@ -1,0 +1,130 @@
+"""One job, from labels to record: one loop for every method.
+
+Every random number comes from a stream derived from the job (`results.job.stream`) and the epoch, so a run that was
+interrupted after an epoch goes on with the same bits.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.task import Place
+from benchmark.train import record
+from benchmark.train.augment import augment
+from benchmark.train.checkpoint import resume, save
+from benchmark.train.evaluation import evaluate, opinions
+from benchmark.train.trainer import Clock, Trainer, prepare
+from methods.base import Batch
+from results.job import Job, stream
+
+
+class Diverged(ArithmeticError):
+    """The loss is not a number."""
+
+
+def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> tuple[dict, dict]:
+    """Train one job to the end, from its checkpoint if it has one; returns its record and its arrays."""
+    torch.use_deterministic_algorithms(not place.fast)
+    torch.backends.cudnn.benchmark = place.fast
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
+    trainer = prepare(job, resolved, place, clock or Clock())
+    if not resume(trainer):
+        trainer = prepare(job, resolved, place, clock or Clock())
+    saved = time.monotonic()
+    for epoch in range(trainer.state.epoch + 1, trainer.recipe.epochs + 1):
+        train_epoch(trainer, epoch)
+        with trainer.clock.part("evaluation"):
+            evaluate(trainer)
+        trainer.state.epoch = epoch
+        if epoch < trainer.recipe.epochs and time.monotonic() - saved >= place.checkpoint_seconds:
+            save(trainer)
+            saved = time.monotonic()
+    with trainer.clock.part("evaluation"):
+        distribution, wrongness = opinions(trainer)
+    return record.record(trainer, resolved, distribution, wrongness), record.arrays(trainer, distribution, wrongness)
+
+
+def train_epoch(trainer: Trainer, epoch: int) -> None:
+    """One pass in the method's order; nothing in it waits for the device."""
+    job, method, recipe, clock, device = trainer.job, trainer.method, trainer.recipe, trainer.clock, trainer.device
+    streams = (trainer.job.data["name"], job.seed, epoch)
+    order = method.order(epoch, torch.Generator().manual_seed(stream("order", *streams))).to(device)
+    generator = torch.Generator(device).manual_seed(stream("augment", *streams))
+    torch.manual_seed(stream("layers", *streams))
+    method.train()
+    sums: dict[str, Tensor] = {}
+    steps = trainer.run.steps_per_epoch
+    for step in range(steps):
+        index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        if len(index) == 1:  # batch statistics of one image do not exist
+            continue
+        factor = recipe.schedule.at((epoch - 1) * steps + step, steps, recipe.epochs)
+        for group in trainer.optimiser.param_groups:
+            group["lr"] = group["base"] * factor
+        with clock.part("data"):
+            batch = make_batch(trainer, index, epoch, generator)
+        with clock.part("forward"):
+            losses, logits = method.loss(batch)
+            total = sum(losses.values())
+        with clock.part("backward"):
+            trainer.optimiser.zero_grad(set_to_none=True)
+            total.backward()
+        with clock.part("optimiser"):
+            trainer.optimiser.step()
+            method.after_step(batch)
+        with clock.part("forward"):
+            tally(sums, losses, logits.detach(), trainer, index)
+    finish_epoch(trainer, sums, steps, method.after_epoch(epoch))
+
+
+def fetch(images: Tensor, index: Tensor, device: torch.device) -> Tensor:
+    """Rows of the stored pixels, on the device; from pinned memory without waiting where they lie in main memory."""
+    if images.device.type == device.type:
+        return images[index]
+    return images[index.cpu()].pin_memory().to(device, non_blocking=True)
+
+
+def make_batch(trainer: Trainer, index: Tensor, epoch: int, generator: torch.Generator) -> Batch:
+    points = None if trainer.landmarks is None else trainer.landmarks[index]
+    pixels = fetch(trainer.images, index, trainer.device)
+    seen = augment(pixels, trainer.recipe.augment, trainer.run.image_size, generator, points, trainer.channels)
+    return Batch(
+        images=seen.images.contiguous(memory_format=torch.channels_last),
+        labels=trainer.method.labels[index],
+        index=index,
+        epoch=epoch,
+        generator=generator,
+        landmarks=seen.landmarks,
+        usable=None if trainer.usable is None else trainer.usable[index],
+        flipped=seen.flipped,
+        second=None if seen.second is None else seen.second.contiguous(memory_format=torch.channels_last),
+    )
+
+
+def tally(sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, trainer: Trainer, index: Tensor) -> None:
+    """Add a step to the epoch's sums, on the device: losses, and what became of the wrong labels."""
+    predicted, given, clean = logits.argmax(1), trainer.given[index], trainer.clean[index]
+    wrong = given != clean
+    values = {f"loss {name}": value.detach().float() for name, value in losses.items()}
+    values["wrong"] = wrong.sum()
+    values["recovered"] = (wrong & (predicted == clean)).sum()
+    values["memorised"] = (wrong & (predicted == given)).sum()
+    for name, value in values.items():
+        sums[name] = sums[name] + value if name in sums else value.clone()
+
+
+def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], steps: int, extra: dict[str, Any]) -> None:
+    """Write the epoch into the history; the only place where training waits for the device."""
+    values = {name: float(value) for name, value in sums.items()}
+    wrong = max(1.0, values.pop("wrong", 0.0))
+    noted = {name: value / (wrong if name in ("recovered", "memorised") else steps) for name, value in values.items()}
+    noted |= {name: float(value) for name, value in extra.items()}
+    bad = [name for name, value in noted.items() if not np.isfinite(value)]
+    if bad:
+        raise Diverged(
+            f"epoch {trainer.state.epoch + 1}: {bad[0]} is {noted[bad[0]]}; lower the rate or the loss weight"
+        )
+    trainer.state.note(noted)

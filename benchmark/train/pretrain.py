@@ -1,0 +1,120 @@
+"""Start weights without expression labels (`--weights landmarks`): a backbone that has learned where a face is.
+
+The backbone regresses the shape of the 68 (or 19) landmarks, after position, size and rotation are taken out, from
+the data set's own training images and their mirror images; at demo scale from images that the demo does not train on,
+where there are enough. Expression labels are never read. The stand-in for face weights where none can be had.
+"""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmark import scale
+from benchmark.cache import decoded
+from benchmark.datasets.points import mirrored
+from benchmark.train.augment import augment, mirror
+from benchmark.train.resize import demo_pixels
+from methods.backbones import BACKBONES
+from methods.recipe import Augment, OneCycle
+from results.files import write_bytes
+from results.job import stream
+
+COMPONENTS = 24
+AUGMENT = Augment(erase=0.25)
+# images: at most so many. views: looks at an image or its mirror image in all; epochs: at most so many passes over both.
+DEMO = {"images": 24_000, "views": 96_000, "epochs": 12, "batch": 64, "rate": 2e-2}
+PAPER = {"images": 300_000, "views": 3_000_000, "epochs": 20, "batch": 128, "rate": 1e-3}
+ENOUGH = 5000  # images apart from the demo's own
+
+
+def shape_targets(points: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
+    """Whitened principal components of aligned shapes.
+
+    points: [n, P, 2]. Each shape is moved, scaled and rotated onto the mean shape (one Procrustes pass), what is left
+    is projected onto its largest principal components and divided by their standard deviations. Returns [n, k] float32.
+    """
+    z = points[..., 0] + 1j * points[..., 1]
+    z = z - z.mean(1, keepdims=True)
+    z = z / np.linalg.norm(z, axis=1, keepdims=True)
+    mean = z.mean(0) / np.linalg.norm(z.mean(0))
+    turn = (z * mean.conj()).sum(1)
+    z = z * (turn.conj() / np.abs(turn))[:, None]
+    left = np.concatenate([z.real, z.imag], 1)
+    left = left - left.mean(0)
+    u, s, _ = np.linalg.svd(left, full_matrices=False)
+    k = min(components, len(s) - 4)
+    return (u[:, :k] * np.sqrt(len(left))).astype(np.float32)
+
+
+def training_rows(data: decoded.Data, demo: bool, most: int) -> np.ndarray:
+    """Rows with usable landmarks; at demo scale without the demo's own images, if the others are ENOUGH."""
+    usable = np.isfinite(np.asarray(data.train.landmarks)).all((1, 2))
+    rows = np.flatnonzero(usable)
+    rows = np.random.Generator(np.random.PCG64(scale.PRETRAINING_VERSION)).permutation(rows)
+    if demo:
+        own = scale.subset(np.asarray(data.train.labels), len(data.classes), scale.TRAIN_IMAGES, scale.TRAIN_FLOOR)
+        others = rows[~np.isin(rows, own)]
+        rows = others if len(others) >= ENOUGH else rows
+    return np.sort(rows[:most])
+
+
+def pretrain(folder: str, path: str, backbone: str, demo: bool, device: str, precision: str) -> None:
+    """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}."""
+    if Path(path).exists():
+        return
+    data, settings = decoded.open_folder(Path(folder)), DEMO if demo else PAPER
+    rows = training_rows(data, demo, settings["images"])
+    points = np.asarray(data.train.landmarks)[rows]
+    targets = torch.from_numpy(shape_targets(np.concatenate([points, mirrored(points)]))).to(device)
+    pixels = np.ascontiguousarray(data.train.images[rows])
+    images = torch.from_numpy(demo_pixels(pixels) if demo else pixels).to(device)
+    seed = stream("pretraining", data.fingerprint, backbone)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    network = BACKBONES[backbone](1 if demo else 3)
+    network.precision = {"fp32": None, "bf16": torch.bfloat16}[precision]
+    model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
+    model.to(device, memory_format=torch.channels_last)
+    error = regress(model, images, targets, scale.SIDE["demo" if demo else "paper"], settings, seed)
+    made_from = {**settings, "images": len(rows), "unexplained": error, "fingerprint": data.fingerprint}
+    content = io.BytesIO()
+    torch.save({"state_dict": network.state_dict(), "made_from": made_from}, content)
+    write_bytes(Path(path), content.getvalue())
+
+
+def regress(
+    model: nn.ModuleList, images: Tensor, targets: Tensor, side: int, settings: dict[str, Any], seed: int
+) -> float:
+    """Train [backbone, linear layer] on images [n, S, S, ch] and on their mirror images; targets: [2 n, k].
+
+    Returns the share of the targets' variance that the last epoch left unexplained.
+    """
+    both, n = len(targets), len(images)
+    batch = min(settings["batch"], both)
+    steps, error = both // batch, 1.0
+    epochs = min(settings["epochs"], max(1, round(settings["views"] / both)))
+    optimiser = torch.optim.Adam(model.parameters(), settings["rate"], fused=True)
+    generator = torch.Generator(images.device).manual_seed(seed)
+    for epoch in range(epochs):
+        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream(seed, epoch))).to(images.device)
+        total = torch.zeros((), device=images.device)
+        for step in range(steps):
+            index = order[step * batch : (step + 1) * batch]
+            optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(epoch * steps + step, steps, epochs)
+            faces = mirror(images[index % n], index >= n)
+            seen = augment(faces, AUGMENT, side, generator, None, model[0].channels).images
+            predicted = model[1](model[0](seen.contiguous(memory_format=torch.channels_last)))
+            loss = nn.functional.mse_loss(predicted, targets[index])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            total += loss.detach()
+        error = float(total) / steps
+        print(
+            f"pretraining on landmarks: epoch {epoch + 1}/{epochs}, unexplained shape variance {error:.3f}", flush=True
+        )
+    return error

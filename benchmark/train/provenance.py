@@ -1,0 +1,74 @@
+"""Versions, hardware and settings that a run was made with."""
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from results.files import write_bytes
+from results.job import digest
+from results.store import Store
+
+
+def peak_memory() -> int:
+    """Bytes of main memory that this process has held at most."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def provenance(place: Any) -> dict[str, Any]:
+    """Versions, hardware and settings of this process."""
+    import torch
+
+    cuda = place.device == "cuda"
+    return {
+        **versions(),
+        "hardware": torch.cuda.get_device_name() if cuda else processor(),
+        "device": place.device,
+        "threads": torch.get_num_threads(),
+        "deterministic": not place.fast,
+    }
+
+
+@lru_cache
+def packages() -> str:
+    """Every installed package with its version, a line each."""
+    found = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
+    return "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
+
+
+def keep_packages(store: Store) -> None:
+    """Write what is installed to env/<hash>.txt, once for all records that name this hash."""
+    path = store.root / "env" / f"{digest(packages())}.txt"
+    if not path.exists():
+        write_bytes(path, packages().encode())
+
+
+@lru_cache
+def versions() -> dict[str, Any]:
+    import torch
+
+    folder = Path(__file__).resolve().parents[2]
+    git = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    described = subprocess.run(git, capture_output=True, text=True, check=False)
+    return {
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "git": described.stdout.strip() or None,
+        "packages": digest(packages()),
+    }
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

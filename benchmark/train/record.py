@@ -1,0 +1,66 @@
+"""The record of a finished run: what was measured, on what, and what it stands on."""
+
+from typing import Any
+
+import numpy as np
+
+from benchmark.source import code
+from benchmark.train.metrics import metrics
+from benchmark.train.provenance import peak_memory, provenance
+from methods.recipe import plain
+from results.schema import SCHEMA
+
+
+def record(trainer: Any, resolved: dict[str, Any], distribution: np.ndarray, wrongness: np.ndarray) -> dict[str, Any]:
+    """The record of a run (docs/architecture.md), from a trainer that has run to its end."""
+    import torch
+
+    job, data, times = trainer.job, trainer.data, trainer.clock.parts
+    seconds = {name: round(value, 4) for name, value in times.items()}
+    evaluated = len(data.test_images) * len(trainer.state.predictions) + len(data.given)
+    on_gpu = trainer.device.type == "cuda"
+    return {
+        "schema": SCHEMA,
+        "id": job.id,
+        "status": "ok",
+        "spec": job.spec,
+        "code": code(type(trainer.method)),
+        "resolved": resolved
+        | {"recipe": plain(trainer.recipe), "method_title": type(trainer.method).title}
+        | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},
+        "noise": data.noise,
+        "metrics": metrics(trainer, wrongness),
+        "history": trainer.state.history,
+        "times": seconds | {"total": round(sum(times.values()), 4)},
+        "peak_memory": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
+        "jobs_on_card": trainer.place.jobs_on_card,
+        "cost": {
+            "parameters": sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
+            "inference_images_per_second": round(evaluated / max(times["evaluation"], 1e-9), 1),
+        },
+        "provenance": provenance(trainer.place),
+    }
+
+
+def counts(data: Any) -> dict[str, Any]:
+    return {
+        "train_images": len(data.given),
+        "test_images": len(data.test_labels),
+        "train_per_class": np.bincount(data.clean, minlength=len(data.classes)).tolist(),
+        "test_per_class": np.bincount(data.test_labels, minlength=len(data.classes)).tolist(),
+    }
+
+
+def arrays(trainer: Any, distribution: np.ndarray, wrongness: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays beside the record (docs/architecture.md)."""
+    data = trainer.data
+    return {
+        "predictions": np.stack([part.numpy() for part in trainer.state.predictions]),
+        "test_labels": data.test_labels.astype(np.uint8),
+        "given": data.given.astype(np.uint8),
+        "clean": data.clean.astype(np.uint8),
+        "distribution": distribution.astype(np.float16),
+        "wrongness": wrongness.astype(np.float32),
+        "train_rows": data.rows.astype(np.int32),
+        "test_rows": data.test_rows.astype(np.int32),
+    }

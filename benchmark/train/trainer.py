@@ -1,0 +1,118 @@
+"""One job's moving parts, put together: data and labels, method on its backbone, optimiser."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.cache import decoded
+from benchmark.task import Place
+from benchmark.train.assembly import build, make_optimiser
+from benchmark.train.training_set import TrainingSet, training_set
+from methods.base import Method, Run
+from methods.recipe import Recipe
+from results.files import arrays_bytes, write_bytes
+from results.job import Job
+from results.store import Store
+
+
+@dataclass
+class Clock:
+    """Seconds by part of the work. A GPU works behind the loop: there a part is the time it took to hand the work over."""
+
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.parts[name] = self.parts.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass
+class State:
+    """What grows while a job trains, and what a checkpoint holds beside the weights."""
+
+    epoch: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    predictions: list[Tensor] = field(default_factory=list)
+    confidence: Tensor | None = None  # of the last epoch's predictions
+
+    def note(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(float(value))
+
+
+@dataclass
+class Trainer:
+    """One job's moving parts."""
+
+    job: Job
+    place: Place
+    data: TrainingSet
+    method: Method
+    recipe: Recipe
+    run: Run
+    optimiser: torch.optim.Optimizer
+    clock: Clock
+    state: State
+    images: Tensor
+    landmarks: Tensor | None
+    usable: Tensor | None
+    given: Tensor
+    clean: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.place.device)
+
+    @property
+    def channels(self) -> int:
+        return self.method.backbone.channels
+
+
+def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
+    """Data, labels, network and optimiser of a job."""
+    with clock.part("start"):
+        device = torch.device(place.device)
+        data = training_set(decoded.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
+        keep_noise(Store(Path(place.results)), data)
+        method, recipe, run = build(job, resolved, place, data)
+        trainer = Trainer(
+            job=job,
+            place=place,
+            data=data,
+            method=method,
+            recipe=recipe,
+            run=run,
+            optimiser=make_optimiser(method, recipe, device),
+            clock=clock,
+            state=State(),
+            images=resident(data.images, device),
+            landmarks=torch.from_numpy(data.landmarks).to(device) if method.needs_landmarks else None,
+            usable=torch.from_numpy(data.usable).to(device) if method.needs_landmarks else None,
+            given=torch.from_numpy(data.given).to(device),
+            clean=torch.from_numpy(data.clean).to(device),
+        )
+    return trainer
+
+
+def resident(images: np.ndarray, device: torch.device) -> Tensor:
+    """The stored pixels where training reads them: on the GPU if they take at most 60 % of its free memory."""
+    pixels = torch.from_numpy(images) if images.flags.writeable else torch.from_numpy(np.array(images, copy=True))
+    if device.type == "cuda" and images.nbytes < 0.6 * torch.cuda.mem_get_info(device)[0]:
+        return pixels.to(device)
+    return pixels
+
+
+def keep_noise(store: Store, data: TrainingSet) -> None:
+    """The labels of a cell, once for all its methods."""
+    path = store.root / "noise" / f"{data.noise['hash']}.npz"
+    if not path.exists():
+        write_bytes(path, arrays_bytes({"labels": data.noise_labels.astype(np.uint8)}))

@@ -1,0 +1,113 @@
+"""What a job trains on: the images of its scale, and the labels after its noise."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmark import find, scale
+from benchmark.cache.decoded import Data
+from benchmark.datasets.points import nineteen
+from benchmark.scale import HELD_OUT
+from benchmark.train.resize import demo_pixels
+from noise.base import Training
+from noise.statistics import realised
+from results.job import Job, digest, stream
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """One job's data. clean is for the record only and never reaches a method.
+
+    images, held_images, test_images: uint8 [n, S, S, channels]. given, clean: [n] int64. landmarks: [n, 19, 2] float32
+    as fractions of the image, zero where not usable; usable: [n] bool; both None where the data set has none.
+    rows: rows of the data cache. noise: what the record says of the labels; noise_labels: all of them, as hashed.
+    """
+
+    classes: tuple[str, ...]
+    images: np.ndarray
+    given: np.ndarray
+    clean: np.ndarray
+    landmarks: np.ndarray | None
+    usable: np.ndarray | None
+    rows: np.ndarray
+    held_images: np.ndarray
+    held_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    test_rows: np.ndarray
+    noise: dict[str, Any]
+    noise_labels: np.ndarray
+
+
+def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, ...] = ()) -> TrainingSet:
+    """The training and test images of a job's scale, with the labels that its noise gives.
+
+    argument: what follows the colon of the noise (`file:PATH`). folders: where noises of one's own lie.
+    """
+    classes, demo = len(data.classes), job.scale["name"] == "demo"
+    train, test = data.train, data.test
+    rows, test_rows = np.arange(len(train.labels)), np.arange(len(test.labels))
+    if demo:
+        rows = scale.subset(train.labels, classes, scale.TRAIN_IMAGES, scale.TRAIN_FLOOR)
+        test_rows = scale.subset(test.labels, classes, scale.TEST_IMAGES, scale.TEST_FLOOR)
+    clean = np.asarray(train.labels)[rows]
+    given = noisy_labels(data, job, rows, argument, folders)
+    kept, held = np.arange(len(rows)), np.arange(0)
+    if job.holdout:
+        mixed = np.random.Generator(np.random.PCG64(stream("holdout", data.name, job.seed))).permutation(len(rows))
+        held, kept = np.sort(mixed[: int(len(rows) * HELD_OUT)]), np.sort(mixed[int(len(rows) * HELD_OUT) :])
+    if job.part == "correct":
+        kept = kept[given[kept] == clean[kept]]
+    landmarks = usable = None
+    if train.landmarks is not None:
+        points = np.asarray(train.landmarks)[rows[kept]]
+        points = nineteen(points) if points.shape[1] == 68 else points
+        usable = np.isfinite(points).all((1, 2))
+        landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
+    pixels, facts = demo_pixels if demo else np.asarray, realised(clean, given, classes)
+    return TrainingSet(
+        classes=tuple(data.classes),
+        images=pixels(take(train.images, rows[kept])),
+        given=given[kept],
+        clean=clean[kept],
+        landmarks=landmarks,
+        usable=usable,
+        rows=rows[kept],
+        held_images=pixels(take(train.images, rows[held])),
+        held_labels=given[held],
+        test_images=pixels(take(test.images, test_rows)),
+        test_labels=np.asarray(test.labels)[test_rows],
+        test_rows=test_rows,
+        noise={
+            "nominal": None if job.noise["rate"] is None else float(job.noise["rate"]),
+            "realised": facts["rate"],
+            "per_class": facts["per_class"],
+            "hash": digest(given.tolist()),
+        },
+        noise_labels=given,
+    )
+
+
+def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows of a memory-mapped array; all of them stay mapped."""
+    return images if len(rows) == len(images) else np.ascontiguousarray(images[rows])
+
+
+def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders: tuple[str, ...]) -> np.ndarray:
+    """The given labels of the training images `rows`: the same for every method."""
+    name = job.noise["kind"].partition(":")[0]
+    train, kind = data.train, find.noise(f"{name}:{argument}" if argument else name, folders)
+    if kind.identity() != job.noise["kind"]:
+        raise ValueError(f"--noise {name}: {argument} was changed since this job was planned; run the command again")
+    seen = Training(
+        labels=np.asarray(train.labels)[rows],
+        classes=tuple(data.classes),
+        names=np.asarray(train.names)[rows],
+        votes=None if train.votes is None else np.asarray(train.votes)[rows],
+        images=np.asarray(train.images[rows]) if "images" in kind.needs else None,
+    )
+    for need in kind.needs:
+        if getattr(seen, need) is None:
+            raise ValueError(f"--noise {kind.name}: the data set {data.name} has no {need}; choose another noise")
+    return kind.labels(seen, float(job.noise["rate"] or 0), job.seed)
