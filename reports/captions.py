@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from reports.cells import Cell
-from reports.records import RULES, class_names, title
 from results.published import DATASETS, SOURCES
+from results.schema import RULES, class_names, title
 
 
 def dataset_title(cells: list[Cell], name: str) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reports import ReportError
-from reports.records import Records, class_names, realised, seed
+from reports.asked import ReportError
 from reports.statistics import sample_std
 from results.published import Published, find
+from results.records import Records
+from results.schema import class_names, realised, seed
 
 NOISE_OF_TABLE = {"1": "asymmetric", "symmetric": "symmetric", "clean": "none", "matched": "asymmetric"}
 WITH_PUBLISHED = ("1", "symmetric", "clean")
@@ -134,3 +135,12 @@ def read_cell(asked: dict[str, Any], what: dict[str, Any], records: Records, rul
 def common_seeds(cells: list[Cell]) -> list[int]:
     """Seeds that every one of the cells has."""
     return sorted(set.intersection(*(set(cell.values) for cell in cells))) if cells else []
+
+
+def parameter_value(cell: Cell) -> tuple[str, float] | None:
+    """('confidence', 0.7) of a cell whose label is 'confidence=0.7' (or 'lanet.confidence=0.7'); None without one."""
+    name, equals, value = (cell.label or "").rpartition("=")
+    try:
+        return (name.rpartition(".")[2], float(value)) if equals else None
+    except ValueError:
+        return None

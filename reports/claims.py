@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from reports import Options
+from reports.asked import Options
 from reports.captions import changed_text, dataset_title, noise_text, unique
-from reports.cells import NOISE_OF_TABLE, Cell, common_seeds
+from reports.cells import NOISE_OF_TABLE, Cell, common_seeds, parameter_value
 from reports.divergence import groups
-from reports.figures import parameter_value
-from reports.records import Records, seed
 from reports.statistics import Interval, holm, paired_bootstrap
 from results.published import DATASETS, METHODS, facts
+from results.records import Records
+from results.schema import seed
 
 ENOUGH_SEEDS = 5
 LAST = 5  # epochs in 'mean of the last five'

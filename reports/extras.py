@@ -8,8 +8,9 @@ import numpy as np
 
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
-from reports.records import class_names, realised, seed
-from reports.tables import Block, Entry, behind
+from reports.notes import behind
+from reports.table import Block, Entry
+from results.schema import class_names, realised, seed
 
 MEASURES = (
     ("best − last", lambda m: m["best"] - m["last"], "+.1f", 100),

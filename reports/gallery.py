@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from reports import Options, ReportError, stem
+from reports.asked import Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.divergence import misfit
-from reports.figures import INK, SOFT, Drawing, new_figure, plain
-from reports.records import Records, class_names, seed
-from reports.tables import gaps
+from reports.drawing import INK, SOFT, Drawing, new_figure, plain
+from reports.notes import gaps
 from reports.votes import kinds, people_text, read_votes, shares
+from results.records import Records
+from results.schema import class_names, seed
 
 COLUMNS = 3
 WIDTHS = [1.3, 0.35, 1, 1, 1]  # face, class names, three charts

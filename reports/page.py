@@ -5,14 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reports import Drawn, Options, extras
+from reports import extras
+from reports.asked import Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
+from reports.choose import figure, table
 from reports.claims import summary, verdicts
-from reports.figures import figure
 from reports.formats import environment
-from reports.records import RULES, Records
-from reports.tables import Block, Table, table
+from reports.table import Block, Table
+from results.records import Records
+from results.schema import RULES
 
 EXTRA_CAPTION = (
     "Means over seeds; accuracies in per cent. best − last and best − last five: what choosing the epoch on the test set "

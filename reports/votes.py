@@ -2,17 +2,15 @@
 
 import csv
 import hashlib
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports import Options, ReportError
-from reports.records import Records, class_names
-from reports.statistics import bootstrap_mean, jensen_shannon
-from reports.tables import Block, Entry
+from reports.asked import ReportError
+from reports.statistics import jensen_shannon
+from results.records import Records
+from results.schema import class_names
 
 KINDS = ("wrong", "ambiguous", "clear")
 ONE_ANNOTATOR = "One annotator's label, expected"
@@ -101,54 +99,3 @@ def people_text(study: Path | None) -> str:
 
 def number(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.4f}"
-
-
-@dataclass
-class Alone:
-    """What a data set's votes say of its labels, as a block of the table and as rows of the CSV."""
-
-    block: Block
-    facts: list[dict[str, Any]]
-
-
-def votes_alone(folders: dict[str, str], results: Path, options: Options) -> list[Alone]:
-    """For each decoded data set with votes; folders: {name: folder below `<results>/data`}."""
-    found = []
-    for name, folder_name in folders.items():
-        folder = results / "data" / folder_name
-        try:
-            card = json.loads((folder / "card.json").read_text())
-            parts = ("labels", "names" if options.study else "votes")
-            labels, people = (np.load(folder / f"train_{part}.npy", allow_pickle=False) for part in parts)
-        except (OSError, ValueError):
-            continue  # no votes there, or not decoded here
-        votes = read_study(options.study, people, card["classes"]) if options.study else people
-        voted = votes.sum(1) > 0
-        if not voted.any():
-            continue
-        found.append(alone(name, card, np.asarray(votes[voted], float), labels[voted], options))
-    return found
-
-
-def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray, options: Options) -> Alone:
-    """votes [n, C] of the images that people voted on, labels [n] before noise."""
-    spelling = {"base": options.log_base, "root": options.root}
-    measured = {
-        "One-hot label before noise": one_hot_divergence(votes, labels, **spelling),
-        ONE_ANNOTATOR: random_annotator_divergence(votes, **spelling),
-    }
-    rows, facts = [], []
-    for title, values in measured.items():
-        over = bootstrap_mean(values)
-        by_class = [values[labels == c].mean() if (labels == c).any() else float("nan") for c in range(votes.shape[1])]
-        means = [float(np.nanmean(by_class)), *by_class]
-        first = Entry(f"{over.mean:.4f} [{over.low:.4f}, {over.high:.4f}]", sort=over.mean)
-        rows.append([Entry(title), first, *(Entry(number(m), sort=None if np.isnan(m) else m) for m in means)])
-        bounds = {"mean": round(over.mean, 6), "low": round(over.low, 6), "high": round(over.high, 6)}
-        facts.append(
-            {"row": f"{title}, nothing trained", "dataset": name, "images_of": "all", "images": len(votes)} | bounds
-        )
-    people = "the study's votes" if options.study else "people's votes"
-    heading = f"{card['title']}: {people} alone, {card.get('label_rule') or 'labels as stored'}, nothing trained"
-    columns = ["Labels", f"all ({len(votes):,} training images)", "mean of classes", *card["classes"]]
-    return Alone(Block(heading, columns, rows), facts)

@@ -1,11 +1,25 @@
-"""The form of a record, and the one validator that says whether a file is one."""
+"""The form of a record, and the one validator that says whether a file is one.
+
+Planning, drawing, import and the exit status all ask `check`. What lies beside a record as arrays is held against the
+hash that the record was kept with (`results.records`).
+"""
 
 import json
+import re
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from results.job import Job, digest
 
+SCHEMA = 1
+ID = re.compile(r"[0-9a-f]{20}")
+RULES = {
+    "last": "last epoch",
+    "best": "best epoch on the test set",
+    "last5": "mean of the last five epochs",
+    "noisy_val": "epoch chosen on 10 % of the training images with their noisy labels",
+}
 # Numbers that every record holds, and the largest that can be.
 MEASURED: dict[str, float] = {
     **{f"metrics.{rule}": 1.0 for rule in ("last", "best", "last5")},
@@ -13,7 +27,26 @@ MEASURED: dict[str, float] = {
     "times.total": 1e9,
     "peak_memory": 1e15,
 }
-SCHEMA = 1
+# Fields that planning and drawing read, with their types.
+SHAPE = {
+    "spec.seed": int,
+    "spec.method": str,
+    "spec.data.name": str,
+    "spec.data.fingerprint": str,
+    "spec.noise.kind": str,
+    "spec.overrides": dict,
+    "spec.scale": dict,
+    "resolved.recipe": dict,
+    "resolved.weights": dict,
+    "resolved.data.class_names": list,
+    "resolved.scale_notes": list,
+    "noise": dict,
+    "history": dict,
+    "times": dict,
+    "cost": dict,
+    "provenance": dict,
+}
+WORDS = {dict: "a section", str: "a text", int: "a whole number", list: "a list"}
 
 
 class Refused(ValueError):
@@ -26,36 +59,66 @@ def content_hash(record: dict[str, Any]) -> str:
 
 
 def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
-    """A record as parsed JSON; raises Refused where it is broken, or is not what it or its name says."""
+    """A record as parsed JSON; raises Refused where it is broken, lacks something, or is not what it or its name says."""
     try:
         record = json.loads(text)
-        spec, status = record["spec"], record["status"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused(
-            f"{path}: not a whole record ({type(error).__name__}: {error}); the job has to run again"
-        ) from None
-    if record.get("id") != job_id or digest(spec) != job_id:
-        raise Refused(f"{path}: field 'spec' does not hash to the record's name; the job has to run again")
-    if content_hash(record) != record.get("hash"):
-        raise Refused(f"{path}: its content does not hash to its field 'hash' (edited?); the job has to run again")
-    if status != "ok" or record.get("schema") != SCHEMA:
-        raise Refused(f"{path}: schema {record.get('schema')!r}, status {status!r}; expected {SCHEMA} and 'ok'")
+        complaint = fault(record, job_id)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        complaint = f"not a whole record ({type(error).__name__}: {error})"
+    if complaint:
+        raise Refused(f"{path}: {complaint}; the job has to run again")
     return record
 
 
-def incomplete(record: dict[str, Any]) -> str | None:
-    """What somebody else's record lacks that planning and drawing count on; None where it is whole."""
+def fault(record: dict[str, Any], job_id: str) -> str | None:
+    """Why a parsed record cannot be used, None where it can."""
+    if record["id"] != job_id or digest(record["spec"]) != job_id:
+        return "field 'spec' does not hash to the record's name"
+    if content_hash(record) != record.get("hash"):
+        return "its content does not hash to its field 'hash' (edited?)"
+    if record["schema"] != SCHEMA or record["status"] != "ok":
+        return f"schema {record['schema']!r}, status {record['status']!r}; expected {SCHEMA} and 'ok'"
     try:
-        job = Job(**record["spec"])
-        if not (isinstance(job.method, str) and type(job.seed) is int and isinstance(job.data["name"], str)):
-            return "field 'spec' is not that of a job"
-        job.noise["kind"].partition(":")
-    except (TypeError, KeyError, AttributeError) as error:
+        Job(**record["spec"])
+    except TypeError as error:
         return f"field 'spec' is not that of a job ({error})"
+    for where, kind in SHAPE.items():
+        value = field(record, where)
+        if type(value) is not kind:
+            return f"field '{where}' is {'missing' if value is None else f'{value!r:.40}'}, expected {WORDS[kind]}"
     for where, most in MEASURED.items():
-        value: Any = record
-        for name in where.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if type(value) not in (int, float) or not 0 <= value <= most:
+        value = field(record, where)
+        if type(value) not in (int, float) or not isfinite(value) or not 0 <= value <= most:
             return f"field '{where}' is {value!r:.40}, expected a number from 0 to {most:g}"
+    chosen = record["metrics"].get("noisy_val")
+    if chosen is not None and not (type(chosen) in (int, float) and 0 <= chosen <= 1):
+        return f"field 'metrics.noisy_val' is {chosen!r:.40}, expected a number from 0 to 1"
+    if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
+        return "field 'spec.overrides' holds something else than texts"
     return None
+
+
+def field(record: dict[str, Any], where: str) -> Any:
+    """The value at 'metrics.last', None where there is none."""
+    value: Any = record
+    for name in where.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def seed(record: dict[str, Any]) -> int:
+    return record["spec"]["seed"]
+
+
+def realised(record: dict[str, Any]) -> float:
+    """Share of the training labels that the noise made wrong."""
+    return record["noise"]["realised"]
+
+
+def class_names(record: dict[str, Any]) -> list[str]:
+    return [str(name) for name in record["resolved"]["data"]["class_names"]]
+
+
+def title(record: dict[str, Any]) -> str:
+    """The data set's name in tables."""
+    return str(record["resolved"]["data"].get("title", record["spec"]["data"]["name"]))

@@ -12,29 +12,22 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from results.files import arrays_bytes, digest_bytes, write_bytes, write_json
-from results.schema import Refused, check, content_hash
+from results.records import Records
+from results.schema import Refused, content_hash
 
 
-class Store:
-    """The records under one folder.
-
-    refused: {job id: why its record was not taken for one}. codes: {job id: hash of the method's file that made it}.
-    """
+class Store(Records):
+    """The records under one folder, and what making them needs. codes: {job id: hash of the code that made it}."""
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(root)
-        self.refused: dict[str, str] = {}
+        super().__init__(root)
         self.codes: dict[str, str | None] = {}
-
-    def path(self, job_id: str) -> Path:
-        return self.root / job_id[:2] / f"{job_id}.json"
 
     def checkpoint(self, job_id: str) -> Path:
         return self.root / "checkpoints" / f"{job_id}.pt"
@@ -45,31 +38,20 @@ class Store:
     def lock(self, job_id: str) -> Path:
         return self.root / "locks" / job_id
 
-    def read(self, job_id: str) -> dict[str, Any] | None:
-        """The record of a job, None if there is none; raises Refused if it is not what its name says."""
-        path = self.path(job_id)
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        return check(text, job_id, path)
-
     def done(self, job_id: str) -> bool:
         """Whether a sound record with its arrays is there; why a file is not taken for one is kept in `refused`."""
         if job_id in self.codes:  # seen before, and records do not change
             return True
         try:
             record = self.read(job_id)
-            if record is None or not self.has_arrays(job_id):
+            if record is None:
                 return False
-            self.codes[job_id] = record.get("code")
-            return True
+            self.need_arrays(record)
         except Refused as error:
             self.refused[job_id] = str(error)
             return False
-
-    def has_arrays(self, job_id: str) -> bool:
-        return self.path(job_id).with_suffix(".npz").exists()
+        self.codes[job_id] = record.get("code")
+        return True
 
     def write(self, record: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Keep a finished run: arrays first, so that a record never stands without them.
@@ -159,17 +141,3 @@ class Store:
             os.replace(path, path.with_suffix(f".{time.time_ns()}.old"))
         for path in (self.root / "attempts" / job_id).glob("*"):
             path.unlink(missing_ok=True)
-
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Every sound record, in the order of ids; one at a time, because there may be 100,000."""
-        for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*.json")):
-            try:
-                record = check(path.read_bytes(), path.stem, path)
-            except Refused as error:
-                self.refused[path.stem] = str(error)
-            except OSError as error:
-                self.refused[path.stem] = f"{path}: {error.strerror}"
-            else:
-                if self.has_arrays(path.stem):
-                    self.codes[path.stem] = record.get("code")
-                yield record

@@ -25,11 +25,13 @@ def sound(seed: int = 0, arrays: bytes | None = None, **more) -> tuple[str, byte
     """(id, json, npz) of a record that is what it says."""
     data, noise = {"name": "faces", "fingerprint": "f" * 20, "landmarks": None}, {"kind": "none", "rate": None}
     job = Job("baseline", 1, data, noise, seed, "fp32", "comparison", {"name": "demo", "version": 1}, "random")
-    measured = {
+    sections = {"history": {}, "cost": {}, "provenance": {}}
+    measured = sections | {
         "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
         "noise": {"realised": 0.0},
         "times": {"total": 1.0},
         "peak_memory": 1,
+        "resolved": {"recipe": {}, "weights": {}, "scale_notes": [], "data": {"class_names": []}},
     }
     spec = job.spec
     more = (

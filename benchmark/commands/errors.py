@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmark.datasets.base import DataError
 from benchmark.terminal import Usage, one_line, printable
 from noise.base import NoiseError
-from reports import ReportError
+from reports.asked import ReportError
 
 UNUSABLE = (Usage, DataError, NoiseError, ReportError)
 

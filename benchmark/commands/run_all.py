@@ -13,7 +13,7 @@ from benchmark.commands.named_data import folders
 from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
 from benchmark.terminal import printable, show_decoding
-from reports import ReportError
+from reports.asked import ReportError
 
 
 def main(arguments: list[str]) -> int:
@@ -58,6 +58,12 @@ def answer(args: argparse.Namespace) -> int:
     for line in warnings(plan):
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)
+    with store.remembering():
+        return run_and_draw(plan, store, args, shard)
+
+
+def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:
+    """Print the plan, or run what is missing and draw."""
     if args.plan:
         from benchmark.launch.preflight import preflight
         from benchmark.launch.run import missing

@@ -16,17 +16,20 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
-    asked, missing = [], {}
+    asked, missing, lacking = [], {}, []
     for (kind, name), cells in plan.cells.items():
         described = [cell_for_report(cell, store, outcomes) for cell in cells]
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
         asked.append(what_for_report(kind, name, plan, described))
         drawn = reports.draw(asked[-1], args.results, args.out, options)
+        lacking += drawn.refused
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     if args.all:
         drawn = reports.draw_page(asked, args.results, args.out, options)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    for line in dict.fromkeys([*lacking, *(why for run in missing if (why := store.refused.get(run)))]):
+        print(f"refused: {line}", file=sys.stderr)
     waiting = 0
     for run in missing.values():
         reason = why_missing(run, store, outcomes)
@@ -37,7 +40,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
     for line in other_code(plan, store):
         print(line, file=sys.stderr)
-    return 1 if missing else 0
+    return 1 if missing or lacking else 0
 
 
 def other_code(plan: Plan, store: Any) -> list[str]:

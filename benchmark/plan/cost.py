@@ -32,7 +32,8 @@ def measured(store: Store) -> dict[Kind, Cost]:
     found: dict[Kind, list[Cost]] = {}
     for record in store.records():
         spec, path = record["spec"], store.path(record["id"])
-        disk = path.stat().st_size + path.with_suffix(".npz").stat().st_size if store.has_arrays(record["id"]) else 0
+        arrays = path.with_suffix(".npz")
+        disk = path.stat().st_size + (arrays.stat().st_size if arrays.exists() else 0)
         cost = Cost(record["times"]["total"], disk, record["peak_memory"])
         found.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"]), []).append(cost)
     return {

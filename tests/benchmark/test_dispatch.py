@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_job import JOB
+from test_job import JOB, MEASURED
 
 from benchmark.launch import cluster
 from benchmark.launch import supervise as engine
@@ -130,7 +130,8 @@ def test_no_content_of_a_record_file_stops_the_store(tmp_path: Path, content: by
 
 
 def record(accuracy: float) -> dict:
-    return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": {"last": accuracy}}
+    metrics = {"last": accuracy, "best": accuracy, "last5": accuracy}
+    return MEASURED | {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": metrics}
 
 
 def until(what, seconds: float = 90) -> None:

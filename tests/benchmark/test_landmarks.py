@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmark import find
+from benchmark.cache import detection
 from benchmark.cache.lookup import open_data
 from benchmark.commands import landmarks
 
@@ -78,8 +79,8 @@ def test_noise_has_no_face_and_is_flagged_and_work_goes_on_where_it_stopped(
         assert held["status"].tolist() == [1] * 6 and ((held["xy"] > -1) & (held["xy"] < 2)).all()
     first = (own / landmarks.FILE).read_bytes()
     (own / landmarks.FILE).unlink()
-    monkeypatch.setattr(landmarks, "detect", None)  # nothing is detected again
-    monkeypatch.setattr(landmarks, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(detection, "detect", None)  # nothing is detected again
+    monkeypatch.setattr(detection, "ProcessPoolExecutor", Pool)
     assert run(own, tmp_path) == 0 and (own / landmarks.FILE).read_bytes() == first
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_job import MEASURED
 
 from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
@@ -85,11 +86,23 @@ def test_a_map_from_a_csv_in_any_order(results: Path, tmp_path: Path) -> None:
 
 
 def test_a_map_from_a_finished_run(results: Path) -> None:
-    job = Job("baseline", 1, {"name": "faces"}, {"kind": "none"}, 0, "fp32", "comparison", {"name": "demo"}, "random")
+    job = Job(
+        "baseline",
+        1,
+        {"name": "faces", "fingerprint": "f"},
+        {"kind": "none"},
+        0,
+        "fp32",
+        "comparison",
+        {"name": "demo"},
+        "random",
+    )
     names = list(EIGHT[::-1])
     matrix = np.full((8, 8), 1) + 9 * np.eye(8, dtype=int) + 4 * np.roll(np.eye(8, dtype=int), 1, 1)
-    record = {"schema": 1, "id": job.id, "status": "ok", "spec": job.spec, "metrics": {"confusion": matrix.tolist()}}
-    Store(results).write(record | {"resolved": {"data": {"class_names": names}}}, {"x": np.zeros(1)})
+    record = MEASURED | {"schema": 1, "id": job.id, "status": "ok", "spec": job.spec}
+    record["metrics"] = MEASURED["metrics"] | {"confusion": matrix.tolist()}
+    record["resolved"] = MEASURED["resolved"] | {"data": {"class_names": names}}
+    Store(results).write(record, {"x": np.zeros(1)})
     status, path = run(results, "--from-confusion", job.id, "--rate", "0.5")
     mapped = json.loads(path.with_suffix(".json").read_text())["map"]
     assert status == 0 and mapped == {names[c]: names[(c + 1) % 8] for c in range(8)}

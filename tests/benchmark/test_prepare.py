@@ -151,7 +151,7 @@ def test_the_command_writes_the_card_beside_the_images(
     ("arguments", "words"),
     [
         (["folders", "."], "did you mean 'folder'?"),
-        (["folder"], "give the path"),
+        (["folder"], "give --data PATH"),
         (["folder", "/nowhere"], "/nowhere does not exist"),
         (["folder", ".", "--set", "folder.sise=3"], "did you mean 'size'?"),
         (["folder", ".", "--set", "folder.size=3"], "32 to 512"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_job import JOB
+from test_job import JOB, MEASURED
 
 from benchmark.commands.import_records import import_records
 from results.job import digest
@@ -18,8 +18,7 @@ ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}
 
 
 def record(accuracy: float = 0.5) -> dict:
-    metrics = {"last": accuracy, "best": accuracy, "last5": accuracy}
-    measured = {"metrics": metrics, "noise": {"realised": 0.1}, "times": {"total": 1.0}, "peak_memory": 1}
+    measured = MEASURED | {"metrics": {"last": accuracy, "best": accuracy, "last5": accuracy}}
     return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec} | measured
 
 

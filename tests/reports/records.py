@@ -12,7 +12,7 @@ EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contem
 FINGERPRINT = "ab" * 20
 
 
-def identity(spec: dict[str, Any]) -> str:
+def digest(spec: dict[str, Any]) -> str:
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -47,7 +47,7 @@ def write_record(folder: Path, **changes: Any) -> str:
     np.savez(content, **arrays)
     record = {
         "schema": 1,
-        "id": identity(spec),
+        "id": digest(spec),
         "status": "ok",
         "spec": spec,
         "resolved": {
@@ -89,11 +89,12 @@ def write_record(folder: Path, **changes: Any) -> str:
         "history": {"test_accuracy": [0.3, 0.5, accuracy], "recovered": [0.1, 0.3, 0.5], "memorised": [0.0, 0.1, 0.3]}
         | changes.get("history", {}),
         "times": {"total": 12.5},
+        "peak_memory": 500_000_000,
         "cost": {"parameters": 310_000, "inference_images_per_second": 900.0},
         "provenance": {"hardware": changes.get("hardware", "one CPU"), "python": "3.11", "torch": "2.11"},
         "arrays": hashlib.sha256(content.getvalue()).hexdigest(),
     }
-    record["hash"] = identity(record)
+    record["hash"] = digest(record)
     path = Path(folder) / record["id"][:2] / f"{record['id']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
@@ -108,7 +109,7 @@ def rewrite(folder: Path, record_id: str, edit: Any, rehash: bool = True) -> Non
     edit(record)
     if rehash:
         record.pop("hash", None)
-        record["hash"] = identity(record)
+        record["hash"] = digest(record)
     path.write_text(json.dumps(record))
 
 

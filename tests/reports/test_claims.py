@@ -6,10 +6,10 @@ from records import cell, request, table1, write_record
 from test_divergence import table2
 from test_figures import sweep
 
-from reports import Options
+from reports.asked import Options
 from reports.cells import read_cells
 from reports.claims import epochs, summary, verdicts
-from reports.records import Records
+from results.records import Records
 
 
 def judge(what, folder, word, **options):

@@ -7,9 +7,10 @@ from test_divergence import table2
 
 import reports
 from reports.cells import read_cells
-from reports.figures import draw_sweep, figure
+from reports.choose import figure
 from reports.gallery import choose
-from reports.records import Records
+from reports.sweeps import draw_sweep
+from results.records import Records
 
 
 def sweep(folder, name="1", options=None, rates=("0.1", "0.2"), seeds=2):

@@ -1,16 +1,16 @@
 """Tables of accuracy: Table 1 and its siblings, as rows of entries that every format writes alike."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from reports import Options, stem
+from reports.asked import Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
-from reports.cells import NOISE_OF_TABLE, WITH_PUBLISHED, Cell, common_seeds, read_cells
-from reports.records import Records, seed
-from reports.statistics import detectable_gain, pooled_paired_std
-from results.published import METHODS, Published, facts, find
+from reports.cells import NOISE_OF_TABLE, WITH_PUBLISHED, Cell, read_cells
+from reports.notes import below_baseline, details, detectable_note, failure_notes, gaps
+from reports.table import Block, Entry, Table
+from results.published import METHODS, Published, find
+from results.records import Records
 
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
 Row = tuple[str, str, str | None]  # title, method, label
@@ -20,58 +20,6 @@ TITLES = {
     "clean": "Accuracy (%) without added noise",
     "matched": "Accuracy (%) of all methods under one recipe",
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One field of a table. sort: its number. detail: what to show on demand."""
-
-    text: str
-    best: bool = False
-    published: bool = False
-    sort: float | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Part of a table under its own heading; the first entry of a row is its title. ruled: rows above a line."""
-
-    heading: str
-    columns: list[str]
-    rows: list[list[Entry]]
-    ruled: int | None = None
-
-
-@dataclass
-class Table:
-    """A table in no format yet. facts: one dictionary a cell, for CSV; header: its columns where there is none.
-    gaps: one line for each thing not there.
-    """
-
-    name: str
-    title: str
-    caption: list[str]
-    blocks: list[Block]
-    notes: list[str] = field(default_factory=list)
-    facts: list[dict[str, Any]] = field(default_factory=list)
-    gaps: list[str] = field(default_factory=list)
-    header: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        from reports.formats import markdown
-
-        return markdown(self)
-
-
-def table(what: dict[str, Any], records: Records, options: Options) -> Table:
-    """Any table by its name; raises ReportError."""
-    if what["name"] == "2":
-        from reports.divergence import divergence_table
-
-        return divergence_table(what, records, options)
-    return accuracy_table(what, records, options)
 
 
 def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> Table:
@@ -208,69 +156,6 @@ def entry(cell: Cell | None, kind: str, best: float | None, unmeasured: bool) ->
         return Entry("no data")
     mark = " †" if cell.failed or cell.reason else ""
     return Entry(cell.text + mark, cell.mean is not None and cell.mean == best, sort=cell.mean, detail=details(cell))
-
-
-def details(cell: Cell) -> str:
-    """What stands behind an accuracy: n, each seed, the record ids."""
-    return behind(cell, cell.values)
-
-
-def behind(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
-    """What stands behind a mean of `values`, {seed: value}: n, each seed, the record ids."""
-    seeds = ", ".join(f"seed {number}: {value:{form}}" for number, value in sorted(values.items()))
-    ids = " ".join(record["id"] for record in cell.records if seed(record) in values)
-    return f"n = {len(values)} of {len(cell.ids)}" + (f"; {seeds}; records {ids}" if values else "")
-
-
-def failure_notes(cells: list[Cell]) -> list[str]:
-    """One line a marked cell."""
-    lines = [f"† {cell.where}: {cell.reason}" for cell in cells if cell.reason]
-    return lines + [f"† {cell.where}: {line}" for cell in cells for line in cell.failed]
-
-
-def gaps(cells: list[Cell]) -> list[str]:
-    """One line a run that is not there, and one a cell that cannot be; what an exit status rests on."""
-    lines = [f"{cell.where}: {cell.reason}" for cell in cells if cell.reason]
-    for cell in cells:
-        lines += [f"{cell.where}: {line}" for line in cell.failed]
-        lines += [f"{cell.where}: {record_id[:8]}: not run" for record_id in cell.absent]
-    return lines
-
-
-def detectable_note(cells: list[Cell]) -> list[str]:
-    """The smallest gain that this many seeds can show, beside the paper's."""
-    groups: dict[tuple, list[Cell]] = {}
-    for cell in cells:
-        if cell.values:
-            groups.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    paired = [(common_seeds(group), group) for group in groups.values() if len(group) > 1]
-    n = max((len(seeds) for seeds, _ in paired), default=0)
-    if n < 2:
-        return []
-    values = [np.array([[c.values[s] for s in seeds] for c in group]) for seeds, group in paired if len(seeds) == n]
-    std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
-    gain = float(facts()["avg_gain_over_eac_RAF-DB"])
-    return [
-        f"With n = {n} seeds a paired t test (two-sided, 5 %) has 80 % power for a gain of "
-        f"{detectable_gain(std, n):.1f} points or more (standard deviation of paired differences {std:.2f}, pooled over "
-        f"all pairs of rows); the paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
-    ]
-
-
-def below_baseline(cells: list[Cell]) -> list[str]:
-    """Where a row does not beat the baseline on the same seeds."""
-    plain = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
-    found = []
-    for cell in cells:
-        rival = plain.get((cell.dataset, cell.noise, cell.rate))
-        if rival is None or rival is cell:
-            continue
-        gains = [cell.values[s] - rival.values[s] for s in common_seeds([cell, rival])]
-        gain = float(np.mean(gains)) if gains else 1.0
-        if gain <= 0:
-            place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            found.append(f"{cell.title} ({place}) −{-gain:.1f}")
-    return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []
 
 
 def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:

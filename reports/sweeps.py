@@ -1,25 +1,21 @@
 """Figures: accuracy against a parameter (Figure 1, tau, omega), and the frame that every figure is written in."""
 
-import io
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports import Options, stem
+from reports.asked import Options, stem
 from reports.captions import dataset_title, foundation, noise_text, unique
-from reports.cells import Cell, read_cells
-from reports.records import Records
-from reports.tables import gaps
+from reports.cells import Cell, parameter_value, read_cells
+from reports.drawing import SOFT, Drawing, new_figure, plain
+from reports.notes import gaps
+from results.records import Records
 
 # Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
 STYLES = (("#123a6b", "-", "o"), ("#b3471b", "--", "s"), ("#7a9a3a", ":", "^"), ("#8a6fae", "-.", "D"))
-SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-INK, SOFT = "#222222", "#777777"
 
 
 @dataclass(frozen=True)
@@ -50,64 +46,6 @@ NOTES = {
 }
 TITLES = {"1": "Accuracy against δ, α and β", "tau": "Accuracy against the temperature τ"}
 TITLES["omega"] = "Accuracy against the label momentum ω"
-
-
-@dataclass
-class Drawing:
-    """A figure not rendered yet. render: makes the matplotlib figure."""
-
-    name: str
-    title: str
-    caption: str
-    render: Callable[[], Any]
-    gaps: list[str] = field(default_factory=list)
-
-    def write(self, out: Path) -> list[Path]:
-        """<name>.pdf with embedded fonts, and <name>.png."""
-        import matplotlib as mpl
-
-        with mpl.rc_context(SETTINGS):
-            figure = self.render()
-            paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
-            figure.savefig(paths[0], metadata={"CreationDate": None, "Title": self.title}, bbox_inches="tight")
-            figure.savefig(paths[1], dpi=160, bbox_inches="tight")
-        return paths
-
-    def png(self) -> bytes:
-        import matplotlib as mpl
-
-        content = io.BytesIO()
-        with mpl.rc_context(SETTINGS):
-            self.render().savefig(content, format="png", dpi=130, bbox_inches="tight")
-        return content.getvalue()
-
-
-def figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
-    """Any figure by its name; raises ReportError."""
-    if what["name"] == "2":
-        from reports.gallery import gallery
-
-        return gallery(what, records, options)
-    return sweep_figure(what, records, options)
-
-
-def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
-    """A figure that belongs to no window system and no global state."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height), layout=layout)
-    FigureCanvasAgg(made)
-    return made
-
-
-def parameter_value(cell: Cell) -> tuple[str, float] | None:
-    """('confidence', 0.7) of a cell whose label is 'confidence=0.7' (or 'lanet.confidence=0.7'); None without one."""
-    name, equals, value = (cell.label or "").rpartition("=")
-    try:
-        return (name.rpartition(".")[2], float(value)) if equals else None
-    except ValueError:
-        return None
 
 
 def sweep_figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
@@ -146,11 +84,6 @@ def draw_sweep(cells: list[Cell], note: str) -> Any:
         made.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines), frameon=False)
     made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
     return made
-
-
-def plain(text: str) -> str:
-    """Text of others without matplotlib's mathematics."""
-    return text.replace("$", r"\$")
 
 
 def draw_panel(axes: Any, name: str, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:

@@ -1,0 +1,187 @@
+"""Table 2 as rows: labels and label distributions against people."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports.asked import Options, ReportError, stem
+from reports.captions import dataset_title, foundation, noise_text
+from reports.cells import Cell, read_cells
+from reports.divergence import Group, Measured, groups
+from reports.notes import failure_notes, gaps
+from reports.statistics import Interval, bootstrap_mean
+from reports.table import Block, Entry, Table
+from reports.votes import (
+    KINDS,
+    ONE_ANNOTATOR,
+    number,
+    one_hot_divergence,
+    people_text,
+    random_annotator_divergence,
+    read_study,
+)
+from results.published import facts
+from results.records import Records
+
+COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root people ids"
+
+
+def divergence_table(what: dict[str, Any], records: Records, options: Options) -> Table:
+    """Table 2; raises ReportError."""
+    cells = read_cells(what, records, "last")
+    blocks, rows_of_csv, with_votes = [], [], set()
+    for group in groups(what, cells, records, options):
+        with_votes.add(group.dataset)
+        intervals = {row.title: bootstrap_mean(row.over_images()) for row in group.measured}
+        blocks += [overall_block(group, cells, intervals), class_block(group, cells)]
+        rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
+    without_runs = votes_alone(what.get("data", {}), records.root, options)
+    rows_of_csv = [fact | csv_spelling(options) for alone in without_runs for fact in alone.facts] + rows_of_csv
+    if options.study and not (with_votes or without_runs) and (what.get("data") or any(cell.records for cell in cells)):
+        raise ReportError(f"{options.study}: none of its images is a training image of {', '.join(what['columns'])}")
+    lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
+    notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
+    return Table(
+        name=stem(what),
+        title=f"Table 2. {what.get('title') or 'Jensen-Shannon divergence from people'}",
+        caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
+        blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
+        notes=[*notes, *failure_notes(cells)],
+        header=tuple(COLUMNS.split()),
+        facts=rows_of_csv,
+        gaps=gaps(cells),
+    )
+
+
+def base_text(options: Options) -> str:
+    return "e" if options.log_base == np.e else f"{options.log_base:g}"
+
+
+def explanation(options: Options) -> list[str]:
+    annotators = "the image's annotators" if options.study else "the annotators (5 of ten)"
+    measure_name = "Jensen-Shannon distance (root of the divergence)" if options.root else "Jensen-Shannon divergence"
+    return [
+        f"{measure_name} to base {base_text(options)} between the shares of people's votes and the labels that a method was "
+        "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
+        "closer to people.",
+        f"People: {people_text(options.study)}.",
+        "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what "
+        "any trained network reaches without a model of labels.",
+        f"Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of "
+        f"{annotators} agree on one class; clear: the rest. Classes are those of the labels before noise.",
+        "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say "
+        "to which base, or whether a root, so the values are not comparable digit by digit.",
+    ]
+
+
+def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval]) -> Block:
+    counts = [group.measured[0].of_kind(kind)[1] for kind in range(3)]
+    columns = ["Labels", f"all ({len(group.measured[0].rows):,})"]
+    columns += [f"{name} ({many:,})" for name, many in zip(KINDS, counts)]
+    best = min((intervals[row.title].mean for row in group.measured[1:]), default=None)
+    rows = []
+    for row in group.measured:
+        found = intervals[row.title]
+        text = f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
+        n, asked = len(row.values), len(row.cell.ids) if row.cell else len(row.values)
+        text += f" ({n}/{asked})" if n < asked else ""
+        ids = "" if row.cell is None else "; records " + " ".join(record["id"] for record in row.cell.records)
+        first = Entry(text, found.mean == best, sort=found.mean, detail=f"n = {n} of {asked}{ids}")
+        of_kinds = [row.of_kind(kind)[0] for kind in range(3)]
+        rows.append([Entry(row.title), first, *(Entry(number(v), sort=None if np.isnan(v) else v) for v in of_kinds)])
+    expected = float(group.annotator.mean())
+    one_person = [Entry(ONE_ANNOTATOR), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
+    heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
+    return Block(heading, columns, [rows[0], one_person, *rows[1:]])
+
+
+def class_block(group: Group, cells: list[Cell]) -> Block:
+    rows = []
+    for row in group.measured:
+        values = [row.of_class(c) for c in range(len(group.classes))]
+        rows.append([Entry(row.title), *(Entry(number(v), sort=None if np.isnan(v) else v) for v in values)])
+    heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}, by class"
+    return Block(heading, ["Labels", *group.classes], rows)
+
+
+def published_block() -> Block:
+    printed = facts()
+    rows = [("One-hot label", "js_onehot_vs_user_study"), ("LA-Net", "js_label_distribution_vs_user_study")]
+    fields = [[Entry(name), Entry(printed[key], published=True, sort=float(printed[key]))] for name, key in rows]
+    return Block("Published: AffectNet, 50 images, user study", ["Labels", "published"], fields)
+
+
+def csv_spelling(options: Options) -> dict[str, Any]:
+    return {"base": base_text(options), "root": options.root, "people": people_text(options.study)}
+
+
+def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -> Iterator[dict[str, Any]]:
+    """One row for all images, each kind and each class."""
+    common = {"row": row.title, "method": row.cell.method if row.cell else "", "dataset": group.dataset}
+    common |= {"noise": group.noise, "rate": group.rate or "", "n": len(row.values)}
+    common["asked"] = len(row.cell.ids) if row.cell else len(row.values)
+    ids = " ".join(record["id"] for record in row.cell.records) if row.cell else ""
+    rest = csv_spelling(options) | {"ids": ids}
+    images = len(row.rows)
+    bounds = {"mean": round(overall.mean, 6), "low": round(overall.low, 6), "high": round(overall.high, 6)}
+    yield common | {"images_of": "all", "images": images} | bounds | rest
+    parts = [(KINDS[kind], *row.of_kind(kind)) for kind in range(3)]
+    parts += [(name, row.of_class(c), int((row.labels == c).sum())) for c, name in enumerate(group.classes)]
+    for name, mean, images in parts:
+        shown = "" if np.isnan(mean) else round(mean, 6)
+        yield common | {"images_of": name, "images": images, "mean": shown, "low": "", "high": ""} | rest
+
+
+@dataclass
+class Alone:
+    """What a data set's votes say of its labels, as a block of the table and as rows of the CSV."""
+
+    block: Block
+    facts: list[dict[str, Any]]
+
+
+def votes_alone(folders: dict[str, str], results: Path, options: Options) -> list[Alone]:
+    """For each decoded data set with votes; folders: {name: folder below `<results>/data`}."""
+    found = []
+    for name, folder_name in folders.items():
+        folder = results / "data" / folder_name
+        try:
+            card = json.loads((folder / "card.json").read_text())
+            parts = ("labels", "names" if options.study else "votes")
+            labels, people = (np.load(folder / f"train_{part}.npy", allow_pickle=False) for part in parts)
+        except (OSError, ValueError):
+            continue  # no votes there, or not decoded here
+        votes = read_study(options.study, people, card["classes"]) if options.study else people
+        voted = votes.sum(1) > 0
+        if not voted.any():
+            continue
+        found.append(alone(name, card, np.asarray(votes[voted], float), labels[voted], options))
+    return found
+
+
+def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray, options: Options) -> Alone:
+    """votes [n, C] of the images that people voted on, labels [n] before noise."""
+    spelling = {"base": options.log_base, "root": options.root}
+    measured = {
+        "One-hot label before noise": one_hot_divergence(votes, labels, **spelling),
+        ONE_ANNOTATOR: random_annotator_divergence(votes, **spelling),
+    }
+    rows, facts = [], []
+    for title, values in measured.items():
+        over = bootstrap_mean(values)
+        by_class = [values[labels == c].mean() if (labels == c).any() else float("nan") for c in range(votes.shape[1])]
+        means = [float(np.nanmean(by_class)), *by_class]
+        first = Entry(f"{over.mean:.4f} [{over.low:.4f}, {over.high:.4f}]", sort=over.mean)
+        rows.append([Entry(title), first, *(Entry(number(m), sort=None if np.isnan(m) else m) for m in means)])
+        bounds = {"mean": round(over.mean, 6), "low": round(over.low, 6), "high": round(over.high, 6)}
+        facts.append(
+            {"row": f"{title}, nothing trained", "dataset": name, "images_of": "all", "images": len(votes)} | bounds
+        )
+    people = "the study's votes" if options.study else "people's votes"
+    heading = f"{card['title']}: {people} alone, {card.get('label_rule') or 'labels as stored'}, nothing trained"
+    columns = ["Labels", f"all ({len(votes):,} training images)", "mean of classes", *card["classes"]]
+    return Alone(Block(heading, columns, rows), facts)

@@ -1,0 +1,55 @@
+"""Settings and parts that all figures share."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+INK, SOFT = "#222222", "#777777"
+
+
+@dataclass
+class Drawing:
+    """A figure not rendered yet. render: makes the matplotlib figure."""
+
+    name: str
+    title: str
+    caption: str
+    render: Callable[[], Any]
+    gaps: list[str] = field(default_factory=list)
+
+    def write(self, out: Path) -> list[Path]:
+        """<name>.pdf with embedded fonts, and <name>.png."""
+        import matplotlib as mpl
+
+        with mpl.rc_context(SETTINGS):
+            figure = self.render()
+            paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
+            figure.savefig(paths[0], metadata={"CreationDate": None, "Title": self.title}, bbox_inches="tight")
+            figure.savefig(paths[1], dpi=160, bbox_inches="tight")
+        return paths
+
+    def png(self) -> bytes:
+        import matplotlib as mpl
+
+        content = io.BytesIO()
+        with mpl.rc_context(SETTINGS):
+            self.render().savefig(content, format="png", dpi=130, bbox_inches="tight")
+        return content.getvalue()
+
+
+def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
+    """A figure that belongs to no window system and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(made)
+    return made
+
+
+def plain(text: str) -> str:
+    """Text of others without matplotlib's mathematics."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,72 @@
+"""What stands below a table: what its numbers do not say by themselves."""
+
+import numpy as np
+
+from reports.captions import dataset_title, noise_text
+from reports.cells import Cell, common_seeds
+from reports.statistics import detectable_gain, pooled_paired_std
+from results.published import facts
+from results.schema import seed
+
+
+def details(cell: Cell) -> str:
+    """What stands behind an accuracy: n, each seed, the record ids."""
+    return behind(cell, cell.values)
+
+
+def behind(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
+    """What stands behind a mean of `values`, {seed: value}: n, each seed, the record ids."""
+    seeds = ", ".join(f"seed {number}: {value:{form}}" for number, value in sorted(values.items()))
+    ids = " ".join(record["id"] for record in cell.records if seed(record) in values)
+    return f"n = {len(values)} of {len(cell.ids)}" + (f"; {seeds}; records {ids}" if values else "")
+
+
+def failure_notes(cells: list[Cell]) -> list[str]:
+    """One line a marked cell."""
+    lines = [f"† {cell.where}: {cell.reason}" for cell in cells if cell.reason]
+    return lines + [f"† {cell.where}: {line}" for cell in cells for line in cell.failed]
+
+
+def gaps(cells: list[Cell]) -> list[str]:
+    """One line a run that is not there, and one a cell that cannot be; what an exit status rests on."""
+    lines = [f"{cell.where}: {cell.reason}" for cell in cells if cell.reason]
+    for cell in cells:
+        lines += [f"{cell.where}: {line}" for line in cell.failed]
+        lines += [f"{cell.where}: {record_id[:8]}: not run" for record_id in cell.absent]
+    return lines
+
+
+def detectable_note(cells: list[Cell]) -> list[str]:
+    """The smallest gain that this many seeds can show, beside the paper's."""
+    groups: dict[tuple, list[Cell]] = {}
+    for cell in cells:
+        if cell.values:
+            groups.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
+    paired = [(common_seeds(group), group) for group in groups.values() if len(group) > 1]
+    n = max((len(seeds) for seeds, _ in paired), default=0)
+    if n < 2:
+        return []
+    values = [np.array([[c.values[s] for s in seeds] for c in group]) for seeds, group in paired if len(seeds) == n]
+    std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
+    gain = float(facts()["avg_gain_over_eac_RAF-DB"])
+    return [
+        f"With n = {n} seeds a paired t test (two-sided, 5 %) has 80 % power for a gain of "
+        f"{detectable_gain(std, n):.1f} points or more (standard deviation of paired differences {std:.2f}, pooled over "
+        f"all pairs of rows); the paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
+    ]
+
+
+def below_baseline(cells: list[Cell]) -> list[str]:
+    """Where a row does not beat the baseline on the same seeds."""
+    plain = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
+    found = []
+    for cell in cells:
+        rival = plain.get((cell.dataset, cell.noise, cell.rate))
+        if rival is None or rival is cell:
+            continue
+        gains = [cell.values[s] - rival.values[s] for s in common_seeds([cell, rival])]
+        gain = float(np.mean(gains)) if gains else 1.0
+        if gain <= 0:
+            place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
+            found.append(f"{cell.title} ({place}) −{-gain:.1f}")
+    return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []

@@ -1,0 +1,47 @@
+"""A table as data, before it has a format."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of a table. sort: its number. detail: what to show on demand."""
+
+    text: str
+    best: bool = False
+    published: bool = False
+    sort: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Part of a table under its own heading; the first entry of a row is its title. ruled: rows above a line."""
+
+    heading: str
+    columns: list[str]
+    rows: list[list[Entry]]
+    ruled: int | None = None
+
+
+@dataclass
+class Table:
+    """A table in no format yet. facts: one dictionary a cell, for CSV; header: its columns where there is none.
+    gaps: one line for each thing not there.
+    """
+
+    name: str
+    title: str
+    caption: list[str]
+    blocks: list[Block]
+    notes: list[str] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    header: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        from reports.formats import markdown
+
+        return markdown(self)
