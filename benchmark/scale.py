@@ -1,7 +1,8 @@
-"""The demo scale: one stated rule that shrinks every published recipe alike, and what stays at paper scale.
+"""Scales: how large a run is, as data. A third one is one more definition here; nothing compares names.
 
-All methods share one batch size, rate, schedule, augmentation and network. What is published in units of epochs or
-steps of the published run keeps its share of the run, with RAF-DB's 12,271 training images as the published data:
+A scale with a recipe of its own gives all methods one batch size, rate, schedule, augmentation and network. What is
+published in units of epochs or steps of the published run keeps its share of the run, with RAF-DB's 12,271 training
+images as the published data:
 
     'epoch'      an epoch e of E       ->  ceil(e E' / E)
     'per epoch'  a factor per epoch f  ->  f^(E / E')
@@ -9,34 +10,25 @@ steps of the published run keeps its share of the run, with RAF-DB's 12,271 trai
     'queue'      a number of samples   ->  the same share of an epoch, as a multiple of the batch
 """
 
+from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
 import numpy as np
 
-DEMO_VERSION = 3
 SUBSET_SEED = 2  # of the demo's images, which stay the same from version to version
 PRETRAINING_VERSION = 2
-TRAIN_IMAGES, TEST_IMAGES = 1000, 1000
-TRAIN_FLOOR, TEST_FLOOR = 30, 20  # images of a rare class, where there are as many
-SIDE = {"demo": 48, "paper": 224}
 PUBLISHED_IMAGES = 12271
+HELD_OUT = 0.1  # share of the training images whose noisy labels choose the epoch under `--rule noisy_val`
 AFFECTNET_EPOCHS = 20  # the papers do not print it; ours
 
-DEMO_RECIPE: dict[str, Any] = {
-    "epochs": 18,
-    "batch_size": 64,
-    "backbone": "resnet10_w16",
-    "optimiser": {"kind": "Adam", "lr": 4e-3, "weight_decay": 0.0, "head_lr": None},
-    "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
-}
-DEMO_AUGMENT: dict[str, Any] = {
+SHARED_AUGMENT: dict[str, Any] = {
     "flip": 0.5,
     "pixel_noise": 0.0,
     "exclusive": False,
-    "crop": None,
+    "crop": [0.85, 1.0],
     "jitter": 0.0,
-    "erase": 0.25,
+    "erase": 0.0,
     "erase_area": [0.02, 0.25],
     "resize": "bilinear",
     "mean": [0.485, 0.456, 0.406],  # ImageNet's
@@ -44,9 +36,137 @@ DEMO_AUGMENT: dict[str, Any] = {
 }
 
 
-def demo_recipe(published: dict[str, Any]) -> dict[str, Any]:
-    """The demo's recipe for a method: everything shared, only the last partial batch and the views stay its own."""
-    return {**published, **DEMO_RECIPE, "augment": {**published["augment"], **DEMO_AUGMENT}}
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is.
+
+    side: pixels of a training image; channels: 1 (grey) or 3. train_images, test_images: at most so many of a data set
+    (stratified, fixed), None for all; train_floor, test_floor: images of a rare class where there are as many. seeds:
+    how many where none are named. weights: what a backbone starts from where nothing is named. recipe, augment: fields
+    that replace a method's published ones; None where recipes stay as published. epochs: {data set: epochs} where no
+    paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
+    there: leave out the scale's own training images. seconds, record_bytes, memory: what planning guesses of a baseline
+    run on 12,271 images before anything is measured.
+    """
+
+    name: str
+    version: int
+    side: int
+    channels: int
+    seeds: int
+    weights: str
+    pretraining: dict[str, Any]
+    seconds: float
+    record_bytes: float
+    memory: float
+    train_images: int | None = None
+    test_images: int | None = None
+    train_floor: int = 0
+    test_floor: int = 0
+    recipe: dict[str, Any] | None = None
+    augment: dict[str, Any] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    words: str = ""
+
+    @property
+    def shortened(self) -> bool:
+        """Whether one shortened recipe holds for all methods."""
+        return self.recipe is not None
+
+    def applied(self, published: dict[str, Any], data: str) -> dict[str, Any]:
+        """A method's recipe at this scale: only the last partial batch and the views stay its own where it is shared."""
+        if self.recipe is None:
+            return published | ({"epochs": self.epochs[data]} if data in self.epochs else {})
+        return {**published, **self.recipe, "augment": {**published["augment"], **self.augment}}
+
+    def images(self, available: int, held_out: bool = False) -> int:
+        """Training images of a run."""
+        n = available if self.train_images is None else min(available, self.train_images)
+        return n - int(n * HELD_OUT) if held_out else n
+
+    def train_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Rows of the training split that are used, in ascending order."""
+        return subset(labels, classes, self.train_images, self.train_floor)
+
+    def test_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        return subset(labels, classes, self.test_images, self.test_floor)
+
+    def notes(self) -> list[str]:
+        """The scale in words, for captions."""
+        if self.recipe is None:
+            return [f"published recipes at {self.side} px", f"AffectNet: {AFFECTNET_EPOCHS} epochs (ours)"]
+        crop, erase = self.augment["crop"], self.augment["erase"]
+        altered = f"mirroring {self.augment['flip']}"
+        altered += f", crops of {crop[0]:.0%} to {crop[1]:.0%} of the area" if crop else ""
+        altered += f", random erasing {erase}" if erase else ""
+        return [
+            f"{self.words}, {self.recipe['epochs']} epochs of batch {self.recipe['batch_size']}, Adam with one cycle to "
+            f"{self.recipe['optimiser']['lr']}, uniform sampling, {altered}, the same for every method; published "
+            "epochs, momenta and queues keep their share of the run"
+        ]
+
+
+DEMO = Scale(
+    name="demo",
+    version=4,
+    side=48,
+    channels=1,
+    seeds=3,
+    weights="landmarks",
+    train_images=1000,
+    test_images=1000,
+    train_floor=30,
+    test_floor=20,
+    recipe={
+        "epochs": 18,
+        "batch_size": 64,
+        "backbone": "resnet10_w16",
+        "optimiser": {"kind": "Adam", "lr": 6e-3, "weight_decay": 0.0, "head_lr": None},
+        "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
+    },
+    augment=SHARED_AUGMENT,
+    # images: at most so many. views: looks at an image or its mirror image in all; epochs: passes over both at most.
+    pretraining={"images": 24_000, "views": 96_000, "epochs": 12, "batch": 64, "rate": 2e-2, "held_out": 5000},
+    seconds=20,
+    record_bytes=40e3,
+    memory=0.7e9,
+    words="demo scale: at most 1,000 training and 1,000 test images (stratified, fixed), 48 px grey, ResNet-10 of width 16",
+)
+SMALL = Scale(
+    name="small",
+    version=1,
+    side=64,
+    channels=3,
+    seeds=3,
+    weights="landmarks",
+    recipe={
+        "epochs": 20,
+        "batch_size": 128,
+        "backbone": "resnet18",
+        "optimiser": {"kind": "Adam", "lr": 1e-3, "weight_decay": 0.0, "head_lr": None},
+        "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
+    },
+    augment=SHARED_AUGMENT,
+    pretraining={"images": 100_000, "views": 600_000, "epochs": 12, "batch": 128, "rate": 1e-3, "held_out": None},
+    seconds=1200,
+    record_bytes=400e3,
+    memory=2e9,
+    words="small scale: all images, 64 px, ResNet-18",
+)
+PAPER = Scale(
+    name="paper",
+    version=1,
+    side=224,
+    channels=3,
+    seeds=5,
+    weights="random",
+    epochs={"affectnet": AFFECTNET_EPOCHS},
+    pretraining={"images": 300_000, "views": 3_000_000, "epochs": 20, "batch": 128, "rate": 1e-3, "held_out": None},
+    seconds=900,
+    record_bytes=600e3,
+    memory=8e9,
+)
+SCALES = {scale.name: scale for scale in (DEMO, SMALL, PAPER)}
 
 
 def translate(value: Any, rule: str | None, published: dict[str, Any], recipe: dict[str, Any], images: int) -> Any:
@@ -73,13 +193,13 @@ def steps_per_epoch(images: int, batch: int, drop_last: bool) -> int:
     return max(1, floor(images / batch) if drop_last else ceil(images / batch))
 
 
-def subset(labels: np.ndarray, classes: int, images: int, floor_per_class: int) -> np.ndarray:
-    """Rows of the fixed, stratified part of a split that the demo uses, in ascending order.
+def subset(labels: np.ndarray, classes: int, images: int | None, floor_per_class: int) -> np.ndarray:
+    """Rows of the fixed, stratified part of a split that a scale uses, in ascending order.
 
     Each class gets its share of `images`, rare ones at least `floor_per_class` where there are as many, the rest is
     taken from the largest classes; within a class the rows are a fixed draw, the same for every seed and method.
     """
-    if len(labels) <= images:
+    if images is None or len(labels) <= images:
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=classes)
     least = np.minimum(counts, floor_per_class)
@@ -91,20 +211,3 @@ def subset(labels: np.ndarray, classes: int, images: int, floor_per_class: int) 
     draw = np.random.Generator(np.random.PCG64(SUBSET_SEED))
     rows = [draw.permutation(np.flatnonzero(labels == c))[: wanted[c]] for c in range(classes)]
     return np.sort(np.concatenate(rows))
-
-
-def notes(name: str) -> list[str]:
-    """The rule in words, for captions."""
-    if name == "paper":
-        return [f"published recipes at {SIDE['paper']} px", f"AffectNet: {AFFECTNET_EPOCHS} epochs (ours)"]
-    recipe = DEMO_RECIPE
-    return [
-        f"demo scale: at most {TRAIN_IMAGES:,} training and {TEST_IMAGES:,} test images (stratified, fixed), "
-        f"{SIDE['demo']} px grey, ResNet-10 of width 16, {recipe['epochs']} epochs of batch {recipe['batch_size']}, "
-        f"Adam with one cycle to {recipe['optimiser']['lr']}, mirroring {DEMO_AUGMENT['flip']}, random erasing "
-        f"{DEMO_AUGMENT['erase']}, the same for every method; published epochs, momenta and queues keep their share of "
-        "the run"
-    ]
-
-
-HELD_OUT = 0.1  # share of the training images whose noisy labels choose the epoch under `--rule noisy_val`

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmark import scale
+from benchmark.scale import AFFECTNET_EPOCHS
 from performance.faults import ROOT, Matrix
 from results.job import digest
 from results.schema import content_hash
@@ -50,7 +50,7 @@ def paper_jobs() -> list[tuple[int, float]]:
     known, found = find.methods(), []
     for method, rate in TARGETS.items():
         for data, (train, test) in IMAGES.items():
-            epochs = scale.AFFECTNET_EPOCHS if data == "affectnet" else known[method].recipe.epochs
+            epochs = AFFECTNET_EPOCHS if data == "affectnet" else known[method].recipe.epochs
             seconds = START + epochs * (train + test / 3) / rate
             found += [(seed, seconds) for seed in range(SEEDS) for _ in range(RATES)]
     return found

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import find, scale
+from benchmark import find
+from benchmark.scale import steps_per_epoch
 from benchmark.train.assembly import PRECISION, make_optimiser
 from benchmark.train.augment import augment
 from methods.backbones import BACKBONES
@@ -50,7 +51,7 @@ def make(name: str, backbone: str, side: int, device: str, precision: str, plain
     layout = torch.contiguous_format if plain else torch.channels_last
     method.to(device, memory_format=layout)
     labels = torch.arange(IMAGES, device=device) % CLASSES
-    steps = scale.steps_per_epoch(IMAGES, size, recipe.drop_last)
+    steps = steps_per_epoch(IMAGES, size, recipe.drop_last)
     method.begin(labels, Run(CLASSES, IMAGES, recipe.epochs, steps, size, side, True, 0))
     method.to(device).train()
     optimiser = make_optimiser(method, recipe, torch.device(device))

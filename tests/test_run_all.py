@@ -181,7 +181,7 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--set", "recipe.schedule.kind=Foo"], "no recipe field 'kind'"),
         (["--table", "1", "--set", "recipe.augment.flip=-1"], "flip: -1.0, expected 0 to 1"),
         (["--table", "1", "--set", "recipe.augment.mean=nan,0,0"], "expected numbers"),
-        (["--table", "1", "--set", "recipe.augment.crop=abc"], "crop: 'abc', expected two numbers"),
+        (["--table", "1", "--set", "recipe.augment.crop=abc"], "crop=abc: expected numbers"),
         (["--table", "1", "--set", "recipe.schedule.warm=2"], "warm: 2.0, expected 0 to 0.99"),
         (["--table", "1", "--set", "recipe.augment.second_view=fresh"], "eac sets this itself"),
         (["--table", "1", "--set", "recipe.lr=-1"], "lr: -1.0, expected 0 or more"),

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import find, scale
+from benchmark import find
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, require
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
+from benchmark.scale import DEMO, steps_per_epoch
 from benchmark.task import Place
 from benchmark.train import assembly, loop
 from benchmark.train.evaluation import plain_batch
@@ -61,7 +62,7 @@ def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
 
 def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
     """Random images, landmarks and labels; one_class: all given labels are equal."""
-    draw, side = np.random.default_rng(0), scale.SIDE["demo"]
+    draw, side = np.random.default_rng(0), DEMO.side
     given = np.zeros(images, np.int64) if one_class else draw.permutation(np.arange(images) % classes)
     blocks = draw.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
     pixels = np.kron(blocks, np.ones((1, side // 8, side // 8, 1), np.uint8))
@@ -93,10 +94,10 @@ def prepared(
     """A job as the engine prepares it at demo scale."""
     data = random_data(images, classes, one_class)
     asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
-    resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, "demo", "comparison", "faces", images)
+    resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
     settings = cls.Parameters(**resolved["parameters"])
     recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
-    side, steps = scale.SIDE["demo"], scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
+    side, steps = DEMO.side, steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
     run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
     torch.manual_seed(0)
     backbone = BACKBONES[recipe.backbone](1)
@@ -136,7 +137,7 @@ def job(cls: type[Method], precision: str) -> Job:
         seed=0,
         precision=precision,
         preset="comparison",
-        scale={"name": "demo", "version": scale.DEMO_VERSION},
+        scale={"name": DEMO.name, "version": DEMO.version},
         weights="random",
     )
 

@@ -10,6 +10,7 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
+from benchmark.scale import SCALES
 from benchmark.terminal import Usage, one_of
 from results.job import number
 
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--figure", action="append", default=[], metavar="NAME")
     what.add_argument("--all", action="store_true")
     which = p.add_argument_group("which runs")
-    which.add_argument("--scale", choices=("demo", "paper"))
+    which.add_argument("--scale", choices=tuple(SCALES))
     which.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a real data set lies")
     which.add_argument("--datasets", nargs="+", metavar="NAME")
     which.add_argument("--methods", nargs="+", metavar="NAME")
@@ -105,9 +106,10 @@ def request(args: argparse.Namespace) -> Request:
     if args.limit is not None and not 0 < args.limit <= 1e7:
         raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
     where = device(args)
-    scale = args.scale or ("paper" if where == "cuda" and any(known[name].needs_path for name in asked) else "demo")
-    if args.preset == "as_published" and scale == "demo":
-        raise Usage("--preset as_published: the demo scale has one recipe for all methods; add --scale paper")
+    real = any(known[name].needs_path for name in asked)
+    scale = SCALES[args.scale or ("paper" if where == "cuda" and real else "demo")]
+    if args.preset == "as_published" and scale.shortened:
+        raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
     return Request(
         experiments=[find_experiment(kind, name) for kind, name in names],

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from benchmark import scale
 from benchmark.cache import decoded
-from benchmark.plan.matrix import Planned, training_images
+from benchmark.plan.matrix import Planned
+from benchmark.scale import SCALES, steps_per_epoch
 from benchmark.terminal import Usage, one_line, one_of
 from results.job import digest
 from results.store import Store
@@ -30,7 +30,7 @@ def preflight(todo: list[Planned]) -> None:
     given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
-            check_weights(path, backbone, 1 if planned.job.scale["name"] == "demo" else 3)
+            check_weights(path, backbone, SCALES[planned.job.scale["name"]].channels)
 
 
 def check_settings(planned: Planned) -> None:
@@ -64,12 +64,13 @@ def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
     from methods.base import Run
 
     job, data = planned.job, decoded.open_folder(Path(planned.place["data"]))
-    images, side = training_images(data, job.scale["name"], job.holdout), scale.SIDE[job.scale["name"]]
-    steps = scale.steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    backbone = BACKBONES[recipe.backbone](1 if job.scale["name"] == "demo" else 3)
-    backbone.map_side = -(-side // backbone.strides[3])
+    size = SCALES[job.scale["name"]]
+    images = size.images(len(data.train.labels), job.holdout)
+    steps = steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
+    backbone = BACKBONES[recipe.backbone](size.channels)
+    backbone.map_side = -(-size.side // backbone.strides[3])
     method.build(backbone, len(data.classes))
-    method.check(Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, side, True, job.seed))
+    method.check(Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, size.side, True, job.seed))
     make_optimiser(method, recipe, torch.device("cpu"))
 
 

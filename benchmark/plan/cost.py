@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmark.plan.matrix import Plan, Planned
+from benchmark.scale import PUBLISHED_IMAGES, SCALES
 from benchmark.terminal import duration
 from results.store import Store
 
@@ -22,9 +23,8 @@ class Cost:
     measured: bool = False
 
 
-# Where nothing is measured: the methods' relative cost, and a baseline run of each scale (on a CPU, and on a GPU).
+# Where nothing is measured: the methods' cost relative to a baseline run of the scale.
 RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
-GUESS = {"demo": Cost(20, 40e3, 0.7e9), "paper": Cost(900, 600e3, 8e9)}
 
 
 def measured(store: Store) -> dict[Kind, Cost]:
@@ -48,9 +48,10 @@ def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     known = finished.get((method, run.job.data["name"], scale))
     if known:
         return known
-    guess, images = GUESS[scale], run.resolved["data"].get("train_images", 12271)
-    share = 1.0 if scale == "demo" else images / 12271 * run.resolved["recipe"]["epochs"] / 60
-    return Cost(guess.seconds * RELATIVE.get(method, 1.5) * share, guess.disk, guess.memory)
+    guess, images = SCALES[scale], run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
+    epochs = run.resolved["recipe"]["epochs"] / (guess.recipe or {"epochs": 60})["epochs"]
+    share = epochs * images / (guess.train_images or PUBLISHED_IMAGES)
+    return Cost(guess.seconds * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory)
 
 
 def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
@@ -63,7 +64,7 @@ def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
     seconds, memory = [c.seconds for c in costs], max((c.memory for c in costs), default=0)
     lines += [
-        f"{len(runs)} jobs at {plan.request.scale} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
+        f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
         f"expected: {duration(sum(seconds))} of one worker in all, the longest job {duration(max(seconds, default=0))} "
         f"({sum(c.measured for c in costs)} of {len(todo)} from measured runs, the rest a rough guess)",
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import find, scale
+from benchmark import find
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.plan import catalogue, recipes
@@ -169,7 +169,7 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
-        seeds = request.seeds if request.seeds is not None else range(3 if request.scale == "demo" else 5)
+        seeds = request.seeds if request.seeds is not None else range(request.scale.seeds)
         made.runs = runs(row, data, kind, rate, seeds, plan, part)
     return made
 
@@ -180,7 +180,7 @@ def runs(
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
     request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
     holdout = request.rule == "noisy_val"
-    images = training_images(data, request.scale, holdout)
+    images = request.scale.images(len(data.train.labels), holdout)
     settings, overrides = recipes.resolve(
         plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
     )
@@ -201,7 +201,7 @@ def runs(
         seed=0,
         precision=request.precision,
         preset=request.preset,
-        scale={"name": request.scale, "version": scale.DEMO_VERSION if request.scale == "demo" else 1},
+        scale={"name": request.scale.name, "version": request.scale.version},
         weights=weights["identity"],
         overrides=overrides,
         holdout=holdout,
@@ -229,11 +229,3 @@ def checkpoint_seconds() -> float:
         return float(text)
     except ValueError:
         raise Usage(f"FER_CHECKPOINT_SECONDS: {text!r} is not a number of seconds") from None
-
-
-def training_images(data: decoded.Data, scale_name: str, holdout: bool) -> int:
-    from benchmark.scale import HELD_OUT
-
-    n = len(data.train.labels)
-    n = min(n, scale.TRAIN_IMAGES) if scale_name == "demo" else n
-    return n - int(n * HELD_OUT) if holdout else n

@@ -50,7 +50,7 @@ def typed(key: str, text: Any, like: Any) -> Any:
                 return numbers(text)
             return None if text.lower() == "none" else numbers(text)[0] if re.fullmatch(r"[-+0-9.eE]+", text) else text
         if isinstance(like, list | tuple):
-            return numbers(text)
+            return None if text.lower() == "none" else numbers(text)
     except (ValueError, KeyError):
         kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(
             type(like).__name__, "numbers"

@@ -3,13 +3,13 @@
 import copy
 from typing import Any
 
-from benchmark import scale
 from benchmark.plan.overrides import canonical, set_path, spelled, typed
+from benchmark.scale import Scale, translate
 from benchmark.terminal import Usage, one_of
 
 
 def resolve(
-    cards: dict[str, dict], method: str, asked: dict[str, str], scale_name: str, preset: str, data: str, images: int
+    cards: dict[str, dict], method: str, asked: dict[str, str], scale: Scale, preset: str, data: str, images: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The resolved recipe and parameters of a method, and the overrides that belong to the job's identity.
 
@@ -27,10 +27,7 @@ def resolve(
             published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": own["backbone"]}
             published["augment"]["second_view"] = own["second_view"]
             overrides["recipe.like"] = like
-    if data == "affectnet" and scale_name == "paper":
-        published["epochs"] = scale.AFFECTNET_EPOCHS
-    recipe = scale.demo_recipe(published) if scale_name == "demo" else published
-    recipe = copy.deepcopy(recipe)
+    recipe = copy.deepcopy(scale.applied(published, data))
     for key, text in mine.items():
         name, option = key.split(".", 1)
         if option == "backbone" or key == "backbone.name":
@@ -43,14 +40,14 @@ def resolve(
     for name in ("epochs", "batch_size"):
         if not 1 <= recipe[name] <= 100_000:
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
-    parameters, changed = method_parameters(card, method, mine, scale_name)
+    parameters, changed = method_parameters(card, method, mine, scale)
     overrides |= changed
-    if scale_name == "demo":
+    if scale.shortened:
         rules = {name: declared["scales"] for name, declared in card["parameters"].items()}
         paper = card["recipe"] if "recipe.like" in overrides else published
         parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
-    notes = scale.notes(scale_name)
-    if scale_name == "demo":
+    notes = scale.notes()
+    if scale.shortened:
         kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
         notes += [f"{card['title']}: {name} {value} ({reason})" for name, (value, reason) in kept.items()]
     return {"recipe": recipe, "parameters": parameters, "scale_notes": notes, "method_title": card["title"]}, overrides
@@ -59,7 +56,7 @@ def resolve(
 def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:
     """A parameter at demo scale; raises Usage for a momentum or an epoch that is none."""
     try:
-        found = scale.translate(value, rule, published, recipe, images)
+        found = translate(value, rule, published, recipe, images)
     except OverflowError:
         found = 0j
     if isinstance(found, complex):
@@ -68,11 +65,11 @@ def translated(method: str, name: str, value: Any, rule: str | None, published: 
 
 
 def method_parameters(
-    card: dict[str, Any], method: str, mine: dict[str, str], scale_name: str
+    card: dict[str, Any], method: str, mine: dict[str, str], scale: Scale
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameters in published units, and those that differ from what would hold without being asked."""
     values = {name: declared["default"] for name, declared in card["parameters"].items()}
-    if scale_name == "demo":
+    if scale.shortened:
         values |= {name: value for name, (value, _) in card["demo"].items()}
     changed = {}
     for key, text in mine.items():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.plan.experiments import Experiment
+from benchmark.scale import Scale
 
 PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
 
@@ -20,7 +21,7 @@ class Request:
     rates: list[str] | None
     seeds: list[int] | None
     sets: dict[str, str]
-    scale: str
+    scale: Scale
     preset: str
     weights: str | None
     precision: str

@@ -13,7 +13,7 @@ from results.job import digest
 
 def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
-    choice = request.weights or ("landmarks" if request.scale == "demo" else "random")
+    choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.landmarks is None:
         if request.weights:
             raise Usage(
@@ -24,12 +24,17 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[
     if choice == "random":
         return {"identity": "random", "path": None, "text": "random weights"}, None
     if choice == "landmarks":
-        demo = request.scale == "demo"
-        made_from = [scale.PRETRAINING_VERSION, data.fingerprint, data.landmark_fingerprint, backbone, request.scale]
+        made_from = [
+            scale.PRETRAINING_VERSION,
+            data.fingerprint,
+            data.landmark_fingerprint,
+            backbone,
+            request.scale.name,
+        ]
         key = digest([*made_from, request.precision], 16)
         path = request.results / "weights" / f"{key}.pt"
         text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
-        how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "demo": demo}
+        how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "scale": request.scale.name}
         how |= {"device": request.device, "precision": request.precision}
         return {"identity": f"landmarks:{key}", "path": str(path), "text": text}, how
     path = Path(choice)

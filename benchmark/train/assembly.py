@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from benchmark import find, scale
+from benchmark import find
+from benchmark.scale import SCALES, steps_per_epoch
 from benchmark.source import code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
@@ -30,21 +31,21 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
     recipe = cls.adapt(rebuild(resolved["recipe"]), parameters, noisy)
-    side = scale.SIDE[job.scale["name"]]
+    size = SCALES[job.scale["name"]]
     run = Run(
         classes=len(data.classes),
         images=len(data.given),
         epochs=recipe.epochs,
-        steps_per_epoch=scale.steps_per_epoch(len(data.given), recipe.batch_size, recipe.drop_last),
+        steps_per_epoch=steps_per_epoch(len(data.given), recipe.batch_size, recipe.drop_last),
         batch_size=recipe.batch_size,
-        image_size=side,
+        image_size=size.side,
         noisy=noisy,
         seed=job.seed,
     )
     torch.manual_seed(stream("initialisation", recipe.backbone, run.classes, job.seed))
-    backbone = BACKBONES[recipe.backbone](1 if job.scale["name"] == "demo" else 3)
+    backbone = BACKBONES[recipe.backbone](size.channels)
     backbone.precision = PRECISION[job.precision]
-    backbone.map_side = -(-side // backbone.strides[3])
+    backbone.map_side = -(-size.side // backbone.strides[3])
     if place.weights:
         loaded = load_backbone(backbone, place.weights)
         if job.weights.startswith("sha256:") and job.weights != f"sha256:{loaded.sha256}":

@@ -20,6 +20,7 @@ def save(trainer: Trainer) -> None:
         "epoch": trainer.state.epoch,
         "history": trainer.state.history,
         "predictions": trainer.state.predictions,
+        "margin": trainer.state.margin,
         "method": trainer.method.state_dict(),
         "optimiser": trainer.optimiser.state_dict(),
         "seconds": trainer.clock.parts,
@@ -65,7 +66,7 @@ def resume(trainer: Trainer) -> bool:
         trainer.method.load_state_dict(state["method"])
         trainer.optimiser.load_state_dict(state["optimiser"])
         predictions = [part.cpu() for part in state["predictions"]]
-        trainer.state = State(state["epoch"], state["history"], predictions)
+        trainer.state = State(state["epoch"], state["history"], predictions, margin=state["margin"])
         for name, seconds in state["seconds"].items():
             trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
     except Exception as error:  # torch raises many kinds for a broken file

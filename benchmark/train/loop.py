@@ -77,6 +77,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
             method.after_step(batch)
         with clock.part("forward"):
             tally(sums, losses, logits.detach(), trainer, index)
+            note_margin(trainer, logits.detach(), index)
     finish_epoch(trainer, sums, steps, method.after_epoch(epoch))
 
 
@@ -114,6 +115,14 @@ def tally(sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, tr
     values["memorised"] = (wrong & (predicted == given)).sum()
     for name, value in values.items():
         sums[name] = sums[name] + value if name in sums else value.clone()
+
+
+def note_margin(trainer: Trainer, logits: Tensor, index: Tensor) -> None:
+    """Add a step to the given labels' margins: their logit less the largest other one (Pleiss et al., NeurIPS 2020)."""
+    given = trainer.given[index][:, None]
+    logits = logits.float()
+    margin = logits.gather(1, given) - logits.scatter(1, given, -torch.inf).amax(1, keepdim=True)
+    trainer.state.margin.index_add_(0, index, torch.cat([margin, torch.ones_like(margin)], 1))
 
 
 def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], steps: int, extra: dict[str, Any]) -> None:

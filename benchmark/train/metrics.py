@@ -12,6 +12,7 @@ def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
     history, data = trainer.state.history, trainer.data
     accuracy = np.array(history["test_accuracy"])
     predicted = trainer.state.predictions[-1].numpy().astype(int)
+    wrong, margin = data.given != data.clean, mean_margin(trainer)
     found = {
         "last": accuracy[-1],
         "best": accuracy.max(),
@@ -22,12 +23,39 @@ def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
         "calibration_error": calibration_error(
             trainer.state.confidence.double().numpy(), predicted == data.test_labels
         ),
-        "wrong_label_auroc": auroc(wrongness, data.given != data.clean),
+        "wrong_label_auroc": auroc(wrongness, wrong),
+        "wrong_label_fnr": missed(wrongness, wrong),
+        "margin_auroc": auroc(-margin, wrong),
+        "margin_fnr": missed(-margin, wrong),
         **by_class(data.test_labels, predicted, len(data.classes)),
     }
     if "noisy_validation" in history:
         found["noisy_val"] = accuracy[int(np.argmax(history["noisy_validation"]))]
     return {name: float(value) if isinstance(value, np.floating) else value for name, value in found.items()}
+
+
+def mean_margin(trainer: Any) -> np.ndarray:
+    """[n] the given label's logit less the largest other one, averaged over the epochs in which an image was seen.
+
+    The area under the margin (Pleiss et al., NeurIPS 2020): the reference detector of wrong labels, the same for every
+    method. Zero where an image was never drawn.
+    """
+    total, seen = trainer.state.margin.double().cpu().numpy().T
+    return total / np.maximum(seen, 1)
+
+
+def missed(score: np.ndarray, positive: np.ndarray) -> float | None:
+    """False-negative rate when as many images are flagged, by the largest scores, as are wrong; None where none is.
+
+    Images with the score at which flagging ends are flagged in part, as a random choice among them would on average.
+    """
+    many = int(positive.sum())
+    if not many:
+        return None
+    last = np.sort(score)[-many]
+    above, level = score > last, score == last
+    share = (many - above.sum()) / level.sum()
+    return float(1 - (positive[above].sum() + share * positive[level].sum()) / many)
 
 
 def by_class(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark import scale
 from benchmark.cache import decoded
+from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import mirrored
+from benchmark.scale import PRETRAINING_VERSION, SCALES, Scale
 from benchmark.train.augment import augment, mirror
-from benchmark.train.resize import demo_pixels
 from methods.backbones import BACKBONES
 from methods.recipe import Augment, OneCycle
 from results.files import write_bytes
@@ -25,10 +25,6 @@ from results.job import stream
 
 COMPONENTS = 24
 AUGMENT = Augment(erase=0.25)
-# images: at most so many. views: looks at an image or its mirror image in all; epochs: at most so many passes over both.
-DEMO = {"images": 24_000, "views": 96_000, "epochs": 12, "batch": 64, "rate": 2e-2}
-PAPER = {"images": 300_000, "views": 3_000_000, "epochs": 20, "batch": 128, "rate": 1e-3}
-ENOUGH = 5000  # images apart from the demo's own
 
 
 def shape_targets(points: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
@@ -50,36 +46,36 @@ def shape_targets(points: np.ndarray, components: int = COMPONENTS) -> np.ndarra
     return (u[:, :k] * np.sqrt(len(left))).astype(np.float32)
 
 
-def training_rows(data: decoded.Data, demo: bool, most: int) -> np.ndarray:
-    """Rows with usable landmarks; at demo scale without the demo's own images, if the others are ENOUGH."""
+def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
+    """Rows with usable landmarks; where the scale holds its own images out, without those, if enough others are there."""
     usable = np.isfinite(np.asarray(data.train.landmarks)).all((1, 2))
     rows = np.flatnonzero(usable)
-    rows = np.random.Generator(np.random.PCG64(scale.PRETRAINING_VERSION)).permutation(rows)
-    if demo:
-        own = scale.subset(np.asarray(data.train.labels), len(data.classes), scale.TRAIN_IMAGES, scale.TRAIN_FLOOR)
-        others = rows[~np.isin(rows, own)]
-        rows = others if len(others) >= ENOUGH else rows
-    return np.sort(rows[:most])
+    rows = np.random.Generator(np.random.PCG64(PRETRAINING_VERSION)).permutation(rows)
+    enough = scale.pretraining["held_out"]
+    if enough is not None:
+        others = rows[~np.isin(rows, scale.train_rows(np.asarray(data.train.labels), len(data.classes)))]
+        rows = others if len(others) >= enough else rows
+    return np.sort(rows[: scale.pretraining["images"]])
 
 
-def pretrain(folder: str, path: str, backbone: str, demo: bool, device: str, precision: str) -> None:
+def pretrain(folder: str, path: str, backbone: str, scale: str, device: str, precision: str) -> None:
     """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}."""
     if Path(path).exists():
         return
-    data, settings = decoded.open_folder(Path(folder)), DEMO if demo else PAPER
-    rows = training_rows(data, demo, settings["images"])
+    data, size = decoded.open_folder(Path(folder)), SCALES[scale]
+    settings = size.pretraining
+    rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]
     targets = torch.from_numpy(shape_targets(np.concatenate([points, mirrored(points)]))).to(device)
-    pixels = np.ascontiguousarray(data.train.images[rows])
-    images = torch.from_numpy(demo_pixels(pixels) if demo else pixels).to(device)
+    images = torch.from_numpy(fitted(data, "train", rows, size)).to(device)
     seed = stream("pretraining", data.fingerprint, backbone)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
-    network = BACKBONES[backbone](1 if demo else 3)
+    network = BACKBONES[backbone](size.channels)
     network.precision = {"fp32": None, "bf16": torch.bfloat16}[precision]
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
-    error = regress(model, images, targets, scale.SIDE["demo" if demo else "paper"], settings, seed)
+    error = regress(model, images, targets, size.side, settings, seed)
     made_from = {**settings, "images": len(rows), "unexplained": error, "fingerprint": data.fingerprint}
     content = io.BytesIO()
     torch.save({"state_dict": network.state_dict(), "made_from": made_from}, content)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.source import code
-from benchmark.train.metrics import metrics
+from benchmark.train.metrics import mean_margin, metrics
 from benchmark.train.provenance import peak_memory, provenance
 from methods.recipe import plain
 from results.schema import SCHEMA
@@ -61,6 +61,7 @@ def arrays(trainer: Any, distribution: np.ndarray, wrongness: np.ndarray) -> dic
         "clean": data.clean.astype(np.uint8),
         "distribution": distribution.astype(np.float16),
         "wrongness": wrongness.astype(np.float32),
+        "margin": mean_margin(trainer).astype(np.float16),
         "train_rows": data.rows.astype(np.int32),
         "test_rows": data.test_rows.astype(np.int32),
     }

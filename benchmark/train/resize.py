@@ -3,25 +3,9 @@
 Both Pillow and this round after each axis; on pure noise about one pixel in ten thousand is two grey levels off.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from benchmark import scale
-
-
-def demo_pixels(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, S, S, 1 or 3] as the demo's small grey images [n, side, side, 1] (antialiased bilinear, Rec. 601 grey)."""
-    import torch
-
-    side = scale.SIDE["demo"]
-    weights = np.array([0.299, 0.587, 0.114] if images.shape[-1] == 3 else [1], np.float32)
-    grey = images @ weights
-    pixels = torch.from_numpy(np.ascontiguousarray(grey))[:, None]
-    if len(pixels) and pixels.shape[-1] != side:
-        pixels = torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
-    return pixels.reshape(-1, side, side, 1).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def on_host(tensor: Tensor) -> bool:

@@ -43,6 +43,7 @@ class State:
     history: dict[str, list[float]] = field(default_factory=dict)
     predictions: list[Tensor] = field(default_factory=list)
     confidence: Tensor | None = None  # of the last epoch's predictions
+    margin: Tensor | None = None  # [n, 2] sum of the given label's logit margin, and how often it was seen
 
     def note(self, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -67,6 +68,10 @@ class Trainer:
     usable: Tensor | None
     given: Tensor
     clean: Tensor
+
+    def __post_init__(self) -> None:
+        if self.state.margin is None:
+            self.state.margin = torch.zeros(len(self.given), 2, device=self.given.device)
 
     @property
     def device(self) -> torch.device:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import find, scale
+from benchmark import find
 from benchmark.cache.decoded import Data
+from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import nineteen
-from benchmark.scale import HELD_OUT
-from benchmark.train.resize import demo_pixels
+from benchmark.scale import HELD_OUT, SCALES
 from noise.base import Training
 from noise.statistics import realised
 from results.job import Job, digest, stream
@@ -45,12 +45,9 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
 
     argument: what follows the colon of the noise (`file:PATH`). folders: where noises of one's own lie.
     """
-    classes, demo = len(data.classes), job.scale["name"] == "demo"
+    classes, scale = len(data.classes), SCALES[job.scale["name"]]
     train, test = data.train, data.test
-    rows, test_rows = np.arange(len(train.labels)), np.arange(len(test.labels))
-    if demo:
-        rows = scale.subset(train.labels, classes, scale.TRAIN_IMAGES, scale.TRAIN_FLOOR)
-        test_rows = scale.subset(test.labels, classes, scale.TEST_IMAGES, scale.TEST_FLOOR)
+    rows, test_rows = scale.train_rows(train.labels, classes), scale.test_rows(test.labels, classes)
     clean = np.asarray(train.labels)[rows]
     given = noisy_labels(data, job, rows, argument, folders)
     kept, held = np.arange(len(rows)), np.arange(0)
@@ -65,18 +62,18 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         points = nineteen(points) if points.shape[1] == 68 else points
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
-    pixels, facts = demo_pixels if demo else np.asarray, realised(clean, given, classes)
+    facts = realised(clean, given, classes)
     return TrainingSet(
         classes=tuple(data.classes),
-        images=pixels(take(train.images, rows[kept])),
+        images=fitted(data, "train", rows[kept], scale),
         given=given[kept],
         clean=clean[kept],
         landmarks=landmarks,
         usable=usable,
         rows=rows[kept],
-        held_images=pixels(take(train.images, rows[held])),
+        held_images=fitted(data, "train", rows[held], scale),
         held_labels=given[held],
-        test_images=pixels(take(test.images, test_rows)),
+        test_images=fitted(data, "test", test_rows, scale),
         test_labels=np.asarray(test.labels)[test_rows],
         test_rows=test_rows,
         noise={
@@ -87,11 +84,6 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         },
         noise_labels=given,
     )
-
-
-def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Rows of a memory-mapped array; all of them stay mapped."""
-    return images if len(rows) == len(images) else np.ascontiguousarray(images[rows])
 
 
 def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders: tuple[str, ...]) -> np.ndarray:

@@ -62,6 +62,13 @@ class LANet(Method):
         ),
     )
 
+    demo = {
+        "sampler": (
+            "uniform",
+            "a sampler is part of a recipe and here all share one; lanet.sampler=balanced is the published one",
+        )
+    }
+
     @dataclass(frozen=True)
     class Parameters:
         """Symbols are the paper's; the switches at the end turn a habit of the published program into the other one."""

@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any],
     data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
     cards = {"baseline": card(find.methods()["baseline"])}
     asked = {"recipe.epochs": str(EPOCHS)}
-    settings, overrides = recipes.resolve(cards, "baseline", asked, "demo", "comparison", "specks", 40)
+    settings, overrides = recipes.resolve(cards, "baseline", asked, scale.DEMO, "comparison", "specks", 40)
     job = Job(
         method="baseline",
         method_version=1,
@@ -48,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any],
         seed=0,
         precision="fp32",
         preset="comparison",
-        scale={"name": "demo", "version": scale.DEMO_VERSION},
+        scale={"name": "demo", "version": scale.DEMO.version},
         weights="random",
         overrides=overrides,
     )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchmark import scale
 from benchmark.train import metrics, pretrain
+from benchmark.train.metrics import missed
 from methods.recipe import plain
 from results.job import digest
 
@@ -47,10 +48,25 @@ def test_the_demo_subset_is_stratified_with_a_floor(counts: list[int], images: i
     assert np.array_equal(rows, scale.subset(labels, len(counts), images, least))
 
 
-def test_a_change_of_the_demo_scale_is_a_new_version() -> None:
+def test_a_change_of_a_scale_is_a_new_version() -> None:
     """Identities name the version alone; who changes the rule raises it and writes the new digest here."""
-    rule = [scale.DEMO_RECIPE, scale.DEMO_AUGMENT, scale.SIDE["demo"], scale.TRAIN_IMAGES, scale.TEST_IMAGES]
-    rule += [scale.TRAIN_FLOOR, scale.TEST_FLOOR, scale.PUBLISHED_IMAGES]
-    assert {scale.DEMO_VERSION: digest(rule)} == {3: "ad912bb9197d93b56f30"}
-    made = [pretrain.DEMO, pretrain.PAPER, pretrain.ENOUGH, pretrain.COMPONENTS, plain(pretrain.AUGMENT)]
-    assert {scale.PRETRAINING_VERSION: digest(made)} == {2: "e41b1422ef47eede0741"}
+    for size, (version, kept) in {
+        "demo": (4, "57a774eae991cb0305ef"),
+        "small": (1, "0bf47b66d001890bd7b0"),
+        "paper": (1, "72765a706b6b40f014fb"),
+    }.items():
+        told = scale.SCALES[size]
+        rule = [told.side, told.channels, told.train_images, told.test_images, told.train_floor, told.test_floor]
+        rule += [told.recipe, told.augment, told.epochs, scale.PUBLISHED_IMAGES]
+        assert (told.version, digest(rule)) == (version, kept), size
+    made = [*(told.pretraining for told in scale.SCALES.values()), pretrain.COMPONENTS, plain(pretrain.AUGMENT)]
+    assert {scale.PRETRAINING_VERSION: digest(made)} == {2: "f0aaef6de5a7d8e33ee0"}
+
+
+def test_as_many_are_flagged_as_are_wrong() -> None:
+    wrong = np.array([True, True, False, False, False])
+    assert missed(np.array([0.9, 0.1, 0.8, 0.2, 0.0]), wrong) == 0.5
+    assert missed(np.array([0.9, 0.8, 0.1, 0.2, 0.0]), wrong) == 0
+    assert missed(np.zeros(5), wrong) == pytest.approx(0.6)  # two of five at random
+    assert missed(np.array([0.9, 0.5, 0.5, 0.5, 0.5]), wrong) == pytest.approx(0.375)
+    assert missed(np.zeros(3), np.zeros(3, bool)) is None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.plan import recipes
+from benchmark.scale import SCALES
 from benchmark.terminal import Usage
 from results.job import Job, digest, number, stream
 
@@ -61,7 +62,7 @@ CARD = {
 
 
 def resolved(asked: dict[str, str], scale: str = "paper", card: dict = CARD) -> tuple[dict, dict]:
-    return recipes.resolve({"lanet": card}, "lanet", asked, scale, "comparison", "rafdb", 1000)
+    return recipes.resolve({"lanet": card}, "lanet", asked, SCALES[scale], "comparison", "rafdb", 1000)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Start weights from landmarks: a backbone that learns, the same bits again, mirror images that are mirror images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> decoded.Data:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrain, "DEMO", pretrain.DEMO | {"views": 4800, "epochs": 8, "rate": 4e-3})
+    quick = scale.DEMO.pretraining | {"views": 4800, "epochs": 8, "rate": 4e-3}
+    monkeypatch.setitem(scale.SCALES, "demo", replace(scale.DEMO, pretraining=quick))
     threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     yield
@@ -33,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path: Path, capsys) -> None:
     for name in ("one.pt", "two.pt"):
-        pretrain.pretrain(str(faces.folder), str(tmp_path / name), "resnet10_w16", True, "cpu", "fp32")
+        pretrain.pretrain(str(faces.folder), str(tmp_path / name), "resnet10_w16", "demo", "cpu", "fp32")
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert all(torch.equal(one["state_dict"][key], two["state_dict"][key]) for key in one["state_dict"])
     assert one["made_from"]["images"] == 300 and one["made_from"]["unexplained"] < 0.9
@@ -43,18 +45,18 @@ def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path:
 
 def test_weights_that_are_there_are_not_made_again(faces, tmp_path: Path) -> None:
     (tmp_path / "made.pt").write_bytes(b"made before")
-    pretrain.pretrain(str(faces.folder), str(tmp_path / "made.pt"), "resnet10_w16", True, "cpu", "fp32")
+    pretrain.pretrain(str(faces.folder), str(tmp_path / "made.pt"), "resnet10_w16", "demo", "cpu", "fp32")
     assert (tmp_path / "made.pt").read_bytes() == b"made before"
 
 
-def test_the_demos_own_images_are_left_out_where_others_are_enough(faces, monkeypatch) -> None:
-    monkeypatch.setattr(scale, "TRAIN_IMAGES", 100)
-    own = scale.subset(np.asarray(faces.train.labels), len(faces.classes), 100, scale.TRAIN_FLOOR)
-    assert np.array_equal(pretrain.training_rows(faces, True, 1000), np.arange(300))  # 200 others are few
-    monkeypatch.setattr(pretrain, "ENOUGH", 200)
-    rows = pretrain.training_rows(faces, True, 1000)
+def test_the_demos_own_images_are_left_out_where_others_are_enough(faces) -> None:
+    demo = replace(scale.DEMO, train_images=100)
+    own = demo.train_rows(np.asarray(faces.train.labels), len(faces.classes))
+    assert np.array_equal(pretrain.training_rows(faces, demo), np.arange(300))  # 200 others are few
+    rows = pretrain.training_rows(faces, replace(demo, pretraining=demo.pretraining | {"held_out": 200}))
     assert len(rows) == 200 and not set(rows.tolist()) & set(own.tolist())
-    assert len(pretrain.training_rows(faces, False, 50)) == 50
+    few = replace(scale.PAPER, pretraining=scale.PAPER.pretraining | {"images": 50})
+    assert len(pretrain.training_rows(faces, few)) == 50
 
 
 @pytest.mark.parametrize("points", [68, 19])

@@ -1,0 +1,71 @@
+"""Decoded images as a scale trains on them: converted in blocks, and once for all jobs where a whole split is used.
+
+<decoded data>/fitted-<side>-<channels>/<split>.npy   memory-mapped by every job
+"""
+
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.cache.decoded import Data
+from benchmark.scale import Scale
+
+BLOCK = 500  # images converted at once
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
+
+
+def fitted(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.ndarray:
+    """Rows of a split, uint8 [n, S, S, 1 or 3].
+
+    A scale with a recipe of its own takes them at its side (antialiased bilinear), one with one channel in grey; one
+    with published recipes takes them as stored. All rows of a split stay mapped, copied only where they are written.
+    """
+    images = getattr(data, split).images
+    if not scale.shortened:
+        return images if len(rows) == len(images) else np.ascontiguousarray(images[rows])
+    if len(rows) < len(images):
+        found = np.empty((len(rows), *shape(images, scale)), np.uint8)
+        convert(images, rows, scale, found)
+        return found
+    side, _, channels = shape(images, scale)
+    path = data.folder / f"fitted-{side}-{channels}" / f"{split}.npy"
+    if not path.exists():
+        make(images, scale, path)
+    return np.load(path, mmap_mode="c", allow_pickle=False)
+
+
+def shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:
+    """[S, S, channels] of one image; grey sources stay grey."""
+    return scale.side, scale.side, 1 if scale.channels == 1 else images.shape[-1]
+
+
+def make(images: np.ndarray, scale: Scale, path: Path) -> None:
+    """Write a whole split aside and move it into place; of several jobs that do so at once, any one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.npy")
+    try:
+        found = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images), *shape(images, scale)))
+        convert(images, np.arange(len(images)), scale, found)
+        found.flush()
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def convert(images: np.ndarray, rows: np.ndarray, scale: Scale, found: np.ndarray) -> None:
+    """Fill `found` with rows of `images`, block by block."""
+    import torch
+
+    side, _, channels = shape(images, scale)
+    for start in range(0, len(rows), BLOCK):
+        block = images[rows[start : start + BLOCK]]
+        if block.shape[1:] == (side, side, channels):
+            found[start : start + BLOCK] = block
+            continue
+        planes = block.astype(np.float32) if channels == block.shape[-1] else (block @ GREY)[..., None]
+        pixels = torch.from_numpy(np.ascontiguousarray(planes.transpose(0, 3, 1, 2)))
+        if pixels.shape[-1] != side:
+            pixels = torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+        found[start : start + BLOCK] = pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
