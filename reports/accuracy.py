@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options, stem
+from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
-from reports.cells import NOISE_OF_TABLE, WITH_PUBLISHED, Cell, read_cells
+from reports.cells import Cell, read_cells
 from reports.notes import below_baseline, details, detectable_note, failure_notes, gaps
 from reports.table import Block, Entry, Table
 from results.published import METHODS, Published, find
@@ -14,27 +14,20 @@ from results.records import Records
 
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
 Row = tuple[str, str, str | None]  # title, method, label
-TITLES = {
-    "1": "Accuracy (%) under asymmetric noise",
-    "symmetric": "Accuracy (%) under symmetric noise",
-    "clean": "Accuracy (%) without added noise",
-    "matched": "Accuracy (%) of all methods under one recipe",
-}
 
 
-def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> Table:
+def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     """Table 1 or a sibling: a block a noise and rate, a row a method, beside each data set what was published."""
-    cells = read_cells(what, records, options.rule)
+    cells = read_cells(asked, records, asked.rule(options))
     shown = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
-    layout = Layout(what, shown, cells_below)
+    layout = Layout(asked, shown, cells_below)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
-    number = f"Table {what['name']}. " if what["name"].isdigit() else ""
     bold = "Bold: the highest measured mean of a column and block, whether or not the seeds can tell it from the next."
-    also = layout.conditions[0][:1] if layout.unmeasured and what["name"] in WITH_PUBLISHED else ()
+    also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
-        name=stem(what),
-        title=number + (what.get("title") or TITLES.get(what["name"], what["name"])) + other_noise(what, shown),
+        name=stem(asked),
+        title=asked.heading + other_noise(asked, shown),
         caption=[*foundation(shown, options.rule), bold, *published_text(shown, also)],
         blocks=blocks,
         notes=[*detectable_note(shown), *below_baseline(shown), *failure_notes([*shown, *cells_below])],
@@ -44,11 +37,10 @@ def accuracy_table(what: dict[str, Any], records: Records, options: Options) -> 
     )
 
 
-def other_noise(what: dict[str, Any], cells: list[Cell]) -> str:
+def other_noise(asked: Asked, cells: list[Cell]) -> str:
     """What the title has to add where `--noise` put other noise into the table than it is named for."""
     kinds = list(dict.fromkeys(cell.noise for cell in cells))
-    usual = NOISE_OF_TABLE.get(what["name"])
-    if not usual or kinds in ([], [usual]):
+    if kinds in ([], [asked.noise]):
         return ""
     return f" (shown here: {', '.join(noise_text(kind, None) for kind in kinds)})"
 
@@ -56,14 +48,13 @@ def other_noise(what: dict[str, Any], cells: list[Cell]) -> str:
 class Layout:
     """Which conditions, rows and columns a table has, and the cell at each place."""
 
-    def __init__(self, what: dict[str, Any], cells: list[Cell], below: list[Cell]) -> None:
-        self.what, self.cells, self.below = what, cells, below
-        usual = NOISE_OF_TABLE.get(what["name"], "asymmetric")
-        rates = [None] if usual == "none" else what.get("rates") or [None]
-        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(usual, rate) for rate in rates]
+    def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell]) -> None:
+        self.asked, self.cells, self.below = asked, cells, below
+        rates = asked.rates or (None,)
+        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, r) for r in rates]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
-        self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in what.get("methods") or METHODS]
-        self.datasets = list(dict.fromkeys([*what["columns"], *(c.dataset for c in cells)]))
+        self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in asked.methods or METHODS]
+        self.datasets = list(dict.fromkeys([*asked.columns, *(c.dataset for c in cells)]))
         self.unmeasured = [name for name in self.datasets if name not in {c.dataset for c in cells}]
 
     def missing_cells(self) -> list[Cell]:
@@ -78,7 +69,7 @@ class Layout:
         ]
 
     def printed(self, method: str, label: str | None, dataset: str, noise: str, rate: str | None) -> Published | None:
-        with_published = self.what["name"] in WITH_PUBLISHED and not label
+        with_published = self.asked.published and not label
         return find(noise, rate, method, dataset) if with_published else None
 
     def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 
 class ReportError(ValueError):
@@ -24,6 +23,62 @@ class Options:
 
 
 @dataclass(frozen=True)
+class AskedCell:
+    """One number of a table, or one point of a figure: ids of its runs, one a seed, and what is known of missing ones.
+
+    row: the row's title. label: what sets the row apart from the method as published; for a figure 'parameter=value'.
+    noise: its kind, '' for that of the records. part: 'table', or 'correct' or 'clean', shown below it. failures:
+    {id: one line}. reason: why there can be no runs. overrides: what the row itself changes, by design.
+    """
+
+    row: str
+    method: str
+    dataset: str
+    rate: str | None
+    ids: tuple[str, ...]
+    label: str | None = None
+    noise: str = ""
+    part: str = "table"
+    failures: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    overrides: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One table or figure: how it is drawn, and its cells in reading order.
+
+    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
+    names. published: the file of results/paper with its printed values. any_rule: False where the last epoch is shown
+    whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods and rates:
+    rows and conditions where there is no cell at all. data: {data set: its folder below <results>/data}.
+    """
+
+    kind: str
+    name: str
+    title: str
+    cells: tuple[AskedCell, ...]
+    drawing: str = "accuracy"
+    noise: str = "asymmetric"
+    published: str | None = None
+    any_rule: bool = True
+    note: str = ""
+    columns: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    rates: tuple[str, ...] = ()
+    data: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def heading(self) -> str:
+        """'Table 1. Accuracy ...'; without a number only the title."""
+        return f"{self.kind.capitalize()} {self.name}. {self.title}" if self.name.isdigit() else self.title
+
+    def rule(self, options: Options) -> str:
+        """The rule of accuracy that holds for it."""
+        return options.rule if self.any_rule else "last"
+
+
+@dataclass(frozen=True)
 class Drawn:
     """files: what was written. text: the drawing in words for a terminal. gaps: one line for each thing not there.
     refused: one line for each record, or file of arrays, that is there and cannot be used.
@@ -35,6 +90,6 @@ class Drawn:
     refused: list[str] = field(default_factory=list)
 
 
-def stem(what: dict[str, Any]) -> str:
+def stem(asked: Asked) -> str:
     """table1, table_symmetric, figure1, figure_tau."""
-    return f"{what['kind']}{what['name']}" if what["name"].isdigit() else f"{what['kind']}_{what['name']}"
+    return f"{asked.kind}{asked.name}" if asked.name.isdigit() else f"{asked.kind}_{asked.name}"

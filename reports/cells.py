@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import ReportError
+from reports.asked import Asked, AskedCell, ReportError
 from reports.statistics import sample_std
 from results.published import Published, find
 from results.records import Records
 from results.schema import class_names, realised, seed
-
-NOISE_OF_TABLE = {"1": "asymmetric", "symmetric": "symmetric", "clean": "none", "matched": "asymmetric"}
-WITH_PUBLISHED = ("1", "symmetric", "clean")
 
 
 @dataclass
@@ -84,9 +81,9 @@ class Cell:
         return ", ".join(words)
 
 
-def read_cells(what: dict[str, Any], records: Records, rule: str) -> list[Cell]:
+def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:
     """The cells of a table or figure with their runs; raises ReportError where a column mixes two data sets."""
-    cells = [read_cell(asked, what, records, rule) for asked in what["cells"]]
+    cells = [read_cell(cell, asked, records, rule) for cell in asked.cells]
     first: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for record in cell.records:
@@ -94,29 +91,28 @@ def read_cells(what: dict[str, Any], records: Records, rule: str) -> list[Cell]:
             one, two = (r["spec"]["data"]["fingerprint"] for r in (other, record))
             if one != two:
                 raise ReportError(
-                    f"{what['kind']} {what['name']}: {cell.where}: runs {other['id']} and {record['id']} were trained "
+                    f"{asked.kind} {asked.name}: {cell.where}: runs {other['id']} and {record['id']} were trained "
                     f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
                 )
     return cells
 
 
-def read_cell(asked: dict[str, Any], what: dict[str, Any], records: Records, rule: str) -> Cell:
-    found = [records.get(record_id) for record_id in asked["ids"]]
-    noise = asked.get("noise") or next((r["spec"]["noise"]["kind"] for r in found if r), None)
+def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> Cell:
+    found = [records.get(record_id) for record_id in wanted.ids]
     cell = Cell(
-        title=str(asked.get("label") or asked["row"]),
-        method=asked["method"],
-        dataset=asked["dataset"],
-        noise=noise or NOISE_OF_TABLE.get(what["name"], "asymmetric"),
-        rate=asked["rate"],
-        label=asked.get("label"),
-        part=asked.get("part") or "table",
-        ids=list(asked["ids"]),
-        reason=asked.get("reason") or "",
-        of_row=asked.get("overrides") or {},
+        title=wanted.label or wanted.row,
+        method=wanted.method,
+        dataset=wanted.dataset,
+        noise=wanted.noise or next((r["spec"]["noise"]["kind"] for r in found if r), asked.noise),
+        rate=wanted.rate,
+        label=wanted.label,
+        part=wanted.part,
+        ids=list(wanted.ids),
+        reason=wanted.reason,
+        of_row=wanted.overrides,
     )
     for record_id, record in zip(cell.ids, found):
-        why = (asked.get("failures") or {}).get(record_id) or records.refused.get(record_id)
+        why = wanted.failures.get(record_id) or records.refused.get(record_id)
         if record is not None and record["metrics"].get(rule) is not None:
             cell.records.append(record)
             cell.values[seed(record)] = 100 * record["metrics"][rule]
@@ -127,7 +123,7 @@ def read_cell(asked: dict[str, Any], what: dict[str, Any], records: Records, rul
             cell.failed.append(f"{record_id[:8]}: {why}")
         else:
             cell.absent.append(record_id)
-    if what["name"] in WITH_PUBLISHED and not cell.label and cell.part == "table":
+    if asked.published and not cell.label and cell.part == "table":
         cell.published = find(cell.noise, cell.rate, cell.method, cell.dataset, cell.classes)
     return cell
 

@@ -1,28 +1,23 @@
-"""Which function draws which table or figure."""
-
-from typing import Any
+"""Which function draws what was asked for."""
 
 from reports.accuracy import accuracy_table
-from reports.asked import Options
+from reports.asked import Asked, Options
+from reports.divergence_table import divergence_table
 from reports.drawing import Drawing
+from reports.gallery import gallery
 from reports.sweeps import sweep_figure
 from reports.table import Table
 from results.records import Records
 
-
-def table(what: dict[str, Any], records: Records, options: Options) -> Table:
-    """Any table by its name; raises ReportError."""
-    if what["name"] == "2":
-        from reports.divergence_table import divergence_table
-
-        return divergence_table(what, records, options)
-    return accuracy_table(what, records, options)
+TABLES = {"accuracy": accuracy_table, "divergence": divergence_table}
+FIGURES = {"sweep": sweep_figure, "gallery": gallery}
 
 
-def figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
-    """Any figure by its name; raises ReportError."""
-    if what["name"] == "2":
-        from reports.gallery import gallery
+def table(asked: Asked, records: Records, options: Options) -> Table:
+    """Any table; raises ReportError."""
+    return TABLES[asked.drawing](asked, records, options)
 
-        return gallery(what, records, options)
-    return sweep_figure(what, records, options)
+
+def figure(asked: Asked, records: Records, options: Options) -> Drawing:
+    """Any figure; raises ReportError."""
+    return FIGURES[asked.drawing](asked, records, options)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options
+from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, unique
-from reports.cells import NOISE_OF_TABLE, Cell, common_seeds, parameter_value
+from reports.cells import Cell, common_seeds, parameter_value
 from reports.divergence import groups
 from reports.statistics import Interval, holm, paired_bootstrap
 from results.published import DATASETS, METHODS, facts
@@ -19,7 +19,7 @@ from results.schema import seed
 ENOUGH_SEEDS = 5
 LAST = 5  # epochs in 'mean of the last five'
 PAPER_RATES = ("0.1", "0.2", "0.3")
-PAPER_NOISE = NOISE_OF_TABLE["1"]
+PAPER_NOISE = "asymmetric"
 SURE = 0.05
 
 
@@ -59,7 +59,6 @@ class Verdict:
 class Evidence:
     """The cells of one table or figure, with which test images each run gets right."""
 
-    what: dict[str, Any]
     records: Records
     options: Options
     cells: list[Cell]
@@ -161,7 +160,7 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
 
 def closer(to: str, evidence: Evidence) -> Iterator[Comparison | str]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
-    for group in groups(evidence.what, evidence.cells, evidence.records, evidence.options):
+    for group in groups(evidence.cells, evidence.records, evidence.options):
         of_method = {row.cell.method if row.cell else "given": row for row in group.measured}
         where = f"{dataset_title(evidence.cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
         ours, other = (of_method[name].values if name in of_method else {} for name in ("lanet", to))
@@ -211,9 +210,9 @@ def claims() -> tuple[Claim, ...]:
     )
 
 
-def verdicts(shown: Sequence[tuple[dict[str, Any], list[Cell]]], records: Records, options: Options) -> list[Verdict]:
+def verdicts(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
     """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
-    evidence = {(what["kind"], what["name"]): Evidence(what, records, options, cells) for what, cells in shown}
+    evidence = {(asked.kind, asked.name): Evidence(records, options, cells) for asked, cells in shown}
     return [judge(claim, evidence.get(claim.of)) for claim in claims()]
 
 

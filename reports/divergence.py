@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +59,7 @@ class Group:
     annotator: np.ndarray | None
 
 
-def groups(what: dict[str, Any], cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
+def groups(cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
     """Divergences by data set and noise, for those with votes."""
     conditions: dict[tuple, list[Cell]] = {}
     for cell in cells:

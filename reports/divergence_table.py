@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options, ReportError, stem
+from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
@@ -30,24 +30,24 @@ from results.records import Records
 COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root people ids"
 
 
-def divergence_table(what: dict[str, Any], records: Records, options: Options) -> Table:
+def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     """Table 2; raises ReportError."""
-    cells = read_cells(what, records, "last")
+    cells = read_cells(asked, records, asked.rule(options))
     blocks, rows_of_csv, with_votes = [], [], set()
-    for group in groups(what, cells, records, options):
+    for group in groups(cells, records, options):
         with_votes.add(group.dataset)
         intervals = {row.title: bootstrap_mean(row.over_images()) for row in group.measured}
         blocks += [overall_block(group, cells, intervals), class_block(group, cells)]
         rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
-    without_runs = votes_alone(what.get("data", {}), records.root, options)
+    without_runs = votes_alone(asked.data, records.root, options)
     rows_of_csv = [fact | csv_spelling(options) for alone in without_runs for fact in alone.facts] + rows_of_csv
-    if options.study and not (with_votes or without_runs) and (what.get("data") or any(cell.records for cell in cells)):
-        raise ReportError(f"{options.study}: none of its images is a training image of {', '.join(what['columns'])}")
+    if options.study and not (with_votes or without_runs) and (asked.data or any(cell.records for cell in cells)):
+        raise ReportError(f"{options.study}: none of its images is a training image of {', '.join(asked.columns)}")
     lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
     notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
     return Table(
-        name=stem(what),
-        title=f"Table 2. {what.get('title') or 'Jensen-Shannon divergence from people'}",
+        name=stem(asked),
+        title=asked.heading,
         caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
         notes=[*notes, *failure_notes(cells)],

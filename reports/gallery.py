@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options, ReportError, stem
+from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.divergence import misfit
@@ -30,10 +30,10 @@ def choose(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
     return {name: order[kind_of[order] == kind][:many] for kind, (name, many) in enumerate(WANTED.items())}
 
 
-def gallery(what: dict[str, Any], records: Records, options: Options) -> Drawing:
+def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
     """Figure 2 of the first data set with votes, from its run with the smallest seed; raises ReportError."""
-    cells = read_cells(what, records, "last")
-    title = f"Figure 2. {what.get('title') or 'Labels, people and LA-Net'}"
+    cells = read_cells(asked, records, asked.rule(options))
+    title, name = asked.heading, f"{asked.kind} {asked.name}"
     for cell in cells:
         for record in sorted(cell.records, key=seed):
             votes = read_votes(record, records, options.study)
@@ -43,15 +43,16 @@ def gallery(what: dict[str, Any], records: Records, options: Options) -> Drawing
             arrays = records.arrays(record["id"], ("train_rows", "given", "clean", "distribution"))
             complaint = records.refused.get(record["id"]) if arrays is None else misfit(arrays, votes)
             if complaint:
-                raise ReportError(f"figure 2: {record['id']}: {complaint}")
+                raise ReportError(f"{name}: {record['id']}: {complaint}")
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
             faces = Faces(arrays, votes, images, class_names(record), bool(options.study))
             alone = replace(cell, ids=[record["id"]], records=[record])
             people = f"People: {people_text(options.study)}."
             caption = " ".join([f"{title}.", people, *faces.sentences(cell, cells, record), *foundation([alone])])
-            return Drawing(stem(what), title, caption, faces.render, gaps(cells) + faces.lacking)
+            lacking = [f"{name}: {line}" for line in faces.lacking]
+            return Drawing(stem(asked), title, caption, faces.render, gaps(cells) + lacking)
     reason = "no run with people's votes and decoded images is kept here"
-    return Drawing(stem(what), title, f"{title}. Not drawn: {reason}.", empty, [*gaps(cells), f"figure 2: {reason}"])
+    return Drawing(stem(asked), title, f"{title}. Not drawn: {reason}.", empty, [*gaps(cells), f"{name}: {reason}"])
 
 
 def empty() -> Any:
@@ -79,7 +80,7 @@ class Faces:
     @property
     def lacking(self) -> list[str]:
         found = {name: len(rows) for name, rows in self.chosen.items()}
-        return [f"figure 2: only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
+        return [f"only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
 
     def sentences(self, cell: Cell, cells: list[Cell], record: dict[str, Any]) -> list[str]:
         noise = noise_text(cell.noise, cell.rate)
@@ -90,7 +91,7 @@ class Faces:
             "most half of the annotators agree); green, two rows: clear.",
             f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), "
             "the first ones of each kind.",
-            *(f"{line[10:].capitalize()}." for line in self.lacking),
+            *(f"{line.capitalize()}." for line in self.lacking),
         ]
 
     def render(self) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reports import extras
-from reports.asked import Drawn, Options
+from reports.asked import Asked, Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
 from reports.choose import figure, table
@@ -25,14 +25,14 @@ EXTRA_CAPTION = (
 )
 
 
-def write_page(whats: list[dict[str, Any]], records: Records, out: Path, options: Options) -> Drawn:
+def write_page(wanted: list[Asked], records: Records, out: Path, options: Options) -> Drawn:
     """Write report.html into `out`; raises ReportError."""
-    of_what = [(what, read_cells(what, records, "last" if what["name"] == "2" else options.rule)) for what in whats]
-    cells = [cell for _, found in of_what for cell in found]
-    of_tables = [c for what, found in of_what if what["kind"] == "table" and what["name"] != "2" for c in found]
-    tables = [table(what, records, options) for what in whats if what["kind"] == "table"]
-    figures = [figure(what, records, options) for what in whats if what["kind"] == "figure"]
-    found = verdicts(of_what, records, options)
+    read = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
+    cells = [cell for _, found in read for cell in found]
+    of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
+    tables = [table(asked, records, options) for asked in wanted if asked.kind == "table"]
+    figures = [figure(asked, records, options) for asked in wanted if asked.kind == "figure"]
+    found = verdicts(read, records, options)
     shown = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
         "rule": RULES[options.rule],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options, stem
+from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, foundation, noise_text, unique
 from reports.cells import Cell, parameter_value, read_cells
 from reports.drawing import SOFT, Drawing, new_figure, plain
@@ -38,32 +38,22 @@ PARAMETERS = {
     "temperature": Parameter("τ", "temperature", 0.1, "published best"),
     "label_momentum": Parameter("ω", "momentum of the label distributions", 0.9, "published best"),
 }
-NOTES = {
-    "1": "The supplement names two loss weights and the method has three: that α is the weight of the landmark loss and "
-    "β that of the contrastive loss is an assumption, and the values on all three axes are ours.",
-    "tau": "Grid and best value as in section B of the supplement; the noise level is ours.",
-    "omega": "Grid and best value as in section B of the supplement; the noise level is ours.",
-}
-TITLES = {"1": "Accuracy against δ, α and β", "tau": "Accuracy against the temperature τ"}
-TITLES["omega"] = "Accuracy against the label momentum ω"
 
 
-def sweep_figure(what: dict[str, Any], records: Records, options: Options) -> Drawing:
+def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A panel a parameter, a line a noise level, a row of panels a data set."""
-    cells = [cell for cell in read_cells(what, records, options.rule) if parameter_value(cell)]
-    number = f"Figure {what['name']}. " if what["name"].isdigit() else ""
-    title = number + (what.get("title") or TITLES.get(what["name"], what["name"]))
+    cells = [cell for cell in read_cells(asked, records, asked.rule(options)) if parameter_value(cell)]
+    title, note = asked.heading, asked.note
     marked = (
         "The vertical line is the published value; lines are means over seeds, bands one sample standard deviation."
     )
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    sentences = [f"{title}.", NOTES.get(what["name"], ""), marked, *foundation(cells, options.rule)]
+    sentences = [f"{title}.", note, marked, *foundation(cells, options.rule)]
     sentences += [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     sentences += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
-    note = NOTES.get(what["name"], "")
     render = lambda: draw_sweep(cells, note)  # noqa: E731
-    return Drawing(stem(what), title, " ".join(s for s in sentences if s), render, gaps(cells))
+    return Drawing(stem(asked), title, " ".join(s for s in sentences if s), render, gaps(cells))
 
 
 def draw_sweep(cells: list[Cell], note: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.request import PAPER_DATA
+from reports.asked import Asked, AskedCell
 
 
 def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
@@ -16,17 +17,16 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
-    asked, missing, lacking = [], {}, []
+    wanted, missing, lacking = [], {}, []
     for (kind, name), cells in plan.cells.items():
-        described = [cell_for_report(cell, store, outcomes) for cell in cells]
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
-        asked.append(what_for_report(kind, name, plan, described))
-        drawn = reports.draw(asked[-1], args.results, args.out, options)
+        wanted.append(asked(kind, name, plan, tuple(asked_cell(cell, store, outcomes) for cell in cells)))
+        drawn = reports.draw(wanted[-1], args.results, args.out, options)
         lacking += drawn.refused
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     if args.all:
-        drawn = reports.draw_page(asked, args.results, args.out, options)
+        drawn = reports.draw_page(wanted, args.results, args.out, options)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     for line in dict.fromkeys([*lacking, *(why for run in missing if (why := store.refused.get(run)))]):
         print(f"refused: {line}", file=sys.stderr)
@@ -65,34 +65,38 @@ def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | Non
     return outcome.message if outcome and outcome.message else None
 
 
-def cell_for_report(cell: Cell, store: Any, outcomes: dict[str, Any]) -> dict[str, Any]:
-    """A cell as plain data: which records it stands on, and why some are missing."""
+def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
+    """A cell of the plan for the reports: which records it stands on, and why some are missing."""
     reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
-    return {
-        "row": cell.title,
-        "method": cell.row.method,
-        "overrides": cell.row.overrides,
-        "dataset": cell.dataset,
-        "noise": cell.noise,
-        "rate": cell.rate,
-        "label": cell.row.label,
-        "part": cell.part,
-        "ids": [run.job.id for run in cell.runs],
-        "failures": {job_id: reason for job_id, reason in reasons.items() if reason},
-        "reason": cell.reason,
-    }
+    return AskedCell(
+        row=cell.title,
+        method=cell.row.method,
+        dataset=cell.dataset,
+        rate=cell.rate,
+        ids=tuple(run.job.id for run in cell.runs),
+        label=cell.row.label,
+        noise=cell.noise,
+        part=cell.part,
+        failures={job_id: reason for job_id, reason in reasons.items() if reason},
+        reason=cell.reason,
+        overrides=cell.row.overrides,
+    )
 
 
-def what_for_report(kind: str, name: str, plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    titles = {name: data.title for name, data in plan.data.items()}
+def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...]) -> Asked:
+    """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = find_experiment(kind, name)
-    columns = {**titles, **{key: title for key, title in PAPER_DATA.items() if key not in titles}}
-    return {
-        "kind": kind,
-        "name": name,
-        "title": experiment.title,
-        "published": experiment.published,
-        "columns": columns if experiment.published else titles,
-        "cells": cells,
-        "data": {name: data.folder.name for name, data in plan.data.items()},
-    }
+    published = [name for name in PAPER_DATA if name not in plan.data] if experiment.published else []
+    return Asked(
+        kind=kind,
+        name=name,
+        title=experiment.title,
+        cells=cells,
+        drawing=experiment.drawing,
+        noise=next(iter(experiment.noise)),
+        published=experiment.published,
+        any_rule=experiment.any_rule,
+        note=experiment.note,
+        columns=(*plan.data, *published),
+        data={name: data.folder.name for name, data in plan.data.items()},
+    )

@@ -28,7 +28,8 @@ class Row:
 @dataclass(frozen=True)
 class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
-    like: the method whose recipe any other method asked for is trained under.
+    like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
+    'sweep' or 'gallery'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
     """
 
     kind: str
@@ -38,6 +39,9 @@ class Experiment:
     rows: tuple[Row, ...]
     published: str | None = None
     like: str | None = None
+    drawing: str = "accuracy"
+    any_rule: bool = True
+    note: str = ""
 
 
 def sweep(*options: str) -> tuple[Row, ...]:
@@ -57,9 +61,22 @@ MATCHED = (
     Row("lanet", {"lanet.sampler": "uniform"}, "LA-Net (uniform sampler)"),
     Row("lanet", {"lanet.sampler": "balanced"}, "LA-Net (its published sampler)"),
 )
+WEIGHTS_NOTE = (
+    "The supplement names two loss weights and the method has three: that α is the weight of the landmark loss and β "
+    "that of the contrastive loss is an assumption, and the values on all three axes are ours."
+)
+GRID_NOTE = "Grid and best value as in section B of the supplement; the noise level is ours."
 EXPERIMENTS = (
     Experiment("table", "1", "Accuracy under asymmetric noise", {"asymmetric": RATES}, FIVE, "table1_asymmetric.csv"),
-    Experiment("table", "2", "Jensen-Shannon divergence from people", {"none": (), "votes": ()}, FIVE),
+    Experiment(
+        "table",
+        "2",
+        "Jensen-Shannon divergence from people",
+        {"none": (), "votes": ()},
+        FIVE,
+        drawing="divergence",
+        any_rule=False,
+    ),
     Experiment("table", "symmetric", "Accuracy under symmetric noise", {"symmetric": RATES}, FIVE, "symmetric.csv"),
     Experiment("table", "clean", "Accuracy without added noise", {"none": ()}, FIVE, "clean.csv"),
     Experiment(
@@ -76,11 +93,35 @@ EXPERIMENTS = (
         "Accuracy against delta, alpha and beta",
         {"asymmetric": RATES},
         sweep("confidence", "landmark_weight", "contrastive_weight"),
+        drawing="sweep",
+        note=WEIGHTS_NOTE,
     ),
-    Experiment("figure", "2", "Labels, people and LA-Net's label distributions", {"votes": ()}, (Row("lanet"),)),
-    Experiment("figure", "tau", "Accuracy against the temperature", {"asymmetric": ("0.2",)}, sweep("temperature")),
     Experiment(
-        "figure", "omega", "Accuracy against the label momentum", {"asymmetric": ("0.2",)}, sweep("label_momentum")
+        "figure",
+        "2",
+        "Labels, people and LA-Net's label distributions",
+        {"votes": ()},
+        (Row("lanet"),),
+        drawing="gallery",
+        any_rule=False,
+    ),
+    Experiment(
+        "figure",
+        "tau",
+        "Accuracy against the temperature",
+        {"asymmetric": ("0.2",)},
+        sweep("temperature"),
+        drawing="sweep",
+        note=GRID_NOTE,
+    ),
+    Experiment(
+        "figure",
+        "omega",
+        "Accuracy against the label momentum",
+        {"asymmetric": ("0.2",)},
+        sweep("label_momentum"),
+        drawing="sweep",
+        note=GRID_NOTE,
     ),
 )
 

@@ -3,10 +3,15 @@
 import hashlib
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmark.plan.experiments import find_experiment
+from reports.asked import Asked, AskedCell
 
 EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 FINGERPRINT = "ab" * 20
@@ -132,23 +137,40 @@ def small_arrays(seed: int, accuracy: float, classes: int, test: int = 200, trai
     }
 
 
-def cell(row: str, method: str, dataset: str, rate: str | None, ids: list[str], **more: Any) -> dict[str, Any]:
-    return {"row": row, "method": method, "dataset": dataset, "rate": rate, "label": None, "ids": ids} | more
+def cell(row: str, method: str, dataset: str, rate: str | None, ids: Sequence[str], **more: Any) -> AskedCell:
+    return AskedCell(row, method, dataset, rate, tuple(ids), **more)
 
 
-def request(kind: str, name: str, cells: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    shown = {
-        "columns": list(dict.fromkeys(c["dataset"] for c in cells)),
-        "methods": list(dict.fromkeys(c["method"] for c in cells)),
-        "rates": ["0.1", "0.2", "0.3"],
-        "seeds": [0, 1, 2],
+def request(kind: str, name: str, cells: Sequence[AskedCell], **more: Any) -> Asked:
+    """What the engine asks for that table or figure, with these cells."""
+    experiment = find_experiment(kind, name)
+    assert experiment is not None
+    told = {key: getattr(experiment, key) for key in ("title", "drawing", "published", "any_rule", "note")}
+    told |= {"noise": next(iter(experiment.noise)), "rates": next(iter(experiment.noise.values()))}
+    told |= {
+        "columns": tuple(dict.fromkeys(c.dataset for c in cells)),
+        "methods": tuple(dict.fromkeys(c.method for c in cells)),
     }
-    return {"kind": kind, "name": name, "cells": cells} | shown | more
+    return Asked(kind, name, cells=tuple(cells), **(told | more))
+
+
+def with_runs(asked: Asked, ids: Sequence[str], **which: Any) -> Asked:
+    """The same, where the cells with these fields stand on other runs."""
+    chosen = [all(getattr(c, key) == value for key, value in which.items()) for c in asked.cells]
+    assert any(chosen)
+    return replace(
+        asked, cells=tuple(replace(c, ids=tuple(ids)) if here else c for c, here in zip(asked.cells, chosen))
+    )
+
+
+def with_cells(asked: Asked, *cells: AskedCell) -> Asked:
+    """The same with more cells."""
+    return replace(asked, cells=(*asked.cells, *cells))
 
 
 def table1(
     folder: Path, dataset: str = "rafdb", seeds: int = 3, rates: tuple = ("0.1", "0.2", "0.3"), step=0.01
-) -> dict:
+) -> Asked:
     """A whole Table 1 of one data set: LA-Net first, one point (`step`) between neighbours, half a point between seeds."""
     titles = {"baseline": "Baseline", "scn": "SCN", "rul": "RUL", "eac": "EAC", "lanet": "LA-Net"}
     cells = []
@@ -158,4 +180,4 @@ def table1(
             runs = {"method": method, "dataset": dataset, "rate": rate}
             ids = [write_record(folder, seed=s, accuracy=level + 0.005 * s, **runs) for s in range(seeds)]
             cells.append(cell(title, method, dataset, rate, ids))
-    return request("table", "1", cells, seeds=list(range(seeds)))
+    return request("table", "1", cells)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from records import cell, request, table1, write_record
+from records import cell, request, table1, with_cells, with_runs, write_record
 from test_divergence import table2
 from test_figures import sweep
 
@@ -45,7 +45,7 @@ def test_each_method_is_held_against_the_baseline(tmp_path):
         write_record(tmp_path, method="rul", rate="0.2", seed=s, accuracy=0.3, overrides={"rul.x": "1"})
         for s in range(5)
     ]
-    next(c for c in what["cells"] if c["method"] == "rul" and c["rate"] == "0.2")["ids"] = ids
+    what = with_runs(what, ids, method="rul", rate="0.2")
     assert judge(what, tmp_path, "RUL is above the baseline").verdict == "does not hold"
     assert judge(what, tmp_path, "SCN is above the baseline").verdict == "holds"
 
@@ -67,7 +67,7 @@ def test_one_lost_cell_and_it_does_not_hold(tmp_path):
         write_record(tmp_path, method="rul", rate="0.2", seed=s, accuracy=0.9, overrides={"rul.x": "1"})
         for s in range(5)
     ]
-    next(c for c in what["cells"] if c["method"] == "rul" and c["rate"] == "0.2")["ids"] = ids
+    what = with_runs(what, ids, method="rul", rate="0.2")
     assert judge(what, tmp_path, "first at every rate").verdict == "does not hold"
 
 
@@ -83,7 +83,7 @@ def test_the_average_gain_is_over_the_rates_of_one_data_set(tmp_path):
 
 def test_a_gap_at_one_rate_leaves_the_average_unmeasured(tmp_path):
     what = table1(tmp_path, seeds=2)
-    next(c for c in what["cells"] if c["method"] == "eac" and c["rate"] == "0.3")["ids"] = ["0" * 20]
+    what = with_runs(what, ["0" * 20], method="eac", rate="0.3")
     assert judge(what, tmp_path, "over EAC on RAF-DB").verdict == "not measured"
 
 
@@ -96,7 +96,7 @@ def test_runs_on_other_test_images_are_not_compared(tmp_path):
         overrides={"eac.x": "1"},
         arrays={"test_rows": np.arange(200, dtype=np.int32) + 1},
     )
-    next(c for c in what["cells"] if c["method"] == "eac")["ids"] = [moved]
+    what = with_runs(what, [moved], method="eac")
     texts = [c.text for c in judge(what, tmp_path, "first at every rate").comparisons]
     assert len(texts) == 3
     assert not any("EAC" in text for text in texts)
@@ -116,7 +116,8 @@ def test_label_distributions_against_one_hot_and_the_control(tmp_path):
     what, _, _ = table2(tmp_path, seeds=5)
     assert judge(what, tmp_path, "closer to people than one-hot").verdict == "holds"
     assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "holds"
-    what["cells"][1]["ids"] = what["cells"][0]["ids"]  # the baseline's flat distributions in LA-Net's place
+    flat = next(c.ids for c in what.cells if c.method == "baseline")
+    what = with_runs(what, flat, method="lanet")  # the baseline's flat distributions in LA-Net's place
     assert judge(what, tmp_path, "closer than the baseline's softmax").verdict == "not shown"
 
 
@@ -144,9 +145,7 @@ def test_paired_by_seed_not_by_place(tmp_path):
 
 def test_what_was_not_measured_keeps_a_claim_from_holding(tmp_path):
     what = table1(tmp_path, seeds=5, step=0.04)
-    for asked in what["cells"]:
-        if asked["method"] == "rul":
-            asked["ids"] = ["0" * 20]
+    what = with_runs(what, ["0" * 20], method="rul")
     verdict = judge(what, tmp_path, "first at every rate")
     assert verdict.verdict == "partly measured" and len(verdict.lacking) == 3
     assert judge(what, tmp_path, "RUL is above the baseline").verdict == "not measured"
@@ -163,13 +162,13 @@ def test_other_noise_and_other_methods_are_not_what_the_paper_claims_something_o
     what = table1(tmp_path, seeds=5, step=0.04)
     for rate in ("0.1", "0.2", "0.3"):
         better = [write_record(tmp_path, method="mine", rate=rate, seed=s, accuracy=0.99) for s in range(5)]
-        what["cells"].append(cell("Mine", "mine", "rafdb", rate, better))
+        what = with_cells(what, cell("Mine", "mine", "rafdb", rate, better))
         for method, accuracy in (("lanet", 0.2), ("eac", 0.9)):
             ids = [
                 write_record(tmp_path, method=method, noise="symmetric", rate=rate, seed=s, accuracy=accuracy)
                 for s in range(5)
             ]
-            what["cells"].append(cell(method, method, "rafdb", rate, ids, noise="symmetric"))
+            what = with_cells(what, cell(method, method, "rafdb", rate, ids, noise="symmetric"))
     assert judge(what, tmp_path, "first at every rate").verdict == "holds"
     assert judge(what, tmp_path, "over EAC on RAF-DB").comparisons[0].found.mean == pytest.approx(4)
 
@@ -180,5 +179,5 @@ def test_what_was_changed_by_hand_stands_beside_the_verdict(tmp_path):
         write_record(tmp_path, method="lanet", rate="0.1", seed=s, accuracy=0.9, overrides={"lanet.confidence": "0.5"})
         for s in range(5)
     ]
-    next(c for c in what["cells"] if c["method"] == "lanet" and c["rate"] == "0.1")["ids"] = ids
+    what = with_runs(what, ids, method="lanet", rate="0.1")
     assert "Changed by hand in LA-Net: lanet.confidence=0.5" in summary(judge(what, tmp_path, "first at every rate"))

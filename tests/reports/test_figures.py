@@ -1,5 +1,7 @@
 """Figures from small records: what is plotted, marked, said and embedded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from records import cell, request, write_record
@@ -76,7 +78,8 @@ def test_fonts_are_embedded_as_truetype(tmp_path):
 
 def test_a_grid_search_and_its_missing_runs(tmp_path):
     what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1, 0.2)}, ("0.2",))
-    what["cells"][0]["ids"][0] = "0" * 20
+    first, *others = what.cells
+    what = replace(what, cells=(replace(first, ids=("0" * 20, *first.ids[1:])), *others))
     drawing = figure(what, Records(tmp_path), reports.Options())
     assert "n = 1 of 2" in drawing.caption
     assert len(drawing.gaps) == 1
@@ -85,8 +88,7 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
 
 def test_a_figure_without_runs_is_still_drawn(tmp_path):
     what = sweep(tmp_path, "omega", {"label_momentum": (0.8, 0.9)}, ("0.2",), seeds=0)
-    for asked in what["cells"]:
-        asked["ids"] = ["0" * 20]
+    what = replace(what, cells=tuple(replace(c, ids=("0" * 20,)) for c in what.cells))
     drawn = reports.draw(what, tmp_path, tmp_path / "out")
     assert len(drawn.gaps) == 2
     assert all(path.is_file() for path in drawn.files)
@@ -111,7 +113,7 @@ def test_the_gallery_s_faces_are_chosen_by_a_seeded_rule():
 
 def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
     what, votes, _ = table2(tmp_path)
-    asked = request("figure", "2", [what["cells"][1]])
+    asked = request("figure", "2", [what.cells[1]])
     drawing = figure(asked, Records(tmp_path), reports.Options())
     assert drawing.gaps == []
     faces = drawing.render.__self__
@@ -140,9 +142,8 @@ def test_figure_2_without_votes_says_so(tmp_path):
 
 def test_a_noise_level_has_one_colour_in_all_panels(tmp_path):
     what = sweep(tmp_path)
-    for asked in what["cells"]:
-        if asked["rate"] == "0.1" and "confidence" in asked["label"]:
-            asked["ids"] = ["0" * 20]
+    lost = [c.rate == "0.1" and "confidence" in c.label for c in what.cells]
+    what = replace(what, cells=tuple(replace(c, ids=("0" * 20,)) if no else c for c, no in zip(what.cells, lost)))
     made = figure(what, Records(tmp_path), reports.Options()).render()
     found = {}
     for axes in made.axes:

@@ -73,8 +73,8 @@ def test_it_fits_a_phone_and_the_dark(whole):
 
 def test_every_number_names_its_runs(whole):
     whats, _, text, page = whole
-    for asked in whats[0]["cells"]:
-        assert all(record_id in text for record_id in asked["ids"])
+    for asked in whats[0].cells:
+        assert all(record_id in text for record_id in asked.ids)
     titles = [a["title"] for t, a in page.tags if t == "td" and "title" in a]
     assert any("n = 2 of 2; seed 0: 70.00, seed 1: 70.50; records" in title for title in titles)
 

@@ -2,14 +2,15 @@
 
 import csv
 import io
-import json
+import pickle
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from records import cell, request, table1, write_record
+from records import cell, request, table1, with_cells, write_record
 
 import reports
 
@@ -103,7 +104,7 @@ def test_the_best_measured_mean_of_each_column_and_rate_is_bold(tmp_path):
 
 
 def test_a_column_that_was_not_run_has_published_values_and_no_data(tmp_path):
-    what = table1(tmp_path, rates=("0.1",)) | {"columns": ["rafdb", "affectnet"]}
+    what = replace(table1(tmp_path, rates=("0.1",)), columns=("rafdb", "affectnet"))
     drawn, texts, rows = draw(what, tmp_path)
     line = next(line for line in texts["md"].splitlines() if line.startswith("| LA-Net"))
     assert "no data | *62.45±0.17* |" in line
@@ -112,7 +113,7 @@ def test_a_column_that_was_not_run_has_published_values_and_no_data(tmp_path):
 
 
 def test_without_any_cell_the_published_table_is_drawn(tmp_path):
-    what = request("table", "1", [], columns=["rafdb"], methods=["baseline", "lanet"])
+    what = request("table", "1", [], columns=("rafdb",), methods=("baseline", "lanet"))
     _, texts, _ = draw(what, tmp_path)
     assert texts["md"].count("no data") == 6
     assert "*81.03±0.24*" in texts["md"]
@@ -163,12 +164,12 @@ def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
     what = table1(tmp_path, rates=("0.1",))
     correct = write_record(tmp_path, part="correct", accuracy=0.81)
     clean = write_record(tmp_path, noise="none", rate=None, accuracy=0.85)
-    what["cells"] += [
-        cell(
-            "Baseline, correct labels only", "baseline", "rafdb", "0.1", [correct], part="correct", noise="asymmetric"
-        ),
+    ceiling = ("Baseline, correct labels only", "baseline", "rafdb", "0.1", [correct])
+    what = with_cells(
+        what,
+        cell(*ceiling, part="correct", noise="asymmetric"),
         cell("Baseline, clean labels", "baseline", "rafdb", None, [clean], part="clean", noise="none"),
-    ]
+    )
     _, texts, rows = draw(what, tmp_path, floor=True)
     order = [texts["md"].index(text) for text in ("| LA-Net", "| Largest class | 38.0", "| 81.0", "| 85.0")]
     assert order == sorted(order)
@@ -268,16 +269,16 @@ def test_names_of_others_are_escaped_everywhere(tmp_path):
 def test_a_table_of_45_records_is_drawn_in_under_two_seconds_without_torch_or_pandas(tmp_path):
     cells = []
     for dataset in ("rafdb", "ferplus", "affectnet"):
-        cells += table1(tmp_path, dataset, seeds=1)["cells"]
+        cells += table1(tmp_path, dataset, seeds=1).cells
     what = request("table", "1", cells)
     program = (
-        "import sys, json, reports\n"
+        "import sys, pickle, reports\n"
         "from pathlib import Path\n"
-        f"what = json.load(open({str(tmp_path / 'what.json')!r}))\n"
+        f"what = pickle.load(open({str(tmp_path / 'what')!r}, 'rb'))\n"
         f"reports.draw(what, Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r}))\n"
         "print(*[name for name in ('torch', 'pandas', 'matplotlib', 'benchmark', 'scipy.stats') if name in sys.modules])"
     )
-    (tmp_path / "what.json").write_text(json.dumps(what))
+    (tmp_path / "what").write_bytes(pickle.dumps(what))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
@@ -292,7 +293,7 @@ def test_what_was_changed_in_one_row_by_hand_is_named_with_it(tmp_path):
     _, texts, rows = draw(request("table", "1", cells), tmp_path)
     assert "Changed by hand in LA-Net: lanet.confidence=0.5." in texts["md"].replace("\\_", "_")
     assert [row["changed"] for row in rows] == ["", "lanet.confidence=0.5"]
-    own = [cells[0], cells[1] | {"label": "confidence=0.5", "overrides": {"lanet.confidence": "0.5"}}]
+    own = [cells[0], replace(cells[1], label="confidence=0.5", overrides={"lanet.confidence": "0.5"})]
     assert "Changed by hand" not in draw(request("table", "1", own), tmp_path)[1]["md"]
 
 
@@ -313,7 +314,7 @@ def test_a_title_does_not_name_a_noise_that_is_not_shown(tmp_path):
 
 
 def test_published_class_sets_are_marked_where_nothing_was_measured(tmp_path):
-    _, texts, rows = draw(request("table", "clean", [], columns=["affectnet"], methods=["eac", "lanet"]), tmp_path)
+    _, texts, rows = draw(request("table", "clean", [], columns=("affectnet",), methods=("eac", "lanet")), tmp_path)
     assert "65.32 (7 classes)" in texts["md"] and "64.24 (8 classes)" in texts["md"]
     assert [row["published_classes"] for row in rows] == ["7", "8"]
 
