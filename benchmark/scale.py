@@ -33,6 +33,9 @@ SHARED_AUGMENT: dict[str, Any] = {
     "resize": "bilinear",
     "mean": [0.485, 0.456, 0.406],  # ImageNet's
     "std": [0.229, 0.224, 0.225],
+    "shift": 0.0,
+    "shift_probability": 1.0,
+    "shift_fill": "zero",
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Place:
     """Where a job is run; nothing here changes its result (`fast` may, and is recorded).
 
-    data: the folder of the decoded data set. weights: a checkpoint, or None. device: 'cpu' or 'cuda'. methods_path:
+    data: the folder of the decoded data set. weights, weights2: checkpoints, or None. device: 'cpu' or 'cuda'. methods_path:
     folders with methods and noises of one's own. noise_argument: what follows the colon of `file:PATH`. fast: give up
     determinism on a GPU. checkpoint_seconds: at least this long between two. jobs_on_card: how many share the GPU.
     """
@@ -17,6 +17,7 @@ class Place:
     results: str
     data: str
     weights: str | None = None
+    weights2: str | None = None
     device: str = "cpu"
     methods_path: tuple[str, ...] = ()
     noise_argument: str = ""

@@ -22,6 +22,8 @@ from methods.recipe import (
     LinearToZero,
     OneCycle,
     Recipe,
+    Steps,
+    Strong,
     range_of,
     within,
 )
@@ -39,6 +41,8 @@ __all__ = [  # what a method's file may take from here
     "OneCycle",
     "Recipe",
     "Run",
+    "Steps",
+    "Strong",
     "range_of",
     "scaled",
     "within",
@@ -94,7 +98,9 @@ class Method(nn.Module):
 
     State that must survive an interruption is registered as a buffer (`self.register_buffer`), parameters as modules.
     version: raised when the maths or a default changes, so that old records are not taken for new ones.
-    needs_landmarks: `Batch.landmarks` is filled. as_published: the recipe of the method's own program where it differs
+    needs_landmarks: `Batch.landmarks` is filled. networks: how many backbones `build` is given, each with its start
+    weights. survey: whether `survey_batch` is shown the training set after each epoch, 'plain' (as the test images are
+    seen) or 'augmented' (as for training); None: it is not. as_published: the recipe of the method's own program where it differs
     from the comparison recipe. demo: parameters that the demo scale replaces, as {name: (value, reason)}.
     """
 
@@ -103,6 +109,8 @@ class Method(nn.Module):
     source: ClassVar[str] = ""
     version: ClassVar[int] = 1
     needs_landmarks: ClassVar[bool] = False
+    networks: ClassVar[int] = 1
+    survey: ClassVar[str | None] = None
     recipe: ClassVar[Recipe]
     as_published: ClassVar[Recipe | None] = None
     demo: ClassVar[dict[str, tuple[Any, str]]] = {}
@@ -122,8 +130,8 @@ class Method(nn.Module):
         """The recipe as these parameters change it (another sampler, a second view)."""
         return recipe
 
-    def build(self, backbone: Backbone, classes: int) -> None:
-        """Put the heads on a backbone that already holds its start weights."""
+    def build(self, backbone: Backbone, classes: int, *others: Backbone) -> None:
+        """Put the heads on a backbone that already holds its start weights; others: as many more as `networks` says."""
         raise NotImplementedError
 
     def check(self, run: Run) -> None:
@@ -142,18 +150,32 @@ class Method(nn.Module):
         return torch.randperm(len(self.labels), generator=generator)
 
     def logits(self, images: Tensor) -> Tensor:
-        """[B, classes] in evaluation mode; the prediction is the first maximum."""
+        """[B, classes] in evaluation mode; the prediction is the first maximum. Other weights may predict (an average)."""
         raise NotImplementedError
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The losses whose sum is minimised, by name, and the [B, classes] logits of the batch's own images."""
         raise NotImplementedError
 
+    def after_backward(self, batch: Batch) -> None:
+        """Called between the backward pass and the optimiser step: gradients may be read and changed."""
+
     def after_step(self, batch: Batch) -> None:
         """Called after every optimiser step."""
 
+    def survey_after(self, epoch: int) -> str | None:
+        """The kind of survey after this epoch (1-based); for a method that does not need one after each."""
+        return self.survey
+
+    def survey_batch(self, batch: Batch) -> None:
+        """Shown every training image once after the epoch's steps, without gradients, in evaluation mode.
+
+        For what `after_epoch` then makes of it; batch.labels: the method's current ones.
+        """
+        raise NotImplementedError
+
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
-        """Called after every epoch; returns scalars worth a curve in the record."""
+        """Called after every epoch, and its survey; returns scalars worth a curve in the record."""
         return {}
 
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ from math import cos, inf, pi
 from typing import Any
 
 RESIZE = ("bilinear", "bicubic")
-SECOND_VIEWS = (None, "shared", "independent", "fresh")
+SECOND_VIEWS = (None, "shared", "independent", "fresh", "strong")
+FILLS = ("zero", "reflect")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -73,6 +74,24 @@ class Exponential:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Multiply the rate by `factor` whenever one of the numbers of epochs in `after` is done."""
+
+    after: tuple[float, ...] = (10, 20)
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.after, tuple | list) or not self.after:
+            raise ValueError(f"after: {self.after!r}, expected numbers of epochs")
+        for epochs in self.after:
+            within("after", epochs, 0)
+        within("factor", self.factor, 0, 1)
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        return self.factor ** sum(step >= done * steps_per_epoch for done in self.after)
+
+
+@dataclass(frozen=True)
 class LinearToZero:
     """Fall linearly, step by step, to zero after the last step."""
 
@@ -99,6 +118,24 @@ class OneCycle:
 
 
 @dataclass(frozen=True)
+class Strong:
+    """What a strong view is altered by on top: `operations` drawn from a table of 14, then a grey square.
+
+    Each operation is applied with `probability`, at `level` 0 .. 10 (10: the table in benchmark/train/strong.py).
+    cutout: side of the square, as a fraction of the image's.
+    """
+
+    operations: int = 2
+    level: float = 10
+    probability: float = 0.5
+    cutout: float = 16 / 224
+
+    def __post_init__(self) -> None:
+        for name, high in (("operations", 100), ("level", 10), ("probability", 1), ("cutout", 1)):
+            within(name, getattr(self, name), 0, high)
+
+
+@dataclass(frozen=True)
 class Augment:
     """How training images are altered; every random choice is drawn per image. Lengths are fractions of the image.
 
@@ -106,9 +143,11 @@ class Augment:
     with `exclusive` an image is never both mirrored and noisy (SCN, RUL: 50 % untouched, 25 % each).
     crop: range of the area kept by a random resized crop (aspect 3/4 to 4/3), None for none. jitter: brightness,
     contrast and saturation factors are uniform in 1 - jitter .. 1 + jitter, in random order. erase: probability of
-    random erasing, `erase_area` its range. resize: PIL filter from stored to training size. second_view: None, or
-    EAC's mirrored second image: 'shared' is the exact mirror of the finished first one, 'independent' mirrors what the
-    first one shows of the raw image and erases on its own, 'fresh' is another draw of the whole pipeline, not mirrored.
+    random erasing, `erase_area` its range. shift: with `shift_probability` an image is moved by up to this much in both
+    directions, by a padded crop; `shift_fill` says what comes in, 'zero' or the 'reflect'ed image. resize: PIL filter
+    from stored to training size. second_view: None, or EAC's mirrored second image: 'shared' is the exact mirror of the
+    finished first one, 'independent' mirrors what the first one shows of the raw image and erases on its own; 'fresh'
+    is another draw of the whole pipeline, not mirrored, 'strong' another draw, altered further as `strong` says.
     """
 
     flip: float = 0.0
@@ -122,10 +161,15 @@ class Augment:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     second_view: str | None = None
+    shift: float = 0.0
+    shift_probability: float = 1.0
+    shift_fill: str = "zero"
+    strong: Strong = Strong()
 
     def __post_init__(self) -> None:
-        for name in ("flip", "pixel_noise", "jitter", "erase"):
+        for name in ("flip", "pixel_noise", "jitter", "erase", "shift_probability"):
             within(name, getattr(self, name), 0, 1)
+        within("shift", self.shift, 0, 0.5)
         range_of("erase_area", self.erase_area, 1e-6, 1)
         if self.crop is not None:
             range_of("crop", self.crop, 0.01, 1)
@@ -134,7 +178,7 @@ class Augment:
                 raise ValueError(f"{name}: {getattr(self, name)!r}, expected three numbers")
             for value in getattr(self, name):
                 within(name, value, low, 100)
-        for name, known in (("resize", RESIZE), ("second_view", SECOND_VIEWS)):
+        for name, known in (("resize", RESIZE), ("second_view", SECOND_VIEWS), ("shift_fill", FILLS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(map(str, known))}")
 

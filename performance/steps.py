@@ -43,11 +43,12 @@ def make(name: str, backbone: str, side: int, device: str, precision: str, plain
     if name == "lanet":
         parameters = replace(parameters, queue=8192 // size * size)
     recipe = replace(cls.adapt(cls.recipe, parameters, True), batch_size=size, backbone=backbone)
-    network = BACKBONES[backbone](3)
-    network.precision = None if plain else PRECISION[precision]
-    network.map_side = -(-side // network.strides[3])
+    networks = [BACKBONES[backbone](3) for _ in range(cls.networks)]
+    for network in networks:
+        network.precision = None if plain else PRECISION[precision]
+        network.map_side = -(-side // network.strides[3])
     method = cls(parameters)
-    method.build(network, CLASSES)
+    method.build(networks[0], CLASSES, *networks[1:])
     layout = torch.contiguous_format if plain else torch.channels_last
     method.to(device, memory_format=layout)
     labels = torch.arange(IMAGES, device=device) % CLASSES
@@ -85,6 +86,7 @@ def run_steps(side: Side, pixels: Any, points: Any, size: int, count: int, timer
         losses, _ = side.method.loss(batch)
         side.optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
+        side.method.after_backward(batch)
         side.optimiser.step()
         side.method.after_step(batch)
 

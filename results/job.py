@@ -31,7 +31,8 @@ class Job:
     data: {name, fingerprint, landmarks}; landmarks is None for methods that do not use them. noise: {kind, rate,
     version}; kind is its identity (`file:` and the hash of the list, for a list), rate a decimal string or None.
     part: 'all', or 'correct' to train on the correctly labelled images only (a ceiling that no method can know).
-    scale: {name, version}. weights: 'random', 'sha256:...' or 'landmarks:...'.
+    scale: {name, version}. weights: 'random', 'sha256:...' or 'landmarks:...'. weights2: of further networks; None, and
+    no part of the identity, where they start as the first one does.
     overrides: parameters and recipe fields that differ from what is declared, as canonical strings.
     """
 
@@ -48,10 +49,11 @@ class Job:
     holdout: bool = False
     part: str = "all"
     protocol: int = PROTOCOL
+    weights2: str | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "weights2" or value is not None}
 
     @cached_property
     def id(self) -> str:

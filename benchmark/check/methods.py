@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark import find
+from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, require
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
@@ -49,6 +50,8 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
         "a batch of one class": one_class,
         "the same seed gives the same bits": same_bits,
         "saved and resumed, the same bits": resumed,
+        "survey of the training set": lambda cls: hooks.survey(prepared(cls)),
+        "gradients before the step": lambda cls: hooks.after_backward(prepared(cls)),
         "bf16 backbone": bf16,
         "opinion of training images": opinion,
         "no waiting for a GPU": not_on_cpu,
@@ -99,12 +102,9 @@ def prepared(
     recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
     side, steps = DEMO.side, steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
     run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
-    torch.manual_seed(0)
-    backbone = BACKBONES[recipe.backbone](1)
-    backbone.precision = assembly.PRECISION[precision]
-    backbone.map_side = -(-side // backbone.strides[3])
+    backbone, *others = assembly.networks(cls, recipe.backbone, job(cls, precision), run)
     method = cls(settings)
-    method.build(backbone, classes)
+    method.build(backbone, classes, *others)
     method.to("cpu", memory_format=torch.channels_last)
     given = torch.from_numpy(data.given)
     method.begin(given, run)
@@ -158,6 +158,7 @@ def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[st
     if backward:
         made.optimiser.zero_grad()
         sum(losses.values()).backward()
+        made.method.after_backward(batch)
         made.optimiser.step()
         made.method.after_step(batch)
     return losses, logits, batch

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--seeds", nargs="+", metavar="SEED", help="values: 0 1 2, or 0-4")
     which.add_argument("--preset", choices=("comparison", "as_published"), default="comparison")
     which.add_argument("--weights", metavar="PATH|landmarks|random")
+    which.add_argument("--weights2", metavar="PATH|random", help="start of a method's second network, if another")
     which.add_argument("--set", action="append", default=[], metavar="NAME.option=value")
     which.add_argument("--methods-path", action="append", default=[], metavar="DIR")
     which.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="auto")
@@ -123,6 +124,7 @@ def request(args: argparse.Namespace) -> Request:
         scale=scale,
         preset=args.preset,
         weights=args.weights,
+        weights2=args.weights2,
         precision=precision(args.precision, where),
         device=where,
         rule=args.rule,

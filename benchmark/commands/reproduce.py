@@ -26,15 +26,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("id", metavar="ID", help="a record's name, 20 hexadecimal digits")
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the record is")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
+    parser.add_argument("--weights2", type=Path, metavar="PATH", help="those of further networks, likewise")
     parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: a GPU if there is one)")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
     return answered(
-        "benchmark reproduce", lambda: reproduce(args.id, args.results, args.weights, device(args), folders(args))
+        "benchmark reproduce",
+        lambda: reproduce(args.id, args.results, args.weights, device(args), folders(args), args.weights2),
     )
 
 
-def reproduce(job_id: str, results: Path, weights: Path | None, device: str, own: Iterable[Path] = ()) -> int:
+def reproduce(
+    job_id: str,
+    results: Path,
+    weights: Path | None,
+    device: str,
+    own: Iterable[Path] = (),
+    weights2: Path | None = None,
+) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit."""
     from benchmark.launch.supervise import supervise
 
@@ -46,7 +55,11 @@ def reproduce(job_id: str, results: Path, weights: Path | None, device: str, own
     if record is None:
         raise Usage(f"--reproduce: there is no record {job_id} in {results}{repeat(store, job_id)}")
     job = Job(**record["spec"])
-    place = where(job, results, weights, device) | {"methods_path": [str(folder) for folder in own]}
+    place = (
+        where(job, results, weights, device)
+        | {"weights2": second(job, weights2)}
+        | {"methods_path": [str(folder) for folder in own]}
+    )
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
         request = {
@@ -88,6 +101,15 @@ def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[st
     if kind != "random" and (weights is None or not weights.exists()):
         raise Usage(f"--reproduce: the start weights {job.weights} are not here; give them with --weights PATH")
     return {"data": str(data), "weights": str(weights) if kind != "random" else None, "device": device}
+
+
+def second(job: Job, path: Path | None) -> str | None:
+    """The file that the further networks of a recorded job started from; raises Usage where it is missing."""
+    if job.weights2 in (None, "random"):
+        return None
+    if path is None or not path.exists():
+        raise Usage(f"--reproduce: the start weights {job.weights2} are not here; give them with --weights2 PATH")
+    return str(path)
 
 
 def arrays(store: Store, job_id: str) -> dict[str, np.ndarray]:

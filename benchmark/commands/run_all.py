@@ -44,7 +44,8 @@ def asked(arguments: list[str]) -> int:
     if args.reproduce:
         from benchmark.commands.reproduce import reproduce
 
-        return reproduce(args.reproduce, args.results, args.weights and Path(args.weights), device(args), folders(args))
+        first, further = (path and Path(path) for path in (args.weights, args.weights2))
+        return reproduce(args.reproduce, args.results, first, device(args), folders(args), further)
     return answer(args)
 
 

@@ -30,7 +30,10 @@ def preflight(todo: list[Planned]) -> None:
     given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
-            check_weights(path, backbone, SCALES[planned.job.scale["name"]].channels)
+            check_weights("--weights", path, backbone, SCALES[planned.job.scale["name"]].channels)
+    further = {(p.place["weights2"], p.resolved["recipe"]["backbone"]): p for p in todo if p.place["weights2"]}
+    for (path, backbone), planned in further.items():
+        check_weights("--weights2", path, backbone, SCALES[planned.job.scale["name"]].channels)
 
 
 def check_settings(planned: Planned) -> None:
@@ -59,18 +62,17 @@ def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
     """The method on its backbone with its optimiser; whether the run can be is the method's to say."""
     import torch
 
-    from benchmark.train.assembly import make_optimiser
-    from methods.backbones import BACKBONES
+    from benchmark.train.assembly import make_optimiser, networks
     from methods.base import Run
 
     job, data = planned.job, decoded.open_folder(Path(planned.place["data"]))
     size = SCALES[job.scale["name"]]
     images = size.images(len(data.train.labels), job.holdout)
     steps = steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    backbone = BACKBONES[recipe.backbone](size.channels)
-    backbone.map_side = -(-size.side // backbone.strides[3])
-    method.build(backbone, len(data.classes))
-    method.check(Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, size.side, True, job.seed))
+    run = Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, size.side, True, job.seed)
+    backbone, *others = networks(type(method), recipe.backbone, job, run)
+    method.build(backbone, run.classes, *others)
+    method.check(run)
     make_optimiser(method, recipe, torch.device("cpu"))
 
 
@@ -82,11 +84,11 @@ def leaf(recipe: dict[str, Any], key: str) -> Any:
     return part
 
 
-def check_weights(path: str, backbone: str, channels: int) -> None:
+def check_weights(option: str, path: str, backbone: str, channels: int) -> None:
     from methods.backbones import BACKBONES
     from methods.weights import load_backbone
 
     try:
         load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)
     except (ValueError, OSError) as error:
-        raise Usage(f"--weights: {error}") from None
+        raise Usage(f"{option}: {error}") from None

@@ -73,6 +73,7 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "source": method.source,
         "version": method.version,
         "needs_landmarks": method.needs_landmarks,
+        "networks": method.networks,
         "recipe": plain(method.recipe),
         "as_published": plain(method.as_published) if method.as_published else None,
         "parameters": parameters,

@@ -14,7 +14,7 @@ from benchmark.plan import catalogue, recipes
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
-from benchmark.plan.start_weights import start_weights
+from benchmark.plan.start_weights import further_weights, start_weights
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
@@ -185,6 +185,7 @@ def runs(
         plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
     )
     weights, pretraining = start_weights(data, settings["recipe"]["backbone"], request)
+    further = further_weights(request.weights2 if card["networks"] > 1 else None)
     first = Job(
         method=row.method,
         method_version=card["version"],
@@ -206,11 +207,13 @@ def runs(
         overrides=overrides,
         holdout=holdout,
         part="correct" if part == "correct" else "all",
+        weights2=further["identity"],
     )
     place = {
         "results": str(request.results),
         "data": str(data.folder),
         "weights": weights["path"],
+        "weights2": further["path"],
         "device": request.device,
         "methods_path": [str(folder) for folder in request.methods_path],
         "noise_argument": kind.partition(":")[2],
@@ -219,7 +222,7 @@ def runs(
         "checkpoint_seconds": checkpoint_seconds(),
     }
     facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
-    resolved = settings | {"data": facts, "weights": {"text": weights["text"]}}
+    resolved = settings | {"data": facts, "weights": {"text": weights["text"] + further["text"]}}
     return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
 
 

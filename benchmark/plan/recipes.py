@@ -23,9 +23,9 @@ def resolve(
     if "recipe.like" in mine:
         like = one_of("--set recipe.like", "method", mine.pop("recipe.like"), cards)
         if like != method:
-            own = {"backbone": published["backbone"], "second_view": published["augment"]["second_view"]}
-            published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": own["backbone"]}
-            published["augment"]["second_view"] = own["second_view"]
+            backbone, own = published["backbone"], published["augment"]
+            published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": backbone}
+            published["augment"] |= {part: own[part] for part in ("second_view", "strong")}
             overrides["recipe.like"] = like
     recipe = copy.deepcopy(scale.applied(published, data))
     for key, text in mine.items():

@@ -32,3 +32,4 @@ class Request:
     results: Path
     fast: bool = False
     per_gpu: int = 1
+    weights2: str | None = None

@@ -37,12 +37,26 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[
         how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "scale": request.scale.name}
         how |= {"device": request.device, "precision": request.precision}
         return {"identity": f"landmarks:{key}", "path": str(path), "text": text}, how
+    return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'"), None
+
+
+def further_weights(choice: str | None) -> dict[str, Any]:
+    """What a method's further networks start from (`--weights2`); without it what the first one starts from."""
+    if choice is None:
+        return {"identity": None, "path": None, "text": ""}
+    if choice == "random":
+        return {"identity": "random", "path": None, "text": "; further networks: random weights"}
+    found = from_file("--weights2", choice, "a checkpoint or 'random'")
+    return found | {"text": f"; further networks: {found['text']}"}
+
+
+def from_file(option: str, choice: str, expected: str) -> dict[str, Any]:
     path = Path(choice)
     try:
         sha = file_hash(path)
     except OSError as error:
-        raise Usage(f"--weights {path}: {error.strerror}; give a checkpoint, 'landmarks' or 'random'") from None
-    return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}, None
+        raise Usage(f"{option} {path}: {error.strerror}; give {expected}") from None
+    return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}
 
 
 def file_hash(path: Path) -> str:

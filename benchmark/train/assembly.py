@@ -11,7 +11,7 @@ from benchmark.scale import SCALES, steps_per_epoch
 from benchmark.source import code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
-from methods.backbones import BACKBONES
+from methods.backbones import BACKBONES, Backbone
 from methods.base import Method, Run
 from methods.recipe import SGD, Recipe, rebuild
 from methods.weights import load_backbone
@@ -42,21 +42,42 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
         noisy=noisy,
         seed=job.seed,
     )
-    torch.manual_seed(stream("initialisation", recipe.backbone, run.classes, job.seed))
-    backbone = BACKBONES[recipe.backbone](size.channels)
-    backbone.precision = PRECISION[job.precision]
-    backbone.map_side = -(-size.side // backbone.strides[3])
-    if place.weights:
-        loaded = load_backbone(backbone, place.weights)
-        if job.weights.startswith("sha256:") and job.weights != f"sha256:{loaded.sha256}":
-            raise ValueError(f"{place.weights}: the file was changed since this job was planned; run the command again")
-        resolved["weights"]["loaded"] = asdict(loaded)
+    backbone, *others = networks(cls, recipe.backbone, job, run)
+    load(backbone, job.weights, place.weights, resolved["weights"], "loaded")
+    for other in others:
+        own = job.weights2 is not None
+        identity, path = (job.weights2, place.weights2) if own else (job.weights, place.weights)
+        load(other, identity, path, resolved["weights"], "loaded2")
     method = cls(parameters)
-    method.build(backbone, run.classes)
+    method.build(backbone, run.classes, *others)
     method.check(run)
     method.to(place.device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(place.device), run)
     return method.to(place.device), recipe, run
+
+
+def networks(cls: type[Method], name: str, job: Job, run: Run) -> list[Backbone]:
+    """The backbones that a method asks for, each at random weights of its own; the heads' draws follow the first's."""
+
+    def backbone(*number: int) -> Backbone:
+        torch.manual_seed(stream("initialisation", name, run.classes, job.seed, *number))
+        made = BACKBONES[name](SCALES[job.scale["name"]].channels)
+        made.precision = PRECISION[job.precision]
+        made.map_side = -(-run.image_size // made.strides[3])
+        return made
+
+    others = [backbone(number) for number in range(2, cls.networks + 1)]
+    return [backbone(), *others]
+
+
+def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, Any], name: str) -> None:
+    """Fill a backbone from a file of start weights, if there is one, and note under `name` what was found in it."""
+    if path is None:
+        return
+    loaded = load_backbone(backbone, path)
+    if identity.startswith("sha256:") and identity != f"sha256:{loaded.sha256}":
+        raise ValueError(f"{path}: the file was changed since this job was planned; run the command again")
+    noted[name] = asdict(loaded)
 
 
 def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from benchmark.train.resize import on_host, resize, resized_crop
-from methods.recipe import Augment
+from benchmark.train.shift import shift_draws, shifted
+from benchmark.train.strong import strong_view
+from methods.recipe import Augment, Strong
 
 TRIES = 10  # of a random crop or erasing before it is given up
 CROP_ASPECT = (3 / 4, 4 / 3)
@@ -29,7 +31,7 @@ class Augmented:
     """A training batch.
 
     images: [B, C, side, side] float, normalised. flipped: [B] bool. landmarks: [B, P, 2] in pixels of `images`, or
-    None. second: the second view of a recipe that asks for one. boxes: [B, 4] of the crop, or None.
+    None. second: the second view, where the recipe asks for one. boxes: [B, 4] of the crop, moved: [B, 2] of the shift.
     """
 
     images: Tensor
@@ -37,6 +39,7 @@ class Augmented:
     landmarks: Tensor | None = None
     second: Tensor | None = None
     boxes: Tensor | None = None
+    moved: Tensor | None = None
 
 
 def augment(
@@ -58,8 +61,9 @@ def augment(
         first.second = first.images.flip(3)
     elif recipe.second_view == "independent":
         first.second = _mirror_view(images, recipe, side, generator, first, channels)
-    elif recipe.second_view == "fresh":
-        first.second = _view(images, recipe, side, generator, None, channels).images
+    elif recipe.second_view in ("fresh", "strong"):
+        harder = recipe.strong if recipe.second_view == "strong" else None
+        first.second = _view(images, recipe, side, generator, None, channels, harder).images
     return first
 
 
@@ -77,7 +81,13 @@ def _check(images: Tensor, channels: int) -> None:
 
 
 def _view(
-    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, landmarks: Tensor | None, channels: int
+    images: Tensor,
+    recipe: Augment,
+    side: int,
+    generator: torch.Generator,
+    landmarks: Tensor | None,
+    channels: int,
+    strong: Strong | None = None,
 ) -> Augmented:
     flipped, noisy = _flip_and_noise(len(images), recipe, generator)
     if recipe.flip:
@@ -85,17 +95,22 @@ def _view(
     if recipe.pixel_noise:
         images = _with_noise(images, noisy, generator)
     images = resize(images, side, recipe.resize)
-    boxes = None
+    boxes = moved = None
+    if recipe.shift:
+        moved = shift_draws(len(images), recipe, side, generator)
+        images = shifted(images, moved, recipe.shift_fill)
     if recipe.crop:
         boxes = crop_boxes(len(images), recipe.crop, side, generator)
         images = resized_crop(images, boxes, recipe.resize)
+    if strong:
+        images = strong_view(images, strong, generator)
     change = jitter_draws(len(images), recipe.jitter, generator) if recipe.jitter else None
     seen = _normalised(images, recipe, channels, change)
     if recipe.erase:
         erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
     if landmarks is not None:
-        landmarks = move_landmarks(landmarks * side, side, flipped, boxes)
-    return Augmented(seen, flipped, landmarks, boxes=boxes)
+        landmarks = move_landmarks(landmarks * side, side, flipped, boxes, moved)
+    return Augmented(seen, flipped, landmarks, boxes=boxes, moved=moved)
 
 
 def _mirror_view(
@@ -103,6 +118,8 @@ def _mirror_view(
 ) -> Tensor:
     """The mirror image of the part of each raw image that the first view shows, erased on its own."""
     images = resize(mirror(images, ~first.flipped), side, recipe.resize)
+    if first.moved is not None:
+        images = shifted(images, torch.stack([-first.moved[:, 0], first.moved[:, 1]], 1), recipe.shift_fill)
     if first.boxes is not None:
         left, top, width, height = first.boxes.unbind(1)
         images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
@@ -114,7 +131,7 @@ def _mirror_view(
 
 @lru_cache(maxsize=64)
 def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Kept on the device, because copying it there for each batch would wait for the device."""
+    """Kept on the device: copying it there for each batch would wait for it."""
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
@@ -184,10 +201,14 @@ def crop_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: i
     return torch.stack([left, top, width, height], -1), fits
 
 
-def move_landmarks(points: Tensor, side: int, flipped: Tensor, boxes: Tensor | None) -> Tensor:
-    """Landmarks [B, P, 2] in pixels after mirroring (x <- side - x) and the resized crop; channels keep their order."""
+def move_landmarks(
+    points: Tensor, side: int, flipped: Tensor, boxes: Tensor | None, moved: Tensor | None = None
+) -> Tensor:
+    """Landmarks [B, P, 2] in pixels after mirroring (x <- side - x), shift and resized crop; channels keep their order."""
     x, y = points.unbind(2)
     x = torch.where(flipped[:, None], side - x, x)
+    if moved is not None:
+        x, y = x - moved[:, :1], y - moved[:, 1:]
     if boxes is not None:
         left, top, width, height = boxes.to(points.dtype)[:, :, None].unbind(1)
         x, y = (x - left) / width * side, (y - top) / height * side

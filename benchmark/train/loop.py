@@ -13,12 +13,14 @@ from torch import Tensor
 
 from benchmark.task import Place
 from benchmark.train import record
-from benchmark.train.augment import augment
+from benchmark.train.augment import Augmented, augment, plain
 from benchmark.train.checkpoint import resume, save
-from benchmark.train.evaluation import evaluate, opinions
+from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, opinions
 from benchmark.train.trainer import Clock, Trainer, prepare
 from methods.base import Batch
 from results.job import Job, stream
+
+KINDS = {"plain": False, "augmented": True}  # of a survey: whether its images are altered
 
 
 class Diverged(ArithmeticError):
@@ -73,12 +75,29 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
             trainer.optimiser.zero_grad(set_to_none=True)
             total.backward()
         with clock.part("optimiser"):
+            method.after_backward(batch)
             trainer.optimiser.step()
             method.after_step(batch)
         with clock.part("forward"):
             tally(sums, losses, logits.detach(), trainer, index)
             note_margin(trainer, logits.detach(), index)
+    survey(trainer, epoch)
     finish_epoch(trainer, sums, steps, method.after_epoch(epoch))
+
+
+@torch.no_grad()
+def survey(trainer: Trainer, epoch: int) -> None:
+    """Show the method every training image once, where it asks for that; from a random stream of its own."""
+    method, kind = trainer.method, trainer.method.survey_after(epoch)
+    if kind is None:
+        return
+    with trainer.clock.part("survey"):
+        seed = stream("survey", trainer.job.data["name"], trainer.job.seed, epoch)
+        generator = torch.Generator(trainer.device).manual_seed(seed)
+        method.eval()
+        for index in torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH):
+            method.survey_batch(make_batch(trainer, index, epoch, generator, KINDS[kind]))
+        method.train()
 
 
 def fetch(images: Tensor, index: Tensor, device: torch.device) -> Tensor:
@@ -88,10 +107,16 @@ def fetch(images: Tensor, index: Tensor, device: torch.device) -> Tensor:
     return images[index.cpu()].pin_memory().to(device, non_blocking=True)
 
 
-def make_batch(trainer: Trainer, index: Tensor, epoch: int, generator: torch.Generator) -> Batch:
+def make_batch(trainer: Trainer, index: Tensor, epoch: int, generator: torch.Generator, altered: bool = True) -> Batch:
+    """The training images `index`; altered: as the recipe says, else as the test images are seen."""
     points = None if trainer.landmarks is None else trainer.landmarks[index]
-    pixels = fetch(trainer.images, index, trainer.device)
-    seen = augment(pixels, trainer.recipe.augment, trainer.run.image_size, generator, points, trainer.channels)
+    pixels, side = fetch(trainer.images, index, trainer.device), trainer.run.image_size
+    if altered:
+        seen = augment(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
+    else:
+        as_they_are = torch.zeros(len(index), dtype=torch.bool, device=trainer.device)
+        images = plain(pixels, trainer.recipe.augment, side, trainer.channels)
+        seen = Augmented(images, as_they_are, None if points is None else points * side)
     return Batch(
         images=seen.images.contiguous(memory_format=torch.channels_last),
         labels=trainer.method.labels[index],

@@ -115,6 +115,35 @@ BROKEN = {
         "opinion",
         "sum to 1",
     ),
+    "silent_survey": ("    survey = 'plain'\n", "survey of the", "write survey_batch"),
+    "survey_of_no_kind": ("    survey = 'all'\n", "survey of the", "'plain', 'augmented'"),
+    "learning_survey": (
+        "    survey = 'plain'\n    def survey_batch(self, batch):\n        self.classifier.weight.mul_(0.9)\n",
+        "survey of the",
+        "only look",
+    ),
+    "training_survey": (
+        "    survey = 'augmented'\n    def survey_batch(self, batch):\n        self.train()\n",
+        "survey of the",
+        "leave the mode alone",
+    ),
+    "forgetful_survey": (
+        "    survey, seen = 'plain', 1.0\n    def survey_batch(self, batch):\n"
+        "        self.seen = self.seen + float(self.logits(batch.images).mean())\n"
+        "    def loss(self, batch):\n" + CROSS_ENTROPY + "        return {'ce': self.seen * ce}, logits\n",
+        "saved and resumed",
+        "register_buffer",
+    ),
+    "stepping_backward": (
+        "    def after_backward(self, batch):\n        self.classifier.weight.data.mul_(0.9)\n",
+        "gradients before",
+        "the optimiser steps",
+    ),
+    "gradient_to_nothing": (
+        "    def after_backward(self, batch):\n        self.classifier.weight.grad.div_(0)\n",
+        "gradients before",
+        "not finite",
+    ),
     "short_order": (
         "    def order(self, epoch, generator):\n        return torch.arange(10)\n",
         "order of an epoch",
@@ -133,7 +162,7 @@ def checked(path: Path, where: str = "") -> list[check.Finding]:
 @pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
 def test_every_shipped_method_keeps_its_contract(path: Path) -> None:
     found = checked(path)
-    assert len(found) == 18 and [str(f) for f in found if f.status == "wrong"] == []
+    assert len(found) == 20 and [str(f) for f in found if f.status == "wrong"] == []
 
 
 @pytest.mark.parametrize("path", NOISES, ids=lambda p: p.stem)

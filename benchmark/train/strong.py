@@ -1,0 +1,152 @@
+"""The strong view: random operations and a grey square on uint8 images, a batch at a time on the device that trains.
+
+Random augmentation as in later_methods 5.2: each image draws its operations from a table of 14, with replacement. On a
+CPU an operation is worked out for the images that drew it; on another device for all of them, since which they are
+cannot be read without waiting. Every image's operations are applied in its own order.
+"""
+
+from collections.abc import Callable
+from math import radians
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from benchmark.train.resize import on_host
+from methods.recipe import Strong
+
+# At level 10. Solarising at full strength changes nothing and stands in the table as a second identity.
+TABLE = (
+    "identity", "solarise", "autocontrast", "equalise", "posterise", "colour", "contrast", "brightness", "sharpness",
+    "rotate", "shear x", "shear y", "translate x", "translate y",
+)  # fmt: skip
+ROTATION, SHEAR, TRANSLATION = radians(30), 0.3, 10 / 224  # radians, tangent, share of the side; either sign
+FACTOR, BITS = 0.9, 4  # a blend's factor is 1 + 0.9; bits taken off by posterising
+GREY = 128
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+def strong_view(images: Tensor, recipe: Strong, generator: torch.Generator) -> Tensor:
+    """The operations of each image, then its square; uint8 [B, S, S, ch] in and out."""
+    count, strength = len(images), recipe.level / 10
+    for _ in range(recipe.operations):
+        draw = torch.rand((3, count), generator=generator, device=generator.device)
+        chosen = (draw[0] * len(TABLE)).long().clamp_(max=len(TABLE) - 1)
+        chosen = torch.where(draw[1] < recipe.probability, chosen, 0)
+        images = operate(images, chosen, strength, draw[2] < 0.5)
+    centre = torch.rand((2, count), generator=generator, device=generator.device) * images.shape[1]
+    return square(images, centre.floor(), round(recipe.cutout * images.shape[1]))
+
+
+def operate(images: Tensor, chosen: Tensor, strength: float, negative: Tensor) -> Tensor:
+    """One operation of TABLE for each image.
+
+    images: uint8 [B, S, S, ch]. chosen: [B] int64. strength: 0 .. 1. negative: [B] bool, the sign of a movement.
+    """
+    sign = 1 - 2 * negative.float()
+
+    def change(names: tuple[str, ...], work: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        nonlocal images
+        numbers = [TABLE.index(name) for name in names]
+        mine = (chosen >= numbers[0]) & (chosen <= numbers[-1])
+        if not on_host(images):
+            images = torch.where(mine[:, None, None, None], work(images, chosen, sign), images)
+        elif mine.any():
+            images = images.clone()
+            images[mine] = work(images[mine], chosen[mine], sign[mine])
+
+    change(("autocontrast",), lambda pixels, *_: autocontrast(pixels))
+    change(("equalise",), lambda pixels, *_: equalise(pixels))
+    change(("posterise",), lambda pixels, *_: pixels & (256 - 2 ** round(BITS * strength)))
+    change(("colour",), lambda pixels, *_: blend(pixels, luminance(pixels), 1 + FACTOR * strength))
+    change(("contrast",), lambda pixels, *_: blend(pixels, mean_light(pixels), 1 + FACTOR * strength))
+    change(
+        ("brightness",), lambda pixels, *_: blend(pixels, torch.zeros((), device=pixels.device), 1 + FACTOR * strength)
+    )
+    change(("sharpness",), lambda pixels, *_: blend(pixels, smooth(pixels), 1 + FACTOR * strength))
+    change(TABLE[TABLE.index("rotate") :], lambda pixels, names, signs: moved(pixels, names, signs * strength))
+    return images
+
+
+def blend(images: Tensor, other: Tensor, factor: float) -> Tensor:
+    """The image moved away from `other` (factor > 1), clipped and truncated to uint8."""
+    return (other + factor * (images - other)).clamp_(0, 255).to(torch.uint8)
+
+
+def luminance(images: Tensor) -> Tensor:
+    """[B, S, S, 1] float, whole grey levels."""
+    if images.shape[3] == 1:
+        return images.float()
+    channels = zip(LUMINANCE, images.float().unbind(3))
+    return sum(weight * channel for weight, channel in channels).round()[..., None]
+
+
+def mean_light(images: Tensor) -> Tensor:
+    """[B, 1, 1, 1] float: each image's mean luminance, in whole grey levels."""
+    return luminance(images).mean((1, 2, 3), keepdim=True).add(0.5).floor()
+
+
+def smooth(images: Tensor) -> Tensor:
+    """A 3x3 mean with a heavier centre (5 of 13); the outermost pixels stay."""
+    planes = images.permute(0, 3, 1, 2).float()
+    kernel = torch.ones((1, 1, 3, 3), device=images.device)
+    kernel[..., 1, 1] = 5
+    inner = conv2d(planes.flatten(0, 1)[:, None], kernel / 13).unflatten(0, planes.shape[:2])[:, :, 0]
+    planes[:, :, 1:-1, 1:-1] = inner.round()
+    return planes.permute(0, 2, 3, 1)
+
+
+def autocontrast(images: Tensor) -> Tensor:
+    """Each channel stretched from its darkest and lightest pixel to 0 .. 255; a channel of one value stays."""
+    low, high = (edge(images.flatten(1, 2), 1).float()[:, None, None] for edge in (torch.amin, torch.amax))
+    stretched = (images - low) * (255 / (high - low).clamp(min=1))
+    return torch.where(high > low, (stretched + 1e-3).clamp(0, 255), images.float()).to(torch.uint8)
+
+
+def equalise(images: Tensor) -> Tensor:
+    """Each channel's grey levels spread so that all are as frequent; a channel of one value stays.
+
+    A level's count of darker pixels, plus half a step, over the step: the pixels but the lightest level's, over 255.
+    """
+    count, side, _, channels = images.shape
+    planes = images.permute(0, 3, 1, 2).flatten(2).flatten(0, 1).contiguous()  # [B ch, S S]
+    levels = torch.arange(256, device=images.device, dtype=torch.uint8).expand(len(planes), 256).contiguous()
+    ordered = planes.sort(1).values
+    darker = torch.searchsorted(ordered, levels)
+    step = torch.searchsorted(ordered, ordered[:, -1:].contiguous()) // 255
+    table = torch.where(step > 0, ((step // 2 + darker) // step.clamp(min=1)).clamp(max=255), levels.long())
+    spread = table.gather(1, planes.long()).to(torch.uint8)
+    return spread.view(count, channels, side, side).permute(0, 2, 3, 1)
+
+
+def moved(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
+    """Rotated, sheared or translated about the centre, nearest pixel; what comes in from outside is grey.
+
+    chosen: [B] numbers in TABLE. amount: [B], -1 .. 1.
+    """
+    side = images.shape[1]
+    is_one = {name: (chosen == TABLE.index(name)).float() for name in TABLE[TABLE.index("rotate") :]}
+    angle = ROTATION * amount * is_one["rotate"]
+    across_x, across_y = angle.cos(), SHEAR * amount * is_one["shear x"] - angle.sin()
+    down_x, down_y = SHEAR * amount * is_one["shear y"] + angle.sin(), angle.cos()
+    step = (TRANSLATION * side * amount).round()
+    place = torch.arange(side, device=images.device) - (side - 1) / 2
+    y, x = place[:, None], place[None, :]
+
+    def source(of_x: Tensor, of_y: Tensor, by: Tensor) -> Tensor:
+        at = of_x[:, None, None] * x + of_y[:, None, None] * y + by[:, None, None] + (side - 1) / 2
+        return at.round().long()
+
+    columns = source(across_x, across_y, step * is_one["translate x"])
+    rows = source(down_x, down_y, step * is_one["translate y"])
+    inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
+    first = torch.arange(len(images), device=images.device)[:, None, None]
+    found = images[first, rows.clamp(0, side - 1), columns.clamp(0, side - 1)]
+    return torch.where(inside[..., None], found, torch.full_like(found, GREY))
+
+
+def square(images: Tensor, centre: Tensor, size: int) -> Tensor:
+    """A grey square of `size` pixels round each image's centre [2, B], cut at the border."""
+    pixel = torch.arange(images.shape[1], device=images.device)
+    within = [(pixel >= c[:, None] - size // 2) & (pixel < c[:, None] - size // 2 + size) for c in centre]
+    return images.masked_fill((within[0][:, :, None] & within[1][:, None, :])[..., None], GREY)
