@@ -3,44 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 
 from benchmark import find
 from benchmark.plan.catalogue import card
-from methods.backbones import resnet10_w16
-from methods.base import Batch, Method, Run
+from methods.base import Batch
 
-CLASSES, IMAGES = 8, 12
 NAMES = ("label_smoothing", "mixup", "gce", "sce", "elr", "co_teaching")
-
-
-def made(name: str, **parameters: float) -> Method:
-    cls = find.methods()[name]
-    torch.manual_seed(0)
-    method = cls(cls.Parameters(**parameters))
-    method.build(resnet10_w16(1), CLASSES)
-    labels = torch.arange(IMAGES) % CLASSES
-    method.begin(labels, Run(CLASSES, IMAGES, 60, 1, IMAGES, 16, True, 0))
-    return method.train()
-
-
-def batch(epoch: int = 1, seed: int = 1) -> Batch:
-    images = torch.randn(IMAGES, 1, 16, 16, generator=torch.Generator().manual_seed(seed))
-    generator = torch.Generator().manual_seed(5)
-    return Batch(images, torch.arange(IMAGES) % CLASSES, torch.arange(IMAGES), epoch, generator)
-
-
-def softmax(logits: Tensor) -> np.ndarray:
-    x = logits.detach().double().numpy()
-    e = np.exp(x - x.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
-
-
-def total(losses: dict[str, Tensor]) -> float:
-    return float(sum(losses.values()).detach())
-
-
-ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,87 @@
+"""Forward correction: predictions go through an estimated matrix of label errors before they meet the given labels.
+
+Patrini et al., CVPR 2017 (theorem 2). Published as two trainings, one to estimate the matrix and one to use it; here
+the same network goes on. The paper has no recipe for expressions, so the baseline's holds.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Run, scaled, within
+from methods.baseline import Baseline
+
+SMALLEST = 1e-7  # bound of a corrected probability, of the published program
+
+
+def estimated(predictions: Tensor, percentile: float) -> Tensor:
+    """T [C, C]: row k is the prediction of the image that is surest of class k, with a sum of 1.
+
+    predictions: [N, C] probabilities. percentile: only images below this percentile of p_k count; 100: all do.
+    """
+    sure = predictions
+    if percentile < 100:
+        place = ceil(percentile / 100 * (len(predictions) - 1))
+        sure = predictions.masked_fill(predictions >= predictions.sort(0).values[place], -1)
+    rows = predictions[sure.argmax(0)]
+    return rows / rows.sum(1, keepdim=True)
+
+
+def matrix(text: str) -> Tensor:
+    """'0.9,0.1;0.2,0.8' as a [C, C] matrix; raises ValueError."""
+    try:
+        values = torch.tensor([[float(part) for part in row.split(",")] for row in text.split(";")])
+    except ValueError:
+        raise ValueError(f"forward.transition: {text!r}, expected 'estimated' or rows as 0.9,0.1;0.2,0.8") from None
+    if values.shape[0] != values.shape[1] or (values < 0).any() or ((values.sum(1) - 1).abs() > 1e-3).any():
+        raise ValueError(f"forward.transition: {text!r} is no square matrix of shares whose rows sum to 1")
+    return values
+
+
+class ForwardCorrection(Baseline):
+    name = "forward"
+    title = "Forward"
+    source = "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """estimate_epoch is ours: the paper trains to the end, estimates, and starts anew."""
+
+        estimate_epoch: int = scaled(10, "epoch")  # cross-entropy up to its end, corrected from then on
+        percentile: float = 97.0
+        transition: str = "estimated"  # or a known matrix, T_kj = P(given j | true k), as 0.9,0.1;0.2,0.8
+
+        def __post_init__(self) -> None:
+            within("forward.estimate_epoch", self.estimate_epoch, 1)
+            within("forward.percentile", self.percentile, 0, 100)
+            if self.transition != "estimated":
+                matrix(self.transition)
+
+    def check(self, run: Run) -> None:
+        known = self.settings.transition
+        if known != "estimated" and len(matrix(known)) != run.classes:
+            raise ValueError(f"forward.transition: {len(matrix(known))} rows, but there are {run.classes} classes")
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        known = self.settings.transition
+        start = torch.eye(run.classes) if known == "estimated" else matrix(known)
+        self.register_buffer("transition", start.to(labels.device))
+        self.register_buffer("predictions", torch.zeros(run.images, run.classes, device=labels.device))
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        logits, p = self.logits(batch.images), self.settings
+        if p.transition == "estimated" and batch.epoch <= p.estimate_epoch:
+            self.predictions[batch.index] = logits.detach().softmax(1)
+            return {"forward": F.cross_entropy(logits, batch.labels)}, logits
+        given = (logits.softmax(1) @ self.transition).gather(1, batch.labels[:, None])
+        return {"forward": -given.clamp_min(SMALLEST).log().mean()}, logits
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        if self.settings.transition == "estimated" and epoch == self.settings.estimate_epoch:
+            seen = self.predictions[self.predictions.sum(1) > 0]  # an incomplete last batch may be left out
+            self.transition.copy_(estimated(seen, self.settings.percentile))
+        return {"kept by the matrix": self.transition.diagonal().mean()}
