@@ -59,9 +59,17 @@ class Matrix:
         with open(self.folder / "launcher.txt", "a") as words:
             return subprocess.Popen(command, env=self.environment, stdout=words, stderr=words, start_new_session=True)
 
-    def run(self, seeds: str, *more: str, timeout: float = 200) -> int:
-        """Run to the end; returns the exit status."""
-        return self.start(seeds, *more).wait(timeout)
+    def run(self, seeds: str, *more: str, timeout: float = 900) -> int:
+        """Run to the end; returns the exit status. One that hangs is an error, and nothing of it is left."""
+        launcher = self.start(seeds, *more)
+        try:
+            return launcher.wait(timeout)
+        except subprocess.TimeoutExpired:
+            found = named(self.processes())
+            for pid in found:
+                kill(pid)
+            words = (self.folder / "launcher.txt").read_text()[-2000:]
+            raise RuntimeError(f"hangs: no end after {timeout:.0f} s, {len(found)} processes alive; {words}") from None
 
     def lines(self, seed: int) -> list[str]:
         path = self.folder / f"{seed}.log"
@@ -99,11 +107,11 @@ class Matrix:
         return self.known
 
     def processes(self) -> list[int]:
-        """Processes of this matrix that are alive: launchers, nurseries, jobs and what they started."""
+        """Processes of this matrix in any state but dead: launchers, nurseries, jobs and what they started."""
         mark, found = f"FER_FAULTS={self.folder}".encode(), []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                alive = (path / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+                alive = state(int(path.name)) not in "ZX"
                 mine = alive and mark in (path / "environ").read_bytes().split(b"\0")
                 if mine and os.getpid() != int(path.name) and b"resource_tracker" not in quiet(path / "cmdline"):
                     found.append(int(path.name))  # a tracker of this process serves its Dask cluster
@@ -125,9 +133,18 @@ def quiet(path: Path) -> bytes:
         return b""
 
 
+def fields(pid: int) -> list[str]:
+    """The state, the parent and more of a process."""
+    return quiet(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].decode().split()
+
+
 def parent(pid: int) -> int:
-    fields = quiet(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
-    return int(fields[1]) if fields else 0
+    return int((fields(pid) or ["", "0"])[1])
+
+
+def state(pid: int) -> str:
+    """R, S, D, T (stopped), ...; X once it is gone."""
+    return (fields(pid) or ["X"])[0]
 
 
 def kill(pid: int) -> None:
@@ -176,7 +193,10 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
 def named(pids: list[int]) -> list[int]:
     """The same processes, named on standard error."""
     for pid in pids:
-        print(f"alive: {pid} {quiet(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}", file=sys.stderr)
+        print(
+            f"alive: {pid} {state(pid)} {quiet(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}",
+            file=sys.stderr,
+        )
     return pids
 
 

@@ -40,21 +40,22 @@ class Children:
             if self.stopped:
                 raise Stopped(self.stopped)
             if self.process is None or self.process.poll() is not None:
-                path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-                settings = {
-                    "OMP_NUM_THREADS": "1",
-                    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-                    "PYTHONPATH": path,
-                } | KEEP_PAGES
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", "benchmark.launch.nursery"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    env=os.environ | settings,
-                    start_new_session=True,
-                )
-                threading.Thread(target=self.listen, args=(self.process,), daemon=True).start()
+                born: queue.SimpleQueue = queue.SimpleQueue()
+                threading.Thread(target=self.keep, args=(born,), daemon=True).start()
+                self.process, error = born.get()
+                if error:
+                    raise error
             return self.process
+
+    def keep(self, born: queue.SimpleQueue) -> None:
+        """Start a nursery and listen to it, in one thread: the kernel kills it when the thread that started it ends."""
+        try:
+            process = start_nursery()
+        except OSError as error:
+            born.put((None, error))
+            return
+        born.put((process, None))
+        self.listen(process)
 
     def listen(self, process: subprocess.Popen) -> None:
         """Pass on what the nursery says; when it ends, every task that it had is lost."""
@@ -125,6 +126,19 @@ class Children:
                 process.wait(10)
             except (OSError, subprocess.TimeoutExpired):
                 process.kill()
+
+
+def start_nursery() -> subprocess.Popen:
+    """A nursery with the settings that its jobs need before torch is imported; raises OSError."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path} | KEEP_PAGES
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmark.launch.nursery"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | settings,
+        start_new_session=True,
+    )
 
 
 def after_kill(events: queue.SimpleQueue) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def prepare(dask_scheduler: Any) -> bool:
     return any("GPU" in worker.resources for worker in dask_scheduler.workers.values())
 
 
-def supervise_there(request: dict[str, Any], limit: float | None, wait: bool) -> tuple[Outcome, dict[str, Any]]:
+def supervise_there(request: dict[str, Any], limit: float | None) -> tuple[Outcome, dict[str, Any]]:
     """Runs in a worker: supervise the task on this machine's GPUs.
 
     Returns what a client that does not see this machine's disk has to write: {'.npz': bytes, '.json': bytes}, or
@@ -51,7 +51,7 @@ def supervise_there(request: dict[str, Any], limit: float | None, wait: bool) ->
         place = request["place"]
         uuids = [uuid for uuid, _ in hardware.cards()]
         request = request | {"slots": hardware.slots(uuids, place["jobs_on_card"])}
-    outcome = supervise(request, limit, wait)
+    outcome = supervise(request, limit)
     store, job_id = Store(Path(request["results"])), request["id"]
     if outcome.status in ("ok", "cached"):
         path = store.path(job_id)

@@ -17,8 +17,11 @@ A change of any method's file makes a job new in this respect, and so does `--re
 
 import atexit
 import hashlib
+import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,11 @@ from benchmark import find
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome
+from benchmark.terminal import printable
+from results.job import Job
+
+LOOK = 1.0  # seconds between two looks at tasks that others run
+LOOKS = 60  # a holder found stopped so many times in a row is waited for no longer
 
 atexit.register(CHILDREN.close)
 
@@ -35,7 +43,7 @@ def dispatch(
 ) -> Iterator[Outcome]:
     """Run tasks, at most `workers` at once, in the given order; yields outcomes as they come.
 
-    Tasks that another launcher has in flight come last, when it may have finished them.
+    Tasks that another launcher has in flight are put off and looked at again until they are done or free.
     """
     from joblib import parallel_config
 
@@ -48,27 +56,56 @@ def dispatch(
 
         settings, function = connect(cluster), supervise_there
     try:
-        todo, wait = list(by_id), False
+        todo, waiting = list(by_id), Waiting({job_id: name(request) for job_id, request in by_id.items()})
         while todo:
-            busy = []
+            held = []
             with parallel_config(**settings):
-                for answer in unordered([by_id[i] for i in todo], function, limit, wait):
+                for answer in unordered([by_id[i] for i in todo], function, limit):
                     outcome = receive(answer, by_id) if receive else answer
-                    if outcome.status == "busy":
-                        busy.append(outcome.id)
+                    if outcome.status in ("busy", "halted"):
+                        held.append(outcome)
                     else:
                         yield outcome
-            todo, wait = busy, True
+            todo, given_up = waiting.wait(held)
+            yield from given_up
     except BaseException:  # Ctrl-C, or nobody wants the rest
         CHILDREN.close()
         raise
 
 
-def unordered(requests: list[dict[str, Any]], function: Callable, limit: float | None, wait: bool) -> Iterator[Any]:
+@dataclass
+class Waiting:
+    """Who waits for tasks that others run; names: by id. halted: {id: how many looks in a row found its holder stopped}."""
+
+    names: dict[str, str]
+    told: set[str] = field(default_factory=set)
+    halted: dict[str, int] = field(default_factory=dict)
+
+    def wait(self, held: list[Outcome]) -> tuple[list[str], list[Outcome]]:
+        """Say once for what, and wait a moment; returns the tasks to look at again, and those given up."""
+        for outcome in held:
+            if outcome.id not in self.told:
+                self.told.add(outcome.id)
+                print(
+                    printable(f"waiting for {self.names[outcome.id]}: {outcome.message}"), file=sys.stderr, flush=True
+                )
+        self.halted = {o.id: self.halted.get(o.id, 0) + 1 for o in held if o.status == "halted"}
+        over = [o for o in held if self.halted.get(o.id, 0) > LOOKS]
+        if len(held) > len(over):
+            time.sleep(LOOK)
+        return [o.id for o in held if o not in over], [replace(o, status="stopped") for o in over]
+
+
+def name(request: dict[str, Any]) -> str:
+    """What a person calls a task."""
+    return Job(**request["job"]).text if "job" in request else "the start weights"
+
+
+def unordered(requests: list[dict[str, Any]], function: Callable, limit: float | None) -> Iterator[Any]:
     from joblib import Parallel, delayed
 
     run = Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="all")
-    return run(delayed(function)(request, limit, wait) for request in requests)
+    return run(delayed(function)(request, limit) for request in requests)
 
 
 def code_hash(request: dict[str, Any]) -> str:

@@ -3,7 +3,8 @@
 `python -m benchmark.launch.nursery` reads one JSON request a line from standard input ({"id", "task", "log", "slots", ...})
 and answers one line an event: {"ready"}, {"id", "attempt"} when a job has its lock and its GPU and begins, {"id",
 "exit"} when it has ended. At the end of its input it kills what still runs: a launcher that dies takes its jobs with
-it. Children that outlive the nursery notice the closed pipe and leave, so that no orphan keeps a GPU.
+it. Nursery and jobs are killed by the kernel with their parent, stopped or not, so that no orphan keeps a GPU or the
+lock of a job (launch/lifeline); where the kernel does not, they notice a closed pipe and leave.
 """
 
 import json
@@ -13,18 +14,26 @@ import selectors
 import signal
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.launch.holder import sign
+from benchmark.launch.lifeline import die_with_parent, kill_group, start_warden, tell
 from benchmark.launch.locks import lock, take_slot
 from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_ERROR, EXIT_MEMORY, FULL, LOST
+
+LOOK = 5.0  # seconds between two looks for jobs that are stopped
+LOOKS = 12  # a job found stopped so many times in a row is ended; while the nursery is stopped too, nothing is counted
 
 
 def main() -> None:
     """Serve requests until the input ends."""
-    nursery = Nursery(os.dup(1))
+    die_with_parent()
+    leave_if_alone()
+    nursery = Nursery(os.dup(1), start_warden())
     os.dup2(2, 1)  # what an import or a job prints must not be taken for an event
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means
     signal.signal(signal.SIGALRM, leave_if_alone)  # the imports take seconds
@@ -56,10 +65,15 @@ def leave_if_alone(*_: Any) -> None:
 
 @dataclass
 class Nursery:
-    """events: file descriptor that the launcher reads. children: {pid: request id}."""
+    """events: file descriptor that the launcher reads. warden: the one it hears. children: {pid: request id}.
+
+    halted: {pid: how many looks in a row found it stopped}.
+    """
 
     events: int
+    warden: int
     children: dict[int, str] = field(default_factory=dict)
+    halted: dict[int, int] = field(default_factory=dict)
 
     def serve(self) -> None:
         self.alive_read, self.alive_write = os.pipe()  # written by nobody: its end of file tells the children
@@ -71,9 +85,12 @@ class Nursery:
         sources.register(0, selectors.EVENT_READ)
         sources.register(wake_read, selectors.EVENT_READ)
         self.say(ready=os.getpid())
-        pending = b""
+        pending, looked = b"", time.monotonic()
         while True:
-            for key, _ in sources.select():
+            if time.monotonic() - looked >= LOOK:
+                self.look()
+                looked = time.monotonic()
+            for key, _ in sources.select(LOOK if self.children else None):
                 if key.fd == wake_read:
                     os.read(wake_read, 4096)
                     self.reap()
@@ -91,6 +108,7 @@ class Nursery:
             for pid in [pid for pid, job_id in self.children.items() if job_id == request["kill"]]:
                 kill_group(pid)
             return
+        parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
@@ -98,9 +116,14 @@ class Nursery:
             self.say(id=request["id"], exit=LOST)
             return
         if pid == 0:
+            die_with_parent()
+            if os.getppid() != parent:  # gone before the kernel was asked
+                os._exit(EXIT_ERROR)
             os.close(self.alive_write)
+            os.close(self.warden)
             child(request, self.alive_read, self.events)
         self.children[pid] = request["id"]
+        tell(self.warden, pid)
 
     def say(self, **event: Any) -> None:
         os.write(self.events, event_line(event))
@@ -111,7 +134,18 @@ class Nursery:
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 kill_group(pid)
                 _, status = os.waitpid(pid, 0)
+                tell(self.warden, -pid)
                 self.say(id=self.children.pop(pid), exit=os.waitstatus_to_exitcode(status))
+
+    def look(self) -> None:
+        """End a job that somebody has stopped and not continued for a minute: it would hold its matrix for ever."""
+        stopped = [pid for pid in self.children if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)]
+        self.halted = {pid: self.halted.get(pid, 0) + 1 for pid in stopped}
+        for pid, looks in self.halted.items():
+            if looks == LOOKS:
+                words = f"has been stopped (SIGSTOP) for {LOOKS * LOOK:.0f} s and is ended, to be tried again"
+                print(f"job {self.children[pid]}: process {pid} {words}", file=sys.stderr, flush=True)
+                kill_group(pid)
 
     def stop(self) -> None:
         for pid in self.children:
@@ -120,16 +154,6 @@ class Nursery:
 
 def event_line(event: dict[str, Any]) -> bytes:
     return (json.dumps(event) + "\n").encode()
-
-
-def kill_group(pid: int) -> None:
-    """Kill a child and what it has started; one that has no group of its own yet is killed alone."""
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(pid, signal.SIGKILL)
-            return
-        except ProcessLookupError:
-            continue
 
 
 def child(request: dict[str, Any], alive: int, events: int) -> None:
@@ -183,6 +207,7 @@ def begin(request: dict[str, Any], events: int) -> int:
         return EXIT_BUSY
     if tasks.made(request):
         return 0
+    sign(str(store.lock(request["id"])))
     held += take_slot(request.get("slots") or [], request.get("whole_card", False))
     request["attempt"] = store.begin_attempt(request["id"], request.get("launch", ""))
     os.write(events, event_line({"id": request["id"], "attempt": request["attempt"]}))

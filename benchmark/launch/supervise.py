@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.launch.children import CHILDREN, Stopped
+from benchmark.launch.holder import holder
 from benchmark.launch.locks import lock
 from benchmark.launch.tasks import keep_failure, made
 from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome
@@ -15,14 +16,14 @@ KILLED_AGAIN = 2  # a job that was killed is tried this many times more
 KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk"}
 
 
-def supervise(request: dict[str, Any], limit: float | None = None, wait: bool = True) -> Outcome:
+def supervise(request: dict[str, Any], limit: float | None = None) -> Outcome:
     """Run a task in a child until it is done or its policy says stop; never raises.
 
-    wait: whether to wait for a task that another launcher runs, or to return 'busy'.
+    A task that another launcher runs is not waited for: it is 'busy', or 'halted' if who runs it is stopped.
     """
     start, status, message = time.monotonic(), "error", ""
     try:
-        status, message = attempt_until_settled({"launch": "", "limit": limit} | request, limit, wait)
+        status, message = attempt_until_settled({"launch": "", "limit": limit} | request, limit)
     except Stopped as reason:
         status, message = "stopped", str(reason)
     except Exception as error:
@@ -30,16 +31,14 @@ def supervise(request: dict[str, Any], limit: float | None = None, wait: bool = 
     return Outcome(request["id"], status, time.monotonic() - start, message)
 
 
-def attempt_until_settled(request: dict[str, Any], limit: float | None, wait: bool) -> tuple[str, str]:
+def attempt_until_settled(request: dict[str, Any], limit: float | None) -> tuple[str, str]:
     store, attempt, lost = Store(Path(request["results"])), None, 0
     while True:
         if made(request):
             return "cached" if attempt is None else "ok", ""
         if in_flight(store, request["id"]):
-            if not wait:
-                return "busy", ""
-            time.sleep(0.5)
-            continue
+            who = holder(str(store.lock(request["id"])))
+            return "halted" if who and who.stopped else "busy", str(who or "a process of another machine has it")
         failure = settled(store, request)
         if failure:
             return failure["class"], f"{failure.get('error', '')}: {failure.get('message', '')}"

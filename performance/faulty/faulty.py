@@ -100,13 +100,14 @@ class Faulty(Baseline):
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         losses, logits = super().loss(batch)
         fault, self.fault = self.fault, ""
-        if fault.startswith("slow"):
-            time.sleep(float(fault.split()[1]))
         if fault:
             self.note(f"met {fault},")
+        fault, _, seconds = fault.partition("slow ")
+        fault = fault.strip()
         if fault == "nan":
             losses = {"ce": losses["ce"] * float("nan")}
         meet(fault)
+        time.sleep(float(seconds or 0))
         return losses, logits
 
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

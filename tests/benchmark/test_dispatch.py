@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,11 +17,15 @@ from hypothesis import strategies as st
 from test_job import JOB, MEASURED
 
 from benchmark.launch import cluster
+from benchmark.launch import dispatch as dispatching
+from benchmark.launch import holder as holding
 from benchmark.launch import supervise as engine
 from benchmark.launch.children import CHILDREN, Children, Stopped
+from benchmark.launch.holder import holder, is_stopped, sign
 from benchmark.launch.locks import lock, take_slot
+from benchmark.launch.nursery import LOOKS, Nursery
 from benchmark.launch.supervise import supervise
-from benchmark.task import EXIT_BUSY, LOST
+from benchmark.task import LOST
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
 from results.store import Store
@@ -250,14 +255,136 @@ def test_workers_that_die_with_a_job_count_against_it_in_their_launch_alone(tmp_
     assert supervise(request(tmp_path, launch="the next")).status == "error"
 
 
-def test_a_task_in_flight_elsewhere_is_waited_for_or_put_off(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (EXIT_BUSY, None))
-    monkeypatch.setattr(engine.time, "sleep", lambda seconds: ((tmp_path / "made").touch(), os.close(held)))
-    store = Store(tmp_path)
-    store.lock("ab").parent.mkdir()
-    held = lock(str(store.lock("ab")))
-    assert supervise(request(tmp_path), wait=False).status == "busy"
-    assert supervise(request(tmp_path), wait=True).status == "cached"
+HOLD = """
+import fcntl, os, sys, time
+held = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.flock(held, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(100)
+"""
+
+
+@pytest.fixture
+def stranger(tmp_path: Path):
+    """A process that holds the lock of task 'ab' and has written nothing into it."""
+    path = Store(tmp_path).lock("ab")
+    path.parent.mkdir(parents=True)
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_task_that_a_process_holds_is_put_off_and_its_holder_named_once(
+    tmp_path: Path, monkeypatch, capfd, stranger
+) -> None:
+    ended = []
+
+    def run(request, limit):
+        ended.append(request["id"])
+        Path(request["makes"]).touch()
+        return 0, 1
+
+    monkeypatch.setattr(CHILDREN, "run", run)
+    monkeypatch.setattr(dispatching.time, "sleep", lambda seconds: looks.append(seconds) or free())
+    looks: list[float] = []
+
+    def free() -> None:
+        if len(looks) == 3:
+            stranger.kill()
+            stranger.wait()
+
+    tasks = [request(tmp_path), *(request(tmp_path, id=i, makes=str(tmp_path / i)) for i in ("cd", "ef"))]
+    outcomes = [(o.id, o.status) for o in dispatching.dispatch(tasks, 1, None, None)]
+    assert ended == ["cd", "ef", "ab"] and {status for _, status in outcomes} == {"ok"} and len(looks) == 3
+    said = capfd.readouterr().err
+    assert said.count("waiting for") == 1 and f"process {stranger.pid} has held it for" in said
+
+
+def test_a_task_that_a_stopped_process_holds_is_given_up_after_the_rest(
+    tmp_path: Path, monkeypatch, capfd, stranger
+) -> None:
+    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (Path(request["makes"]).touch(), (0, 1))[1])
+    monkeypatch.setattr(dispatching, "LOOK", 0.01)
+    stranger.send_signal(signal.SIGSTOP)
+    until(lambda: holder(str(Store(tmp_path).lock("ab"))).stopped)
+    tasks = [request(tmp_path), request(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
+    outcomes = list(dispatching.dispatch(tasks, 1, None, None))
+    assert [(o.id, o.status) for o in outcomes] == [("cd", "ok"), ("ab", "stopped")]
+    assert f"kill -KILL {stranger.pid}" in outcomes[1].message
+    assert capfd.readouterr().err.count("waiting for") == 1
+
+
+def test_a_holder_says_who_it_is_where_no_kernel_tells(tmp_path: Path, monkeypatch) -> None:
+    path = str(tmp_path / "lock")
+    held = lock(path)
+    sign(path)
+    assert holder(path).pid == os.getpid() and holder(path).host == "" and not holder(path).stopped
+    os.utime(path, (time.time() - 65, time.time() - 65))
+    monkeypatch.setattr(holding, "held_here", lambda file: None)
+    assert str(holder(path)) == f"process {os.getpid()} has held it for 1:05"
+    Path(path).write_text("77 elsewhere\n")
+    assert str(holder(path)).startswith("process 77 on elsewhere has held it")
+    Path(path).write_text("")
+    assert holder(path) is None
+    os.close(held)
+
+
+@pytest.mark.parametrize("stopped", ["job", "both"])
+def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path: Path, stopped: str) -> None:
+    matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
+    launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
+    until(lambda: "met" in "".join(matrix.lines(0)))
+    nursery, job = matrix.nurseries()[0], int(matrix.lines(0)[0].split()[1])
+    for pid in [job] if stopped == "job" else [nursery, job]:
+        os.kill(pid, signal.SIGSTOP)
+    assert len(matrix.processes()) == 5  # launcher, nursery, its warden, the job, and what that started
+    launcher.kill()
+    launcher.wait()
+    until(lambda: matrix.processes() == [], seconds=5)
+
+
+def test_a_job_stopped_when_its_nursery_is_killed_holds_no_matrix(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
+    launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
+    until(lambda: "met" in "".join(matrix.lines(0)))
+    nursery, job = matrix.nurseries()[0], int(matrix.lines(0)[0].split()[1])
+    os.kill(job, signal.SIGSTOP)
+    os.kill(nursery, signal.SIGKILL)
+    assert launcher.wait(100) == 0
+    assert set(matrix.records()) == {0, 1} and matrix.processes() == []
+
+
+def test_a_job_that_stays_stopped_is_ended_and_one_that_goes_on_is_not(capfd) -> None:
+    processes = [subprocess.Popen(["sleep", "100"], start_new_session=True) for _ in range(3)]
+    nursery = Nursery(-1, -1, {process.pid: f"job{n}" for n, process in enumerate(processes)})
+    for process in processes[:2]:
+        process.send_signal(signal.SIGSTOP)
+    until(lambda: all(is_stopped(process.pid) for process in processes[:2]))
+    for look in range(LOOKS):
+        nursery.look()
+        if look == LOOKS - 2:
+            assert [process.poll() for process in processes] == [None] * 3
+            processes[1].send_signal(signal.SIGCONT)
+            until(lambda: not is_stopped(processes[1].pid))
+    assert processes[0].wait(5) == -signal.SIGKILL
+    assert [process.poll() for process in processes[1:]] == [None, None]
+    assert capfd.readouterr().err.count("has been stopped (SIGSTOP)") == 1
+    for process in processes[1:]:
+        process.kill()
+        process.wait()
+
+
+def test_a_nursery_outlives_the_thread_that_asked_for_it() -> None:
+    children = Children()
+    asking = threading.Thread(target=lambda: (children.start(), until(lambda: children.ready)))
+    asking.start()
+    asking.join()
+    time.sleep(0.2)
+    assert children.process.poll() is None
+    children.close()
+    assert children.process.wait(10) == 0
 
 
 def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_path: Path, monkeypatch) -> None:
@@ -301,16 +428,16 @@ def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tm
         return int(attempt == 1), attempt
 
     monkeypatch.setattr(CHILDREN, "run", run)
-    assert cluster.receive(cluster.supervise_there(theirs, None, True), ours).status == "error"
+    assert cluster.receive(cluster.supervise_there(theirs, None), ours).status == "error"
     assert here.failure(JOB.id)["class"] == "error" and not here.done(JOB.id)
     there.forget_failures(JOB.id)
     there.begin_attempt(JOB.id)
-    answer = cluster.supervise_there(theirs, None, True)
+    answer = cluster.supervise_there(theirs, None)
     spoiled = answer[0], answer[1] | {".npz": b"something else"}
     assert cluster.receive(spoiled, ours).status == "error" and not here.done(JOB.id)
     assert cluster.receive(answer, ours).status == "ok"
     assert here.read(JOB.id) == there.read(JOB.id) and here.done(JOB.id)
-    assert cluster.receive(cluster.supervise_there(theirs, None, True), ours).status == "cached"
+    assert cluster.receive(cluster.supervise_there(theirs, None), ours).status == "cached"
 
 
 @pytest.mark.timeout(240)

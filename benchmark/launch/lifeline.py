@@ -1,0 +1,78 @@
+"""Nothing outlives its launcher: the kernel kills whose parent is gone, and a warden what they had started.
+
+A process that is stopped or hangs cannot notice a closed pipe, so the first means is the kernel's (Linux). It kills one
+process and not its group: a warden, which does nothing but wait for the end of the nursery, kills the groups.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends; elsewhere than on Linux do nothing.
+
+    A parent that was gone before notices nothing: who calls this looks for itself whether its parent is still there.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def start_warden() -> int:
+    """Fork a process that kills the groups it was told when this one is gone; returns the descriptor to tell it on.
+
+    Said are lines of a group's number, with a minus in front when the group has ended. For a process with one thread.
+    """
+    read, write = os.pipe()
+    if os.fork() == 0:
+        try:
+            os.setsid()
+            os.closerange(0, read)
+            os.closerange(read + 1, read + 256)
+            watch(read)
+        finally:
+            os._exit(0)
+    os.close(read)
+    return write
+
+
+def tell(warden: int, group: int) -> None:
+    """Tell the warden of a group; one that is gone itself is no reason to stop."""
+    try:
+        os.write(warden, b"%d\n" % group)
+    except OSError:
+        pass
+
+
+def watch(read: int) -> None:
+    """Keep account of the groups until the other end is closed, then kill those that are left."""
+    said = b""
+    while chunk := os.read(read, 4096):
+        said += chunk
+    numbers = [int(line) for line in said.split()]
+    for group in left(numbers):
+        kill_group(group)
+
+
+def left(numbers: list[int]) -> list[int]:
+    """The groups that began and did not end."""
+    alive: dict[int, None] = {}
+    for number in numbers:
+        if number > 0:
+            alive[number] = None
+        else:
+            alive.pop(-number, None)
+    return list(alive)
+
+
+def kill_group(pid: int) -> None:
+    """Kill a child and what it has started; one that has no group of its own yet is killed alone."""
+    for kill in (os.killpg, os.kill):
+        try:
+            kill(pid, signal.SIGKILL)
+            return
+        except ProcessLookupError:
+            continue
