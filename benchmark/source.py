@@ -56,6 +56,22 @@ def code(cls: type) -> str:
     return contents(tuple(sorted({Path(inspect.getfile(part)) for part in cls.__mro__ if mine(part)})))
 
 
+def own_code(cls: type) -> str | None:
+    """The same of a class that is defined outside the project's folders, its own files only; None for the project's.
+
+    It belongs into the key of what such a class makes: nobody raises the version of a file that is still being written.
+    """
+    starts = {Path(inspect.getfile(part)) for part in cls.__mro__ if mine(part)}
+    if all(is_projects(path) for path in starts):
+        return None
+    return contents(tuple(sorted(starts)), own=True)
+
+
+def is_projects(path: Path) -> bool:
+    """Whether a file is one of the project's own packages, which raise a version where they change a result."""
+    return path.is_relative_to(ROOT) and path.relative_to(ROOT).parts[0] in FOLLOWED
+
+
 def mine(cls: type) -> bool:
     """Whether a class is the project's or an author's, and not a library's."""
     try:
@@ -69,7 +85,8 @@ def is_mine(path: Path) -> bool:
 
 
 @lru_cache
-def contents(start: tuple[Path, ...]) -> str:
+def contents(start: tuple[Path, ...], own: bool = False) -> str:
+    """A hash of the statements of these files and of those that they import; own: without the project's."""
     waiting, seen = list(start), set()
     while waiting:
         path = waiting.pop()
@@ -79,6 +96,7 @@ def contents(start: tuple[Path, ...]) -> str:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 waiting += [found for alias in node.names if (found := source_of(path, node, alias.name))]
+    seen = {path for path in seen if not (own and is_projects(path))}
     statements = {ast.dump(node) for path in seen for node in map(bare, tree(path).body) if node is not None}
     return hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
 

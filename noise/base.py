@@ -18,7 +18,7 @@ class Training:
     """What a noise may look at: the training set before it.
 
     labels: [n] int64. classes: class names in the order of the labels. names: [n] image names, or None.
-    votes: [n, C] counts of people's votes, or None. images: [n, S, S, channels] uint8, or None.
+    votes: [n, C] counts of people's votes, or None. images: [n, S, S, channels] uint8, or None. dataset: its name.
     """
 
     labels: np.ndarray
@@ -26,6 +26,7 @@ class Training:
     names: np.ndarray | None = None
     votes: np.ndarray | None = None
     images: np.ndarray | None = None
+    dataset: str = ""
 
 
 class Noise:

@@ -18,6 +18,7 @@ from benchmark.cache.build import Progress, build, check
 from benchmark.cache.decoded import FORMAT, Data, open_folder
 from benchmark.datasets.base import DataError, DataSet
 from benchmark.datasets.reading import archives
+from benchmark.source import own_code
 from results.files import write_json
 
 
@@ -70,4 +71,6 @@ def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
     """A hash of what decides whether a source is read again."""
     where = None if path is None else str(path.resolve())
     known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
+    if code := own_code(type(dataset)):
+        known.append(code)
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]

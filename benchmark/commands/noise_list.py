@@ -19,8 +19,7 @@ from benchmark.commands.named_data import add_arguments, folders, given_data, op
 from benchmark.terminal import Usage
 from noise.asymmetric import asymmetric
 from noise.base import Training
-from noise.expressions import SEVEN
-from noise.file import RAF_DB
+from noise.expressions import ORDERS
 from noise.statistics import realised, transition_matrix
 from results.job import digest
 from results.schema import Refused
@@ -35,6 +34,9 @@ def main(arguments: list[str]) -> int:
     p.add_argument("--rate", type=float, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
+    p.add_argument(
+        "--order", choices=sorted(ORDERS), help="write numbers in the order of this data set, not class names"
+    )
     p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
     args = p.parse_args(arguments)
     return answered("benchmark noise-list", lambda: show(args))
@@ -48,7 +50,8 @@ def show(args: argparse.Namespace) -> int:
     words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
     words += [word for text in given for word in ("--data", text)] + [w for text in args.set for w in ("--set", text)]
     words += [word for folder in args.methods_path for word in ("--methods-path", str(folder))]
-    print(f"use it: {shlex.join([*words, '--noise', f'file:{path}'])}")
+    numbered = args.order and not args.name == args.order == "rafdb"
+    print(f"use it: {shlex.join([*words, '--noise', f'file:{path}' + (f'?order={args.order}' if numbered else '')])}")
     return 0
 
 
@@ -73,7 +76,7 @@ def write(args: argparse.Namespace) -> Path:
     default = f"noise_{cell}.txt".replace("/", "_")
     path = args.out or Path("reports/out") / default
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(rows(data, labels)), encoding="utf-8")
+    path.write_text("".join(rows(data, labels, args.order)), encoding="utf-8")
     clean = np.asarray(data.train.labels)
     facts = {
         "data": data.name,
@@ -97,19 +100,26 @@ def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ..
     made, train = find.noise(kind, folders), data.train
     votes = None if train.votes is None else np.asarray(train.votes)
     images = np.asarray(train.images) if "images" in made.needs else None
-    seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images)
+    seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name)
     return made.labels(seen, rate if made.rated else 0.0, seed)
 
 
-def rows(data: Data, labels: np.ndarray) -> list[str]:
-    """'name label' lines: 1..7 in RAF-DB's order for the seven classes, as published, else class names."""
+def rows(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:
+    """'name label' lines: class names, or numbers in a named order; for RAF-DB 1..7 in its own, as published.
+
+    A tab parts the two where a name holds a space.
+    """
     names = [str(name) for name in data.train.names]
-    spaced = next((name for name in names if len(name.split()) != 1), None)
-    if spaced is not None:
-        raise Usage(f"{data.name}: the image name {spaced!r} holds a space, which ends a name in a list; rename it")
-    numbered = set(data.classes) == set(SEVEN) and (labels == data.classes.index(RAF_DB[-1])).any()
-    words = [str(RAF_DB.index(name) + 1) if numbered else name for name in data.classes]
-    return [f"{name} {words[label]}\n" for name, label in zip(names, labels)]
+    mark = "\t" if any(len(name.split()) != 1 for name in names) else " "
+    if order is None and data.name == "rafdb" and (labels == data.classes.index(ORDERS["rafdb"][-1])).any():
+        order = "rafdb"
+    words = list(data.classes)
+    if order:
+        absent = [name for name in data.classes if name not in ORDERS[order]]
+        if absent:
+            raise Usage(f"--order {order}: has no number for {absent[0]}; leave it out to write class names")
+        words = [str(ORDERS[order].index(name) + (order == "rafdb")) for name in data.classes]
+    return [f"{name}{mark}{words[label]}\n" for name, label in zip(names, labels)]
 
 
 def targets(source: str, data: Data, results: Path) -> np.ndarray:

@@ -15,6 +15,7 @@ from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import further_weights, start_weights
+from benchmark.source import own_code
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
@@ -137,7 +138,7 @@ def noise_kind(kind: str, request: Request) -> Noise:
 def check_noise(kind: Noise, data: decoded.Data, request: Request) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
-    seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names))
+    seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names), dataset=data.name)
     try:
         kind.labels(seen, 0.0, 0)
     except NoiseError as error:
@@ -194,11 +195,7 @@ def runs(
             "fingerprint": data.fingerprint,
             "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
         },
-        noise={
-            "kind": found.identity(),
-            "rate": None if rate is None else number(rate),
-            "version": found.version,
-        },
+        noise=noise_identity(found, rate),
         seed=0,
         precision=request.precision,
         preset=request.preset,
@@ -224,6 +221,12 @@ def runs(
     facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights["text"] + further["text"]}}
     return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
+
+
+def noise_identity(kind: Noise, rate: str | None) -> dict[str, Any]:
+    """What a job's identity says of its noise; of a noise of one's own that includes its code."""
+    known = {"kind": kind.identity(), "rate": None if rate is None else number(rate), "version": kind.version}
+    return known | ({"code": code} if (code := own_code(type(kind))) else {})
 
 
 def checkpoint_seconds() -> float:

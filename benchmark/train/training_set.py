@@ -10,6 +10,7 @@ from benchmark.cache.decoded import Data
 from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import nineteen
 from benchmark.scale import HELD_OUT, SCALES
+from benchmark.source import own_code
 from noise.base import Training
 from noise.statistics import realised
 from results.job import Job, digest, stream
@@ -90,14 +91,16 @@ def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders:
     """The given labels of the training images `rows`: the same for every method."""
     name = job.noise["kind"].partition(":")[0]
     train, kind = data.train, find.noise(f"{name}:{argument}" if argument else name, folders)
-    if kind.identity() != job.noise["kind"]:
-        raise ValueError(f"--noise {name}: {argument} was changed since this job was planned; run the command again")
+    if kind.identity() != job.noise["kind"] or own_code(type(kind)) != job.noise.get("code"):
+        what = argument or "its file"
+        raise ValueError(f"--noise {name}: {what} was changed since this job was planned; run the command again")
     seen = Training(
         labels=np.asarray(train.labels)[rows],
         classes=tuple(data.classes),
         names=np.asarray(train.names)[rows],
         votes=None if train.votes is None else np.asarray(train.votes)[rows],
         images=np.asarray(train.images[rows]) if "images" in kind.needs else None,
+        dataset=data.name,
     )
     for need in kind.needs:
         if getattr(seen, need) is None:

@@ -45,12 +45,18 @@ def test_a_list_read_back_gives_the_same_labels(results: Path, kind: str, classe
     facts = json.loads(path.with_suffix(".json").read_text())
     assert facts["rate"] == pytest.approx((direct != data.train.labels).mean()) and len(facts["per_class"]) == classes
     first = path.read_text().splitlines()[0].split()
-    assert len(first) == 2 and (first[1] in EIGHT if classes == 8 else first[1] in "1234567")
+    assert len(first) == 2 and first[1] in EIGHT
 
 
-def test_numbers_are_those_of_raf_db(results: Path) -> None:
-    _, path = run(results, "--kind", "none", "--set", "faces.classes=7")
+def test_numbers_are_written_on_request_and_read_back_as_the_printed_command_says(
+    results: Path, capsys: pytest.CaptureFixture
+) -> None:
+    _, path = run(results, "--kind", "none", "--set", "faces.classes=7", "--order", "rafdb")
+    assert f"--noise 'file:{path}?order=rafdb'" in capsys.readouterr().out
     data = faces(results, 7)
+    assert (lists.given(data, f"file:{path}?order=rafdb", 0.0, 0) == data.train.labels).all()
+    status, _ = run(results, "--kind", "none", "--order", "rafdb")
+    assert status == 2 and "no number for contempt" in capsys.readouterr().err
     raf = dict(enumerate(("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), 1))
     for line, name, label in zip(path.read_text().splitlines(), data.train.names, data.train.labels):
         assert line.split()[0] == name and raf[int(line.split()[1])] == SEVEN[label]

@@ -5,17 +5,18 @@ import pytest
 
 from benchmark import find
 from noise.base import NoiseError, Training
-from noise.expressions import EIGHT, SEVEN
+from noise.expressions import EIGHT, ORDERS, SEVEN
 from noise.file import RAF_DB
 
 NAMES = [f"train_{i:05}.jpg" for i in range(1, 8)]
 
 
-def read(tmp_path, text, names=NAMES, classes=SEVEN):
+def read(tmp_path, text, names=NAMES, classes=SEVEN, dataset="rafdb", options="wrong=most", labels=None):
     path = tmp_path / "list.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    data = Training(np.zeros(len(names), np.int64), classes, names=np.array(names))
-    return find.noise(f"file:{path}").labels(data, 0.5, 3)
+    clean = np.zeros(len(names), np.int64) if labels is None else np.array([classes.index(n) for n in labels])
+    data = Training(clean, classes, names=np.array(names), dataset=dataset)
+    return find.noise(f"file:{path}?{options}" if options else f"file:{path}").labels(data, 0.5, 3)
 
 
 def rows(labels, names=NAMES):
@@ -76,10 +77,13 @@ def test_class_names_serve_for_any_classes(tmp_path):
         (rows([0, 1, 2, 3, 4, 5, 7]), r"line 7: label 7, but line 1 has label 0"),
         (rows([1, 2, 3, 4, 5, 6, 6]), r"no label is 0 or 7.*class names"),
         (rows([*range(6), "anger"]), r"line 7: label 'anger' is not a number, as in line 1"),
-        (rows(["angry", *SEVEN[:6]]), r"line 1: label 'angry' is no class; classes: anger"),
-        (rows(["contempt", *SEVEN[:6]]), r"line 1: label 'contempt' is no class"),
+        (rows(["amused", *SEVEN[:6]]), r"line 1: label 'amused' is no class; classes: anger"),
+        (rows(["contempt", *SEVEN[:6]]), r"line 1: 'contempt' is no class of this data set"),
         (rows(range(7)) + "train_00002_aligned.jpg 1\n", r"line 8: image 'train_00002_aligned.jpg'.*line 2"),
-        (rows(range(7)).replace("train_00004", "train_40000"), r"1 of 7.*'train_00004.jpg'"),
+        (
+            rows(range(7)).replace("train_00004", "train_40000"),
+            r"1 of 7.*'train_00004.jpg', and a name in the list is 'train_00001.jpg'",
+        ),
         (b"\xff\xfe\x00 1\n", "UTF-8"),
     ],
 )
@@ -89,9 +93,82 @@ def test_broken_lists_are_refused_in_one_clear_line(tmp_path, text, message):
     assert "list.txt" in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_numbers_are_refused_for_eight_classes(tmp_path):
-    with pytest.raises(NoiseError, match="line 1: numbers are defined for RAF-DB's seven classes only"):
-        read(tmp_path, rows(range(7)), classes=EIGHT)
+OFFICIAL = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")  # FER+'s columns
+
+
+def test_numbers_of_other_data_sets_need_a_named_order_and_the_likely_one_is_told(tmp_path):
+    with pytest.raises(
+        NoiseError, match=r"line 1: label numbers have no order.*\?order=NAME.*100%, agree if it is ferplus"
+    ):
+        read(tmp_path, rows(range(7)), dataset="ferplus", options="", labels=OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    "head, options", [("", "order=ferplus"), ("# order: ferplus\n", ""), ("# Order = ferplus\n", "")]
+)
+def test_a_named_order_is_followed(tmp_path, head, options):
+    names, labels = [*NAMES, "x.png"], [*OFFICIAL, "contempt"]
+    found = read(tmp_path, head + rows([0, 1, 2, 3, 4, 5, 5, 7], names), names, EIGHT, "ferplus", options, labels)
+    assert [EIGHT[c] for c in found] == [*OFFICIAL[:6], "disgust", "contempt"]
+
+
+def test_orders_are_those_of_the_publications():
+    assert ORDERS["affectnet"] == (
+        "neutral",
+        "happiness",
+        "sadness",
+        "surprise",
+        "fear",
+        "disgust",
+        "anger",
+        "contempt",
+    )
+    assert ORDERS["fer2013"] == ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+    assert ORDERS["ferplus"] == (*OFFICIAL, "contempt") and ORDERS["rafdb"] == RAF_DB
+
+
+def test_an_unknown_order_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(NoiseError, match=r"no order 'ferpluss' \(did you mean 'ferplus'\?\)"):
+        read(tmp_path, rows(range(7)), options="order=ferpluss")
+
+
+def test_the_order_belongs_to_the_identity(tmp_path):
+    (tmp_path / "list.txt").write_text(rows(range(7)))
+    plain, named, meant = (f"file:{tmp_path}/list.txt{o}" for o in ("", "?order=ferplus", "?wrong=most"))
+    assert find.noise(plain).identity() != find.noise(named).identity()
+    assert find.noise(plain).identity() == find.noise(meant).identity()  # says nothing of the labels
+
+
+def test_a_list_that_contradicts_most_labels_is_refused_unless_it_is_meant_to(tmp_path):
+    text, labels = rows(range(7)), ["neutral"] * 3 + list(RAF_DB[3:])
+    assert read(tmp_path, text, options="", labels=labels).tolist() == [SEVEN.index(n) for n in RAF_DB]  # 4 of 7 agree
+    with pytest.raises(NoiseError, match=r"contradicts 71% of.*list.txt\?wrong=most"):
+        read(tmp_path, text, options="", labels=[*["neutral"] * 4, "anger", "anger", "neutral"])
+
+
+def test_class_words_are_understood_as_people_write_them(tmp_path):
+    words = ["Angry", "3_disgusted", "Fear", "Happy", "sad", "suprise", "6. NEUTRAL"]
+    found = read(tmp_path, "image,label\n" + "".join(f"{n},{w}\n" for n, w in zip(NAMES, words)), dataset="folder")
+    assert found.tolist() == list(range(7))
+
+
+def test_names_match_by_file_name_whatever_folder_is_in_front(tmp_path):
+    listed = [f"D:\\data\\aligned\\{name}" for name in NAMES]
+    np.testing.assert_array_equal(read(tmp_path, rows(range(7), listed)), read(tmp_path, rows(range(7))))
+    held = [f"train/{n}/{name}" for n, name in enumerate(NAMES)]
+    np.testing.assert_array_equal(read(tmp_path, rows(range(7)), held), read(tmp_path, rows(range(7))))
+
+
+def test_equal_file_names_in_two_folders_are_not_guessed(tmp_path):
+    names = ["train/a/1.png", "train/b/1.png", *NAMES[:5]]
+    with pytest.raises(NoiseError, match=r"2 of 7.*'train/a/1.png'"):
+        read(tmp_path, rows(range(7), ["1.png", "other/1.png", *NAMES[:5]]), names)
+
+
+def test_a_name_may_hold_spaces_before_a_tab(tmp_path):
+    names = [f"train/0 neutral/{name}" for name in NAMES]
+    text = "".join(f"{name}\t{label}\n" for name, label in zip(names, range(7)))
+    np.testing.assert_array_equal(read(tmp_path, text, names), read(tmp_path, rows(range(7))))
 
 
 def test_images_that_a_list_cannot_tell_apart_are_refused(tmp_path):
