@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMES = {"method": "methods", "noise": "noise", "data set": "benchmark/datasets"}
+STATEMENTS = "statements:"  # before a hash of this kind; those without it were of a method's own file alone
 FOLLOWED = ("methods", "noise", "benchmark")  # packages of the project that such files may import
 
 
@@ -98,7 +99,7 @@ def contents(start: tuple[Path, ...], own: bool = False) -> str:
                 waiting += [found for alias in node.names if (found := source_of(path, node, alias.name))]
     seen = {path for path in seen if not (own and is_projects(path))}
     statements = {ast.dump(node) for path in seen for node in map(bare, tree(path).body) if node is not None}
-    return hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
+    return STATEMENTS + hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
 
 
 def bare(node: ast.stmt) -> ast.stmt | None:

@@ -9,6 +9,7 @@ from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.request import PAPER_DATA
 from reports.asked import Asked, AskedCell
+from benchmark.source import STATEMENTS
 
 
 def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
@@ -48,13 +49,29 @@ def other_code(plan: Plan, store: Any) -> list[str]:
     found: dict[str, list[str]] = {}
     for run in plan.runs():
         made_by = store.codes.get(run.job.id)
-        if made_by and made_by != plan.cards[run.job.method]["code"]:
+        if made_by and made_by != plan.cards[run.job.method]["code"] and not only_moved(run, made_by, store):
             found.setdefault(run.job.method, []).append(run.job.id)
     return [
         f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "
         f"did, raise {method}'s version and run again: {' '.join(sorted(ids))}"
         for method, ids in found.items()
     ]
+
+
+def only_moved(run: Planned, made_by: str, store: Any) -> bool:
+    """Whether a record of before hashes covered more than one file was made under today's recipe and parameters."""
+    record = None if made_by.startswith(STATEMENTS) else store.get(run.job.id)
+    if record is None:
+        return False
+    kept, now = record["resolved"], run.resolved
+    return kept.get("parameters") == now["parameters"] and alike(kept["recipe"], now["recipe"])
+
+
+def alike(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the fields that two recipes both know are the same, but for the views, which a method decides itself."""
+    shared = (old.keys() & new.keys()) - {"second_view"}
+    pairs = [(old[key], new[key]) for key in shared]
+    return all(alike(a, b) if isinstance(a, dict) and isinstance(b, dict) else a == b for a, b in pairs)
 
 
 def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:
