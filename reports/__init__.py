@@ -20,10 +20,10 @@ def draw(asked: Asked, results: Path, out: Path, options: Options | None = None)
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import table
-        from reports.formats import write
+        from reports.formats import markdown, write
 
         made = table(asked, records, options)
-        return Drawn(write(made, out), made.text, made.gaps, sorted(records.refused.values()))
+        return Drawn(write(made, out), markdown(made), made.gaps, sorted(records.refused.values()))
     from reports.choose import figure
 
     drawing = figure(asked, records, options)

@@ -39,9 +39,3 @@ class Table:
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     header: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        from reports.formats import markdown
-
-        return markdown(self)

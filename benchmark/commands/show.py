@@ -8,8 +8,8 @@ from typing import Any
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.request import PAPER_DATA
-from reports.asked import Asked, AskedCell
 from benchmark.source import STATEMENTS
+from reports.asked import Asked, AskedCell
 
 
 def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
