@@ -20,7 +20,7 @@ from benchmark.plan.catalogue import card
 from benchmark.scale import DEMO, steps_per_epoch
 from benchmark.task import Place
 from benchmark.train import assembly, loop
-from benchmark.train.evaluation import plain_batch
+from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.trainer import Clock, State, Trainer
 from benchmark.train.training_set import TrainingSet
 from methods.backbones import BACKBONES
@@ -54,7 +54,7 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
         "gradients before the step": lambda cls: hooks.after_backward(prepared(cls)),
         "bf16 backbone": bf16,
         "opinion of training images": opinion,
-        "no waiting for a GPU": not_on_cpu,
+        "on a pretended GPU": on_a_card,
     }
     return [Check(name, bound(function, cls)) for name, function in named.items()]
 
@@ -93,8 +93,9 @@ def prepared(
     precision: str = "fp32",
     images: int = IMAGES,
     one_class: bool = False,
+    device: str = "cpu",
 ) -> Trainer:
-    """A job as the engine prepares it at demo scale."""
+    """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended."""
     data = random_data(images, classes, one_class)
     asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
     resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
@@ -105,24 +106,24 @@ def prepared(
     backbone, *others = assembly.networks(cls, recipe.backbone, job(cls, precision), run)
     method = cls(settings)
     method.build(backbone, classes, *others)
-    method.to("cpu", memory_format=torch.channels_last)
-    given = torch.from_numpy(data.given)
+    method.to(device, memory_format=torch.channels_last)
+    given = torch.from_numpy(data.given).to(device)
     method.begin(given, run)
     kept = isinstance(getattr(method, "labels", None), Tensor)
     require(kept, "begin keeps no labels; call super().begin(labels, run)")
     return Trainer(
         job=job(cls, precision),
-        place=Place(results="", data=""),
+        place=Place(results="", data="", device=device),
         data=data,
-        method=method,
+        method=method.to(device),
         recipe=recipe,
         run=run,
-        optimiser=assembly.make_optimiser(method, recipe, torch.device("cpu")),
+        optimiser=assembly.make_optimiser(method, recipe, torch.device(device)),
         clock=Clock(),
         state=State(),
-        images=torch.from_numpy(data.images),
-        landmarks=torch.from_numpy(data.landmarks) if cls.needs_landmarks else None,
-        usable=torch.from_numpy(data.usable) if cls.needs_landmarks else None,
+        images=torch.from_numpy(data.images).to(device),
+        landmarks=torch.from_numpy(data.landmarks).to(device) if cls.needs_landmarks else None,
+        usable=torch.from_numpy(data.usable).to(device) if cls.needs_landmarks else None,
         given=given,
         clean=given,
     )
@@ -353,5 +354,28 @@ def opinion(cls: type[Method]) -> None:
     require(bool(torch.isfinite(wrongness).all()), "opinion: wrongness is not finite")
 
 
-def not_on_cpu(cls: type[Method]) -> None:
-    raise Skipped("cannot be seen on a CPU; avoid .item(), float() and if on tensors in loss and after_step")
+def on_a_card(cls: type[Method]) -> None:
+    """Two epochs, an evaluation and the opinions on a pretended CUDA device."""
+    from benchmark.check.pretended import Card, CardError, clock_of
+
+    card, exact = Card(), torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with card.there():
+            made = prepared(cls, device="cuda")
+            made.clock = clock_of(card)
+            trained(made)
+            with made.clock.part("evaluation"):
+                evaluate(made)
+                opinions(made)
+    except CardError as error:
+        raise Wrong(f"on a GPU this raises: {error}; make tensors on the device of the batch") from None
+    finally:
+        torch.use_deterministic_algorithms(exact)
+    waits = card.seen.in_steps()
+    if waits:
+        first = waits[0]
+        raise Wrong(
+            f"a step waits for the GPU: {first.what} ({first.where}), {len(waits)} times in {EPOCHS} epochs; "
+            "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
+        )

@@ -144,6 +144,18 @@ BROKEN = {
         "gradients before",
         "not finite",
     ),
+    "left_on_the_cpu": (
+        "    def loss(self, batch):\n        late = torch.zeros(37)[batch.index].sum()\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': ce + late}, logits\n",
+        "pretended GPU",
+        "on the device of the batch",
+    ),
+    "reads_a_value": (
+        "    def loss(self, batch):\n" + CROSS_ENTROPY + "        return {'ce': ce * 1.0 if ce > 0 else ce}, logits\n",
+        "pretended GPU",
+        "a step waits for the GPU",
+    ),
     "short_order": (
         "    def order(self, epoch, generator):\n        return torch.arange(10)\n",
         "order of an epoch",
@@ -193,7 +205,7 @@ def test_the_embedded_faces_keep_their_contract() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mistake", BROKEN)
+@pytest.mark.parametrize("mistake", [mistake for mistake in BROKEN if BROKEN[mistake][1] != "pretended GPU"])
 def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> None:
     body, where, words = BROKEN[mistake]
     path = tmp_path / f"{mistake}.py"
@@ -201,6 +213,15 @@ def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> 
     wrong = [f for f in checked(path, where) if f.status == "wrong"]
     assert any(words in f.text for f in wrong), [str(f) for f in wrong]
     assert all("\n" not in str(f) for f in wrong)
+
+
+@pytest.mark.parametrize("mistake", ["left_on_the_cpu", "reads_a_value"])
+def test_what_only_a_gpu_would_show_is_said_without_one(mistake: str, tmp_path: Path) -> None:
+    body, where, words = BROKEN[mistake]
+    path = tmp_path / f"{mistake}.py"
+    path.write_text(HEAD + body)
+    (found,) = checked(path, where)
+    assert found.status == "wrong" and words in found.text and f"{mistake}.py:" in found.text
 
 
 def test_dropout_of_torch_is_noted_not_refused(tmp_path: Path) -> None:

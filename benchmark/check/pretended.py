@@ -1,0 +1,335 @@
+"""A CUDA device that is not there: the engine and the methods run as on one, on a machine without.
+
+Every tensor is a CPU tensor with real values, and it is noted which storages "lie on the card". One mode answers what
+is asked of torch (`device=`, `.to`, `.device`, `generator=`), the other follows every operation, backward and optimiser
+included. What CUDA would refuse is raised: tensors on two devices, a generator of the other device, `.numpy()`, an
+operation without a deterministic form. What the host would wait for is noted: values that it reads, shapes that depend
+on values, copies from pageable memory. torch's FakeTensorMode can do neither: its backward pass asks for a driver, and
+without values there is no epoch. Not seen: kernels, memory, streams.
+"""
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from benchmark.check import card_rules
+from benchmark.check.pretended_graph import Capture, graph_class
+from benchmark.train import augment
+from benchmark.train.trainer import Clock
+
+CARD, HOST = "card", "host"
+UNPLACED = ""  # made inside torch, without a device; it lies where it is first used
+CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
+STANDARD = Path(contextlib.__file__).parent  # Python's own library
+TRAINING = ("data", "forward", "backward", "optimiser")  # the parts of a step by the engine's clock
+REAL_GENERATOR, REAL_AUTOCAST, REAL_LOAD = torch.Generator, torch.autocast, torch.load
+
+
+class CardError(RuntimeError):
+    """What CUDA would have refused."""
+
+
+class PretendedGenerator(REAL_GENERATOR):
+    """A CPU generator that says it is the device's it was made for."""
+
+    def __new__(cls, device: Any = "cpu") -> "PretendedGenerator":
+        made = super().__new__(cls, "cpu")
+        made.said = CUDA if torch.device(device).type == "cuda" else CPU
+        return made
+
+    def __init__(self, device: Any = "cpu") -> None:
+        """Nothing more: torch's own takes no device that is not there."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.said
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What the host would wait for. kind: 'read', 'shape' or 'upload'. part: of the engine's clock. where: file:line."""
+
+    kind: str
+    what: str
+    part: str
+    where: str
+
+
+@dataclass
+class Seen:
+    """What was noted. operations: {part of the work: how often each operation ran on the card}."""
+
+    waits: list[Wait] = field(default_factory=list)
+    operations: dict[str, Counter] = field(default_factory=dict)
+    replays: int = 0
+    part: str = "outside"
+
+    def wait(self, kind: str, what: str) -> None:
+        self.waits.append(Wait(kind, what, self.part, project_line()))
+
+    def in_steps(self) -> list[Wait]:
+        """The waits inside of training steps, less the constants that a process uploads once."""
+        found = [wait for wait in self.waits if wait.part in TRAINING]
+        once = [w for w in found if w.kind == "upload" and w.where.startswith(("train/augment.py", "lanet/parts.py"))]
+        return [wait for wait in found if wait not in once] if len(once) <= 6 else found
+
+    def operation(self, operation: Any) -> None:
+        self.operations.setdefault(self.part, Counter())[card_rules.name_of(operation)] += 1
+
+
+def project_line() -> str:
+    """folder/file.py:line of the innermost frame that is neither of a library nor of this pretence."""
+    frame = sys._getframe(1)
+    while frame:
+        path = Path(frame.f_code.co_filename)
+        foreign = not path.is_absolute() or path.is_relative_to(STANDARD) or "site-packages" in path.parts
+        if not foreign and not path.stem.startswith(("pretended", "card_rules")):
+            return f"{path.parent.name}/{path.name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"
+
+
+class Places:
+    """Where each storage lies, by the address of its record; forgotten with the storage."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[StorageWeakRef, str]] = {}
+        self.changes = 0
+
+    def __setitem__(self, tensor: Tensor, place: str) -> None:
+        storage = tensor.untyped_storage()
+        self.known[storage._cdata] = (StorageWeakRef(storage), place)
+        self.changes += 1
+        if self.changes % 20_000 == 0:
+            self.known = {key: entry for key, entry in self.known.items() if not entry[0].expired()}
+
+    def __getitem__(self, tensor: Tensor) -> str:
+        entry = self.known.get(tensor.untyped_storage()._cdata)
+        return HOST if entry is None or entry[0].expired() else entry[1]
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+class Operations(TorchDispatchMode):
+    """Follows every operation: what it makes lies where its inputs lie."""
+
+    def __init__(self, card: "Card") -> None:
+        super().__init__()
+        self.card = card
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        card, kwargs = self.card, kwargs or {}
+        places = card.places
+        used = tensors_in((args, kwargs))
+        on_card = any(places[t] == CARD for t in used)
+        if on_card:
+            self.judge(func, args, [t for t in used if places[t] == HOST])
+        capture = card.capture if on_card or card.placing == CARD else None
+        result = capture.run(func, args, kwargs) if capture else func(*args, **kwargs)
+        lies = CARD if on_card else HOST if any(places[t] == HOST for t in used) else card.placing or UNPLACED
+        made = [t for t in tensors_in(result) if not (func in card_rules.MOVES and t is args[0])]
+        for tensor in made + [t for t in used if places[t] == UNPLACED and lies]:
+            places[tensor] = lies
+        if lies == CARD:
+            card.seen.operation(func)
+        return result
+
+    def judge(self, func: Any, args: Any, on_host: list[Tensor]) -> None:
+        """Raise what CUDA would raise, note what it would wait for."""
+        first_on_host = bool(args) and any(args[0] is t for t in on_host)
+        why = card_rules.refused(func, args, on_host, first_on_host)
+        if why:
+            raise CardError(f"{why} ({project_line()})")
+        for kind, what in card_rules.waits(func, args, on_host):
+            self.card.seen.wait(kind, what)
+        if func is torch.ops.aten.copy_.default and on_host and not self.card.is_pinned(args[1]):
+            self.card.seen.wait("read" if first_on_host else "upload", "copy_")
+
+
+class Questions(TorchFunctionMode):
+    """Answers what is asked of devices, and turns what is made on CUDA into what is made in main memory."""
+
+    def __init__(self, card: "Card") -> None:
+        super().__init__()
+        self.card = card
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        card, kwargs, name = self.card, dict(kwargs or {}), getattr(func, "__name__", "")
+        first = args[0] if args and isinstance(args[0], Tensor) else None
+        if first is None:
+            return self.make(func, name, None, args, kwargs)
+        on_card = card.places[first] == CARD
+        if name == "__get__":
+            asked = getattr(func, "__self__", None)
+            known = {Tensor.device: CUDA if on_card else CPU, Tensor.is_cuda: on_card, Tensor.is_cpu: not on_card}
+            return known[asked] if asked in known else func(*args, **kwargs)
+        if on_card and name in ("numpy", "__array__"):
+            raise CardError(f"can't convert a cuda:0 tensor to numpy ({project_line()})")
+        if on_card and name in ("tolist", "__repr__", "__format__"):
+            card.seen.wait("read", name)
+        if name in ("to", "cpu", "cuda"):
+            return self.move(name, first, list(args[1:]), kwargs)
+        if name == "pin_memory":
+            return card.pin(first.clone())
+        if name == "one_hot" and on_card and len(args) > 1:  # on CUDA it does not look at the values
+            return first.new_zeros((*first.shape, args[1])).scatter_(-1, first[..., None], 1)
+        if name == "record_stream":
+            return None
+        if name == "__deepcopy__":
+            made = func(*args, **kwargs)
+            card.places[made] = CARD if on_card else HOST
+            return made
+        return self.make(func, name, first, args, kwargs)
+
+    def make(self, func: Any, name: str, first: Tensor | None, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call torch with the device taken out of the question, and note where the result lies."""
+        card, device, pinned = self.card, kwargs.get("device"), kwargs.pop("pin_memory", False)
+        asked = None if device is None else CARD if torch.device(device).type == "cuda" else HOST
+        if asked:
+            kwargs["device"] = "cpu"
+        generator = kwargs.get("generator")
+        if isinstance(generator, REAL_GENERATOR):
+            where = asked or (card.places[first] if first is not None else HOST)
+            if (generator.device.type == "cuda") != (where == CARD):
+                raise CardError(
+                    f"{name}: a generator of {generator.device} for a tensor on the {where} ({project_line()})"
+                )
+        if asked is None and not pinned and tensors_in((args, kwargs)):
+            return func(*args, **kwargs)
+        if name == "tensor" and asked == CARD:
+            card.seen.wait("upload", "torch.tensor")
+        before, card.placing = card.placing, asked or HOST
+        try:
+            made = func(*args, **kwargs)
+        finally:
+            card.placing = before
+        for tensor in tensors_in(made) if asked or "_like" not in name else ():
+            card.places[tensor] = asked or HOST
+        return card.pin(made) if pinned else made
+
+    def move(self, name: str, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -> Tensor:
+        """`.to`, `.cpu` and `.cuda`, in every form that they can be written."""
+        card, target = self.card, {"cpu": HOST, "cuda": CARD}.get(name)
+        device, other = kwargs.pop("device", None), kwargs.pop("other", None)
+        if rest and isinstance(rest[0], Tensor):
+            other = rest.pop(0)
+        elif rest and (rest[0] is None or isinstance(rest[0], str | torch.device | int)):
+            device = rest.pop(0)
+        if other is not None:
+            target, kwargs["dtype"] = card.places[other], other.dtype
+        elif target is None and device is not None:
+            target = CARD if torch.device(device).type == "cuda" else HOST
+        order = ("non_blocking", "copy") if other is not None else ("dtype", "non_blocking", "copy")
+        kwargs |= dict(zip(order if name == "to" else ("non_blocking",), rest))
+        at_once = kwargs.pop("non_blocking", False) and card.is_pinned(tensor)
+        kwargs = {key: value for key, value in kwargs.items() if value is not None}
+        if target in (None, card.places[tensor]):
+            return Tensor.to(tensor, **kwargs) if kwargs else tensor
+        if target == HOST:
+            card.seen.wait("read", f"{tuple(tensor.shape)} {tensor.dtype} to main memory")
+        elif not at_once:
+            card.seen.wait("upload", f"{tuple(tensor.shape)} {tensor.dtype} from pageable memory")
+        made = Tensor.to(tensor, **kwargs | {"copy": True})
+        card.places[made] = target
+        return made
+
+
+class Stream:
+    """Streams and events of the pretended card: everything is done at once."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.device = CUDA
+
+    def nothing(self, *_: Any) -> None:
+        """Nothing to wait for and nothing to remember."""
+
+    wait_event = wait_stream = record = wait = synchronize = nothing
+
+
+class Card:
+    """A pretended card. free: bytes of its memory that are free."""
+
+    def __init__(self, free: int = 80 * 2**30) -> None:
+        self.places, self.seen, self.free = Places(), Seen(), free
+        self.placing = UNPLACED  # where what is being made without inputs will lie
+        self.pinned: set[int] = set()
+        self.capture: Capture | None = None
+
+    def pin(self, tensor: Tensor) -> Tensor:
+        self.places[tensor] = HOST
+        self.pinned.add(tensor.untyped_storage()._cdata)
+        return tensor
+
+    def is_pinned(self, tensor: Tensor) -> bool:
+        return tensor.untyped_storage()._cdata in self.pinned
+
+    def autocast(self, device_type: str, *args: Any, **kwargs: Any) -> Any:
+        return REAL_AUTOCAST("cpu", *args, **kwargs)
+
+    def load(self, file: Any, map_location: Any = None, **kwargs: Any) -> Any:
+        found = REAL_LOAD(file, map_location="cpu", **kwargs)
+        for tensor in tensors_in(found):
+            self.places[tensor] = CARD if map_location and torch.device(map_location).type == "cuda" else HOST
+        return found
+
+    @contextmanager
+    def there(self) -> Iterator["Card"]:
+        """Everything in the block, in this thread, sees one CUDA device."""
+        instead = {
+            torch: {"Generator": PretendedGenerator, "autocast": self.autocast, "load": self.load},
+            torch.cuda: {
+                "mem_get_info": lambda *_: (self.free, self.free),
+                "get_device_name": lambda *_: "pretended",
+                "max_memory_allocated": lambda *_: 0,
+                "synchronize": lambda *_: self.seen.wait("read", "synchronize"),
+                "current_stream": Stream,
+                "Stream": Stream,
+                "Event": Stream,
+                "stream": lambda *_: nullcontext(),
+                "CUDAGraph": graph_class(self),
+                "graph": lambda graph, **_: graph.capturing(),
+            },
+        }
+        augment._constant.cache_clear()
+        with ExitStack() as stack:
+            for owner, names in instead.items():
+                for name, value in names.items():
+                    stack.enter_context(mock.patch.object(owner, name, value))
+            stack.enter_context(Operations(self))
+            stack.enter_context(Questions(self))
+            yield self
+        augment._constant.cache_clear()
+
+
+class Parts(Clock):
+    """The engine's clock, telling a card which part of the work runs."""
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        before, self.seen.part = self.seen.part, name
+        try:
+            with super().part(name):
+                yield
+        finally:
+            self.seen.part = before
+
+
+def clock_of(card: Card) -> Parts:
+    made = Parts()
+    made.seen = card.seen
+    return made
