@@ -8,6 +8,7 @@ from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
 from reports.notes import below_baseline, details, detectable_note, failure_notes, gaps
+from reports.paired import Hits, rank, rank_text, ranks_note
 from reports.table import Block, Entry, Table
 from results.published import METHODS, Published, find
 from results.records import Records
@@ -21,14 +22,14 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, asked.rule(options))
     shown = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
-    layout = Layout(asked, shown, cells_below)
+    rank(shown, Hits(records, asked.rule(options)))
+    layout = Layout(asked, shown, cells_below, options.ranks)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
-    bold = "Bold: the highest measured mean of a column and block, whether or not the seeds can tell it from the next."
     also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
         name=stem(asked),
         title=asked.heading + other_noise(asked, shown),
-        caption=[*foundation(shown, options.rule), bold, *published_text(shown, also)],
+        caption=[*foundation(shown, options.rule), *ranks_note(shown, options.ranks), *published_text(shown, also)],
         blocks=blocks,
         notes=[*detectable_note(shown), *below_baseline(shown), *failure_notes([*shown, *cells_below])],
         header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
@@ -48,8 +49,9 @@ def other_noise(asked: Asked, cells: list[Cell]) -> str:
 class Layout:
     """Which conditions, rows and columns a table has, and the cell at each place."""
 
-    def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell]) -> None:
+    def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell], ranks: bool) -> None:
         self.asked, self.cells, self.below = asked, cells, below
+        self.ranks = ranks and any(cell.places for cell in cells)
         rates = asked.rates or (None,)
         self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, r) for r in rates]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
@@ -87,11 +89,10 @@ class Layout:
         here = [c for c in [*self.cells, *self.missing_cells()] if (c.noise, c.rate) == (noise, rate)]
         here = [cell for cell in here if cell.method in methods]
         columns = self.columns(here)
-        best = {name: best_mean(here, name) for name in self.datasets}
         rows = []
         for title, method, label in shown:
             at = {cell.dataset: cell for cell in here if (cell.title, cell.label) == (title, label)}
-            fields = [entry(at.get(name), kind, best[name], name in self.unmeasured) for name, kind in columns]
+            fields = [entry(at.get(name), kind, name in self.unmeasured) for name, kind in columns]
             rows.append([Entry(title, detail=method), *fields])
         ruled = len(rows)
         below = self.floor_rows(noise, rate, columns) if floor else []
@@ -103,6 +104,7 @@ class Layout:
         for name in self.datasets:
             of_name = [cell for cell in here if cell.dataset == name]
             found.append((name, "measured"))
+            found += [(name, "rank")] if self.ranks and name not in self.unmeasured else []
             found += [(name, "published")] if any(cell.published for cell in of_name) else []
             found += [(name, "difference")] if any(cell.difference is not None for cell in of_name) else []
         return found
@@ -120,16 +122,12 @@ class Layout:
         fitting = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
         for title in dict.fromkeys(cell.title for cell in fitting):
             at = {cell.dataset: cell for cell in fitting if cell.title == title}
-            fields = [entry(at.get(name), kind, None, False) if name in at else Entry("") for name, kind in columns]
+            fields = [entry(at.get(name), kind, False) if name in at else Entry("") for name, kind in columns]
             rows.append([Entry(title), *fields])
         return rows
 
 
-def best_mean(cells: list[Cell], dataset: str) -> float | None:
-    return max((cell.mean for cell in cells if cell.dataset == dataset and cell.mean is not None), default=None)
-
-
-def entry(cell: Cell | None, kind: str, best: float | None, unmeasured: bool) -> Entry:
+def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
     """One field; a cell that does not exist in this table is empty."""
     if cell is None:
         return Entry("–" if kind == "measured" else "")
@@ -140,13 +138,16 @@ def entry(cell: Cell | None, kind: str, best: float | None, unmeasured: bool) ->
         other = printed.classes and printed.classes != cell.classes
         text = printed.text + (f" ({printed.classes} classes)" if other else "")
         return Entry(text, published=True, sort=printed.mean)
+    if kind == "rank":
+        return Entry(rank_text(cell), sort=cell.places and float(sum(cell.places)))
     if kind == "difference":
         gap = cell.difference
         return Entry("") if gap is None else Entry(f"{gap:+.1f}".replace("-", "−"), sort=gap)
     if unmeasured:
         return Entry("no data")
     mark = " †" if cell.failed or cell.reason else ""
-    return Entry(cell.text + mark, cell.mean is not None and cell.mean == best, sort=cell.mean, detail=details(cell))
+    first = cell.places is not None and cell.places[0] == 1
+    return Entry(cell.text + mark, first, sort=cell.mean, detail=details(cell))
 
 
 def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
@@ -160,6 +161,7 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "asked": len(cell.ids),
         "mean": six_places(cell.mean),
         "std": six_places(cell.std),
+        "rank": rank_text(cell),
         "published": "" if cell.published is None else cell.published.mean,
         "published_classes": (cell.published and cell.published.classes) or "",
         "published_std": "" if cell.published is None or cell.published.std is None else cell.published.std,

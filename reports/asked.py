@@ -12,7 +12,8 @@ class ReportError(ValueError):
 class Options:
     """rule: which accuracy is shown. floor: the floor and ceiling rows below a table. study: a CSV of people's votes
     (image, then one column a class) that takes the place of the data set's own in Table 2 and Figure 2. root: print
-    the Jensen-Shannon distance, the root of the divergence. log_base: of its logarithm, 2 or e.
+    the Jensen-Shannon distance, the root of the divergence. log_base: of its logarithm, 2 or e. ranks: the column with
+    the places that a row can have.
     """
 
     rule: str = "last"
@@ -20,6 +21,7 @@ class Options:
     study: Path | None = None
     root: bool = False
     log_base: float = 2.0
+    ranks: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from results.schema import class_names, realised, seed
 
 @dataclass
 class Cell:
-    """values: {seed: accuracy in per cent}. failed: one line a run that ended badly; absent: ids that were not run."""
+    """values: {seed: accuracy in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
+    places: the best and the worst that the row can have among those beside it (`reports.paired`).
+    """
 
     title: str
     method: str
@@ -30,6 +32,7 @@ class Cell:
     absent: list[str] = field(default_factory=list)
     reason: str = ""
     published: Published | None = None
+    places: tuple[int, int] | None = None
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
 
     @property

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -11,13 +10,11 @@ from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, unique
 from reports.cells import Cell, common_seeds, parameter_value
 from reports.divergence import groups
+from reports.paired import ENOUGH_SEEDS, Hits
 from reports.statistics import Interval, holm, paired_bootstrap
 from results.published import DATASETS, METHODS, facts
 from results.records import Records
-from results.schema import seed
 
-ENOUGH_SEEDS = 5
-LAST = 5  # epochs in 'mean of the last five'
 PAPER_RATES = ("0.1", "0.2", "0.3")
 PAPER_NOISE = "asymmetric"
 SURE = 0.05
@@ -55,49 +52,20 @@ class Verdict:
     changed: list[str] = field(default_factory=list)
 
 
-@dataclass
 class Evidence:
     """The cells of one table or figure, with which test images each run gets right."""
 
-    records: Records
-    options: Options
-    cells: list[Cell]
-    kept: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-    def right(self, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
-        """(rows of the test images, share of the rule's epochs in which each was right), None without sound arrays."""
-        if record["id"] not in self.kept:
-            arrays = self.records.arrays(record["id"], ("predictions", "test_labels", "test_rows"))
-            if arrays is None or arrays["predictions"].shape[1:] != arrays["test_labels"].shape:
-                return None
-            hits = arrays["predictions"][epochs(record, self.options.rule)] == arrays["test_labels"]
-            self.kept[record["id"]] = arrays["test_rows"], hits.mean(0)
-        return self.kept[record["id"]]
+    def __init__(self, records: Records, options: Options, cells: list[Cell]) -> None:
+        self.records, self.options, self.cells = records, options, cells
+        self.hits = Hits(records, options.rule)
 
     def difference(self, first: Cell | None, second: Cell | None) -> tuple[list[int], np.ndarray] | None:
         """Seeds that both cells have, and [seeds, images] first minus second in points; None without a common one."""
         if first is None or second is None:
             return None
         seeds = common_seeds([first, second])
-        pairs = []
-        for number in seeds:
-            one, two = (self.right(next(r for r in cell.records if seed(r) == number)) for cell in (first, second))
-            if one is None or two is None or not np.array_equal(one[0], two[0]):
-                return None
-            pairs.append(100 * (one[1] - two[1]))
-        return (seeds, np.stack(pairs)) if pairs and len({len(pair) for pair in pairs}) == 1 else None
-
-
-def epochs(record: dict[str, Any], rule: str) -> slice:
-    """The epochs whose predictions a rule looks at."""
-    if rule == "last5":
-        return slice(-LAST, None)
-    if rule == "last":
-        return slice(-1, None)
-    chosen = record["metrics"]["best_epoch"] - 1
-    if rule == "noisy_val":
-        chosen = int(np.argmax(record["history"]["noisy_validation"]))
-    return slice(chosen, chosen + 1)
+        right = self.hits.of_cells([first, second], seeds)
+        return None if right is None else (seeds, 100 * (right[0] - right[1]))
 
 
 def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison | str]:

@@ -19,7 +19,6 @@ MEASURES = (
     ("balanced accuracy", lambda m: m["balanced_accuracy"], ".1f", 100),
     ("macro F1", lambda m: m["macro_f1"], ".1f", 100),
     ("calibration error", lambda m: m["calibration_error"], ".1f", 100),
-    ("wrong-label AUROC", lambda m: m["wrong_label_auroc"], ".3f", 1),
 )
 COST = (
     ("parameters", lambda r: r["cost"]["parameters"], ",.0f"),

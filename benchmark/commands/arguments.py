@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--results", type=Path, default=Path("results/runs"))
     where.add_argument("--out", type=Path, default=Path("reports/out"))
     shown = p.add_argument_group("how it is shown")
+    shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
     shown.add_argument("--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence")
     shown.add_argument("--root", action="store_true", help="show its square root (a distance)")
     shown.add_argument("--study", type=Path, metavar="CSV", help="your own study of people: image, one column a class")

@@ -17,7 +17,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     import reports
 
     base = 2.0 if args.log_base == "2" else math.e
-    options = reports.Options(rule=args.rule, floor=args.floor, study=args.study, root=args.root, log_base=base)
+    options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
     wanted, missing, lacking = [], {}, []
     for (kind, name), cells in plan.cells.items():
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}

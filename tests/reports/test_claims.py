@@ -8,7 +8,8 @@ from test_figures import sweep
 
 from reports.asked import Options
 from reports.cells import read_cells
-from reports.claims import epochs, summary, verdicts
+from reports.claims import summary, verdicts
+from reports.paired import epochs
 from results.records import Records
 
 

@@ -85,7 +85,7 @@ def test_it_shows_what_the_papers_do_not(whole):
         "best − last",
         "macro F1",
         "calibration error",
-        "wrong-label AUROC",
+        "Wrong-label AUROC",
         "9.8 of 10",
         "310,000",
         "12.5",
@@ -144,3 +144,23 @@ def test_an_empty_results_folder_gives_a_page(tmp_path):
     _, _, page = draw([what], tmp_path)
     assert "no data" in page.text
     assert "not measured" in page.text
+
+
+def test_wrong_labels_found_stand_beside_the_reference_detector(tmp_path):
+    told = {"wrong_label_auroc": 0.75, "wrong_label_fnr": 0.4, "margin_auroc": 0.9, "margin_fnr": 0.25}
+    none = dict.fromkeys(told)
+    cells = [
+        cell("SCN", "scn", "rafdb", "0.1", [write_record(tmp_path, method="scn", metrics=told)]),
+        cell("EAC", "eac", "rafdb", "0.1", [write_record(tmp_path, method="eac")]),
+        cell("RUL", "rul", "rafdb", "0.1", [write_record(tmp_path, method="rul", metrics=none)]),
+        cell("Clean", "mine", "rafdb", None, [write_record(tmp_path, method="mine", rate=None, realised=0.0)]),
+    ]
+    _, text, _ = draw([request("table", "1", cells)], tmp_path)
+    table = text[text.index('id="detection"') : text.index("Runs behind", text.index('id="detection"'))]
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
+    assert rows[0] == ["Method", "own AUROC", "own missed %", "margin AUROC", "margin missed %"]
+    assert rows[1:] == [
+        ["SCN", "0.750", "40.0", "0.900", "25.0"],
+        ["EAC", "0.750", "not kept", "not kept", "not kept"],
+        ["RUL", "–", "–", "–", "–"],
+    ]

@@ -12,6 +12,7 @@ from reports.statistics import (
     holm,
     jensen_shannon,
     paired_bootstrap,
+    places,
     pooled_paired_std,
     sample_std,
 )
@@ -98,3 +99,34 @@ def test_jensen_shannon_is_scipy_s_squared():
         assert jensen_shannon(p, q, base) == pytest.approx(np.square(expected))
         assert jensen_shannon(p, q, base, root=True) == pytest.approx(np.array(expected))
     assert jensen_shannon(np.eye(3)[0], np.eye(3)[1]) == pytest.approx(1)
+
+
+def test_places_are_shared_by_rows_that_cannot_be_told_apart():
+    """Of 400 images: the second row loses 2 to the first, the third 80; three equal rows share all places."""
+    right = np.ones((3, 5, 400))
+    right[1, :, :2] = 0
+    right[2, :, :80] = 0
+    assert places(right) == [(1, 2), (1, 2), (3, 3)]
+    assert places(np.ones((3, 5, 100))) == [(1, 3)] * 3
+
+
+def test_places_are_those_of_pairs_not_of_means():
+    """Two rows with the same spread over images: paired, a small constant gain is seen; between other images it is not."""
+    draw = np.random.default_rng(0)
+    hard = draw.random((5, 400)) < 0.5
+    gain = hard.astype(float)
+    gain[:, :24] = 1
+    assert places(np.stack([hard, gain])) == [(2, 2), (1, 1)]
+    assert places(np.stack([hard, np.roll(gain, 200, axis=1)])) == [(1, 2), (1, 2)]
+
+
+def test_places_agree_with_the_paired_bootstrap_and_holm():
+    draw = np.random.default_rng(1)
+    skill = np.array([0.60, 0.61, 0.66, 0.75])
+    right = (draw.random((4, 6, 300)) < skill[:, None, None]).astype(float)
+    pairs = [(one, two) for one in range(4) for two in range(one + 1, 4)]
+    found = [paired_bootstrap(right[one] - right[two]) for one, two in pairs]
+    sure = holm(np.array([f.p for f in found])) < 0.05
+    better = [(one, two) if f.mean > 0 else (two, one) for (one, two), f, p in zip(pairs, found, sure) if p]
+    best = [1 + sum(worse == row for _, worse in better) for row in range(4)]
+    assert [first for first, _ in places(right)] == best and len(set(best)) > 1

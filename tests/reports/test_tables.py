@@ -9,8 +9,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from records import cell, request, table1, with_cells, write_record
+from records import cell, request, table1, with_cells, with_runs, write_record
 
 import reports
 
@@ -94,13 +95,53 @@ def test_two_data_fingerprints_in_a_cell_are_an_error(tmp_path):
         draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
 
 
-def test_the_best_measured_mean_of_each_column_and_rate_is_bold(tmp_path):
-    what = table1(tmp_path)
-    _, texts, _ = draw(what, tmp_path)
-    assert texts["md"].count("**74.5±0.5**") == 1
-    assert texts["md"].count("| **") == 3  # one a rate; published values are never bold
-    assert texts["html"].count("<b>") == 3
-    assert texts["tex"].count("\\textbf{") == 3
+def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
+    """Neighbours are 1 point apart, two of 200 images, which cannot be told; two points can where Holm lets them."""
+    _, texts, rows = draw(table1(tmp_path, seeds=5, rates=("0.1", "0.2")), tmp_path)
+    assert [row["rank"] for row in rows[:5]] == ["4-5", "3-5", "2-4", "1-3", "1-2"]
+    first = texts["md"].split("20 %**")[0]
+    assert "| Method | RAF-DB | rank | published |" in first and "| LA-Net | **75.0±0.8** | 1-2 |" in first
+    assert [line.count("**") for line in first.splitlines() if line.startswith("| ") and "±" in line] == [0, 0, 0, 2, 2]
+    assert texts["html"].count("<b>") == texts["tex"].count("\\textbf{") == 4  # published values are never bold
+    assert "\\textbf{75.0$\\pm$0.8} & 1-2 &" in texts["tex"] and ">1-2</td>" in texts["html"]
+    assert "Holm over all pairs of rows); rank: the places" in texts["md"]
+
+
+def test_rows_that_differ_have_a_place_each(tmp_path):
+    _, texts, rows = draw(table1(tmp_path, seeds=5, rates=("0.1",), step=0.05), tmp_path)
+    assert [row["rank"] for row in rows] == ["5", "4", "3", "2", "1"]
+    assert texts["md"].count("| **") == 1 and "| **91.0±0.8** | 1 |" in texts["md"]
+
+
+def test_the_column_of_ranks_can_be_left_out(tmp_path):
+    _, texts, _ = draw(table1(tmp_path, seeds=5, rates=("0.1",), step=0.05), tmp_path, ranks=False)
+    assert "| Method | RAF-DB | published |" in texts["md"] and texts["md"].count("| **") == 1
+    assert "rank" not in texts["md"]
+
+
+def test_fewer_than_five_seeds_rank_nothing_and_it_is_said(tmp_path):
+    _, texts, rows = draw(table1(tmp_path, seeds=4, rates=("0.1",), step=0.05), tmp_path)
+    assert "No ranks and no bold: n = 4 is fewer than five seeds." in texts["md"]
+    assert "| **" not in texts["md"] and "<b>" not in texts["html"] and "| rank |" not in texts["md"]
+    assert {row["rank"] for row in rows} == {"n = 4"}
+
+
+def test_a_row_with_few_seeds_stays_without_a_rank_beside_ranked_ones(tmp_path):
+    what = table1(tmp_path, seeds=5, rates=("0.1",), step=0.05)
+    what = with_runs(what, next(c.ids[:2] for c in what.cells if c.method == "eac"), method="eac")
+    _, texts, rows = draw(what, tmp_path)
+    assert {row["method"]: row["rank"] for row in rows}["eac"] == "n = 2"
+    assert [row["rank"] for row in rows if row["method"] != "eac"] == ["4", "3", "2", "1"]
+    assert "| n = 2 |" in texts["md"]
+
+
+def test_rows_on_other_test_images_are_not_ranked(tmp_path):
+    what = table1(tmp_path, seeds=5, rates=("0.1",), step=0.05)
+    arrays = {"test_rows": np.arange(200, dtype=np.int32) + 1}
+    moved = [write_record(tmp_path, method="eac", seed=s, overrides={"eac.x": "1"}, arrays=arrays) for s in range(5)]
+    _, texts, rows = draw(with_runs(what, moved, method="eac"), tmp_path)
+    assert {row["rank"] for row in rows} == {""}
+    assert "No ranks and no bold: rows do not share five seeds and test images." in texts["md"]
 
 
 def test_a_column_that_was_not_run_has_published_values_and_no_data(tmp_path):
@@ -173,7 +214,7 @@ def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
     _, texts, rows = draw(what, tmp_path, floor=True)
     order = [texts["md"].index(text) for text in ("| LA-Net", "| Largest class | 38.0", "| 81.0", "| 85.0")]
     assert order == sorted(order)
-    assert texts["md"].count("**74.5±0.5**") == 1  # a ceiling is no method: it is never the best
+    assert {row["rank"] for row in rows[-2:]} == {"n = 1"}
     assert [row["part"] for row in rows[-2:]] == ["correct", "clean"]
     _, without, _ = draw(what, tmp_path)
     assert "Largest class" not in without["md"]
@@ -190,18 +231,18 @@ def test_the_smallest_detectable_gain_stands_next_to_the_paper_s(tmp_path):
     assert "is 1.2 points" in texts["md"] and "Not above the baseline" not in texts["md"]
 
 
-def test_other_methods_stand_below_in_a_block_of_their_own(tmp_path):
+def test_other_methods_stand_below_in_a_block_of_their_own_and_are_ranked_among_all(tmp_path):
     cells = []
     for method, accuracy in (("baseline", 0.7), ("gce", 0.9)):
-        ids = [write_record(tmp_path, method=method, accuracy=accuracy)]
+        ids = [write_record(tmp_path, method=method, seed=s, accuracy=accuracy) for s in range(5)]
         cells.append(cell(method, method, "rafdb", "0.1", ids))
     _, texts, rows = draw(request("table", "1", cells), tmp_path)
     first, second = texts["md"].split("10 %: other methods**")
-    assert "| baseline | **70.0** |" in first and "gce" not in first
-    assert "| gce | **90.0** |" in second and "published" not in second.split("Accuracy in per cent")[0]
+    assert "| baseline | 70.0±0.0 | 2 |" in first and "gce" not in first
+    assert "| gce | **90.0±0.0** | 1 |" in second and "published" not in second.split("Accuracy in per cent")[0]
     assert {row["method"] for row in rows} >= {"baseline", "gce"}
     _, alone, _ = draw(request("table", "1", cells[1:]), tmp_path)
-    assert "other methods" not in alone["md"] and "| gce | **90.0** |" in alone["md"]
+    assert "other methods" not in alone["md"] and "| gce | 90.0±0.0 |" in alone["md"]
 
 
 def test_a_row_that_does_not_beat_the_baseline_is_named(tmp_path):
