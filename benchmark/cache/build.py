@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, open_folder
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
+from benchmark.datasets.points import without_placeholders
 from benchmark.datasets.reading.files import few
 from benchmark.source import own_code
 
@@ -55,6 +56,9 @@ def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: 
     """Decode a source into its folder; of several builders of the same data one wins and all end with its folder."""
     root.mkdir(parents=True, exist_ok=True)
     remove_abandoned(root)
+    for _, rows in pairs(source):
+        if rows.landmarks is not None:
+            rows.landmarks = without_placeholders(rows.landmarks)
     need_room(dataset, source, root)
     # Not mkdtemp: a data cache is there for everybody who may read its parent.
     aside = root / f".building-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
@@ -160,11 +164,17 @@ def make_card(
         "counts": {split: dict(zip(source.classes, counts[split])) for split in SPLITS},
         "votes": [split for split, rows in pairs(source) if rows.votes is not None],
         "landmarks": [split for split, rows in pairs(source) if rows.landmarks is not None],
+        "landmarks usable": {split: usable(rows) for split, rows in pairs(source) if rows.landmarks is not None},
         "test_images_also_in_train": sum(value in trained for value in hashes["test"]),
         "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
         "warnings": source.warnings,
         "facts": source.facts,
     }
+
+
+def usable(rows: Rows) -> int:
+    """How many images have landmarks that are a face."""
+    return int(np.isfinite(rows.landmarks).all((1, 2)).sum())
 
 
 def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]) -> str:

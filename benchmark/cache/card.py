@@ -52,6 +52,7 @@ def page(found: dict[str, Any]) -> str:
     facts = {
         "fingerprint": card["fingerprint"],
         "landmarks": card["landmark_fingerprint"] or "none",
+        **({"usable landmarks": worded(n)} if (n := card.get("landmarks usable")) else {}),
         "card": found["card_hash"],
         "options": ", ".join(f"{k}={v}" for k, v in card["options"].items()) or "none",
         "label rule": card["label_rule"],

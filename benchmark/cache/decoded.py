@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ class Split:
     names: np.ndarray
     votes: np.ndarray | None
     landmarks: np.ndarray | None
+
+    @cached_property
+    def usable(self) -> int:
+        """How many images have landmarks that can be used."""
+        return 0 if self.landmarks is None else int(np.isfinite(self.landmarks).all((1, 2)).sum())
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,27 @@ def nineteen(points: np.ndarray) -> np.ndarray:
     if points.shape[-2:] != (68, 2):
         raise ValueError(f"landmarks: shape {points.shape}, expected [..., 68, 2]")
     return np.stack([points[..., list(group), :].mean(-2) for group in FROM_68], -2)
+
+
+INSIDE = 0.25  # at least this share of a face's points lie in the image
+SMALLEST = 0.02  # standard deviation of a face's x or y as a fraction of the image
+REPEATED = 0.25  # at most this share of the points are one and the same
+
+
+def without_placeholders(points: np.ndarray) -> np.ndarray:
+    """Landmarks [n, P, 2] as fractions of the image, NaN in the rows that are no face.
+
+    Detectors and lists write -1, 0 or one constant where they found none: such rows are all equal, have one point many
+    times, lie on a line, or lie outside of the image.
+    """
+    if not len(points):
+        return points
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(points).all((1, 2))
+        inside = ((points >= 0) & (points <= 1)).all(2).mean(1) >= INSIDE
+        spread = points.std(1).min(1) >= SMALLEST
+        z = np.sort(points[..., 0] + 1j * points[..., 1], 1)
+    places = np.arange(z.shape[1])
+    starts = np.maximum.accumulate(np.where(np.diff(z, axis=1, prepend=np.nan) != 0, places, 0), 1)
+    once = (places - starts + 1).max(1) <= max(1, REPEATED * z.shape[1])
+    return np.where((good & inside & spread & once)[:, None, None], points, np.nan).astype(points.dtype)

@@ -166,7 +166,7 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         if request.noise:
             raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
         made.reason = "no votes"
-    elif card["needs_landmarks"] and data.train.landmarks is None:
+    elif card["needs_landmarks"] and not data.train.usable:
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:

@@ -10,14 +10,19 @@ from benchmark.plan.request import Request
 from benchmark.terminal import Usage
 from results.job import digest
 
+ENOUGH = 30  # training images with usable landmarks that a shape model can be made of
+
 
 def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
     choice = request.weights or request.scale.weights
-    if choice == "landmarks" and data.train.landmarks is None:
+    if choice == "landmarks" and data.train.usable < ENOUGH:
         if request.weights:
+            many = (
+                f"usable landmarks of {data.train.usable} training images only" if data.train.usable else "no landmarks"
+            )
             raise Usage(
-                f"--weights landmarks: {data.name} has no landmarks; run python -m benchmark landmarks {data.name} "
+                f"--weights landmarks: {data.name} has {many}; run python -m benchmark landmarks {data.name} "
                 f"--data {data.name}=PATH"
             )
         choice = "random"

@@ -20,6 +20,7 @@ from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading.files import Folder, safe_name
 
 ROOT = Path(__file__).parents[2]
+FACE = np.random.default_rng(0).uniform(0, 0.5, (19, 2))
 
 
 class Toy(DataSet):
@@ -50,7 +51,11 @@ class Toy(DataSet):
 
         names, labels = [line[1] for line in lines], np.array([int(line[2]) for line in lines])
         votes = np.array([[3, 1]] * len(lines), np.float32)
-        points = None if self.landmarks is None else np.full((len(lines), 19, 2), self.landmarks, np.float32)
+        points = (
+            None
+            if self.landmarks is None
+            else np.float32(self.landmarks + FACE) * np.ones((len(lines), 1, 1), np.float32)
+        )
         return Rows(names, labels, image, votes, points)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
@@ -166,8 +171,8 @@ def test_landmarks_have_a_fingerprint_and_a_folder_of_their_own(source: Path, tm
     assert len({data.landmark_fingerprint for data in found}) == len({data.folder for data in found}) == 3
     again = [opened(source, tmp_path / "root", toy) for toy in (Toy, Marked, Remarked)]
     assert len(Toy.reads) == 3 and [data.folder for data in again] == [data.folder for data in found]
-    assert again[0].train.landmarks is None and (again[1].train.landmarks == 0.5).all()
-    assert (again[2].test.landmarks == 0.25).all()
+    assert again[0].train.landmarks is None and (again[1].train.landmarks == np.float32(0.5 + FACE)).all()
+    assert (again[2].test.landmarks == np.float32(0.25 + FACE)).all()
 
 
 def test_progress_counts_every_image(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -134,11 +134,15 @@ def test_bad_tensors_are_refused(base: Path, capsys: pytest.CaptureFixture, cont
 def test_landmarks_by_name(base: Path):
     names = np.array(["train_00003.jpg", "test_0002.jpg"])
     np.savez(
-        base / "landmarks.npz", names=names, xy=np.full((2, 19, 2), 50.0), frame=100, confidence=np.array([0.9, 0])
+        base / "landmarks.npz",
+        names=names,
+        xy=np.random.default_rng(0).uniform(30, 70, (2, 19, 2)),
+        frame=100,
+        confidence=np.array([0.9, 0]),
     )
     source = read(base)
     assert np.isfinite(source.train.landmarks).all((1, 2)).tolist() == [False, False, True] + [False] * 4
-    assert np.allclose(source.train.landmarks[2], 0.5) and np.isnan(source.test.landmarks).all()
+    assert abs(source.train.landmarks[2] - 0.5).max() <= 0.2 and np.isnan(source.test.landmarks).all()
 
 
 @pytest.mark.parametrize(

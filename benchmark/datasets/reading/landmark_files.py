@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
+from benchmark.datasets.points import without_placeholders
 from benchmark.datasets.reading.files import Archive, few
 
 LARGEST = 2.0  # fraction of the image beyond which a point belongs to no face in it
@@ -44,12 +45,14 @@ def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     bad |= (held["status"] != 0) if "status" in held else False
     bad |= ~(held["confidence"] > 0) if "confidence" in held else False
     points[bad] = np.nan
-    largest = float(np.nanmax(np.abs(points), initial=0))
-    if largest > LARGEST:
+    largest = np.nanmax(np.abs(points), (1, 2), initial=0)
+    if np.median(largest[~bad] if not bad.all() else largest) > LARGEST:
+        largest = float(np.median(largest[~bad]))
         raise DataError(
             f"{where}: points up to {largest:.0f} images away, expected fractions of the image, 0 to 1; add an array "
             "'frame' (the side of the image in the unit of xy)"
         )
+    points = without_placeholders(points)
     points = np.concatenate([points, np.full((1, *points.shape[1:]), np.nan)]).astype(np.float32)
     return points[[rows.get(name, -1) for name in names]]
 
@@ -92,12 +95,10 @@ def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
             f"{where}: found {found}, expected a float tensor [{rows}, 19, 2]: one row for each line of the list"
         )
     points = points.float().numpy() / np.float32(FRAME)
-    if np.nanmax(np.abs(points), initial=0) > LARGEST:
-        raise DataError(
-            f"{where}: points up to {np.nanmax(np.abs(points)) * FRAME:.0f}, expected pixels from 0 to {FRAME}"
-        )
-    points[~np.isfinite(points).all((1, 2))] = np.nan
-    return points
+    largest = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
+    if rows and np.median(largest) > LARGEST:
+        raise DataError(f"{where}: points up to {np.max(largest) * FRAME:.0f}, expected pixels from 0 to {FRAME}")
+    return without_placeholders(points)
 
 
 def coverage(points: np.ndarray, file: str) -> str:
