@@ -48,8 +48,8 @@ class Scale:
     how many where none are named. weights: what a backbone starts from where nothing is named. recipe, augment: fields
     that replace a method's published ones; None where recipes stay as published. epochs: {data set: epochs} where no
     paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
-    there: leave out the scale's own training images. seconds, record_bytes, memory: what planning guesses of a baseline
-    run on 12,271 images before anything is measured.
+    there: leave out the scale's own training images. seconds ({device: one worker's}), record_bytes, memory: what planning
+    guesses of a baseline run on 12,271 images, or on all that the scale takes, before anything is measured.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Scale:
     seeds: int
     weights: str
     pretraining: dict[str, Any]
-    seconds: float
+    seconds: dict[str, float]
     record_bytes: float
     memory: float
     train_images: int | None = None
@@ -130,7 +130,7 @@ DEMO = Scale(
     augment=SHARED_AUGMENT,
     # images: at most so many. views: looks at an image or its mirror image in all; epochs: passes over both at most.
     pretraining={"images": 24_000, "views": 96_000, "epochs": 12, "batch": 64, "rate": 2e-2, "held_out": 5000},
-    seconds=20,
+    seconds={"cpu": 15, "cuda": 15},
     record_bytes=40e3,
     memory=0.7e9,
     words="demo scale: at most 1,000 training and 1,000 test images (stratified, fixed), 48 px grey, ResNet-10 of width 16",
@@ -151,7 +151,7 @@ SMALL = Scale(
     },
     augment=SHARED_AUGMENT,
     pretraining={"images": 100_000, "views": 600_000, "epochs": 12, "batch": 128, "rate": 1e-3, "held_out": None},
-    seconds=1200,
+    seconds={"cpu": 2200, "cuda": 60},
     record_bytes=400e3,
     memory=2e9,
     words="small scale: all images, 64 px, ResNet-18",
@@ -165,7 +165,7 @@ PAPER = Scale(
     weights="random",
     epochs={"affectnet": AFFECTNET_EPOCHS},
     pretraining={"images": 300_000, "views": 3_000_000, "epochs": 20, "batch": 128, "rate": 1e-3, "held_out": None},
-    seconds=900,
+    seconds={"cpu": 40_000, "cuda": 900},
     record_bytes=600e3,
     memory=8e9,
 )

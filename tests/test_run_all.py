@@ -294,3 +294,14 @@ def test_a_short_name_of_a_recipe_field_is_the_long_one(shared: Path) -> None:
         for name in ("recipe.lr", "recipe.optimiser.lr")
     ]
     assert plans[0].returncode == 0 and plans[0].stdout == plans[1].stdout, plans[0].stderr
+
+
+def test_hours_at_paper_scale_are_told_with_the_smaller_scale(tmp_path: Path) -> None:
+    own = ["--methods-path", str(ROOT / "performance" / "faulty"), "--datasets", "specks", "--results", str(tmp_path)]
+    arguments = ["--table", "1", "--methods", "baseline", "--seeds", "0-999", "--rates", "0.1", *own, "--plan"]
+    told = run_all(*arguments, "--scale", "paper")
+    assert told.returncode == 0 and "--scale small (all images, 64 px" in told.stdout, told.stdout + told.stderr
+    for scale in ("demo", "small"):
+        told = run_all(*arguments, "--scale", scale)
+        assert told.returncode == 0 and "1000 jobs at " + scale in told.stdout
+        assert "--scale small (all" not in told.stdout

@@ -96,6 +96,7 @@ def check_study(study: Path | None, plan: Plan) -> None:
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark.launch import run as matrix
     from benchmark.launch.preflight import preflight, writable
+    from benchmark.plan.cost import shorter
 
     todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, shard)
     how = matrix.default_how(
@@ -113,6 +114,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         return {}
     writable(store)
     preflight(todo)
+    if line := shorter(todo, store, how.workers):
+        print(line, file=sys.stderr)
     if args.force:
         for run in todo:
             store.set_aside(run.job.id)

@@ -5,10 +5,11 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmark.plan.matrix import Plan, Planned
-from benchmark.scale import PUBLISHED_IMAGES, SCALES
+from benchmark.scale import PUBLISHED_IMAGES, SCALES, SMALL
 from benchmark.terminal import duration
 from results.store import Store
 
+LONG = 2 * 3600  # seconds after which a person is told of the smaller scale
 LISTED = 40  # jobs printed one by one
 Kind = tuple[str, str, str]  # method, data set, scale
 
@@ -51,7 +52,25 @@ def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     guess, images = SCALES[scale], run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
     epochs = run.resolved["recipe"]["epochs"] / (guess.recipe or {"epochs": 60})["epochs"]
     share = epochs * images / (guess.train_images or PUBLISHED_IMAGES)
-    return Cost(guess.seconds * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory)
+    return Cost(
+        guess.seconds[run.place["device"]] * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory
+    )
+
+
+def shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
+    """A line where published recipes will take more than LONG: how long, and what the small scale would take."""
+    published = [run for run in runs if not SCALES[run.job.scale["name"]].shortened]
+    finished = measured(store) if published else {}
+    seconds = sum(expected(run, finished).seconds for run in published) / max(1, workers)
+    if seconds <= LONG:
+        return None
+    images = [run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published]
+    each = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place["device"]] for run in published]
+    small = sum(share * cost for share, cost in zip(images, each)) / max(1, workers)
+    return (
+        f"note: {len(published)} jobs at paper scale take about {duration(seconds)}; --scale small (all images, "
+        f"{SMALL.side} px, one shortened recipe) about {duration(small)}"
+    )
 
 
 def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
@@ -73,4 +92,6 @@ def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     missing = sorted(path for path in weights if not Path(path).exists())
     if missing:
         lines.append(f"start weights: {len(missing)} to be made first ({', '.join(missing)})")
+    if line := shorter([run for run in runs if run.job.id in todo], store, 1):
+        lines.append(line)
     return "\n".join(lines)
