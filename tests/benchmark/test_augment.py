@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
+from benchmark import find
 from benchmark.train import augment as module
 from benchmark.train import resize as resampling
 from benchmark.train.augment import (
@@ -194,9 +196,10 @@ def test_plain_is_torchvisions_pipeline():
 # Distributions.
 
 
-def test_exclusive_images_are_never_mirrored_and_noisy():
+@pytest.mark.parametrize("method", ["scn", "rul"])
+def test_images_of_scn_and_rul_are_never_mirrored_and_noisy(method):
     ramp = torch.arange(40, 200, 10, dtype=torch.uint8)[None, None, :, None].expand(3000, 16, 16, 3).contiguous()
-    recipe = Augment(flip=0.25, pixel_noise=0.25, exclusive=True)
+    recipe = replace(find.methods()[method].recipe.augment, erase=0.0)
     seen = augment(ramp, recipe, 16, generator())
     change = grey_levels(seen.images).round() - ramp
     touched, noisy = change.flatten(1).any(1), change[:, :, 0].flatten(1).std(1) > 0

@@ -7,6 +7,9 @@ from golden_files import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from methods.backbones import BACKBONES
+from methods.base import Run
+from methods.lanet.method import LANet
 from methods.lanet.order import progressive_counts, progressive_order, side_by_side
 
 
@@ -48,3 +51,21 @@ def test_classes_become_even(epoch, spread):
     counts = progressive_counts(sizes, epoch, 80)
     assert counts.sum() == 120
     assert np.ptp(counts) == pytest.approx(40 if epoch == 0 else 0, abs=spread)
+
+
+@pytest.mark.parametrize("seeded", ["epoch", "job"])
+def test_the_method_asks_for_the_epoch_that_is_trained(seeded):
+    golden = load("lanet_sampler_01")
+    labels, epochs = torch.from_numpy(golden["labels"]), int(golden["max_epoch"])
+    method = LANet(LANet.Parameters(sampler_seed=seeded))
+    method.build(BACKBONES["resnet10_w16"](1), 7)
+    method.begin(labels.long(), Run(7, 320, epochs, 10, 32, 32, True, 0))
+    for epoch in golden["epochs"]:
+        order = method.order(int(epoch) + 1, torch.Generator().manual_seed(int(epoch)))  # the engine counts from 1
+        by_class = [np.bincount(labels[rows], minlength=7) for rows in (order, golden[f"indices_e{epoch}"])]
+        np.testing.assert_array_equal(*by_class)
+        if seeded == "epoch":
+            np.testing.assert_array_equal(order, golden[f"indices_e{epoch}"])
+        else:
+            again = [method.order(int(epoch) + 1, torch.Generator().manual_seed(seed)) for seed in (int(epoch), 77)]
+            assert torch.equal(order, again[0]) and not torch.equal(order, again[1])

@@ -247,3 +247,22 @@ def test_every_part_learns_and_wrongness_is_the_mean_variance():
 def test_impossible_parameters_are_named(wrong):
     with pytest.raises(ValueError, match=f"rul.{next(iter(wrong))}"):
         RUL.Parameters(**wrong)
+
+
+def test_each_head_sees_a_dropout_of_its_own():
+    method = RUL(RUL.Parameters(dropout=0.4))
+    method.build(Maps(), 7)
+    seen = []
+    for head in (method.mu, method.log_variance):
+        head.register_forward_pre_hook(lambda head, maps: seen.append(maps[0]))
+    maps = torch.rand(4, 512, 7, 7, generator=torch.Generator().manual_seed(0)) + 1
+    method.train().mixture(maps, torch.arange(4), torch.Generator().manual_seed(1))
+    kept = [part != 0 for part in seen]
+    for part in kept:
+        assert float(part.float().mean()) == pytest.approx(0.6, abs=0.01)
+    assert float((kept[0] & kept[1]).float().mean()) == pytest.approx(0.36, abs=0.01)
+    both = kept[0] & kept[1]
+    torch.testing.assert_close(seen[0][both], seen[1][both])
+    deviation = maps.std((0, 2, 3), correction=0, keepdim=True)
+    normal = (maps - maps.mean((0, 2, 3), keepdim=True)) / deviation
+    torch.testing.assert_close(seen[0][both] * 0.6, normal[both], atol=1e-3, rtol=1e-3)

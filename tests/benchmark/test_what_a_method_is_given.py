@@ -1,0 +1,233 @@
+"""What the engine hands to a method, step by step, written down by a method that does nothing else (spy/spy.py)."""
+
+import json
+from dataclasses import dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import scale
+from benchmark.cache import lookup
+from benchmark.train import loop
+from benchmark.train.loop import Place
+from methods.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps, plain
+from performance.faulty.specks import Specks
+from results.job import Job
+
+IMAGES, CLASSES, EPOCHS, BATCH = 40, 7, 3, 12
+STEPS = 4  # of an epoch, the last one of four images
+CLEAN = np.arange(IMAGES) % CLASSES
+RECIPE = Recipe(EPOCHS, BATCH, Adam(0.01), Exponential(1.0), Augment(), backbone="resnet10_w16")
+
+
+@dataclass
+class Told:
+    """A finished run: its record, and what the spy noted."""
+
+    record: dict[str, Any]
+    notes: list[dict[str, Any]]
+    results: Path
+
+    def of(self, what: str) -> list[dict[str, Any]]:
+        return [note for note in self.notes if note["what"] == what]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Train the spy with a recipe; a job of its own kind where more is given."""
+    data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path / "data")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def train(recipe: Recipe = RECIPE, relabels: bool = False, **more: Any) -> Told:
+        name = f"run{len(list(tmp_path.iterdir()))}"
+        monkeypatch.setenv("SPY", str(tmp_path / f"{name}.txt"))
+        facts: dict[str, Any] = {
+            "method": "spy",
+            "method_version": 1,
+            "data": {"name": "specks", "fingerprint": data.fingerprint, "landmarks": None},
+            "noise": {"kind": "asymmetric", "rate": "0.3", "version": 1, "file": None},
+            "seed": 0,
+            "precision": "fp32",
+            "preset": "comparison",
+            "scale": {"name": "demo", "version": scale.DEMO.version},
+            "weights": "random",
+            "overrides": {},
+        }
+        resolved = {"recipe": plain(recipe), "parameters": {"relabels": relabels}, "method_title": "Spy"}
+        resolved |= {"data": {"title": data.title}, "weights": {"text": "random weights"}, "scale_notes": []}
+        folder = str(Path(__file__).parent / "spy")
+        place = Place(results=str(tmp_path / name), data=str(data.folder), methods_path=(folder,))
+        record, _ = loop.train(Job(**facts | more), resolved, place)
+        lines = (tmp_path / f"{name}.txt").read_text().splitlines()
+        return Told(record, list(map(json.loads, lines)), tmp_path / name)
+
+    yield train
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def test_it_begins_with_the_given_labels_and_is_never_shown_the_clean_ones(told) -> None:
+    run = told()
+    given = np.load(run.results / "noise" / f"{run.record['noise']['hash']}.npz")["labels"]
+    wrong = given != CLEAN
+    assert wrong.mean() == pytest.approx(run.record["noise"]["realised"]) and wrong.sum() >= 4
+    (begun,) = run.of("begin")
+    assert begun["labels"] == given.tolist()
+    assert begun["run"]["images"] == IMAGES and begun["run"]["classes"] == CLASSES and begun["run"]["noisy"]
+    seen = [*run.of("batch"), *run.of("survey"), *run.of("opinion")]
+    assert len(seen) == EPOCHS * STEPS + EPOCHS + 1
+    for note in seen:
+        assert note["labels"] == given[note["index"]].tolist()
+
+
+def test_without_noise_it_is_told_so_and_given_the_clean_labels(told) -> None:
+    (begun,) = told(noise={"kind": "none", "rate": None, "version": 1, "file": None}).of("begin")
+    assert begun["labels"] == CLEAN.tolist() and not begun["run"]["noisy"]
+
+
+def test_its_correct_part_is_the_images_whose_given_label_is_right(told) -> None:
+    run = told(part="correct")
+    given = np.load(run.results / "noise" / f"{run.record['noise']['hash']}.npz")["labels"]
+    assert len(given) == IMAGES
+    assert run.of("begin")[0]["labels"] == CLEAN[given == CLEAN].tolist()
+
+
+def test_labels_that_it_changes_come_back_in_the_next_batch_but_not_in_its_opinion(told) -> None:
+    run = told(relabels=True)
+    given = np.array(run.of("begin")[0]["labels"])
+    for note in [*run.of("batch"), *run.of("survey")]:
+        visits = note["epoch"] - (note["what"] == "batch")
+        assert note["labels"] == ((given[note["index"]] + visits) % CLASSES).tolist()
+    (opinion,) = run.of("opinion")
+    assert opinion["labels"] == given[opinion["index"]].tolist()
+
+
+def test_every_epoch_is_its_own_order_cut_into_batches(told) -> None:
+    run = told()
+    orders = [note["rows"] for note in run.of("order")]
+    assert len(orders) == EPOCHS and len({tuple(rows) for rows in orders}) == EPOCHS
+    for epoch, rows in enumerate(orders, 1):
+        assert sorted(rows) == list(range(IMAGES))
+        batches = [note["index"] for note in run.of("batch") if note["epoch"] == epoch]
+        assert batches == [rows[:12], rows[12:24], rows[24:36], rows[36:]]
+    assert [note["rows"] for note in told().of("order")] == orders
+    assert [note["rows"] for note in told(seed=1).of("order")] != orders
+
+
+def test_the_parts_of_an_epoch_come_in_order_and_in_the_right_mode(told) -> None:
+    run = told()
+    one = ["order", *["batch", "step"] * STEPS, "survey", "epoch"]
+    assert [note["what"] for note in run.notes] == ["begin", *one * EPOCHS, "opinion"]
+    assert {(note["what"], note["training"]) for note in run.notes if "training" in note} == {
+        ("batch", True),
+        ("survey", False),
+    }
+    for what in ("order", "survey", "epoch"):
+        assert [note["epoch"] for note in run.of(what)] == [1, 2, 3]
+    assert [note["epoch"] for note in run.of("step")] == [1] * STEPS + [2] * STEPS + [3] * STEPS
+    for note in (*run.of("survey"), *run.of("opinion")):
+        assert note["index"] == list(range(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "batch, drop_last, sizes, steps",
+    [
+        (12, False, [12, 12, 12, 4], 4),
+        (12, True, [12, 12, 12], 3),
+        (13, False, [13, 13, 13], 4),  # a batch of one image has no batch statistics
+        (13, True, [13, 13, 13], 3),
+        (20, True, [20, 20], 2),
+    ],
+)
+def test_an_incomplete_last_batch_is_left_out_where_the_recipe_says_so(told, batch, drop_last, sizes, steps) -> None:
+    recipe = Recipe(1, batch, Adam(0.01), LinearToZero(), Augment(), drop_last, backbone="resnet10_w16")
+    run = told(recipe)
+    assert [len(note["index"]) for note in run.of("batch")] == sizes
+    assert run.of("begin")[0]["run"]["steps_per_epoch"] == steps
+    body = [0.5, *(note["body"] for note in run.of("step"))]
+    assert body[0] - body[1] == pytest.approx(0.01, rel=1e-4)  # Adam's first step is the rate itself
+    moved, expected = body[-2] - body[-1], adam([note["pull"] for note in run.of("batch")], steps)
+    assert moved == pytest.approx(expected[-1], rel=1e-3)
+
+
+def adam(pulls: list[float], steps: int) -> list[float]:
+    """What Adam(0.01) under LinearToZero takes off a number in each step."""
+    m = v = 0.0
+    taken = []
+    for t, pull in enumerate(pulls):
+        m, v = 0.9 * m + 0.1 * pull, 0.999 * v + 0.001 * pull**2
+        change = (m / (1 - 0.9 ** (t + 1))) / ((v / (1 - 0.999 ** (t + 1))) ** 0.5 + 1e-8)
+        taken.append(0.01 * (1 - t / steps) * change)
+    return taken
+
+
+def test_images_are_those_of_their_rows_and_mirrored_where_it_says_so(told) -> None:
+    recipe = Recipe(1, BATCH, Adam(0.01), LinearToZero(), Augment(flip=0.5), backbone="resnet10_w16")
+    rows = Specks().read(None, None).train
+    pixels = torch.stack([torch.from_numpy(rows.image(row)).float() for row in range(IMAGES)])
+    side = scale.DEMO.side
+    large = torch.nn.functional.interpolate(pixels[:, None], (side, side), mode="bilinear")[:, 0]
+    both = torch.stack([large, large.flip(-1)], 1).flatten(2)  # row, mirrored
+    both = (both - both.mean(-1, keepdim=True)) / both.std(-1, keepdim=True)
+    flips = []
+    for note in told(recipe).of("batch"):
+        images = torch.tensor(note["images"])
+        alike = torch.einsum("bp,rfp->brf", images - images.mean(1, keepdim=True), both)
+        best = alike.flatten(1).argmax(1)
+        assert (best // 2).tolist() == note["index"] and (best % 2).bool().tolist() == note["flipped"]
+        flips += note["flipped"]
+    assert 8 < sum(flips) < 32
+
+
+OPTIMISERS = [
+    Adam(0.01),
+    Adam(0.01, weight_decay=0.5, head_lr=0.03),
+    SGD(0.001, momentum=0.9),
+    SGD(0.001, momentum=0.5, weight_decay=2.0, head_lr=0.004),
+]
+TOTAL = EPOCHS * STEPS
+SCHEDULES = {  # the factor of step t of epoch e (0-based), as the papers write them
+    "exponential": (Exponential(0.5), lambda t, e: 0.5**e),
+    "linear": (LinearToZero(), lambda t, e: (TOTAL - t) / TOTAL),
+    "steps": (Steps(after=(1, 2.5), factor=0.1), lambda t, e: [1.0, 0.1, 0.01][(t >= 4) + (t >= 10)]),
+    "one cycle": (
+        OneCycle(warm=0.25, start=0.04),
+        lambda t, e: 0.04 + 0.96 * t / 3 if t < 3 else (1 + cos(pi * (t - 3) / 9)) / 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("settings", OPTIMISERS, ids=["adam", "adam with decay", "sgd", "sgd with decay"])
+def test_its_numbers_go_where_the_recipe_takes_them(told, settings: Adam | SGD, schedule: str) -> None:
+    how, factor = SCHEDULES[schedule]
+    run = told(Recipe(EPOCHS, BATCH, settings, how, Augment(), backbone="resnet10_w16"))
+    pulls = np.array([note["pull"] for note in run.of("batch")])
+    rates = np.array([factor(t, t // STEPS) for t in range(TOTAL)])
+    for name, start, sign, rate in (
+        ("body", 0.5, 1, settings.lr),
+        ("head", -0.25, -1, settings.head_lr or settings.lr),
+    ):
+        expected = followed(settings, start, sign * pulls, rate * rates)
+        np.testing.assert_allclose([note[name] for note in run.of("step")], expected, rtol=2e-5, atol=1e-6)
+
+
+def followed(settings: Adam | SGD, value: float, pulls: np.ndarray, rates: np.ndarray) -> list[float]:
+    """The published rules for one number, L2 decay in the gradient: Kingma and Ba, algorithm 1; momentum as in torch."""
+    m = v = 0.0
+    found = []
+    for t, (pull, rate) in enumerate(zip(pulls, rates), 1):
+        gradient = pull + settings.weight_decay * value
+        if isinstance(settings, Adam):
+            m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            value -= rate * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8)
+        else:
+            m = settings.momentum * m + gradient
+            value -= rate * m
+        found.append(value)
+    return found
