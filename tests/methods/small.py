@@ -16,7 +16,8 @@ def made(name: str, **parameters: float | str) -> Method:
     cls = find.methods()[name]
     torch.manual_seed(0)
     method = cls(cls.Parameters(**parameters))
-    method.build(resnet10_w16(1), CLASSES)
+    others = [resnet10_w16(1) for _ in range(cls.networks - 1)]
+    method.build(resnet10_w16(1), CLASSES, *others)
     labels = torch.arange(IMAGES) % CLASSES
     method.begin(labels, Run(CLASSES, IMAGES, 60, 1, IMAGES, 16, True, 0))
     return method.train()

@@ -14,7 +14,7 @@ from methods.gjs import generalised_js
 from methods.nce_agce import asymmetric_cross_entropy
 from methods.nce_rce import normalised_cross_entropy
 
-GENERAL = ("nce_rce", "nce_agce", "gjs", "forward", "sop", "jocor")
+GENERAL = ("nce_rce", "nce_agce", "gjs", "forward", "sop", "jocor", "cdr", "dividemix", "disc")
 
 
 @pytest.mark.parametrize("name", GENERAL)
@@ -39,6 +39,11 @@ def test_the_defaults_are_in_a_card(name: str) -> None:
         ("jocor", "forget_rate", 1.0),
         ("jocor", "forget_epochs", 0),
         ("jocor", "lam", 1.1),
+        ("cdr", "noise_rate", 1.0),
+        ("dividemix", "warm_up", 0),
+        ("dividemix", "temperature", 0.0),
+        ("disc", "warm_up", 0),
+        ("disc", "momentum", 1.1),
     ],
 )
 def test_values_outside_their_range_are_refused_by_name(name: str, option: str, value: float | str) -> None:

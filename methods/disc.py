@@ -1,0 +1,111 @@
+"""DISC: every image has its own thresholds, which rise with what the network is sure of, and decide what it is used for.
+
+Li et al., CVPR 2023. Clean images learn by cross-entropy, hard ones by a robust loss, and these two with images whose
+label was corrected by mixup. The paper has no recipe for expressions, so the baseline's holds, with a strong second
+view; parameters are those for real noise (Clothing1M).
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.base import Batch, Run, scaled, within
+from methods.baseline import Baseline
+from methods.mixup import share
+from methods.recipe import RECIPE
+
+ALPHA, Q = 5.0, 0.7  # of mixup's Beta distribution and of the robust loss, of the published program
+
+
+def members_first(member: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows [B] that name the members one after the other, again and again, and [B] whether a place is its member's first.
+
+    So a pass over a whole batch holds members only, and how many there are need not be known on the host. Without a
+    member all rows are named, and no place counts.
+    """
+    count, places = member.sum(), torch.arange(len(member), device=member.device)
+    period = torch.where(count > 0, count, len(member))
+    return member.logical_not().to(torch.uint8).argsort(stable=True)[places % period], places < count
+
+
+class DISC(Baseline):
+    name = "disc"
+    title = "DISC"
+    source = (
+        "Li et al., DISC: Learning from Noisy Labels via Dynamic Instance-Specific Selection and Correction, CVPR 2023"
+    )
+    recipe = replace(RECIPE, augment=replace(RECIPE.augment, second_view="strong"))
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """momentum 0.95 for asymmetric noise and Clothing1M, hard_weight 0.2 for 60 % and more, in the paper."""
+
+        warm_up: int = scaled(10, "epoch")  # t_0
+        momentum: float = scaled(0.99, "per epoch")  # of the thresholds
+        hard_weight: float = 1.0
+        surplus: float = 0.5  # how far above the thresholds a correction must be
+        highest: float = 0.99  # beyond which no correction need be
+
+        def __post_init__(self) -> None:
+            within("disc.warm_up", self.warm_up, 1)
+            within("disc.momentum", self.momentum, 0, 1)
+            within("disc.hard_weight", self.hard_weight, 0)
+            within("disc.surplus", self.surplus, 0, 1)
+            within("disc.highest", self.highest, 0, 1)
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        for view in ("weak", "strong"):
+            self.register_buffer(view, torch.zeros(run.images, run.classes, device=labels.device))  # latest p
+        self.register_buffer("thresholds", torch.full((2, run.images), 1 / run.images, device=labels.device))
+        self.register_buffer("chosen", torch.zeros(3, run.images, dtype=torch.bool, device=labels.device))
+        self.register_buffer("corrected_labels", labels.clone())
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        both = self.logits(torch.cat([batch.images, batch.second])).chunk(2)
+        for kept, logits in zip((self.weak, self.strong), both):
+            kept[batch.index] = logits.detach().softmax(1)
+        given = [logits.log_softmax(1).gather(1, batch.labels[:, None])[:, 0] for logits in both]
+        if batch.epoch <= self.settings.warm_up:
+            return {"ce": -(given[0] + given[1]).mean()}, both[0]
+        clean, hard, corrected = self.chosen[:, batch.index]
+        robust = sum((1 - (Q * part).exp()) / Q for part in given)
+        labels = torch.where(corrected, self.corrected_labels[batch.index], batch.labels)
+        member = clean | hard | corrected
+        losses = {
+            "clean": -(clean * (given[0] + given[1])).mean(),
+            "hard": self.settings.hard_weight * (hard * robust).mean(),
+            "mixed": sum(self.mixed(view, labels, member, batch) for view in (batch.images, batch.second)),
+        }
+        return losses, both[0]
+
+    def mixed(self, images: Tensor, labels: Tensor, member: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy on mixtures of the members of the mix set with each other, in a pass of their own."""
+        rows, counts = members_first(member)
+        own = share(ALPHA, batch.generator, images.device)
+        partner = rows[torch.randperm(len(rows), generator=batch.generator, device=rows.device)]
+        logits = self.logits(own * images[rows] + (1 - own) * images[partner])
+        apart = [F.cross_entropy(logits, labels[which], reduction="none") for which in (rows, partner)]
+        return ((own * apart[0] + (1 - own) * apart[1]) * counts).sum() / counts.sum().clamp_min(1)
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        """Choose by the thresholds as they are, then let them rise towards what each view is sure of."""
+        p = self.settings
+        views = torch.stack([self.weak, self.strong])
+        above = views.gather(2, self.labels.expand(2, -1)[:, :, None])[:, :, 0] > self.thresholds
+        clean, hard = above[0] & above[1], above[0] ^ above[1]
+        confidence, best = views.mean(0).max(1)
+        corrected = confidence > (self.thresholds.mean(0) + p.surplus).clamp_max(p.highest)
+        self.chosen.copy_(torch.stack([clean, hard, corrected & ~clean & ~hard]))
+        self.corrected_labels.copy_(best)
+        self.thresholds.mul_(p.momentum).add_((1 - p.momentum) * views.amax(2))
+        shares = self.chosen.float().mean(1)
+        return dict(zip(("clean images", "hard images", "corrected images"), shares))
+
+    def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """How far the given label lies behind the best class in the latest predictions of both views."""
+        seen = (self.weak[batch.index] + self.strong[batch.index]) / 2
+        behind = seen.amax(1) - seen.gather(1, batch.labels[:, None])[:, 0]
+        return self.logits(batch.images).softmax(1), behind
