@@ -28,6 +28,7 @@ class AffectNet(DataSet):
     title = "AffectNet"
     size = 112
     channels = 3
+    version = 2
 
     @dataclass(frozen=True)
     class Options:

@@ -58,6 +58,7 @@ class FERPlus(DataSet):
     title = "FERPlus"
     size = SIDE
     channels = 1
+    version = 2
 
     @dataclass(frozen=True)
     class Options:

@@ -1,32 +1,32 @@
-"""Pictures of one's own: folders `train/<class name>/` and `test/<class name>/`, or a CSV with path, label and split."""
+"""Pictures of one's own: folders `train/<class name>/` and `test/<class name>/`, a CSV with path and label, or parquet."""
 
-import hashlib
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
-from benchmark.datasets.reading.files import Folder, csv_rows, decode, few, file_stamp, folder_stamp
+from benchmark.datasets.reading.class_folders import Listed, from_folders, has_splits, inner_folders
+from benchmark.datasets.reading.class_names import AS_NAMED, ORDER, in_order, understood
+from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of
+from benchmark.datasets.reading.image_lists import Lists, beside, from_lists, lists_in
+from benchmark.datasets.reading.parquet import from_parquet, parquet_files
+from benchmark.datasets.reading.pictures import UNREAD, picture
+from noise.expressions import ORDERS
 
-ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
-MEANT = {
-    "angry": "anger",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "happy": "happiness",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
-TESTED = ("test", "val", "valid", "validation")  # the first that is there is the test split
-LIST = "images.csv"
-TEST_SHARE = 0.2  # of each class, where a CSV names no split
+TRAIN = ("train+valid", "train")
 
-Listed = dict[str, list[tuple[str, str]]]  # {'train': [(file name, class name)], 'test': ...}
+
+@dataclass(frozen=True)
+class Place:
+    """Where pictures lie and in which form: the first of lists, folders and parquet files that is there."""
+
+    base: Path
+    lists: Lists
+    parquet: list[Path]
 
 
 class ImageFolder(DataSet):
@@ -34,147 +34,137 @@ class ImageFolder(DataSet):
     title = "Own pictures"
     size = 112
     channels = 3
+    version = 2
 
     @dataclass(frozen=True)
     class Options:
-        """size: side at which images are stored. title: the name in tables, kept from the first preparation."""
+        """size: side at which images are stored. title: the name in tables, kept from the first preparation. train:
+        whether a validation split is trained on. order: what numbers stand for, where classes are numbers.
+        """
 
         size: int = 112
         title: str = ""
+        train: str = "train+valid"
+        order: str = ""
 
         def __post_init__(self) -> None:
             if not 32 <= self.size <= 512:
                 raise ValueError(f"size={self.size}: expected 32 to 512 pixels")
+            one_of("folder.train", self.train, TRAIN)
+            one_of("folder.order", self.order, ("", *ORDERS, AS_NAMED))
 
     def read(self, path: Path, options: Options) -> Source:
         self.size, self.title = options.size, options.title or type(self).title
-        base, table = locate(path)
-        skipped: list[str] = []
-        listed = from_csv(base, table) if table else from_folders(base, skipped)
-        classes = class_names(label for part in listed.values() for _, label in part)
+        place = locate(path)
+        unread: list[str] = []
+        listed, content = listing(self.name, place, unread)
+        notes, train_set = validation(listed, options.train)
+        meaning, renamed = understood(self.name, {s: [c for _, c in part] for s, part in listed.items()}, options.order)
+        classes = in_order(self.name, meaning.values())
         sizes: dict[str, str] = {}
-        train, test = (rows(Folder(self.name, base), listed[split], classes, sizes) for split in ("train", "test"))
+        where = f"{self.name}: {place.base.name}"
+        train, test = (rows(content, where, listed[s], meaning, classes, sizes) for s in ("train", "test"))
         facts = {
-            "label_rule": "names of folders" if table is None else f"column 'label' of {table.name}",
+            "label_rule": label_rule(place),
             "class set": f"{len(classes)} classes",
             "images used": {split: len(part) for split, part in listed.items()},
             "image sizes": sizes,  # filled while images are decoded
         }
-        npz = landmark_files.npz_beside(self.name, base)
+        facts |= {"train_set": train_set} if train_set else {}
+        facts |= {"note": "; ".join(renamed)} if renamed else {}
+        npz = landmark_files.npz_beside(self.name, place.base)
         if npz:
             points = landmark_files.from_npz(self.name, npz, train.names + test.names)
             train.landmarks, test.landmarks = np.split(points, [len(train.names)])
             facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
-        dropped = {f"not a picture ending in {', '.join(ENDINGS)}": skipped} if skipped else {}
-        return Source(classes, train, test, facts, dropped, warnings(train, test, classes))
+        dropped = by_ending(unread)
+        lines = [f"{self.name}: {line}" for line in [*notes, *renamed, *unread_line(dropped), *strange(classes)]]
+        return Source(classes, train, test, facts, dropped, lines)
 
     def home(self, path: Path) -> Path:
-        return locate(path)[0]
+        return locate(path).base
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        base, table = locate(path)
-        return [folder_stamp(base)] + ([file_stamp(table)] if table else [])
+        place = locate(path)
+        return [folder_stamp(place.base), *(file_stamp(table) for table, _ in place.lists)]
 
 
-def locate(path: Path) -> tuple[Path, Path | None]:
-    """The folder that names are relative to, and the CSV if there is one; raises DataError."""
+def locate(path: Path) -> Place:
+    """The folder that names are relative to and the form of the data, there or one folder below; raises DataError."""
     if path.is_file() and path.suffix.lower() == ".csv":
-        return path.parent, path
-    if (path / LIST).is_file():
-        return path, path / LIST
-    if (path / "train").is_dir():
-        return path, None
+        return Place(path.parent, beside(path), [])
+    if path.is_file() and path.suffix.lower() == ".parquet":
+        return Place(path.parent, [], [path])
+    if not path.exists():
+        raise DataError(f"folder: {path}: there is no such folder")
+    for base in (path, *inner_folders(path)):
+        if (base / "images.csv").is_file():
+            return Place(base, [(base / "images.csv", None)], [])
+        if has_splits(base):
+            return Place(base, [], [])
+        if lists := lists_in(base):
+            return Place(base, lists, [])
+    if parquet := parquet_files(path) if path.is_dir() else []:
+        return Place(path, [], parquet)
     raise DataError(
-        f"folder: {path}: expected folders train/<class name>/ and test/<class name>/, or {LIST} with the columns "
-        "path,label,split; is this another data set?"
+        f"folder: {path}: expected folders train/<class name>/ and test/<class name>/, images.csv with the columns "
+        f"path,label,split, train_labels.csv and test_labels.csv, or parquet files; {found_instead(path)}"
     )
 
 
-def from_folders(base: Path, skipped: list[str]) -> Listed:
-    """Names of other files go to `skipped`."""
-    tested = next((name for name in TESTED if (base / name).is_dir()), None)
-    if tested is None:
-        raise DataError(f"folder: {base}: no folder test/ beside train/; move some pictures of each class there")
-    found: Listed = {"train": [], "test": []}
-    for split, part in (("train", "train"), ("test", tested)):
-        for name in sorted(Folder("folder", base / part).names()):
-            inner = name.split("/")
-            if not inner[-1].lower().endswith(ENDINGS):
-                skipped += [] if inner[-1].startswith(".") else [f"{part}/{name}"]
-                continue
-            if len(inner) != 2:
-                raise DataError(f"folder: {base / part / name}: expected {part}/<class name>/<picture>; move it there")
-            found[split].append((f"{part}/{name}", inner[0]))
-        if not found[split]:
-            raise DataError(f"folder: {base / part}: no pictures; expected <class name>/*{' or *'.join(ENDINGS)}")
-    return found
+def found_instead(path: Path) -> str:
+    """What lies in a folder that holds none of the forms."""
+    if not path.is_dir():
+        return f"this is a {path.suffix or 'file'}; is this another data set?"
+    names = [p.name + "/" * p.is_dir() for p in sorted(path.iterdir())]
+    return f"found {few(names)}; is this another data set?" if names else "the folder is empty"
 
 
-def from_csv(base: Path, table: Path) -> Listed:
-    found: Listed = {"train": [], "test": []}
-    undecided, columns, seen = [], None, set()
-    for where, cells in csv_rows(Folder("folder", base), table.name):
-        cells = [cell.strip() for cell in cells]
-        if columns is None:
-            columns = [cell.lower() for cell in cells]
-            if not {"path", "label"} <= set(columns):
-                raise DataError(f"{where}: columns {few(cells)}; expected path,label or path,label,split")
-            continue
-        if len(cells) != len(columns):
-            raise DataError(f"{where}: {len(cells)} cells, expected {len(columns)} as in the first line")
-        row = dict(zip(columns, cells))
-        if not row["path"] or not row["label"]:
-            raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
-        if row["path"] in seen:
-            raise DataError(f"{where}: {row['path']!r} stands twice; keep one row for each picture")
-        seen.add(row["path"])
-        split = row.get("split", "").lower()
-        if "split" in columns and split not in found:
-            raise DataError(f"{where}: split {split!r}, expected train or test")
-        (found[split] if "split" in columns else undecided).append((row["path"], row["label"]))
-    tested = held_out(undecided)
-    for name, label in undecided:
-        found["test" if name in tested else "train"].append((name, label))
-    for split, part in found.items():
-        if not part:
-            raise DataError(f"folder: {table.name}: no image for {split}; name some in the column split")
-    return found
+def listing(owner: str, place: Place, unread: list[str]) -> tuple[Listed, Callable[[str], bytes]]:
+    """The pictures of each split with their labels as written, and what reads one; other files go to `unread`."""
+    if place.parquet:
+        return from_parquet(owner, place.base, place.parquet)
+    read = Folder(owner, place.base).read
+    if place.lists:
+        return from_lists(owner, place.base, place.lists), read
+    return from_folders(owner, place.base, unread), read
 
 
-def held_out(listed: list[tuple[str, str]]) -> set[str]:
-    """The names of a fixed fifth of each class: those whose names have the smallest hashes."""
-    by_class: dict[str, list[str]] = {}
-    for name, label in listed:
-        by_class.setdefault(label, []).append(name)
-    mixed = {c: sorted(names, key=lambda n: hashlib.sha256(n.encode()).hexdigest()) for c, names in by_class.items()}
-    return {name for names in mixed.values() for name in names[: ceil(TEST_SHARE * len(names))]}
+def validation(listed: Listed, choice: str) -> tuple[list[str], str]:
+    """What becomes of a third split: trained on, or left out. Returns what to say of it."""
+    held = listed.pop("valid", [])
+    if not held:
+        return [], ""
+    if choice == "train":
+        return [f"the validation split ({len(held):,} pictures) is left out"], "train split only"
+    listed["train"] += held
+    how = "--set folder.train=train leaves it out"
+    return [f"the validation split ({len(held):,} pictures) is trained on, too ({how})"], "train and validation"
 
 
-def class_name(label: str) -> str:
-    """A class as it is called here: 'Happy' is happiness."""
-    return MEANT.get(label.lower(), label.lower())
+def label_rule(place: Place) -> str:
+    if place.parquet:
+        return "column of the parquet files"
+    return f"column 'label' of {place.lists[0][0].name}" if place.lists else "names of folders"
 
 
-def class_names(labels: object) -> tuple[str, ...]:
-    """Expressions in their usual order, any other classes sorted behind them."""
-    found = {class_name(label) for label in labels}
-    if len(found) < 2:
-        raise DataError(f"folder: only the class {few(found)}; expected at least two")
-    return tuple(sorted(found, key=lambda c: (ORDER.index(c) if c in ORDER else len(ORDER), c)))
-
-
-def rows(files: Folder, listed: list[tuple[str, str]], classes: tuple[str, ...], sizes: dict[str, str]) -> Rows:
+def rows(
+    content: Callable[[str], bytes],
+    where: str,
+    listed: list[tuple[str, str]],
+    meaning: dict[str, str],
+    classes: tuple[str, ...],
+    sizes: dict[str, str],
+) -> Rows:
     hashes = [""] * len(listed)
 
     def image(row: int) -> np.ndarray:
         name = listed[row][0]
-        content = files.read(name)
-        pixels = decode(content, 3, f"{files.where}/{name}")
-        hashes[row] = hashlib.sha256(content).hexdigest()
+        pixels, hashes[row] = picture(content(name), 3, f"{where}/{name}")
         note_size(sizes, pixels.shape)
         return pixels
 
-    labels = np.array([classes.index(class_name(label)) for _, label in listed], np.int64)
+    labels = np.array([classes.index(meaning[label]) for _, label in listed], np.int64)
     return Rows([name for name, _ in listed], labels, image, pixels=hashes)
 
 
@@ -190,14 +180,26 @@ def note_size(sizes: dict[str, str], shape: tuple[int, ...]) -> None:
     sizes["largest"] = max(sizes.get("largest", seen), seen, key=area)
 
 
-def warnings(train: Rows, test: Rows, classes: tuple[str, ...]) -> list[str]:
-    """Classes that a split lacks, and classes that are no expressions."""
-    lines = []
-    for split, part in (("train", train), ("test", test)):
-        absent = [name for c, name in enumerate(classes) if not (part.labels == c).any()]
-        if absent:
-            lines.append(f"folder: {split} has no image of {few(absent)}")
-    strange = [name for name in classes if name not in ORDER]
-    if strange:
-        lines.append(f"folder: {few(strange)}: not among {', '.join(ORDER)}; asymmetric noise needs those names")
-    return lines
+def by_ending(unread: list[str]) -> dict[str, list[str]]:
+    """Files that are not read, by their ending."""
+    found: dict[str, list[str]] = {}
+    for name in unread:
+        ending = Path(name).suffix.lower()
+        kind = f"{ending} pictures, not read (save them as PNG or JPEG)" if ending in UNREAD else "not a picture"
+        found.setdefault(kind, []).append(name)
+    return found
+
+
+def unread_line(dropped: dict[str, list[str]]) -> list[str]:
+    """One line on files that were passed over."""
+    if not dropped:
+        return []
+    names = [name for part in dropped.values() for name in part]
+    endings = ", ".join(f"{n:,} {end or 'without ending'}" for end, n in Counter(Path(n).suffix for n in names).items())
+    return [f"{len(names):,} files are left out as no pictures that are read ({endings}): {few(names)}"]
+
+
+def strange(classes: tuple[str, ...]) -> list[str]:
+    """Classes that are no expressions."""
+    others = [name for name in classes if name not in ORDER]
+    return [f"{few(others)}: not among {', '.join(ORDER)}; asymmetric noise needs those names"] if others else []

@@ -3,7 +3,6 @@
 `EmoLabel/list_patition_label.txt` has rows 'train_00001.jpg 5'; the picture is `Image/aligned/train_00001_aligned.jpg`.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +10,20 @@ import numpy as np
 
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
-from benchmark.datasets.reading.files import (
-    Archive,
-    Folder,
-    count_warning,
-    decode,
-    few,
-    file_stamp,
-    folder_stamp,
-    safe_name,
-    whole_number,
+from benchmark.datasets.reading.files import Archive, Folder, count_warning, few, file_stamp, folder_stamp
+from benchmark.datasets.reading.pictures import picture
+from benchmark.datasets.reading.rafdb import (
+    CLASSES,
+    PUBLISHED,
+    Place,
+    Split,
+    aligned_name,
+    images_of,
+    locate,
+    passed_on,
+    read_list,
+    unlisted,
 )
-
-LABELS = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger", 7: "neutral"}
-CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
-LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first spelling is the published one
-PUBLISHED = {"train": 12271, "test": 3068}
-DIGITS = {"train": 5, "test": 4}
 
 
 class RAFDB(DataSet):
@@ -35,128 +31,90 @@ class RAFDB(DataSet):
     title = "RAF-DB"
     size = 100
     channels = 3
+    version = 2
 
     @dataclass(frozen=True)
     class Options:
         """No options."""
 
     def read(self, path: Path, options: Options) -> Source:
-        base, list_file = locate(path)
+        place = locate(path)
+        if place.list_file is None:
+            return self.read_passed_on(place)
+        base, list_file = place.base, place.list_file
         listed = read_list(list_file)
         files = images_of(base)
         present = files.names()
         aligned = {name.rsplit("/", 1)[-1]: name for name in present}
-        absent = [name for names, _ in listed.values() for name in names if aligned_name(name) not in aligned]
+        where = {name: aligned.get(aligned_name(name)) for names, _ in listed.values() for name in names}
+        absent = [name for name, file in where.items() if file is None]
         if absent:
             hint = "unpack aligned.zip or aligned.tar.gz of the data set there"
             raise DataError(
                 f"{files.where}: {len(absent):,} listed images are not there: {few(map(aligned_name, absent))}; {hint}"
             )
-        facts = {
-            "label_rule": "published label",
-            "class set": "7 classes",
-            "labels": list_file.name,
-            "images used": {split: len(names) for split, (names, _) in listed.items()},
-            "licence": "pictures: for research by agreement with the authors, no licence to pass on",
-            "source": "EmoLabel and Image/aligned",
-        }
-        rows = {split: rows_of(files, aligned, *found) for split, found in listed.items()}
+        rows = {split: rows_of(files, where, *found) for split, found in listed.items()}
+        facts = facts_of(listed, list_file.name, "EmoLabel and Image/aligned")
         attach_landmarks(base, rows, facts)
-        found = {split: len(names) for split, (names, _) in listed.items()}
-        warnings = count_warning(self.name, found, PUBLISHED)
-        missing = [name for split in PUBLISHED for name in unlisted(split, listed[split][0])]
-        if warnings and missing:
-            warnings[0] += f" Missing from {list_file.name}: {few(missing)}."
-        return Source(CLASSES, rows["train"], rows["test"], facts, {}, warnings)
+        return Source(CLASSES, rows["train"], rows["test"], facts, {}, count_lines(listed, list_file.name))
+
+    def read_passed_on(self, place: Place) -> Source:
+        """The folders or lists in which the data set is passed on."""
+        unread: list[str] = []
+        listed, where = passed_on(place, unread)
+        files = Folder(self.name, place.base)
+        rows = {split: rows_of(files, where, *found) for split, found in listed.items()}
+        labels = place.lists[0][0].name if place.lists else "names of folders"
+        facts = facts_of(
+            listed, labels, "passed on as lists of files" if place.lists else "passed on as folders of classes"
+        )
+        attach_landmarks(place.base, rows, facts)
+        lines = count_lines(listed, labels)
+        if unread:
+            lines.append(f"rafdb: {len(unread):,} files are left out as no pictures that are read: {few(unread)}")
+        dropped = {"not a picture": unread} if unread else {}
+        return Source(CLASSES, rows["train"], rows["test"], facts, dropped, lines)
 
     def home(self, path: Path) -> Path:
-        return locate(path)[0]
+        return locate(path).base
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        base, list_file = locate(path)
+        place = locate(path)
+        base, list_file = place.base, place.list_file
+        if list_file is None:
+            return [folder_stamp(base), *(file_stamp(table) for table, _ in place.lists)]
         images = base / "Image" / "aligned"
         pictures = folder_stamp(images) if images.is_dir() else file_stamp(images.with_suffix(".zip"))
         return [file_stamp(list_file), pictures] + [file_stamp(p) for p in landmark_candidates(base)]
 
 
-def aligned_name(name: str) -> str:
-    return f"{Path(name).stem}_aligned.jpg"
+def facts_of(listed: dict[str, Split], labels: str, source: str) -> dict:
+    return {
+        "label_rule": "published label",
+        "class set": "7 classes",
+        "labels": labels,
+        "images used": {split: len(names) for split, (names, _) in listed.items()},
+        "licence": "pictures: for research by agreement with the authors, no licence to pass on",
+        "source": source,
+    }
 
 
-def locate(path: Path) -> tuple[Path, Path]:
-    """The folder that holds EmoLabel/ and Image/, and the list file; raises DataError with what is missing."""
-    if not path.exists():
-        raise DataError(f"rafdb: {path}: there is no such folder; expected the one that holds EmoLabel/ and Image/")
-    if not path.is_dir():
-        raise DataError(f"rafdb: {path}: not a folder; give the one that holds EmoLabel/ and Image/")
-    below = [path / "basic", *(folder for folder in sorted(path.glob("*/basic")))]
-    for base in (path, *below, *sorted(p for p in path.iterdir() if p.is_dir())):
-        for name in LISTS:
-            if (base / "EmoLabel" / name).is_file():
-                images_of(base)
-                return base, base / "EmoLabel" / name
-    above = [p for p in path.resolve().parents[:2] if (p / "EmoLabel").is_dir()]
-    if above:
-        raise DataError(f"rafdb: {path}: this lies inside the data; give the folder above: {above[0]}")
-    if (path / "EmoLabel").is_dir():
-        raise DataError(f"rafdb: {path / 'EmoLabel'}: {LISTS[0]} is not there; the data set's own list is needed")
-    raise DataError(f"rafdb: {path}: no EmoLabel/{LISTS[0]} here or in basic/; expected EmoLabel/ and Image/aligned/")
+def count_lines(listed: dict[str, Split], labels: str) -> list[str]:
+    """A line where the splits have other sizes than published, with published names that are missing."""
+    lines = count_warning("rafdb", {split: len(names) for split, (names, _) in listed.items()}, PUBLISHED)
+    missing = [name for split in PUBLISHED for name in unlisted(split, listed[split][0])]
+    if lines and missing:
+        lines[0] += f" Missing from {labels}: {few(missing)}."
+    return lines
 
 
-def images_of(base: Path) -> Folder | Archive:
-    """The aligned pictures: a folder, or the archive as it is handed out."""
-    if (base / "Image" / "aligned").is_dir():
-        return Folder("rafdb", base / "Image" / "aligned")
-    if (base / "Image" / "aligned.zip").is_file():
-        return Archive("rafdb", base / "Image" / "aligned.zip")
-    raise DataError(f"rafdb: {base / 'Image'}: no folder aligned/ (nor aligned.zip) with NAME_aligned.jpg pictures")
-
-
-def read_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
-    """{'train': (names, labels in the order of CLASSES), 'test': ...} in list order."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
-    found, seen = {"train": ([], []), "test": ([], [])}, {}
-    for number, line in enumerate(lines, 1):
-        where, words = f"rafdb: {path.name}, line {number}", line.split()
-        if not words:
-            continue
-        if len(words) != 2:
-            raise DataError(f"{where}: {line[:60]!a}, expected a name and a label, for example 'train_00001.jpg 5'")
-        name = safe_name(words[0], where)
-        split = next((s for s in found if name.startswith(f"{s}_")), None)
-        if split is None or "/" in name:
-            raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
-        if name in seen:
-            raise DataError(f"{where}: {name} was listed before (line {seen[name]}); keep one row for each image")
-        seen[name] = number
-        label = whole_number(words[1], 1, len(LABELS), where, "label")
-        found[split][0].append(name)
-        found[split][1].append(CLASSES.index(LABELS[label]))
-    empty = [split for split, (names, _) in found.items() if not names]
-    if empty:
-        raise DataError(
-            f"rafdb: {path.name}: no {few(empty)} images listed; expected names that start with {few(empty)}_"
-        )
-    return {split: (names, np.array(labels, np.int64)) for split, (names, labels) in found.items()}
-
-
-def unlisted(split: str, names: list[str]) -> list[str]:
-    """Published names that the list leaves out."""
-    listed = set(names)
-    return [n for i in range(PUBLISHED[split]) if (n := f"{split}_{i + 1:0{DIGITS[split]}}.jpg") not in listed]
-
-
-def rows_of(files: Folder | Archive, aligned: dict[str, str], names: list[str], labels: np.ndarray) -> Rows:
+def rows_of(files: Folder | Archive, where: dict[str, str], names: list[str], labels: np.ndarray) -> Rows:
     hashes = [""] * len(names)
 
     def image(row: int) -> np.ndarray:
-        name = aligned[aligned_name(names[row])]
-        content = files.read(name)
-        hashes[row] = hashlib.sha256(content).hexdigest()
-        return decode(content, 3, f"{files.where}/{name}")
+        file = where[names[row]]
+        pixels, hashes[row] = picture(files.read(file), 3, f"{files.where}/{file}")
+        return pixels
 
     return Rows(names, labels, image, pixels=hashes)
 

@@ -72,12 +72,12 @@ def test_a_csv_with_and_without_splits(folders: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name,label\n", "path,label"),
+        ("what,label\na,b\n", "path,label"),
         ("path,label,split\ntrain/Happy/1.png,Happy,dev\n", "line 2: split 'dev'"),
         ("path,label\ntrain/Happy/1.png\n", "line 2: 1 cells"),
         ("path,label\ntrain/Happy/1.png,\n", "line 2: an empty"),
-        ("path,label,split\na.png,Happy,train\nb.png,neutral,train\n", "no image for test"),
-        ("path,label,split\na.png,Happy,train\nb.png,happy,test\n", "only the class happiness"),
+        ("path,label,split\ntrain/Happy/1.png,Happy,train\n2.png,neutral,train\n", "no image for test"),
+        ("path,label,split\n1.png,Happy,train\n3.png,happy,test\n", "only the class happiness"),
         ("path,label,split\n../a.png,Happy,train\nb.png,sad,test\n", "outside"),
     ],
 )
@@ -89,8 +89,9 @@ def test_a_wrong_csv_is_refused_in_one_line(folders: Path, tmp_path: Path, text:
 
 
 def test_wrong_folders_are_refused_in_one_line(folders: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"expected folders train/<class name>/"):
-        opened(tmp_path, tmp_path / "cache")
+    (tmp_path / "else" / "pictures").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"expected folders train/<class name>/.*found pictures/"):
+        opened(tmp_path / "else", tmp_path / "cache")
     save(folders / "train" / "loose.png", picture(1))
     with pytest.raises(DataError, match=r"loose.png: expected train/<class name>/"):
         opened(folders, tmp_path / "cache")

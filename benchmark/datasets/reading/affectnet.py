@@ -12,15 +12,14 @@ import numpy as np
 
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.files import (
-    IMAGE_FORMATS,
-    LARGEST_SIDE,
     Folder,
     csv_rows,
-    decode,
     few,
     safe_name,
     whole_number,
 )
+from benchmark.datasets.reading.pictures import IMAGE_FORMATS, LARGEST_SIDE, decode, is_picture, picture
+from benchmark.datasets.reading.splits import hidden
 
 LISTS = {"train": "training.csv", "test": "validation.csv"}
 SETS = {"train": "train_set", "test": "val_set"}
@@ -116,7 +115,7 @@ def read_list(place: Place, split: str) -> Listed:
 
     def image(row: int) -> tuple[np.ndarray, str]:
         content, where = files.read(names[row]), f"{files.where}/{names[row]}"
-        face = cut(decode(content, 3, where), boxes[row], where)
+        face = cut(decode(content, 3, where, upright=False), boxes[row], where)  # boxes are in file coordinates
         return face, hashlib.sha256(content + str(boxes[row]).encode()).hexdigest()
 
     return Listed(names, np.array(labels), image, np.array(points, np.float32))
@@ -167,9 +166,7 @@ def read_set(place: Place, split: str) -> Listed:
     """One of train_set/ and val_set/: ID.jpg with ID_exp.npy (the label) and, where present, ID_lnd.npy (68 points)."""
     folder = place.base / SETS[split]
     files = Folder("affectnet", folder / "images")
-    names = sorted(
-        safe_name(n, files.where) for n in os.listdir(files.path) if n.lower().endswith((".jpg", ".jpeg", ".png"))
-    )
+    names = sorted(safe_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not hidden(n))
     if not names:
         raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
     facts = set(os.listdir(folder / "annotations"))
@@ -188,8 +185,8 @@ def read_set(place: Place, split: str) -> Listed:
             landmarks[row] = read_points(folder, stem, files.path / names[row])
 
     def image(row: int) -> tuple[np.ndarray, str]:
-        content = files.read(names[row])
-        return decode(content, 3, f"affectnet: {SETS[split]}/images/{names[row]}"), hashlib.sha256(content).hexdigest()
+        where, upright = f"affectnet: {SETS[split]}/images/{names[row]}", f"{stems[row]}_lnd.npy" not in facts
+        return picture(files.read(names[row]), 3, where, upright)  # points are in file coordinates
 
     return Listed(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import Archive, Folder, csv_rows, decode, few, safe_name, whole_number
+from benchmark.datasets.reading.files import Archive, Folder, csv_rows, few, safe_name, whole_number
+from benchmark.datasets.reading.pictures import decode
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 COLUMNS = (*EMOTIONS, "unknown", "NF")

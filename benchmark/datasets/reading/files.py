@@ -1,4 +1,4 @@
-"""How the readers open what they are given: folders, zip archives, CSV files and images, none of them trusted."""
+"""How the readers open what they are given: folders, zip archives and CSV files, none of them trusted."""
 
 import csv
 import io
@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.splits import hidden
 
-LARGEST_SIDE = 4096  # pixels
 LARGEST_EXPANSION = 100  # declared size of an archive's content over its own size
 LARGEST_ARCHIVE = 20 * 2**30  # bytes, unpacked
 LARGEST_CELL = 1_000_000  # characters
 WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
 def few(names: Iterable[str]) -> str:
@@ -60,9 +57,11 @@ class Folder:
         self.path, self.where = path, f"{owner}: {path.name}"
 
     def names(self) -> set[str]:
-        """Every file below, as names relative to the folder."""
+        """Every file below, as names relative to the folder, but not what systems leave there."""
         found = set()
-        for parent, _, files in os.walk(self.path, followlinks=True):
+        for parent, folders, files in os.walk(self.path, followlinks=True):
+            folders[:] = [name for name in folders if not hidden(name)]
+            files = [name for name in files if not hidden(name)]
             prefix = Path(parent).relative_to(self.path).as_posix()
             found.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
         return found
@@ -101,7 +100,7 @@ class Archive:
             )
 
     def names(self) -> set[str]:
-        return {member.filename for member in self.zip.infolist() if not member.is_dir()}
+        return {member.filename for member in self.zip.infolist() if not (member.is_dir() or hidden(member.filename))}
 
     def open(self, name: str) -> BinaryIO:
         try:
@@ -144,25 +143,6 @@ def whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
     if number is None or not low <= number <= high:
         raise DataError(f"{where}: {field} {text[:40]!r}, expected a whole number from {low} to {high}")
     return number
-
-
-def decode(content: bytes, channels: int, where: str) -> np.ndarray:
-    """An image file as uint8 [H, W] (channels 1) or [H, W, 3] RGB; raises DataError for a broken or huge one."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
-            if max(image.size) > LARGEST_SIDE:
-                raise DataError(f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side")
-            if image.mode.startswith(("I", "F")):
-                raise DataError(f"{where}: pixels of mode {image.mode}, expected 8 bits a channel")
-            return np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except DataError:
-        raise
-    except Image.DecompressionBombError:
-        raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side") from None
-    except Exception as error:  # Pillow's decoders raise many kinds for a broken file
-        raise DataError(f"{where}: not a readable image ({type(error).__name__}, {len(content):,} bytes)") from None
 
 
 def file_stamp(path: Path) -> tuple[str, int, int]:

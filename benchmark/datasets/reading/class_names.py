@@ -1,0 +1,82 @@
+"""Labels as people write them turned into classes, and what cannot be a class."""
+
+import difflib
+from collections.abc import Iterable
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.files import few
+from noise.expressions import EIGHT, MISSPELT, ORDERS, WORDS, class_word
+
+NOTHING = {"", "nan", "none", "null", "n/a", "na", "nil", "undefined", "-"}
+ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
+AS_NAMED = "names"  # numbers that are the names of the classes
+KNOWN = 3  # expressions among the classes from which on a near word is a misspelling
+
+
+def understood(owner: str, labels: dict[str, Iterable[str]], order: str = "") -> tuple[dict[str, str], list[str]]:
+    """{label as written: class} of the labels in each split, and notes on what was read as something else.
+
+    order: what label numbers stand for ('rafdb', ...; 'names' to keep them). Raises DataError for numbers without an
+    order, for labels that are none, for misspellings, and for a class that only one split has.
+    """
+    held = {split: sorted(set(words)) for split, words in labels.items()}
+    written = sorted({label for words in held.values() for label in words})
+    absent = [label for label in written if label.strip().lower() in NOTHING]
+    if absent:
+        raise DataError(f"{owner}: label {absent[0]!r} is no class; fill it in or take these pictures out")
+    if all(label.strip().isdigit() for label in written) and order != AS_NAMED:
+        meaning = numbered(owner, written, order)
+    else:
+        meaning = {label: class_word(label) for label in written}
+    refuse_misspelt(owner, meaning)
+    refuse_lonely(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
+    spelt = {label: name for label, name in meaning.items() if label.strip().lower() in MISSPELT}
+    return meaning, [f"{few(f'{label!r} read as {name}' for label, name in spelt.items())}"] if spelt else []
+
+
+def numbered(owner: str, written: list[str], order: str) -> dict[str, str]:
+    """{number as written: class} by a named order; numbers begin at 0 or 1."""
+    if order not in ORDERS:
+        raise DataError(
+            f"{owner}: the classes are numbers ({few(written)}), which have no order of their own; say which: --set "
+            f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
+        )
+    numbers, names = [int(label) for label in written], ORDERS[order]
+    first = 0 if 0 in numbers else 1
+    if max(numbers) - first >= len(names):
+        raise DataError(f"{owner}: label {max(numbers)}; {order} has the numbers {first} to {len(names) - 1 + first}")
+    if first and max(numbers) < len(names) and order != "rafdb":
+        raise DataError(
+            f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {few(names)}"
+        )
+    return {label: names[int(label) - first] for label in written}
+
+
+def refuse_misspelt(owner: str, meaning: dict[str, str]) -> None:
+    """Raises DataError for a class that is nearly an expression, among expressions."""
+    expressions = [name for name in meaning.values() if name in EIGHT]
+    words = [word for name in EIGHT for word in (name, *WORDS[name])]
+    for label, name in meaning.items():
+        near = difflib.get_close_matches(name, words, 1, 0.75) if name not in EIGHT else []
+        if near and len(set(expressions)) >= KNOWN:
+            raise DataError(f"{owner}: class {label!r}: did you mean {near[0]!r}? Rename it")
+
+
+def refuse_lonely(owner: str, classes: dict[str, set[str]]) -> None:
+    """Raises DataError for a class that the training or the test pictures lack."""
+    every = set().union(*classes.values())
+    for split in ("train", "test"):
+        for name in sorted(every - classes.get(split, set())):
+            near = difflib.get_close_matches(name, [*sorted(classes.get(split, every) - {name}), *EIGHT], 1, 0.6)
+            hint = f"did you mean {near[0]!r}? " if near and near[0] != name else ""
+            raise DataError(
+                f"{owner}: class {name!r} has no picture in {split}; {hint}Rename it, add pictures, or take the class out"
+            )
+
+
+def in_order(owner: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Expressions in their usual order, any other classes sorted behind them."""
+    found = set(names)
+    if len(found) < 2:
+        raise DataError(f"{owner}: only the class {few(found)}; expected at least two")
+    return tuple(sorted(found, key=lambda c: (ORDER.index(c) if c in ORDER else len(ORDER), c)))

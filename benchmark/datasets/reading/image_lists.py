@@ -1,0 +1,174 @@
+"""Lists of pictures: a CSV with path, label and split, `train_labels.csv` and `test_labels.csv`, or `metadata.csv`."""
+
+import hashlib
+from math import ceil
+from pathlib import Path
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.class_folders import Listed, inner_folders
+from benchmark.datasets.reading.files import Folder, csv_rows, few, safe_name
+from benchmark.datasets.reading.pictures import is_picture
+from benchmark.datasets.reading.splits import split_of
+
+COLUMNS = {  # what the three columns are called, the first that is there
+    "path": (
+        "path",
+        "file_name",
+        "filename",
+        "file",
+        "image",
+        "image_path",
+        "img",
+        "image_name",
+        "pth",
+        "filepath",
+        "name",
+    ),
+    "label": ("label", "labels", "emotion", "expression", "class", "category", "emotion_label"),
+    "split": ("split", "usage", "set", "subset", "fold"),
+}
+WHOLE = ("images.csv", "metadata.csv", "labels.csv")  # lists of all splits, the first that is there
+TEST_SHARE = 0.2  # of each class, where nothing names a split
+
+Lists = list[tuple[Path, str | None]]  # (CSV, the split it is of if it is one split's)
+
+
+def lists_in(base: Path) -> Lists:
+    """The lists that lie in a folder; empty where there are none."""
+    for name in WHOLE:
+        if (base / name).is_file():
+            return [(base / name, None)]
+    parts = [(path, split) for path in sorted(base.glob("*.csv")) if (split := list_split(path))]
+    parts += [
+        (folder / "metadata.csv", split)
+        for folder in inner_folders(base)
+        if (split := split_of(folder.name)) and (folder / "metadata.csv").is_file()
+    ]
+    return parts if any(split == "train" for _, split in parts) else []
+
+
+def list_split(path: Path) -> str | None:
+    """'train' for train_labels.csv, train.csv or Train-list.csv."""
+    words = path.stem.lower().replace("-", "_").split("_")
+    return next((split for word in words if (split := split_of(word))), None)
+
+
+def beside(path: Path) -> Lists:
+    """A list that was named, with those of the other splits beside it."""
+    parts = [(p, s) for p in sorted(path.parent.glob("*.csv")) if (s := list_split(p))]
+    return parts if list_split(path) and len({s for _, s in parts}) > 1 else [(path, None)]
+
+
+def from_lists(owner: str, base: Path, lists: Lists) -> Listed:
+    """The listed pictures of each split, as names of files below `base`."""
+    files = Files(owner, base)
+    found: Listed = {"train": [], "test": []}
+    undecided: list[tuple[str, str]] = []
+    seen: dict[str, str] = {}
+    absent: list[str] = []
+    for path, split in lists:
+        inside = path.parent.relative_to(base).as_posix()
+        for where, row in list_rows(owner, path):
+            name = files.find(row["path"], where, inside)
+            if name is None:
+                absent.append(row["path"])
+                continue
+            if name in seen:
+                raise DataError(f"{where}: {row['path']!r} stands twice ({seen[name]}); keep one row for each picture")
+            seen[name] = where.rsplit(", ")[-1]
+            named = split or row_split(row, where)
+            (found.setdefault(named, []) if named else undecided).append((name, row["label"]))
+    if absent:
+        raise DataError(
+            f"{owner}: {lists[0][0].name}: {len(absent):,} listed pictures are not in {base}: {few(absent)}"
+        )
+    if not found["test"] and found.get("valid"):
+        found["test"] = found.pop("valid")
+    hold_out(found, undecided)
+    for split in ("train", "test"):
+        if not found[split]:
+            raise DataError(f"{owner}: {lists[0][0].name}: no image for {split}; name some in the column split")
+    return found
+
+
+def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
+    """(where, {'path': ..., 'label': ..., 'split': ...}) of each row, by whatever the columns are called."""
+    columns, rows = None, []
+    for where, cells in csv_rows(Folder(owner, path.parent), path.name):
+        cells = [cell.strip() for cell in cells]
+        if columns is None:
+            lower = [cell.lower() for cell in cells]
+            columns = {
+                field: next((lower.index(n) for n in names if n in lower), None) for field, names in COLUMNS.items()
+            }
+            width = len(cells)
+            if columns["path"] is None or columns["label"] is None:
+                raise DataError(f"{where}: columns {few(cells)}; expected path,label or path,label,split")
+            continue
+        if len(cells) != width:
+            raise DataError(f"{where}: {len(cells)} cells, expected {width} as in the first line")
+        row = {field: cells[place] for field, place in columns.items() if place is not None}
+        if not row["path"] or not row["label"]:
+            raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
+        rows.append((where, row))
+    return rows
+
+
+def row_split(row: dict[str, str], where: str) -> str | None:
+    if "split" not in row:
+        return None
+    found = split_of(row["split"])
+    if found is None:
+        raise DataError(f"{where}: split {row['split'].lower()!r}, expected train or test")
+    return found
+
+
+def hold_out(found: Listed, undecided: list[tuple[str, str]]) -> None:
+    """Share rows without a split between train and test: of each class the fifth whose names have the smallest hashes."""
+    by_class: dict[str, list[str]] = {}
+    for name, label in undecided:
+        by_class.setdefault(label, []).append(name)
+    mixed = {c: sorted(names, key=lambda n: hashlib.sha256(n.encode()).hexdigest()) for c, names in by_class.items()}
+    tested = {name for names in mixed.values() for name in names[: ceil(TEST_SHARE * len(names))]}
+    for name, label in undecided:
+        found["test" if name in tested else "train"].append((name, label))
+
+
+class Files:
+    """The pictures below a folder, found by what lists call them: other slashes, other disks, folders more or less."""
+
+    def __init__(self, owner: str, base: Path) -> None:
+        self.present = {name for name in Folder(owner, base).names() if is_picture(name)}
+        self.by_file: dict[str, list[str]] = {}
+        for name in sorted(self.present):
+            self.by_file.setdefault(name.rsplit("/", 1)[-1].lower(), []).append(name)
+
+    def find(self, written: str, where: str, inside: str = ".") -> str | None:
+        """The file that a list means: the one of this name with the most folders in common; None where none is there."""
+        name = written.replace("\\", "/")
+        for start in (f"{inside}/", ""):  # from the list's folder, or from the data's
+            if f"{start}{name}".removeprefix("./") in self.present:
+                return f"{start}{name}".removeprefix("./")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name[1:2] == ":":
+            parts = parts[1:]
+        safe_name("/".join(parts), where)
+        if not parts:
+            raise DataError(f"{where}: {written!r} names no picture")
+        likely = self.by_file.get(parts[-1].lower(), [])
+        if not likely and "." not in parts[-1]:
+            likely = [
+                names for end in (".jpg", ".png", ".jpeg") for names in self.by_file.get(parts[-1].lower() + end, [])
+            ]
+        alike = {name: common(name.lower().split("/")[:-1], [part.lower() for part in parts[:-1]]) for name in likely}
+        best = [name for name in likely if alike[name] == max(alike.values())]
+        if not best:
+            return None
+        if len(best) > 1:
+            raise DataError(f"{where}: {written!r} may be {few(best)}; write the path from the data's folder")
+        return best[0]
+
+
+def common(one: list[str], two: list[str]) -> int:
+    """How many folders agree, counted from the file upwards."""
+    return next((n for n, (a, b) in enumerate(zip(reversed(one), reversed(two))) if a != b), min(len(one), len(two)))

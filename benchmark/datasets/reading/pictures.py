@@ -1,0 +1,91 @@
+"""Pictures as a viewer shows them: turned as their EXIF says, transparency on white, 8 bits a channel."""
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+
+LARGEST_SIDE = 4096  # pixels
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+UNREAD = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jp2",
+    ".jxl",
+    ".svg",
+    ".psd",
+    ".raw",
+    ".pgm",
+    ".ppm",
+    ".npy",
+)  # named as pictures
+ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+LFS = b"version https://git-lfs"
+
+
+def is_picture(name: str) -> bool:
+    return name.lower().endswith(ENDINGS)
+
+
+def decode(content: bytes, channels: int, where: str, upright: bool = True) -> np.ndarray:
+    """An image file as uint8 [H, W] (channels 1) or [H, W, 3] RGB; raises DataError for a broken or huge one."""
+    return picture(content, channels, where, upright)[0]
+
+
+def picture(content: bytes, channels: int, where: str, upright: bool = True) -> tuple[np.ndarray, str]:
+    """The same and a hash: of the file's bytes, and of what was done to show it. upright: turn it as its EXIF says."""
+    from PIL import Image
+
+    refuse_other_files(content, where)
+    try:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+            if max(image.size) > LARGEST_SIDE:
+                raise DataError(f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side")
+            shown, done = as_shown(image, where, upright)
+            pixels = np.asarray(shown.convert("L" if channels == 1 else "RGB"))
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side") from None
+    except Exception as error:  # Pillow's decoders raise many kinds for a broken file
+        raise DataError(f"{where}: not a readable image ({type(error).__name__}, {len(content):,} bytes)") from None
+    return pixels, hashlib.sha256(content + done.encode()).hexdigest()
+
+
+def as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
+    """A Pillow image as a viewer shows it, and what was done to it in a few letters."""
+    from PIL import Image, ImageOps
+
+    done = ""
+    if upright and image.getexif().get(ORIENTATION, 1) in range(2, 9):
+        image, done = ImageOps.exif_transpose(image), "turned"
+    if image.mode.startswith(("I", "F")):
+        image, done = eight_bits(image, where), done + "8 bit"
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        layers = image.convert("RGBA")
+        if layers.getextrema()[3][0] < 255:
+            image, done = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers), done + "on white"
+    return image, done
+
+
+def eight_bits(image: Any, where: str) -> Any:
+    """A grey image of 16 bits with 8; other numbers have no agreed white."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise DataError(f"{where}: pixels of mode {image.mode}, expected 8 or 16 bits a channel")
+    return Image.fromarray(np.rint(values.astype(np.float64) / 257).astype(np.uint8))
+
+
+def refuse_other_files(content: bytes, where: str) -> None:
+    """Raises DataError for what is downloaded in place of a picture."""
+    if content.startswith(LFS):
+        raise DataError(f"{where}: a Git LFS pointer, not the picture; run: git lfs pull")
+    if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise DataError(f"{where}: a web page, not a picture; download it again")

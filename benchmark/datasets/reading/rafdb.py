@@ -1,0 +1,141 @@
+"""RAF-DB on disk: as its authors hand it out, or as it is passed on: folders train/1..7, or train_labels.csv."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.class_folders import from_folders, has_splits, inner_folders
+from benchmark.datasets.reading.class_names import understood
+from benchmark.datasets.reading.files import Archive, Folder, few, safe_name, whole_number
+from benchmark.datasets.reading.image_lists import Lists, from_lists, lists_in
+from benchmark.datasets.reading.parquet import parquet_files
+
+LABELS = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger", 7: "neutral"}
+CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first spelling is the published one
+PUBLISHED = {"train": 12271, "test": 3068}
+DIGITS = {"train": 5, "test": 4}
+PUBLISHED_NAME = re.compile(r"(train|test)_[0-9]{4,5}_aligned\.jpe?g")
+OFFICIAL = "list_patition_label.txt"  # as its authors spell it
+
+Split = tuple[list[str], np.ndarray]  # names, labels in the order of CLASSES
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data lies. list_file: the authors' list, or None where folders or `lists` say the labels."""
+
+    base: Path
+    list_file: Path | None = None
+    lists: Lists = ()
+
+
+def aligned_name(name: str) -> str:
+    return f"{Path(name).stem}_aligned.jpg"
+
+
+def locate(path: Path) -> Place:
+    """The authors' form, or one that is passed on, there or one folder below; raises DataError with what is missing."""
+    if not path.exists():
+        raise DataError(f"rafdb: {path}: there is no such folder; expected the one that holds EmoLabel/ and Image/")
+    if not path.is_dir():
+        raise DataError(f"rafdb: {path}: not a folder; give the one that holds EmoLabel/ and Image/")
+    below = [path / "basic", *(folder for folder in sorted(path.glob("*/basic")))]
+    for base in (path, *below, *sorted(p for p in path.iterdir() if p.is_dir())):
+        for name in LISTS:
+            if (base / "EmoLabel" / name).is_file():
+                images_of(base)
+                return Place(base, base / "EmoLabel" / name)
+    above = [p for p in path.resolve().parents[:2] if (p / "EmoLabel").is_dir()]
+    if above:
+        raise DataError(f"rafdb: {path}: this lies inside the data; give the folder above: {above[0]}")
+    if (path / "EmoLabel").is_dir():
+        raise DataError(f"rafdb: {path / 'EmoLabel'}: {LISTS[0]} is not there; the data set's own list is needed")
+    for base in (path, *inner_folders(path)):
+        if lists := lists_in(base):
+            return Place(base, None, lists)
+        if has_splits(base):
+            return Place(base)
+    form = "parquet files are here: read them with --data folder=PATH; " if parquet_files(path) else ""
+    raise DataError(
+        f"rafdb: {path}: {form}no EmoLabel/{LISTS[0]} here or in basic/; expected EmoLabel/ and Image/aligned/, or "
+        "train/1 to 7 and test/1 to 7, or train_labels.csv and test_labels.csv"
+    )
+
+
+def images_of(base: Path) -> Folder | Archive:
+    """The aligned pictures: a folder, or the archive as it is handed out."""
+    if (base / "Image" / "aligned").is_dir():
+        return Folder("rafdb", base / "Image" / "aligned")
+    if (base / "Image" / "aligned.zip").is_file():
+        return Archive("rafdb", base / "Image" / "aligned.zip")
+    raise DataError(f"rafdb: {base / 'Image'}: no folder aligned/ (nor aligned.zip) with NAME_aligned.jpg pictures")
+
+
+def read_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
+    """{'train': (names, labels in the order of CLASSES), 'test': ...} in list order."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
+    found, seen = {"train": ([], []), "test": ([], [])}, {}
+    for number, line in enumerate(lines, 1):
+        where, words = f"rafdb: {path.name}, line {number}", line.split()
+        if not words:
+            continue
+        if len(words) != 2:
+            raise DataError(f"{where}: {line[:60]!a}, expected a name and a label, for example 'train_00001.jpg 5'")
+        name = safe_name(words[0], where)
+        split = next((s for s in found if name.startswith(f"{s}_")), None)
+        if split is None or "/" in name:
+            raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
+        if name in seen:
+            raise DataError(f"{where}: {name} was listed before (line {seen[name]}); keep one row for each image")
+        seen[name] = number
+        label = whole_number(words[1], 1, len(LABELS), where, "label")
+        found[split][0].append(name)
+        found[split][1].append(CLASSES.index(LABELS[label]))
+    empty = [split for split, (names, _) in found.items() if not names]
+    if empty:
+        raise DataError(
+            f"rafdb: {path.name}: no {few(empty)} images listed; expected names that start with {few(empty)}_"
+        )
+    return {split: (names, np.array(labels, np.int64)) for split, (names, labels) in found.items()}
+
+
+def unlisted(split: str, names: list[str]) -> list[str]:
+    """Published names that the list leaves out."""
+    listed = set(names)
+    return [n for i in range(PUBLISHED[split]) if (n := f"{split}_{i + 1:0{DIGITS[split]}}.jpg") not in listed]
+
+
+def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[str, str]]:
+    """Names and labels of the forms in which it is passed on, and {name: file below the place}; others go to `unread`.
+
+    A picture that keeps its published file name has its published name, so the data is the same in every form.
+    """
+    listed = from_lists("rafdb", place.base, place.lists) if place.lists else from_folders("rafdb", place.base, unread)
+    if "valid" in listed:
+        raise DataError(
+            f"rafdb: {place.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"
+        )
+    meaning, _ = understood("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
+    strange = sorted({name for name in meaning.values() if name not in CLASSES})
+    if strange:
+        raise DataError(f"rafdb: {place.base}: class {few(strange)}; RAF-DB has {few(CLASSES)} and neutral, or 1 to 7")
+    found, files = {}, {}
+    for split, part in listed.items():
+        names = [published_name(file, split) for file, _ in part]
+        files |= dict(zip(names, (file for file, _ in part)))
+        found[split] = names, np.array([CLASSES.index(meaning[label]) for _, label in part], np.int64)
+    return found, files
+
+
+def published_name(file: str, split: str) -> str:
+    """'train_00001.jpg' for a file of that name among the training pictures; else the file's own name."""
+    last = file.rsplit("/", 1)[-1]
+    known = PUBLISHED_NAME.fullmatch(last)
+    return last.replace("_aligned", "") if known and known[1] == split else file

@@ -1,0 +1,258 @@
+"""The forms in which pictures are handed round: read by their names and columns, or refused by what they are."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.cache.decoded import Data
+from benchmark.cache.lookup import open_data
+from benchmark.datasets.base import DataError
+from benchmark.datasets.folder import ImageFolder
+from benchmark.datasets.rafdb import RAFDB
+
+RAF = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")  # 1 to 7
+SEVEN = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+KAGGLE = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+
+def save(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+
+
+def folders(
+    base: Path, names: tuple[str, ...] = KAGGLE, splits: tuple[str, ...] = ("train", "test"), each: int = 2
+) -> Path:
+    """{split}/{class}/{split}_00001.png with numbers that run through a split."""
+    for s, split in enumerate(splits):
+        for c, name in enumerate(names):
+            for n in range(each):
+                save(base / split / name / f"{split}_{c * each + n:05}_aligned.jpg", 1000 * s + 10 * c + n)
+    return base
+
+
+def opened(path: Path, tmp_path: Path, **options: object) -> Data:
+    return open_data(ImageFolder(), path, ImageFolder.Options(**options), tmp_path / "cache")
+
+
+def labelled(data: Data, split: str = "train") -> dict[str, str]:
+    part = getattr(data, split)
+    return {str(name): data.classes[label] for name, label in zip(part.names, part.labels)}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("0 neutral", "1 happy", "2 sad", "3_surprise", "4-fear", "5.disgust", "6) Angry"),
+        ("Neutral", "HAPPINESS", "Sadness", "Surprised", "Fearful", "Disgusted", "anger"),
+    ],
+)
+def test_class_folders_are_called_as_people_call_them(tmp_path: Path, names: tuple[str, ...]) -> None:
+    data = opened(folders(tmp_path / "own", names), tmp_path)
+    meant = dict(zip(names, ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger")))
+    assert data.classes == SEVEN
+    assert all(label == meant[name.split("/")[1]] for name, label in labelled(data).items())
+
+
+@pytest.mark.parametrize(
+    "splits", [("Train", "Test"), ("training", "testing"), ("train", "valid"), ("Training", "PrivateTest")]
+)
+def test_splits_are_called_as_people_call_them_also_one_folder_below(tmp_path: Path, splits: tuple[str, str]) -> None:
+    folders(tmp_path / "own" / "DATASET", splits=splits)
+    data = opened(tmp_path / "own", tmp_path)
+    assert len(data.train.labels) == len(data.test.labels) == 14
+
+
+def test_a_third_split_is_trained_on_and_said_or_left_out(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own", splits=("train", "validation", "test"))
+    both, alone = opened(base, tmp_path), opened(base, tmp_path, train="train")
+    assert (len(both.train.labels), len(alone.train.labels), len(both.test.labels)) == (28, 14, 14)
+    assert "14 pictures) is trained on" in both.card["warnings"][0] and "left out" in alone.card["warnings"][0]
+    assert both.card["facts"]["train_set"] == "train and validation"
+
+
+def test_what_systems_leave_beside_pictures_is_passed_over(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    clean = opened(base, tmp_path)
+    for litter in (
+        "train/.ipynb_checkpoints/a.jpg",
+        "train/happy/.ipynb_checkpoints/a.jpg",
+        "__MACOSX/train/happy/a.jpg",
+    ):
+        save(base / litter, 5)
+    for name in ("train/happy/._train_00001.jpg", "test/.DS_Store", "train/sad/Thumbs.db"):
+        (base / name).write_bytes(b"\0\5\x16\7")
+    again = opened(base, tmp_path)
+    assert again.fingerprint == clean.fingerprint and not again.card["dropped"]
+
+
+def test_other_endings_are_read_and_what_is_not_read_is_counted(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    for n, path in enumerate(sorted((base / "train").rglob("*.jpg"))):
+        if n % 3 == 0:
+            Image.open(path).save(path.with_suffix(".webp"))
+            path.unlink()
+        elif n % 3 == 1:
+            path.rename(path.with_suffix(".jfif"))
+    (base / "train" / "sad" / "a.heic").write_bytes(b"x")
+    (base / "train" / "notes.txt").write_text("x")
+    data = opened(base, tmp_path)
+    assert len(data.train.labels) == 14
+    assert "2 files are left out" in data.card["warnings"][0] and ".heic" in data.card["warnings"][0]
+    assert sum(held["count"] for held in data.card["dropped"].values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("split", "old", "new", "words"),
+    [
+        ("both", "happy", "hapyness", "did you mean 'happiness'"),
+        ("test", "surprise", "surpise", r"did you mean 'surprise'"),
+        (
+            "test",
+            "surprise",
+            "excited",
+            "class 'surprise' has no picture in test|class 'excited' has no picture in train",
+        ),
+        ("both", "fear", "nan", "label 'nan' is no class"),
+    ],
+)
+def test_classes_that_are_none_stop(tmp_path: Path, split: str, old: str, new: str, words: str) -> None:
+    base = folders(tmp_path / "own")
+    for part in ("train", "test") if split == "both" else (split,):
+        (base / part / old).rename(base / part / new)
+    with pytest.raises(DataError, match=words):
+        opened(base, tmp_path)
+
+
+def test_a_known_misspelling_is_read_and_said(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    (base / "test" / "surprise").rename(base / "test" / "suprise")
+    data = opened(base, tmp_path)
+    assert data.classes == SEVEN and data.card["facts"]["note"] == "'suprise' read as surprise"
+    assert any("'suprise' read as surprise" in line for line in data.card["warnings"])
+
+
+def test_other_classes_stay_what_they_are(tmp_path: Path) -> None:
+    data = opened(folders(tmp_path / "own", ("happy", "awe", "boredom")), tmp_path)
+    assert data.classes == ("happiness", "awe", "boredom")
+
+
+def test_numbered_folders_need_an_order(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own", tuple("1234567"))
+    with pytest.raises(DataError, match=r"numbers .*folder.order=rafdb.*--data rafdb=PATH"):
+        opened(base, tmp_path)
+    read = labelled(opened(base, tmp_path, order="rafdb"))
+    assert all(label == RAF[int(name.split("/")[1]) - 1] for name, label in read.items())
+    assert opened(base, tmp_path, order="names").classes == tuple("1234567")
+    zero = folders(tmp_path / "zero", tuple("01234567"))
+    assert labelled(opened(zero, tmp_path, order="affectnet"))["train/3/train_00006_aligned.jpg"] == "surprise"
+
+
+def test_raf_db_is_the_same_data_in_every_form(tmp_path: Path) -> None:
+    numbered, kaggle, authors = tmp_path / "numbered", tmp_path / "kaggle", tmp_path / "authors"
+    rows: dict[str, list[tuple[Path, int]]] = {"train": [], "test": []}
+    for s, (split, width) in enumerate((("train", 5), ("test", 4))):
+        for n in range(14):
+            label, name = n % 7 + 1, f"{split}_{n + 1:0{width}}_aligned.jpg"
+            for path in (
+                numbered / split / str(label),
+                kaggle / "DATASET" / split / str(label),
+                authors / "Image" / "aligned",
+            ):
+                save(path / name, 100 * s + n)
+            rows[split].append((name, label))
+    (authors / "EmoLabel").mkdir()
+    lines = [f"{name.replace('_aligned', '')} {label}\n" for part in rows.values() for name, label in part]
+    (authors / "EmoLabel" / "list_patition_label.txt").write_text("".join(lines))
+    for split, part in rows.items():
+        text = "".join(f"{name},{label}\n" for name, label in part)
+        (kaggle / f"{split}_labels.csv").write_text("image,label\n" + text)
+    (numbered / "test").rename(numbered / "valid")
+    found = [open_data(RAFDB(), path, RAFDB.Options(), tmp_path / "cache") for path in (authors, numbered, kaggle)]
+    assert len({data.fingerprint for data in found}) == 1
+    assert labelled(found[1])["train_00003.jpg"] == "disgust"
+
+
+def images_csv(base: Path, write: object, head: str = "path,label,split", name: str = "images.csv") -> Path:
+    lines = [write(p.relative_to(base).as_posix(), p.parent.name) for p in sorted(base.rglob("*.jpg"))]
+    (base / name).write_text("\n".join([head, *lines]) + "\n")
+    return base
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda path: path.replace("/", "\\"),
+        lambda path: "D:\\faces\\" + path.replace("/", "\\"),
+        lambda path: f"/home/somebody/faces/{path}",
+        lambda path: f"./{path}",
+        lambda path: f"faces/{path}",
+        lambda path: path.rsplit("/", 1)[-1],
+    ],
+)
+def test_paths_of_other_systems_and_folders_lead_to_the_pictures(tmp_path: Path, spelled: object) -> None:
+    base = images_csv(folders(tmp_path / "own"), lambda path, label: f"{spelled(path)},{label},{path.split('/')[0]}")
+    data = opened(base, tmp_path)
+    assert (len(data.train.labels), len(data.test.labels)) == (14, 14)
+    assert labelled(data)["train/happy/train_00006_aligned.jpg"] == "happiness"
+
+
+def test_a_name_that_two_pictures_have_is_not_guessed(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    save(base / "more" / "train_00000_aligned.jpg", 9)
+    images_csv(base, lambda path, label: f"{path.rsplit('/', 1)[-1]},{label},train")
+    with pytest.raises(DataError, match=r"'train_00000_aligned.jpg' may be"):
+        opened(base, tmp_path)
+
+
+def test_absent_pictures_are_counted(tmp_path: Path) -> None:
+    base = images_csv(folders(tmp_path / "own"), lambda path, label: f"{path},{label},{path.split('/')[0]}")
+    (base / "images.csv").write_text((base / "images.csv").read_text() + "gone.jpg,happy,train\n")
+    with pytest.raises(DataError, match=r"1 listed pictures are not in .*: gone.jpg"):
+        opened(base, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "labels.csv"])
+def test_other_names_of_lists_and_columns(tmp_path: Path, name: str) -> None:
+    base = folders(tmp_path / "own", splits=("a", "b"))
+    images_csv(base, lambda path, label: f"7,{path},{label},{'PrivateTest' if path[0] == 'b' else 'Training'}",
+               ",file_name,Emotion,Usage", name)  # fmt: skip
+    assert labelled(opened(base, tmp_path), "test")["b/sad/b_00008_aligned.jpg"] == "sadness"
+
+
+def test_metadata_in_each_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for c in range(7):
+            save(tmp_path / "own" / split / f"{c}.jpg", c + 10 * (split == "test"))
+        rows = "".join(f"{c}.jpg,{name}\n" for c, name in enumerate(KAGGLE))
+        (tmp_path / "own" / split / "metadata.csv").write_text("file_name,label\n" + rows)
+    data = opened(tmp_path / "own", tmp_path)
+    assert labelled(data, "test")["test/4.jpg"] == "sadness" and len(data.train.labels) == 7
+
+
+def test_parquet_of_hugging_face(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    features = {"info": {"features": {"label": {"names": list(KAGGLE), "_type": "ClassLabel"}}}}
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    held = {}
+    for split, count in (("train", 14), ("test", 7)):
+        rows = []
+        for n in range(count):
+            held[split, n] = np.random.default_rng(n).integers(0, 256, (9, 9, 3), np.uint8)
+            buffer = io.BytesIO()
+            Image.fromarray(held[split, n]).save(buffer, "PNG")
+            rows.append({"image": {"bytes": buffer.getvalue(), "path": f"{n}.png"}, "label": n % 7})
+        table = pyarrow.Table.from_pylist(rows).replace_schema_metadata({"huggingface": json.dumps(features)})
+        parquet.write_table(table, tmp_path / "own" / "data" / f"{split}-00000-of-00001.parquet")
+    data = open_data(ImageFolder(), tmp_path / "own", ImageFolder.Options(size=32), tmp_path / "cache")
+    assert data.classes == SEVEN and (len(data.train.labels), len(data.test.labels)) == (14, 7)
+    assert list(labelled(data).values())[3] == "happiness"
+    (tmp_path / "own" / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1xxxxPAR1")
+    with pytest.raises(DataError, match=r"train-00000-of-00001.parquet: not a whole parquet file"):
+        opened(tmp_path / "own", tmp_path)
