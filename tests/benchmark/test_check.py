@@ -1,6 +1,7 @@
 """`python -m benchmark check`: every shipped file keeps its contract, and every broken one is told what is wrong."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmark.terminal import Usage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 METHODS = sorted(
-    p for p in (ROOT / "methods").glob("*.py") if "(Method)" in p.read_text() or "(Baseline)" in p.read_text()
+    p for p in (ROOT / "methods").glob("*.py") if re.search(r"^class \w+\((Method|Baseline|EAC)\)", p.read_text(), re.M)
 )
 NOISES = sorted(p for p in (ROOT / "noise").glob("*.py") if "(Noise)" in p.read_text())
 

@@ -1,0 +1,101 @@
+"""DNFER: an image is trained on only if its label is at least as probable as is usual for that class in the batch.
+
+arXiv 2208.10221, as its program stood at commit bd2ae96. The threshold of a class is made anew for every batch, so no
+noise rate is needed and nothing is remembered. A weakly and a strongly altered view of every image must agree.
+"""
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.backbones import Backbone
+from methods.base import Batch, Method, Run, scaled
+from methods.recipe import Adam, Augment, Exponential, Recipe, within
+
+SMALLEST = 1e-8  # bound of a probability that is compared
+
+
+def kept(probability: Tensor, labels: Tensor) -> Tensor:
+    """p_iy >= h_y [B] bool, with h_k the batch's mean probability of class k."""
+    p = probability.clamp(SMALLEST, 1 - SMALLEST)
+    return p.gather(1, labels[:, None])[:, 0] >= p.mean(0)[labels]
+
+
+def supervision(losses: Tensor, chosen: Tensor, average: str = "kept") -> Tensor:
+    """Mean loss of the chosen images, of all where none is; with 'batch' their sum over the size of the batch."""
+    total = (losses * chosen).sum()
+    if average == "batch":
+        return total / len(losses)
+    return torch.where(chosen.any(), total / chosen.sum().clamp(min=1), losses.mean())
+
+
+def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) + KL(q || p) = sum_k (p_k - q_k)(log p_k - log q_k) in nats, [B]."""
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(1)
+
+
+class DNFER(Method):
+    name = "dnfer"
+    title = "DNFER"
+    source = "Dynamic Adaptive Threshold based Learning for Noisy Annotations Robust FER, arXiv 2208.10221"
+    recipe = Recipe(
+        epochs=40,
+        batch_size=128,
+        optimiser=Adam(lr=1e-3, head_lr=1e-2),
+        schedule=Exponential(0.95),
+        augment=Augment(flip=0.5, shift=4 / 224, shift_fill="reflect", second_view="strong"),
+        drop_last=True,
+    )
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """The defaults are the program's; docs/methods/dnfer.md names what it does otherwise than one expects."""
+
+        alpha: float = 0.5  # weight of the consistency
+        warm_up: int = scaled(5, "epoch")
+        base: str = "2"  # of the consistency's logarithm; or 'e'
+        average: str = "kept"  # over the images kept; or 'batch'
+
+        def __post_init__(self) -> None:
+            for name, known in (("base", ("2", "e")), ("average", ("kept", "batch"))):
+                if getattr(self, name) not in known:
+                    raise ValueError(f"dnfer.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+            within("dnfer.alpha", self.alpha, 0, 1)
+            within("dnfer.warm_up", self.warm_up, 0)
+
+    def build(self, backbone: Backbone, classes: int) -> None:
+        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        self.register_buffer("counted", torch.zeros(2, device=labels.device))  # looks kept, looks
+
+    def heads(self) -> list[nn.Module]:
+        return [self.classifier]
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.classifier(self.backbone(images))
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        p = self.settings
+        logits = self.logits(batch.images)  # a pass for each view: weak first
+        views = [logits.log_softmax(1), self.logits(batch.second).log_softmax(1)]
+        losses = [F.nll_loss(view, batch.labels, reduction="none") for view in views]
+        if batch.epoch <= p.warm_up:
+            return {"ce": sum(loss.mean() for loss in losses) / 2, "consistency": losses[0].new_zeros(())}, logits
+        chosen = [kept(view.detach().exp(), batch.labels) for view in views]
+        self.counted[0] += sum(view.sum() for view in chosen)
+        self.counted[1] += 2 * len(batch.labels)
+        supervised = sum(supervision(loss, view, p.average) for loss, view in zip(losses, chosen)) / 2
+        consistency = divergence(*views).mean() / (log(2) if p.base == "2" else 1)
+        return {"ce": (1 - p.alpha) * supervised, "consistency": p.alpha * consistency}, logits
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        """The share of looks at images that were trained on; all during the warm-up."""
+        looked = self.counted[1]
+        share = torch.where(looked > 0, self.counted[0] / looked.clamp(min=1), torch.ones_like(looked))
+        self.counted.zero_()
+        return {"kept": share}

@@ -1,0 +1,158 @@
+"""Navigating Label Ambiguity: cross-entropy counts more where the given label and the strongest other class compete.
+
+AAAI 2025. The weight is a bell over the probabilities of those two; it narrows during training. An image and its mirror
+image must agree. docs/methods/nla.md says what the published program does otherwise than its paper.
+"""
+
+from dataclasses import dataclass
+from math import exp, log, pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.backbones import Backbone
+from methods.base import Batch, Method, Run
+from methods.recipe import Adam, Augment, Exponential, Recipe, range_of, within
+
+MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
+PUBLISHED_BATCH = 32  # the batch at which the published sum over a batch has its published weight
+
+
+def narrowing(epoch: int, epochs: int, slope: float) -> float:
+    """e = 1 - exp(slope t / E) with t finished epochs: 0 in the whole first epoch, then up to 1."""
+    return 1 - exp(slope * (epoch - 1) / epochs)
+
+
+def covariance(spread: float, ratio: float, turn: float) -> tuple[float, float]:
+    """Diagonal and off-diagonal of a bell with the axes s along and s / r across; turn: -1 .. 1 of its direction."""
+    along, across = spread**2, (spread / ratio) ** 2
+    return along + across, turn * (along - across)
+
+
+def bell(given: Tensor, other: Tensor, mean: tuple[float, float], spread: tuple[float, float]) -> Tensor:
+    """Density of a Gaussian over two probabilities; spread: the diagonal a and the off-diagonal b of its covariance.
+
+    In the sum u and the difference d of the deviations the two are independent, with variances 2 (a + b), 2 (a - b).
+    """
+    plus, minus = spread[0] + spread[1], spread[0] - spread[1]
+    first, second = given - mean[0], other - mean[1]
+    u, d = first + second, first - second
+    return (-(u**2) / (4 * plus) - d**2 / (4 * minus)).exp() / (2 * pi * (plus * minus) ** 0.5)
+
+
+def rivals(p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The probabilities of the given label and of the strongest other class, [B] each."""
+    return p.gather(1, labels[:, None])[:, 0], p.scatter(1, labels[:, None], -1.0).amax(1)
+
+
+def disagreement(log_p: Tensor, log_q: Tensor, divergence: str = "logits") -> Tensor:
+    """J_i of two views' log-probabilities, [B].
+
+    'logits': half the divergences of the softmax of the mean logits from either view, which is the Bhattacharyya
+    distance -log sum_k sqrt(p_k q_k). 'js': Jensen-Shannon, with the mean of the probabilities.
+    """
+    if divergence == "logits":
+        return -((log_p + log_q) / 2).logsumexp(1)
+    log_mean = torch.logaddexp(log_p, log_q) - log(2)
+    return ((log_p.exp() * (log_p - log_mean)).sum(1) + (log_q.exp() * (log_q - log_mean)).sum(1)) / 2
+
+
+class NLA(Method):
+    name = "nla"
+    title = "NLA"
+    source = "Navigating Label Ambiguity for Facial Expression Recognition in the Wild, AAAI 2025 (arXiv 2502.09993)"
+    recipe = Recipe(
+        epochs=60,
+        batch_size=32,
+        optimiser=Adam(lr=1e-4, weight_decay=1e-4),
+        schedule=Exponential(0.9),
+        augment=Augment(
+            flip=0.5, pixel_noise=0.5, erase=0.5, erase_area=(0.02, 0.3), mean=MEAN, std=STD, second_view="shared"
+        ),
+    )
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """The defaults are the published program's but for `consistency_reduction`; see docs/methods/nla.md."""
+
+        weight_ce: float = 0.5
+        weight_naw: float = 0.5
+        weight_consistency: float = 0.5
+        slope: float = -15.0  # of the narrowing
+        mean_true: tuple[float, float] = (0.5, 0.5)  # of the bell where the given label leads
+        mean_false: tuple[float, float] = (0.30, 0.15)  # and where another class leads
+        spread_true: float = 0.8
+        ratio_true: float = 2.0
+        spread_false: float = 0.91
+        ratio_false: float = 6.0
+        true_factor: float = 1.0
+        detach_weight: bool = False
+        divergence: str = "logits"  # or 'js'
+        consistency_reduction: str = "scaled"  # the published sum at its batch of 32; or 'sum', 'mean'
+
+        def __post_init__(self) -> None:
+            known = {"divergence": ("logits", "js"), "consistency_reduction": ("scaled", "sum", "mean")}
+            for name, values in known.items():
+                if getattr(self, name) not in values:
+                    raise ValueError(f"nla.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
+            for name in ("weight_ce", "weight_naw", "weight_consistency", "true_factor"):
+                within(f"nla.{name}", getattr(self, name), 0)
+            within("nla.slope", self.slope, -1e6, 0)
+            for name in ("true", "false"):
+                range_of(f"nla.mean_{name}", sorted(getattr(self, f"mean_{name}")), -10, 10)
+                within(f"nla.spread_{name}", getattr(self, f"spread_{name}"), 1e-3)
+                within(f"nla.ratio_{name}", getattr(self, f"ratio_{name}"), 1e-3)
+
+    def build(self, backbone: Backbone, classes: int) -> None:
+        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        self.epochs, self.batch_size = run.epochs, run.batch_size
+        self.register_buffer("tallied", torch.zeros(3, device=labels.device))  # weights, leading labels, images
+
+    def logits(self, images: Tensor) -> Tensor:
+        return self.classifier(self.backbone(images))
+
+    def weights(self, log_p: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """w [B], and whether the given label leads [B] (a tie counts as leading)."""
+        p, settings = log_p.exp(), self.settings
+        given, other = rivals(p, labels)
+        leads = given >= other
+        turn = -narrowing(epoch, self.epochs, settings.slope)
+        true = covariance(settings.spread_true, settings.ratio_true, turn)
+        false = covariance(settings.spread_false, settings.ratio_false, 1.0)
+        where_true = settings.true_factor * bell(given, other, settings.mean_true, true)
+        return torch.where(leads, where_true, bell(given, other, settings.mean_false, false)), leads
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        p = self.settings
+        logits, second = self.logits(batch.images), self.logits(batch.second)  # each view has its batch statistics
+        log_p = logits.log_softmax(1)
+        ce = F.nll_loss(log_p, batch.labels, reduction="none")
+        weight, leads = self.weights(log_p, batch.labels, batch.epoch)
+        weight = weight.detach() if p.detach_weight else weight
+        disagreements = disagreement(log_p, second.log_softmax(1), p.divergence).sum()
+        size = {"scaled": PUBLISHED_BATCH / self.batch_size, "sum": 1.0, "mean": 1 / len(logits)}
+        with torch.no_grad():
+            self.tallied += torch.stack([weight.sum(), leads.sum(), torch.ones_like(ce).sum()])
+        losses = {
+            "ce": p.weight_ce * ce.mean(),
+            "naw": p.weight_naw * (weight * ce).mean(),
+            "consistency": p.weight_consistency * size[p.consistency_reduction] * disagreements,
+        }
+        return losses, logits
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        """The mean weight, and the share of images whose given label leads."""
+        weight, leading, _ = self.tallied / self.tallied[2].clamp(min=1)
+        self.tallied.zero_()
+        return {"mean weight": weight, "given label leads": leading}
+
+    @torch.no_grad()
+    def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A given label is as likely wrong as the strongest other class is ahead of it."""
+        p = self.logits(batch.images).softmax(1)
+        given, other = rivals(p, batch.labels)
+        return p, other - given

@@ -1,0 +1,202 @@
+"""ReSup: two networks; each weighs an image by how clean the other one holds its label, and both must agree.
+
+IEEE Transactions on Affective Computing 2025 (arXiv 2305.17895). After every epoch a mixture of two beta distributions
+is fitted, for each network, to how similar its predictions are to the given labels; the right-hand component is 'clean'.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.backbones import Backbone
+from methods.base import Batch, Method, Run, Steps, scaled
+from methods.recipe import Adam, Augment, Recipe, within
+
+INSIDE = (0.001, 0.999)  # what a similarity of exactly 0 or 1 becomes
+TINY = 1e-12
+
+
+class Mixture(NamedTuple):
+    """Mixtures of two beta distributions, a row each: [..., 2] parameters and weights; component 1 is 'clean'."""
+
+    alphas: Tensor
+    betas: Tensor
+    weights: Tensor
+
+
+def similarity(logits: Tensor, labels: Tensor) -> Tensor:
+    """s_i = cos(e_y, p) = p_y / ||p||, [B]."""
+    p = logits.softmax(1)
+    return p.gather(1, labels[:, None])[:, 0] / p.norm(dim=1)
+
+
+def bounded(similarities: Tensor, smallest: float, exact_ones: bool = True) -> Tensor:
+    """In float64, away from 0 and 1; with `exact_ones` a 1 first becomes .999, below a slightly less sure .9995."""
+    x = similarities.double()
+    if exact_ones:
+        x = torch.where(similarities >= 1, INSIDE[1], torch.where(similarities <= 0, INSIDE[0], x))
+    return x.clamp(smallest, 1 - smallest)
+
+
+def weighted_densities(x: Tensor, mixture: Mixture) -> Tensor:
+    """pi_j Beta(x; alpha_j, beta_j), [..., 2, N]; x: [..., N]."""
+    a, b, weights = (part[..., None] for part in mixture)
+    constant = (a + b).lgamma() - a.lgamma() - b.lgamma()
+    return weights * ((a - 1) * x[..., None, :].log() + (b - 1) * (1 - x[..., None, :]).log() + constant).exp()
+
+
+def fit(x: Tensor, iterations: int) -> Mixture:
+    """Expectation and moments in turn, from Beta(1, 2) and Beta(2, 1); x: [..., N] in (0, 1), float64."""
+    alphas = torch.arange(1, 3, dtype=x.dtype, device=x.device).expand(*x.shape[:-1], 2)
+    mixture = Mixture(alphas, alphas.flip(-1), torch.full_like(alphas, 0.5))
+    for _ in range(iterations):
+        share = weighted_densities(x, mixture).clamp(min=TINY)
+        share = share / share.sum(-2, keepdim=True)
+        total = share.sum(-1)
+        mean = (share @ x[..., None])[..., 0] / total
+        variance = (share * (x[..., None, :] - mean[..., None]).square()).sum(-1) / total
+        alphas = mean * (mean * (1 - mean) / variance - 1)
+        mixture = Mixture(alphas, alphas * (1 - mean) / mean, total / x.shape[-1])
+    return mixture
+
+
+def posterior(mixture: Mixture, bins: int) -> Tensor:
+    """The share of component 1 on a grid from 0 to 1, [..., bins]."""
+    grid = torch.linspace(TINY, 1 - TINY, bins, dtype=torch.float64, device=mixture.weights.device)
+    both = weighted_densities(grid.expand(*mixture.weights.shape[:-1], bins), mixture)
+    return both[..., 1, :] / (both.sum(-2) + TINY)
+
+
+def flattened(raw: Tensor) -> Tensor:
+    """Every entry after the first maximum is the maximum."""
+    place = torch.arange(raw.shape[-1], device=raw.device)
+    return torch.where(place > raw.argmax(-1, keepdim=True), raw.amax(-1, keepdim=True), raw)
+
+
+def rising(raw: Tensor) -> Tensor:
+    """Each entry is the smallest from it to the right."""
+    return raw.flip(-1).cummin(-1).values.flip(-1)
+
+
+def look_up(table: Tensor, similarities: Tensor, smallest: float) -> Tensor:
+    """The probability [B] that a label is clean, in float64; table: [bins]."""
+    bins = len(table)
+    return table[(bins * similarities).long().clamp(max=bins - 1)].clamp(smallest, 1 - smallest)
+
+
+class ReSup(Method):
+    name = "resup"
+    title = "ReSup"
+    source = "ReSup: Reliable Label Noise Suppression for Facial Expression Recognition, IEEE TAFFC 2025"
+    networks = 2
+    survey = "augmented"
+    recipe = Recipe(
+        epochs=30,
+        batch_size=96,
+        optimiser=Adam(lr=2e-4),
+        schedule=Steps(after=(10, 20), factor=0.1),
+        augment=Augment(flip=0.5, shift=32 / 224, shift_probability=0.2, erase=0.5, erase_area=(0.02, 0.25)),
+    )
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """The defaults are the published program's; docs/methods/resup.md says what is surprising about them."""
+
+        agreement_weight: float = 5.0
+        plain_epochs: int = scaled(1, "epoch")  # without weights and agreement
+        iterations: int = 10  # of the fit
+        bins: int = 100
+        smallest: float = 1e-4
+        similarities: str = "survey"  # or 'steps': those of the epoch's training steps, at no cost
+        table: str = "flattened"  # or 'rising'
+        exact_ones: bool = True
+        predict: str = "first"  # network; or 'mean' of both
+
+        def __post_init__(self) -> None:
+            known = {
+                "similarities": ("survey", "steps"),
+                "table": ("flattened", "rising"),
+                "predict": ("first", "mean"),
+            }
+            for name, values in known.items():
+                if getattr(self, name) not in values:
+                    raise ValueError(f"resup.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
+            within("resup.agreement_weight", self.agreement_weight, 0)
+            within("resup.plain_epochs", self.plain_epochs, 0)
+            within("resup.iterations", self.iterations, 1, 1000)
+            within("resup.bins", self.bins, 2, 100_000)
+            within("resup.smallest", self.smallest, 1e-9, 0.1)
+
+    def build(self, backbone: Backbone, classes: int, *others: Backbone) -> None:
+        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.other_backbone, self.other_classifier = others[0], nn.Linear(backbone.width, classes)
+
+    def begin(self, labels: Tensor, run: Run) -> None:
+        super().begin(labels, run)
+        exact = {"dtype": torch.float64, "device": labels.device}
+        self.register_buffer("tables", torch.ones(2, self.settings.bins, **exact))
+        self.register_buffer("similar", torch.full((2, run.images), 0.5, **exact))
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of the two networks."""
+        return self.classifier(self.backbone(images)), self.other_classifier(self.other_backbone(images))
+
+    def logits(self, images: Tensor) -> Tensor:
+        if self.settings.predict == "first":
+            return self.classifier(self.backbone(images))
+        one, two = (logits.log_softmax(1) for logits in self.both(images))
+        return torch.logaddexp(one, two)
+
+    def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        p, (one, two) = self.settings, self.both(batch.images)
+        ce1, ce2 = (F.cross_entropy(logits, batch.labels, reduction="none") for logits in (one, two))
+        similar = self.remember(batch, one.detach(), two.detach())
+        if batch.epoch <= p.plain_epochs:
+            return {"first": ce1.mean(), "second": ce2.mean(), "agreement": ce1.new_zeros(())}, one
+        clean1, clean2 = (look_up(t, s, p.smallest).to(ce1.dtype) for t, s in zip(self.tables, similar))
+        apart = (one.softmax(1) - two.softmax(1)).square().mean(1)
+        losses = {
+            "first": (clean2 * ce1).mean(),
+            "second": (clean1 * ce2).mean(),
+            "agreement": p.agreement_weight * apart.mean(),
+        }
+        return losses, one
+
+    @torch.no_grad()
+    def remember(self, batch: Batch, one: Tensor, two: Tensor) -> Tensor:
+        """The similarities [2, B] of both networks, kept for the next fit."""
+        found = torch.stack([similarity(one, batch.labels), similarity(two, batch.labels)])
+        self.similar[:, batch.index] = found.double()
+        return found
+
+    def survey_after(self, epoch: int) -> str | None:
+        return self.survey if self.settings.similarities == "survey" else None
+
+    def survey_batch(self, batch: Batch) -> None:
+        self.remember(batch, *self.both(batch.images))
+
+    @torch.no_grad()
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        """Fit both mixtures; where one cannot be (all similarities equal) its table stays."""
+        p = self.settings
+        mixture = fit(bounded(self.similar, p.smallest, p.exact_ones), p.iterations)
+        raw = posterior(mixture, p.bins)
+        made = flattened(raw) if p.table == "flattened" else rising(raw)
+        usable = torch.stack([part.isfinite().all(-1) for part in (*mixture, raw)]).all(0)
+        self.tables.copy_(torch.where(usable[:, None], made, self.tables))
+        clean = torch.stack([look_up(t, s, p.smallest) for t, s in zip(self.tables, self.similar)])
+        return {"clean share": clean.mean(), "table minimum": self.tables.min()}
+
+    @torch.no_grad()
+    def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A label is as likely wrong as both networks hold it; by similarity where a table tells nothing apart."""
+        both = self.both(batch.images)
+        similar = [similarity(logits, batch.labels) for logits in both]
+        trust = []
+        for table, s in zip(self.tables, similar):
+            flat = table.max() == table.min()
+            trust.append(torch.where(flat, s, look_up(table, s, self.settings.smallest).to(s.dtype)))
+        return both[0].softmax(1), 1 - (trust[0] + trust[1]) / 2
