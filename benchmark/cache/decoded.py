@@ -1,6 +1,7 @@
 """A decoded data set as it lies on disk: what its files are, and how they are opened (memory-mapped)."""
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.datasets.base import DataError
+from results.files import write_bytes, write_json
 
 FORMAT = 1  # raised when the files below are written differently
 SPLITS = ("train", "test")
@@ -51,6 +53,11 @@ class Data:
     card_hash: str
     folder: Path
 
+    @property
+    def described(self) -> bool:
+        """Whether there are no pictures: enough to plan and to draw, not to train."""
+        return not (self.folder / "train_images.npy").exists()
+
 
 def open_folder(folder: Path) -> Data:
     """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
@@ -74,10 +81,40 @@ def open_folder(folder: Path) -> Data:
         raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
 
 
+def describe(folder: Path, root: Path) -> Path:
+    """Write what planning and drawing need of a decoded data set below `root`, without pictures and landmarks.
+
+    Returns the folder, which `open_folder` opens; what is there already stays.
+    """
+    data = open_folder(folder)
+    target = root / folder.name
+    if not (target / "card.json").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        for split in SPLITS:
+            for kind in ("labels", "names", "votes"):
+                array = getattr(getattr(data, split), kind)
+                if array is not None:
+                    content = io.BytesIO()
+                    np.save(content, array, allow_pickle=False)
+                    write_bytes(target / f"{split}_{kind}.npy", content.getvalue())
+        write_json(target / "card.json", data.card | {"described": True})
+    for stamp in sorted((folder.parent / "stamps").glob(f"{data.name}-*.json")):
+        if json.loads(stamp.read_text())["folder"] == folder.name:
+            write_bytes(root / "stamps" / stamp.name, stamp.read_bytes())
+    return target
+
+
 def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
     kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
-    found: dict[str, Any] = {k: np.load(folder / f"{split}_{k}.npy", mmap_mode="r", allow_pickle=False) for k in kinds}
     n, side = sum(card["counts"][split].values()), card["size"]
+    found: dict[str, Any] = {}
+    if card.get("described"):  # stand-ins that take no memory
+        found["images"] = np.broadcast_to(np.uint8(0), (n, side, side, card["channels"]))
+        if split in card["landmarks"]:
+            found["landmarks"] = np.broadcast_to(np.float32(0), (n, 19, 2))
+    for kind in kinds:
+        if kind not in found:
+            found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode="r", allow_pickle=False)
     if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
         raise ValueError(f"the {split} arrays do not hold {n:,} images each")
     absent: dict[str, Any] = dict.fromkeys(OPTIONAL)

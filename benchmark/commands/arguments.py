@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from itertools import islice
 from pathlib import Path
 
 from benchmark import hardware
@@ -13,6 +14,7 @@ from benchmark.plan.request import Request
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, one_of
 from results.job import number
+from results.records import Records
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people
@@ -95,7 +97,7 @@ def request(args: argparse.Namespace) -> Request:
     own = folders(args)
     known = data_sets(own)
     data = given_data(args)
-    asked = args.datasets or list(data) or ["faces"]
+    asked = args.datasets or list(data) or (args.draw and described(args.results)) or ["faces"]
     for name in [*asked, *data]:
         one_of("--datasets" if name in asked else "--data", "data set", name, known)
     for option, place in (("--results", args.results), ("--out", args.out)):
@@ -126,11 +128,12 @@ def request(args: argparse.Namespace) -> Request:
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=precision(args.precision, where),
+        precision=precision(args.precision, where, args),
         device=where,
         rule=args.rule,
         floor=args.floor,
         methods_path=own,
+        draw=args.draw,
         results=args.results,
         fast=args.fast,
         per_gpu=args.per_gpu,
@@ -163,8 +166,22 @@ def workers(text: str) -> str:
     return text
 
 
-def precision(text: str, where: str) -> str:
-    return ("bf16" if hardware.has_bf16(where) else "fp32") if text == "auto" else text
+def precision(text: str, where: str, args: argparse.Namespace) -> str:
+    """fp32 or bf16; where only drawing is asked for, that of the records that are there."""
+    if text != "auto":
+        return text
+    here = "bf16" if hardware.has_bf16(where) else "fp32"
+    if not args.draw:
+        return here
+    found = {record["spec"]["precision"] for record in islice(Records(args.results).records(), 100)}
+    return here if here in found or len(found) != 1 else found.pop()
+
+
+def described(results: Path) -> list[str]:
+    """Data sets of which a results folder holds everything but the pictures, faces first."""
+    cards = (path for path in (results / "data").glob("*/card.json") if not (path.parent / "train_images.npy").exists())
+    names = {path.parent.name.rpartition("-")[0] for path in cards}
+    return sorted(names, key=lambda name: (name != "faces", name))
 
 
 def rate(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmark.cache import decoded
 from benchmark.commands.errors import answered
 from benchmark.terminal import Usage, printable
 from results.files import digest_bytes, write_bytes
@@ -38,14 +39,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m benchmark import", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", metavar="FOLDER|ZIP", type=Path, help="a results folder, or a zip of one")
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are merged into")
+    parser.add_argument("--describe", action="store_true", help="also what drawing needs of the data; no pictures")
     args = parser.parse_args(arguments)
-    return answered("benchmark import", lambda: show(args.source, args.results))
+    return answered("benchmark import", lambda: show(args.source, args.results, args.describe))
 
 
-def show(source: Path, results: Path) -> int:
+def show(source: Path, results: Path, describe: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
     found = import_records(source, results)
     print(found)
+    for card in sorted((source / "data").glob("*/card.json")) if describe else ():
+        print(f"described {decoded.describe(card.parent, results / 'data')}")
     return 2 if found.startswith("imported 0 records, 0 were here") else 0
 
 

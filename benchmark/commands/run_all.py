@@ -12,7 +12,7 @@ from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
-from benchmark.terminal import printable, show_decoding
+from benchmark.terminal import Usage, printable, show_decoding
 from reports.asked import ReportError
 
 
@@ -113,6 +113,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     if not todo:
         return {}
     writable(store)
+    need_pictures(plan)
     preflight(todo)
     if line := shorter(todo, store, how.workers):
         print(line, file=sys.stderr)
@@ -120,6 +121,16 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         for run in todo:
             store.set_aside(run.job.id)
     return matrix.run(plan, todo, how)
+
+
+def need_pictures(plan: Plan) -> None:
+    """Raises Usage where a data set is only described here."""
+    for data in plan.data.values():
+        if data.described:
+            raise Usage(
+                f"--results: {data.folder} describes {data.name} without its pictures, enough for --draw; give another "
+                "--results to train"
+            )
 
 
 def warnings(plan: Plan) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from benchmark.source import own_code
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
+from results.records import Records
+
+MOST_SEEDS = 32  # looked for where only drawing is asked for and no seeds are named
 
 
 @dataclass
@@ -87,14 +90,24 @@ def make(request: Request, progress: Any = None) -> Plan:
 
 def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
     path = request.data.get(dataset.name)
+    options = dataset_options(dataset, request.sets)
+    if dataset.needs_path and path is None and (kept := described(dataset, options, request)):
+        return kept
     if dataset.needs_path and path is None:
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
         raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
-    options = dataset_options(dataset, request.sets)
     try:
         return lookup.open_data(dataset, path, options, request.results / "data", progress)
     except DataError as error:
         raise Usage(str(error)) from None
+
+
+def described(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
+    """The data set as the results folder describes it, for drawing without its pictures; None where it does not."""
+    folders = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
+    found = [decoded.open_folder(card.parent) for card in folders]
+    found = [data for data in found if data.card["options"] == asdict(options)]
+    return found[0] if len(found) == 1 else None
 
 
 def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
@@ -170,9 +183,22 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
-        seeds = request.seeds if request.seeds is not None else range(request.scale.seeds)
-        made.runs = runs(row, data, kind, rate, seeds, plan, part)
+        made.runs = runs(row, data, kind, rate, seeds_of(request), plan, part)
+        if request.draw and request.seeds is None:
+            made.runs = made.runs[: request.scale.seeds] + [r for r in made.runs[request.scale.seeds :] if kept(r)]
     return made
+
+
+def seeds_of(request: Request) -> Iterable[int]:
+    """The seeds that were named, else the scale's; where only drawing is asked for, any that may have been measured."""
+    if request.seeds is not None:
+        return request.seeds
+    return range(MOST_SEEDS if request.draw else request.scale.seeds)
+
+
+def kept(run: Planned) -> bool:
+    """Whether a record of the run's name is there."""
+    return Records(run.place["results"]).path(run.job.id).exists()
 
 
 def runs(

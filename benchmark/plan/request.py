@@ -32,4 +32,5 @@ class Request:
     results: Path
     fast: bool = False
     per_gpu: int = 1
+    draw: bool = False
     weights2: str | None = None
