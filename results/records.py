@@ -14,7 +14,7 @@ import numpy as np
 from results.files import write_json
 from results.schema import ID, Refused, check
 
-LEDGER = "checked.json"
+LEDGER, REPRODUCED = "checked.json", "reproduced.json"
 
 
 class Records:
@@ -120,6 +120,25 @@ class Records:
             if self.ledger != before:
                 with contextlib.suppress(OSError):  # a folder that cannot be written costs the next run time
                     write_json(self.root / LEDGER, self.ledger)
+
+    def proved(self) -> dict[str, dict[str, list[str]]]:
+        """{method: {code: [other codes that gave the same bits]}}, from records that were run again and compared."""
+        try:
+            found = json.loads((self.root / REPRODUCED).read_bytes())
+            return {
+                str(method): {str(a): [str(b) for b in others] for a, others in of.items()}
+                for method, of in found.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def note_proved(self, method: str, before: str, now: str) -> None:
+        """Keep that a record of one code was run again by another with the same bits."""
+        found = self.proved()
+        of_code = found.setdefault(method, {}).setdefault(before, [])
+        if now != before and now not in of_code:
+            of_code.append(now)
+            write_json(self.root / REPRODUCED, found)
 
     def data_folder(self, record: dict[str, Any]) -> Path | None:
         """The decoded data set that a record was trained on, None where it is not kept here."""

@@ -48,9 +48,20 @@ def show(source: Path, results: Path, describe: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
     found = import_records(source, results)
     print(found)
-    for card in sorted((source / "data").glob("*/card.json")) if describe else ():
-        print(f"described {decoded.describe(card.parent, results / 'data')}")
+    if describe:
+        describe_from(source, results)
     return 2 if found.startswith("imported 0 records, 0 were here") else 0
+
+
+def describe_from(source: Path, results: Path) -> None:
+    """Take over what drawing needs of the data of a results folder, and which codes gave the same bits."""
+    for card in sorted((source / "data").glob("*/card.json")):
+        print(f"described {decoded.describe(card.parent, results / 'data')}")
+    store = Store(results)
+    for method, of_code in Store(source).proved().items():
+        for before, others in of_code.items():
+            for now in others:
+                store.note_proved(method, before, now)
 
 
 def import_records(source: Path, results: Path) -> str:

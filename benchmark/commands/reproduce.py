@@ -76,7 +76,11 @@ def reproduce(
         if outcome.status != "ok":
             print(f"{job.text}: {outcome.status}: {outcome.message}")
             return 1
-        return compare(record, again.read(job.id), arrays(store, job.id), arrays(again, job.id))
+        new = again.read(job.id)
+        status = compare(record, new, arrays(store, job.id), arrays(again, job.id))
+        if status == 0 and record["code"] != new["code"]:
+            store.note_proved(job.method, record["code"], new["code"])
+        return status
 
 
 def repeat(store: Store, job_id: str) -> str:
@@ -88,7 +92,8 @@ def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[st
     """The inputs of a recorded job on this machine; raises Usage where one is missing."""
     wanted = job.data["landmarks"]
     folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
-    data = next((f for f in folders if wanted in (None, open_folder(f).landmark_fingerprint)), None)
+    opened = {folder: open_folder(folder) for folder in folders}
+    data = next((f for f, d in opened.items() if wanted in (None, d.landmark_fingerprint) and not d.described), None)
     if data is None:
         raise Usage(
             f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first"
@@ -119,7 +124,8 @@ def arrays(store: Store, job_id: str) -> dict[str, np.ndarray]:
 
 def compare(old: dict, new: dict, old_arrays: dict, new_arrays: dict) -> int:
     """Print what differs; 0 if metrics, history and arrays are the same."""
-    differing = [part for part in ("noise", "metrics", "history") if old[part] != new[part]]
+    parts = ("noise", "metrics", "history")  # what the older one knows of
+    differing = [part for part in parts if any(new[part].get(key) != value for key, value in old[part].items())]
     differing += [name for name, value in old_arrays.items() if not np.array_equal(value, new_arrays[name])]
     for name in ("last", "best", "last5"):
         before, after = old["metrics"][name], new["metrics"][name]

@@ -47,13 +47,15 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 def other_code(plan: Plan, store: Any) -> list[str]:
     """Records made by another state of a method's file although its version is the same."""
     found: dict[str, list[str]] = {}
+    proved = store.proved()
     for run in plan.runs():
-        made_by = store.codes.get(run.job.id)
-        if made_by and made_by != plan.cards[run.job.method]["code"] and not only_moved(run, made_by, store):
+        made_by, now = store.codes.get(run.job.id), plan.cards[run.job.method]["code"]
+        same = made_by == now or now in proved.get(run.job.method, {}).get(made_by or "", [])
+        if made_by and not same and not only_moved(run, made_by, store):
             found.setdefault(run.job.method, []).append(run.job.id)
     return [
         f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "
-        f"did, raise {method}'s version and run again: {' '.join(sorted(ids))}"
+        f"did, raise {method}'s version and run again; if not, python -m benchmark reproduce {min(ids)} shows it"
         for method, ids in found.items()
     ]
 

@@ -61,6 +61,12 @@ def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
     return {name: found for name, found in cards.items() if "broken" not in found}
 
 
+def file_name(path: Path) -> str:
+    """A method's file as it is named in messages: 'rul.py', 'lanet/method.py'."""
+    home = find.ROOT / "methods"
+    return str(path.relative_to(home)) if path.is_relative_to(home) else path.name
+
+
 def card(method: "type[Method]") -> dict[str, Any]:
     """What planning needs to know of a method, as plain data, so that planning need not import torch."""
     parameters = {
@@ -78,6 +84,6 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "as_published": plain(method.as_published) if method.as_published else None,
         "parameters": parameters,
         "demo": {key: list(value) for key, value in method.demo.items()},
-        "file": Path(inspect.getfile(method)).name,
+        "file": file_name(Path(inspect.getfile(method))),
         "code": code(method),
     }

@@ -1,0 +1,63 @@
+"""A results folder that ships: records, data without pictures, and proof that other code gives the same bits."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ["--set", "recipe.epochs=1", "--weights", "random", "--methods", "baseline", "--rates", "0.3"]
+
+
+def run(*words: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seeds measured in one folder, taken over into another that describes the data."""
+    base = tmp_path_factory.mktemp("shipped")
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(base / "out")]
+    made = run("run_all.py", "--table", "1", "--seeds", "0-3", *QUICK, *small, "--results", str(base / "runs"))
+    assert made.returncode == 0, made.stderr
+    taken = run("-m", "benchmark", "import", str(base / "runs"), "--results", str(base / "reference"), "--describe")
+    assert taken.returncode == 0 and "imported 4 records" in taken.stdout, taken.stdout + taken.stderr
+    return base
+
+
+def draw(base: Path, *more: str) -> subprocess.CompletedProcess:
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(base / "out")]
+    return run("run_all.py", "--table", "1", *QUICK, *small, "--results", str(base / "reference"), *more)
+
+
+def test_every_seed_that_is_there_is_drawn_without_pictures(shipped: Path) -> None:
+    assert not list((shipped / "reference").rglob("*images.npy"))
+    done = draw(shipped, "--draw")
+    assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
+
+
+def test_training_wants_the_pictures(shipped: Path) -> None:
+    done = draw(shipped, "--seeds", "9")
+    assert done.returncode == 2 and "without its pictures" in done.stderr
+    assert len(done.stderr.strip().splitlines()[-1:]) == 1
+
+
+def test_a_change_that_gives_the_same_bits_is_no_longer_warned_of(shipped: Path) -> None:
+    from results.schema import content_hash
+
+    runs = shipped / "runs"
+    path = sorted(runs.glob("[0-9a-f][0-9a-f]/*.json"))[0]
+    for other in runs.glob("[0-9a-f][0-9a-f]/*.json"):
+        record = json.loads(other.read_text())
+        record["code"] = "statements:00000000000000000000"
+        record["hash"] = content_hash(record)
+        other.write_text(json.dumps(record))
+    arguments = ["--draw", "--results", str(runs), "--seeds", "0-3"]
+    assert "has changed since 4 of these runs" in draw(shipped, *arguments).stderr
+    again = run("-m", "benchmark", "reproduce", path.stem, "--results", str(runs))
+    assert again.returncode == 0 and "the same bits" in again.stdout, again.stdout + again.stderr
+    assert "has changed since" not in draw(shipped, *arguments).stderr
