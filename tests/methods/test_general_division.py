@@ -113,6 +113,9 @@ def divided(**parameters: float) -> tuple[torch.nn.Module, Batch, list[Tensor]]:
     seen.second = batch(seed=2).images
     method.believed[:, 0] = torch.linspace(0, 1, IMAGES)
     method.believed[:, 1] = torch.linspace(1, 0, IMAGES)
+    with torch.no_grad():
+        for classifier in method.heads():
+            classifier.weight.mul_(20)  # so that the two networks differ in what they predict
     shown: list[Tensor] = []
     method.backbone.register_forward_pre_hook(lambda module, args: shown.append(args[0]))
     return method, seen, shown
@@ -215,8 +218,11 @@ def test_disc_chooses_by_the_thresholds_before_they_rise() -> None:
     weak, strong = (draw.dirichlet(np.full(CLASSES, 0.5), IMAGES) for _ in range(2))
     weak[1, 1] = strong[1, 1] = 0.5
     weak[0] = strong[0] = np.eye(CLASSES)[5] * 0.93 + 0.01  # sure of another class than the given one
-    method.weak.copy_(torch.from_numpy(weak)), method.strong.copy_(torch.from_numpy(strong))
     method.thresholds.copy_(torch.from_numpy(draw.uniform(0.05, 0.4, (2, IMAGES))))
+    weak[2], strong[2] = np.eye(CLASSES)[5] * 0.93 + 0.01, np.eye(CLASSES)[5] * 0.83 + 0.01
+    strong[2, 2] = 0.11  # hard, however sure it is of another class
+    method.thresholds[:, 2] = 0.05
+    method.weak.copy_(torch.from_numpy(weak)), method.strong.copy_(torch.from_numpy(strong))
     before, expected = method.thresholds.numpy().copy(), chosen_by_hand(method, weak, strong)
     shares = method.after_epoch(1)
     assert [tuple(column) for column in method.chosen.T.tolist()] == expected

@@ -1,0 +1,79 @@
+"""What training costs relative to the baseline: `python -m performance.cost [--methods gce sop ...] [--repeats 3]`.
+
+Whole epochs of the engine's own loop at demo scale, survey and hooks included, past every warm-up, all methods in turn.
+Prints processor seconds an epoch (which other programs on the machine change little) and the ratio of the medians. One
+thread, fp32; evaluation, which is the same for all but those of two networks, is not counted.
+"""
+
+import argparse
+import time
+from statistics import median
+
+import torch
+
+from benchmark import find
+from benchmark.check.methods import job, random_data
+from benchmark.plan import recipes
+from benchmark.plan.catalogue import card
+from benchmark.scale import DEMO
+from benchmark.task import Place
+from benchmark.train import assembly, loop
+from benchmark.train.trainer import Clock, State, Trainer
+
+IMAGES, CLASSES = 256, 7
+
+
+def trainer(name: str) -> Trainer:
+    """A method on random images, as the engine puts it together at demo scale."""
+    cls = find.methods()[name]
+    data, device = random_data(IMAGES, CLASSES, one_class=False), torch.device("cpu")
+    resolved, _ = recipes.resolve({name: card(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
+    place, spec = Place(results="", data=""), job(cls, "fp32")
+    method, recipe, run = assembly.build(spec, {"weights": {}, **resolved}, place, data)
+    given = torch.from_numpy(data.given)
+    return Trainer(
+        job=spec,
+        place=place,
+        data=data,
+        method=method,
+        recipe=recipe,
+        run=run,
+        optimiser=assembly.make_optimiser(method, recipe, device),
+        clock=Clock(),
+        state=State(),
+        images=torch.from_numpy(data.images),
+        landmarks=torch.from_numpy(data.landmarks) if cls.needs_landmarks else None,
+        usable=torch.from_numpy(data.usable) if cls.needs_landmarks else None,
+        given=given,
+        clean=given,
+    )
+
+
+def measure(names: list[str], repeats: int) -> dict[str, float]:
+    """{method: processor seconds of an epoch}, medians; the first turn, an epoch earlier, warms up."""
+    made, seconds = {name: trainer(name) for name in names}, {name: [] for name in names}
+    for turn in range(repeats + 1):
+        for name, one in made.items():
+            start = time.process_time()
+            loop.train_epoch(one, one.recipe.epochs - (turn == 0))
+            if turn:
+                seconds[name].append(time.process_time() - start)
+    return {name: median(found) for name, found in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=sorted(find.methods()))
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    names = ["baseline", *(name for name in arguments.methods if name != "baseline")]
+    text = f"cost: {DEMO.name} scale, {IMAGES} images, torch {torch.__version__}, one thread"
+    print(f"{text}, median of {arguments.repeats} epochs, all methods in turn")
+    found = measure(names, arguments.repeats)
+    for name, seconds in found.items():
+        print(f"cost: {name:<16} {seconds:6.2f} s an epoch: {seconds / found['baseline']:5.2f}x the baseline")
+
+
+if __name__ == "__main__":
+    main()
