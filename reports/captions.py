@@ -55,7 +55,9 @@ def data_text(cells: list[Cell], name: str) -> str:
     words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
-    return f"{title(record)}: {', '.join(words)}."
+    words += [f"stored at {data['stored']}"] if data.get("stored") else []
+    copies = f" {data['copies']}." if data.get("copies") else ""
+    return f"{title(record)}: {', '.join(words)}.{copies}"
 
 
 def backbone(record: dict[str, Any]) -> str:

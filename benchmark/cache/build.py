@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, open_folder
+from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, open_folder, pixel_hash
+from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, sentences, shrunk
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.points import without_placeholders
 from benchmark.datasets.reading.files import few
@@ -65,14 +66,21 @@ def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: 
     aside.mkdir()
     try:
         orders = {split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in pairs(source)}
-        hashes = decode(dataset, source, orders, aside, progress)
+        hashes, small = decode(dataset, source, orders, aside, progress)
         for split, rows in pairs(source):
             write_facts(aside, split, rows, orders[split])
-        card = make_card(dataset, options, source, orders, hashes)
+        leaks = leaks_in(aside, small) if dataset.needs_path else Leaks()  # drawn data has none
+        card = make_card(dataset, options, source, orders, hashes, leaks)
         (aside / "card.json").write_text(json.dumps(card, indent=1))
         return move_into_place(aside, root, card)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def leaks_in(aside: Path, small: dict[str, np.ndarray]) -> Leaks:
+    """What a build has in both splits, or under two labels."""
+    train, test = (np.load(aside / f"{split}_images.npy", mmap_mode="r") for split in SPLITS)
+    return find_leaks(train, test, np.load(aside / "train_labels.npy"), (small["train"], small["test"]))
 
 
 def pairs(source: Source) -> Iterator[tuple[str, Rows]]:
@@ -90,9 +98,10 @@ def need_room(dataset: DataSet, source: Source, root: Path) -> None:
 
 def decode(
     dataset: DataSet, source: Source, orders: dict[str, list[int]], aside: Path, progress: Progress | None
-) -> dict[str, list[str]]:
-    """Write the images of both splits; returns the hashes in stored order. Unusable images end in one DataError."""
+) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+    """Write the images of both splits; returns, in stored order, hashes and small images. Unusable ones: one DataError."""
     hashes: dict[str, list[str]] = {split: [] for split in SPLITS}
+    small = {split: np.zeros((len(order), HEIGHT, WIDTH), np.uint8) for split, order in orders.items()}
     bad, done = [], 0
     total = sum(map(len, orders.values()))
     for split, rows in pairs(source):
@@ -102,6 +111,7 @@ def decode(
             try:
                 image = rows.image(row)
                 images[place] = fitted(image, dataset.size, dataset.channels)
+                small[split][place] = shrunk(images[place])
                 hashes[split].append(rows.pixels[row] if rows.pixels else pixel_hash(image))
             except DataError as error:
                 bad.append(str(error).removeprefix(f"{dataset.name}: "))
@@ -112,11 +122,7 @@ def decode(
     if bad:
         unusable = "1 image" if len(bad) == 1 else f"{len(bad):,} images"
         raise DataError(f"{dataset.name}: {unusable} cannot be used: {few(bad)}; replace them by sound copies")
-    return hashes
-
-
-def pixel_hash(image: np.ndarray) -> str:
-    return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+    return hashes, small
 
 
 def fitted(image: np.ndarray, size: int, channels: int) -> np.ndarray:
@@ -145,11 +151,17 @@ def write_facts(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
 
 
 def make_card(
-    dataset: DataSet, options: Any, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]
+    dataset: DataSet,
+    options: Any,
+    source: Source,
+    orders: dict[str, list[int]],
+    hashes: dict[str, list[str]],
+    leaks: Leaks,
 ) -> dict[str, Any]:
     """card.json: what the data is, and all that a caption may want to say of it."""
     counts = {split: np.bincount(rows.labels, minlength=len(source.classes)).tolist() for split, rows in pairs(source)}
-    trained = set(hashes["train"])
+    copies = sentences(leaks, len(source.test.names))
+    fix = " (--set ferplus.drop_leaks=true leaves them out)" if hasattr(options, "drop_leaks") and leaks.exact else ""
     return {
         "format": FORMAT,
         "name": dataset.name,
@@ -165,11 +177,18 @@ def make_card(
         "votes": [split for split, rows in pairs(source) if rows.votes is not None],
         "landmarks": [split for split, rows in pairs(source) if rows.landmarks is not None],
         "landmarks usable": {split: usable(rows) for split, rows in pairs(source) if rows.landmarks is not None},
-        "test_images_also_in_train": sum(value in trained for value in hashes["test"]),
+        "test_images_also_in_train": len(leaks.exact),
+        "test_images_nearly_in_train": len(leaks.near),
+        "training_images_under_two_labels": len(leaks.torn),
         "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
-        "warnings": source.warnings,
-        "facts": source.facts,
+        "warnings": source.warnings + [f"{dataset.name}: {line}{fix}" for line in copies],
+        "facts": source.facts | stored(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
     }
+
+
+def stored(dataset: DataSet) -> dict[str, str]:
+    """The side at which images are stored, as captions say it."""
+    return {"stored": f"{dataset.size} px"}
 
 
 def usable(rows: Rows) -> int:

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.build import pixel_hash
-from benchmark.cache.decoded import SPLITS, Data
+from benchmark.cache.decoded import SPLITS, Data, pixel_hash
 
 DISTANCE = 3  # bits of 64 in which the outlines of near copies may differ
 ALIKE = 0.95  # correlation of the pixels of near copies, shrunk to GRID x GRID

@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.affectnet import LISTS, SETS, Listed, locate, read_list, read_set
-from benchmark.datasets.reading.files import count_warning, file_stamp, one_of
+from benchmark.datasets.reading.files import count_warning, file_stamp, one_of, whole_size
 
 LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 OTHERS = {8: "none of the emotions", 9: "uncertain", 10: "no face"}
@@ -32,14 +32,17 @@ class AffectNet(DataSet):
 
     @dataclass(frozen=True)
     class Options:
-        """classes: 8, or 7 without contempt."""
+        """classes: 8, or 7 without contempt. size: side at which faces are stored."""
 
         classes: int = 8
+        size: int = 112
 
         def __post_init__(self) -> None:
+            whole_size("affectnet", self.size)
             one_of("affectnet.classes", self.classes, tuple(CLASSES))
 
     def read(self, path: Path, options: Options) -> Source:
+        self.size = options.size
         place = locate(path)
         read = read_list if place.layout == "lists" else read_set
         dropped: dict[str, list[str]] = {}

@@ -11,7 +11,7 @@ from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.class_folders import Listed, from_folders, has_splits, inner_folders
 from benchmark.datasets.reading.class_names import AS_NAMED, ORDER, in_order, understood
-from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of
+from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of, whole_size
 from benchmark.datasets.reading.image_lists import Lists, beside, from_lists, lists_in
 from benchmark.datasets.reading.parquet import from_parquet, parquet_files
 from benchmark.datasets.reading.pictures import UNREAD, picture
@@ -48,8 +48,7 @@ class ImageFolder(DataSet):
         order: str = ""
 
         def __post_init__(self) -> None:
-            if not 32 <= self.size <= 512:
-                raise ValueError(f"size={self.size}: expected 32 to 512 pixels")
+            whole_size("folder", self.size)
             one_of("folder.train", self.train, TRAIN)
             one_of("folder.order", self.order, ("", *ORDERS, AS_NAMED))
 

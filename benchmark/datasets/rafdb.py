@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
-from benchmark.datasets.reading.files import Archive, Folder, count_warning, few, file_stamp, folder_stamp
+from benchmark.datasets.reading.files import Archive, Folder, count_warning, few, file_stamp, folder_stamp, whole_size
 from benchmark.datasets.reading.pictures import picture
 from benchmark.datasets.reading.rafdb import (
     CLASSES,
@@ -35,9 +35,15 @@ class RAFDB(DataSet):
 
     @dataclass(frozen=True)
     class Options:
-        """No options."""
+        """size: side at which faces are stored."""
+
+        size: int = 100
+
+        def __post_init__(self) -> None:
+            whole_size("rafdb", self.size)
 
     def read(self, path: Path, options: Options) -> Source:
+        self.size = options.size
         place = locate(path)
         if place.list_file is None:
             return self.read_passed_on(place)

@@ -32,6 +32,12 @@ def one_of(field: str, value: object, allowed: tuple) -> None:
         raise DataError(f"{field}={value}: choose one of {', '.join(map(str, allowed))}")
 
 
+def whole_size(owner: str, size: int) -> None:
+    """Raises DataError for a side at which images cannot be stored."""
+    if not 32 <= size <= 512:
+        raise DataError(f"{owner}.size={size}: expected 32 to 512 pixels")
+
+
 def count_warning(owner: str, found: dict[str, int], published: dict[str, int]) -> list[str]:
     """One line that says by how much the sizes of the splits differ from the published ones, or none."""
     if found == published:

@@ -1,0 +1,103 @@
+"""Copies that spoil a measurement are known when a data set is decoded: on its card, before training, in the caption."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.cache.leaks import find_leaks, shrunk
+from benchmark.cache.lookup import open_data
+from benchmark.commands.run_all import main
+from benchmark.datasets.folder import ImageFolder
+from benchmark.datasets.rafdb import RAFDB
+
+
+def faces(count: int, seed: int = 0, side: int = 100) -> np.ndarray:
+    """Smooth random pictures [n, side, side, 3] uint8."""
+    rough = np.random.default_rng(seed).integers(0, 256, (count, 5, 5, 3), np.uint8)
+    return np.stack([np.asarray(Image.fromarray(r).resize((side, side), Image.Resampling.BICUBIC)) for r in rough])
+
+
+def recoded(image: np.ndarray) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=80)
+    return np.asarray(Image.open(buffer))
+
+
+def found(train: np.ndarray, test: np.ndarray, labels: list[int]):
+    return find_leaks(
+        train, test, np.array(labels), tuple(np.stack([shrunk(i) for i in part]) for part in (train, test))
+    )
+
+
+def test_exact_mirrored_and_recoded_copies_are_told_apart_from_others() -> None:
+    train, others = faces(40), faces(40, 1)
+    test = np.stack([train[3], train[5][:, ::-1], recoded(train[7]), recoded(train[9][:, ::-1]), *others])
+    leaks = found(train, test, [0] * 40)
+    assert leaks.exact == [0] and leaks.near == [1, 2, 3] and leaks.torn == []
+
+
+def test_one_picture_under_two_labels() -> None:
+    pictures = faces(6)
+    train = np.stack([*pictures, pictures[1], pictures[2]])
+    assert sorted(found(train, faces(2, 1), [0, 1, 0, 1, 0, 1, 0, 0]).torn) == [1, 6]  # the copies of 2 agree
+
+
+def test_plain_pictures_are_no_copies_of_each_other() -> None:
+    grey = np.stack([np.full((100, 100, 3), n, np.uint8) for n in range(60)])
+    leaks = found(grey[:40], grey[40:], [0] * 40)
+    assert leaks.exact == leaks.near == []
+
+
+def test_thirty_thousand_images_take_seconds() -> None:
+    small = np.random.default_rng(0).integers(0, 256, (30_000, 16, 18), np.uint8)
+    images = np.broadcast_to(np.zeros((1, 8, 8, 1), np.uint8), (30_000, 8, 8, 1))
+    start = time.process_time()
+    find_leaks(images[:24_000], images[24_000:], np.zeros(24_000, int), (small[:24_000], small[24_000:]))
+    assert time.process_time() - start < 10
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Seven classes; every test picture is trained on, and one training picture lies in two classes."""
+    pictures = iter(faces(60, 2, 48))
+    for name in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"):
+        for split, count in (("train", 5), ("test", 2)):
+            for n in range(count):
+                path = tmp_path / "own" / split / name / f"{n}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                image = Image.fromarray(next(pictures))
+                image.save(path)
+                if split == "test":
+                    image.save(tmp_path / "own" / "train" / name / f"copy{n}.png")
+    image.save(tmp_path / "own" / "train" / "fear" / "again.png")
+    return tmp_path / "own"
+
+
+def test_copies_are_said_before_training_and_in_the_caption(own: Path, tmp_path: Path, capsys) -> None:
+    words = ["--table", "symmetric", "--methods", "baseline", "--seeds", "0", "--rates", "0.3", "--weights", "random"]
+    words += ["--scale", "demo", "--set", "recipe.epochs=1", "--workers", "1", "--data", f"folder={own}"]
+    assert main([*words, "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().err
+    assert told.index("14 of 14 test images are also among the training images") >= 0
+    assert "2 training images have copies with different labels" in told
+    caption = (tmp_path / "out" / "table_symmetric.md").read_text()
+    assert "14 of 14 test images are also among the training images" in caption and "stored at 112 px" in caption
+
+
+def test_the_card_counts_them(own: Path, tmp_path: Path) -> None:
+    data = open_data(ImageFolder(), own, ImageFolder.Options(), tmp_path / "cache")
+    assert data.card["test_images_also_in_train"] == 14 and data.card["training_images_under_two_labels"] == 2
+
+
+def test_the_stored_size_is_an_option(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in range(1, 8):
+            path = tmp_path / "raf" / split / str(label) / f"{split}_{label}.png"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(faces(1, label, 224)[0]).save(path)
+    data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(size=224), tmp_path / "cache")
+    assert data.train.images.shape[1:] == (224, 224, 3) and data.card["facts"]["stored"] == "224 px"
