@@ -27,11 +27,11 @@ def preflight(todo: list[Planned]) -> None:
     }
     for planned in changed.values():
         check_settings(planned)
-    given = {(p.place["weights"], p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
+    given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
             check_weights("--weights", path, backbone, SCALES[planned.job.scale["name"]].channels)
-    further = {(p.place["weights2"], p.resolved["recipe"]["backbone"]): p for p in todo if p.place["weights2"]}
+    further = {(p.place.weights2, p.resolved["recipe"]["backbone"]): p for p in todo if p.place.weights2}
     for (path, backbone), planned in further.items():
         check_weights("--weights2", path, backbone, SCALES[planned.job.scale["name"]].channels)
 
@@ -44,7 +44,7 @@ def check_settings(planned: Planned) -> None:
 
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
-    folders = tuple(Path(folder) for folder in planned.place["methods_path"])
+    folders = tuple(Path(folder) for folder in planned.place.methods_path)
     cls = find.methods(folders)[job.method]
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
@@ -65,7 +65,7 @@ def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
     from benchmark.train.assembly import make_optimiser, networks
     from methods.base import Run
 
-    job, data = planned.job, decoded.open_folder(Path(planned.place["data"]))
+    job, data = planned.job, decoded.open_folder(Path(planned.place.data))
     size = SCALES[job.scale["name"]]
     images = size.images(len(data.train.labels), job.holdout)
     steps = steps_per_epoch(images, recipe.batch_size, recipe.drop_last)

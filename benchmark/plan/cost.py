@@ -52,9 +52,7 @@ def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     guess, images = SCALES[scale], run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
     epochs = run.resolved["recipe"]["epochs"] / (guess.recipe or {"epochs": 60})["epochs"]
     share = epochs * images / (guess.train_images or PUBLISHED_IMAGES)
-    return Cost(
-        guess.seconds[run.place["device"]] * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory
-    )
+    return Cost(guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory)
 
 
 def shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
@@ -65,7 +63,7 @@ def shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
     if seconds <= LONG:
         return None
     images = [run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published]
-    each = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place["device"]] for run in published]
+    each = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published]
     small = sum(share * cost for share, cost in zip(images, each)) / max(1, workers)
     return (
         f"note: {len(published)} jobs at paper scale take about {duration(seconds)}; --scale small (all images, "

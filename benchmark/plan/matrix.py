@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import further_weights, start_weights
 from benchmark.source import own_code
+from benchmark.task import Place
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
@@ -30,7 +32,7 @@ class Planned:
 
     job: Job
     resolved: dict[str, Any]
-    place: dict[str, Any]
+    place: Place
     pretraining: dict[str, Any] | None = None
 
 
@@ -198,7 +200,7 @@ def seeds_of(request: Request) -> Iterable[int]:
 
 def kept(run: Planned) -> bool:
     """Whether a record of the run's name is there."""
-    return Records(run.place["results"]).path(run.job.id).exists()
+    return Records(Path(run.place.results)).path(run.job.id).exists()
 
 
 def runs(
@@ -232,18 +234,18 @@ def runs(
         part="correct" if part == "correct" else "all",
         weights2=further["identity"],
     )
-    place = {
-        "results": str(request.results),
-        "data": str(data.folder),
-        "weights": weights["path"],
-        "weights2": further["path"],
-        "device": request.device,
-        "methods_path": [str(folder) for folder in request.methods_path],
-        "noise_argument": kind.partition(":")[2],
-        "fast": request.fast,
-        "jobs_on_card": request.per_gpu,
-        "checkpoint_seconds": checkpoint_seconds(),
-    }
+    place = Place(
+        results=str(request.results),
+        data=str(data.folder),
+        weights=weights["path"],
+        weights2=further["path"],
+        device=request.device,
+        methods_path=tuple(str(folder) for folder in request.methods_path),
+        noise_argument=kind.partition(":")[2],
+        fast=request.fast,
+        jobs_on_card=request.per_gpu,
+        checkpoint_seconds=checkpoint_seconds(),
+    )
     facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights["text"] + further["text"]}}
     return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
