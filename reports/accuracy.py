@@ -75,9 +75,10 @@ class Layout:
         return find(noise, rate, method, dataset) if with_published else None
 
     def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
-        """The paper's methods, and below them, in a block of their own, any others that were asked for."""
-        others = [row for row in self.rows if row[1] not in METHODS]
-        papers = [row for row in self.rows if row[1] in METHODS]
+        """The table's own methods, and below them, in a block of their own, any others that were asked for."""
+        own = self.asked.methods or tuple(METHODS)
+        others = [row for row in self.rows if row[1] not in own]
+        papers = [row for row in self.rows if row[1] in own]
         heading = noise_text(noise, rate)
         found = [self.block(papers or others, heading, noise, rate, floor)]
         return found + (

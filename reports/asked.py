@@ -52,8 +52,8 @@ class Asked:
 
     kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
     names. published: the file of results/paper with its printed values. any_rule: False where the last epoch is shown
-    whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods and rates:
-    rows and conditions where there is no cell at all. data: {data set: its folder below <results>/data}.
+    whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
+    that the table is about; rates: conditions where there is no cell at all. data: {data set: its folder below <results>/data}.
     """
 
     kind: str

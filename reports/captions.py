@@ -153,8 +153,9 @@ def weights_text(records: list[dict[str, Any]]) -> list[str]:
 
 def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     """Where the printed values come from; also: noise kinds of columns that were not run."""
-    noises = unique([*(cell.noise for cell in cells if cell.published), *also])
-    sources = [SOURCES[noise] for noise in noises if noise in SOURCES]
+    printed = [(cell.noise, cell.published.source) for cell in cells if cell.published]
+    noises = unique([*(noise for noise, source in printed if not source), *also])
+    sources = [SOURCES[noise] for noise in noises if noise in SOURCES] + unique(source for _, source in printed)
     if not sources:
         return []
     differ = ["other start weights", "for some rows the best epoch", "other classes where marked"]

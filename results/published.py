@@ -8,6 +8,16 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "paper"
 DATASETS = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
 METHODS = {"baseline": "Baseline", "scn": "SCN", "rul": "RUL", "eac": "EAC", "lanet": "LA-Net"}
+# Methods of other papers, whose printed values come from many sources.
+LATER = {
+    "nla": "NLA",
+    "resup": "ReSup",
+    "dnfer": "DNFER",
+    "clex": "CLEX",
+    "otp_ns": "OTP-NS",
+    "co_teaching": "Co-teaching",
+    "jocor": "JoCoR",
+}
 SOURCES = {
     "asymmetric": "LA-Net supplement (ICCV 2023), Table 1",
     "symmetric": "LA-Net (ICCV 2023), Table 1, rows of the other methods taken over there from earlier papers",
@@ -20,11 +30,15 @@ FILES = {"asymmetric": "table1_asymmetric.csv", "symmetric": "symmetric.csv", "n
 
 @dataclass(frozen=True)
 class Published:
-    """One printed accuracy in per cent; std and classes are None where the source does not print them."""
+    """One printed accuracy in per cent; std and classes are None where the source does not print them.
+
+    source: where it stands and by which rule, of methods of other papers; '' for the tables named in SOURCES.
+    """
 
     mean: float
     std: float | None = None
     classes: int | None = None
+    source: str = ""
 
     @property
     def text(self) -> str:
@@ -33,7 +47,10 @@ class Published:
 
 def find(noise: str, rate: str | None, method: str, dataset: str, classes: int | None = None) -> Published | None:
     """What was printed for a cell; of several class sets the one with `classes`, else the larger."""
-    rows = accuracies().get((noise, rate, METHODS.get(method), DATASETS.get(dataset)), ())
+    if method in LATER:
+        rows = later().get((noise, rate, LATER[method], DATASETS.get(dataset)), ())
+    else:
+        rows = accuracies().get((noise, rate, METHODS.get(method), DATASETS.get(dataset)), ())
     return max(rows, key=lambda row: (row.classes == classes, row.classes or 0), default=None)
 
 
@@ -52,6 +69,25 @@ def accuracies() -> dict[tuple, list[Published]]:
                 classes = classes or CLASSES.get((row["method"], row["dataset"]))
             std = float(row["std"]) if row.get("std") else None
             found.setdefault(key, []).append(Published(float(value), std, classes))
+    return found
+
+
+@lru_cache
+def later() -> dict[tuple, list[Published]]:
+    """{(noise, rate, method, data set): printed values} of methods of other papers; rate None without noise."""
+    found: dict[tuple, list[Published]] = {}
+    for row in rows_of("later_methods.csv"):
+        rate = None if row["noise_type"] == "none" else row["rate"]
+        rule = row["rule"] or "epoch rule not stated"
+        value = Published(
+            mean=float(row["mean"]),
+            std=float(row["std"]) if row["std"] else None,
+            classes=int(row["classes"]) if row["classes"] else None,
+            source=f"{row['method']} ({rule}), {row['source']}",
+        )
+        dataset = row["dataset"].removesuffix("-7").removesuffix("-8")
+        key = (row["noise_type"], rate, row["method"], dataset)
+        found.setdefault(key, []).append(value)
     return found
 
 

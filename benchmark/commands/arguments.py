@@ -21,10 +21,11 @@ python run_all.py --table 2              divergence of labels and label distribu
 python run_all.py --table symmetric      symmetric noise (main paper)
 python run_all.py --table clean          no added noise
 python run_all.py --table matched        every method under one recipe (is the gain the idea or the recipe?)
+python run_all.py --table later          NLA, ReSup, DNFER, CLEX and OTP-NS beside the paper's five
 python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
-python run_all.py --all                  everything above, and report.html
+python run_all.py --all                  everything above but `later`, and report.html (--with later: that too)
 python run_all.py --help                 every option"""
 RULES = ("last", "best", "last5", "noisy_val")
 
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--table", action="append", default=[], metavar="NAME")
     what.add_argument("--figure", action="append", default=[], metavar="NAME")
     what.add_argument("--all", action="store_true")
+    what.add_argument("--with", dest="also", nargs="+", default=[], metavar="TABLE", help="optional tables into --all")
     which = p.add_argument_group("which runs")
     which.add_argument("--scale", choices=tuple(SCALES))
     which.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a real data set lies")
@@ -89,7 +91,11 @@ def request(args: argparse.Namespace) -> Request:
     """The arguments, checked one by one."""
     names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
     if args.all:
-        names = [(e.kind, e.name) for e in EXPERIMENTS]
+        names = [(e.kind, e.name) for e in EXPERIMENTS if not e.optional or e.name in args.also]
+    for name in args.also:
+        one_of("--with", "optional table", name, [e.name for e in EXPERIMENTS if e.optional])
+        if not args.all:
+            raise Usage(f"--with {name}: goes with --all; without it give --table {name}")
     if not names:
         raise Usage("nothing to show: give --table, --figure or --all (python run_all.py prints them)")
     for kind, name in names:

@@ -117,5 +117,6 @@ def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...]) -> Ask
         any_rule=experiment.any_rule,
         note=experiment.note,
         columns=(*plan.data, *published),
+        methods=tuple(dict.fromkeys(row.method for row in experiment.rows)),
         data={name: data.folder.name for name, data in plan.data.items()},
     )

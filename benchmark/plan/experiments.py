@@ -30,6 +30,7 @@ class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
     like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
     'sweep' or 'gallery'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
+    optional: a part of `--all` only where `--with` names it.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Experiment:
     drawing: str = "accuracy"
     any_rule: bool = True
     note: str = ""
+    optional: bool = False
 
 
 def sweep(*options: str) -> tuple[Row, ...]:
@@ -51,6 +53,7 @@ def sweep(*options: str) -> tuple[Row, ...]:
 
 
 FIVE = tuple(Row(method) for method in PAPER_FIVE)
+LATER = tuple(Row(method) for method in (*PAPER_FIVE, "nla", "resup", "dnfer", "clex", "otp_ns"))
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
 MATCHED = (
     Row("lanet", WITHOUT_LOSSES | {"lanet.sampler": "balanced"}, "Baseline (LA-Net's recipe and sampler)"),
@@ -122,6 +125,15 @@ EXPERIMENTS = (
         sweep("label_momentum"),
         drawing="sweep",
         note=GRID_NOTE,
+    ),
+    Experiment(
+        "table",
+        "later",
+        "Methods of later papers beside the paper's five",
+        {"asymmetric": RATES, "symmetric": RATES},
+        LATER,
+        "later_methods.csv",
+        optional=True,
     ),
 )
 

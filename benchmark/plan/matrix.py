@@ -117,7 +117,8 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     request, found = plan.request, []
     kinds = noise_asked(experiment, request)
     rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
-    extra = [m for m in request.methods or [] if m not in PAPER_FIVE and experiment.kind == "table"]
+    own = {*PAPER_FIVE, *(row.method for row in experiment.rows)}
+    extra = [m for m in request.methods or [] if m not in own and experiment.kind == "table"]
     rows += [extra_row(method, experiment, plan) for method in extra]
     for data in plan.data.values():
         for kind, rates in kinds.items():

@@ -149,7 +149,7 @@ def request(kind: str, name: str, cells: Sequence[AskedCell], **more: Any) -> As
     told |= {"noise": next(iter(experiment.noise)), "rates": next(iter(experiment.noise.values()))}
     told |= {
         "columns": tuple(dict.fromkeys(c.dataset for c in cells)),
-        "methods": tuple(dict.fromkeys(c.method for c in cells)),
+        "methods": tuple(dict.fromkeys(row.method for row in experiment.rows)),
     }
     return Asked(kind, name, cells=tuple(cells), **(told | more))
 
