@@ -21,7 +21,20 @@ from torch import Tensor
 
 from methods.backbones import Backbone
 
-WRAPPERS = ("state_dict", "model")
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "backbone",
+    "state_dict_ema",
+    "ema_state_dict",
+    "model_ema",
+    "ema",
+)  # entries under which programs keep a network, averaged ones last
+NESTED = 3  # wrappers in each other
+STEMS = ("conv1.weight", "features.0.weight")  # first entry of a ResNet, by name or by number
 CHILDREN = {
     "0": "conv1",
     "1": "bn1",
@@ -57,7 +70,7 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
         name = str(source)
         content, container = read(Path(source))
     entries, wrapper = unwrap(content, name)
-    entries = renamed(entries)
+    entries = renamed(entries, name)
     state = backbone.state_dict()
     check(name, entries, state, backbone.channels)
     fitting = {key: entries[key] for key in state if key in entries}
@@ -76,18 +89,77 @@ def read(path: Path) -> tuple[Any, str]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such weights file")
     with path.open("rb") as file:
-        is_torch = file.read(len(LEGACY_TORCH)) == LEGACY_TORCH or zipfile.is_zipfile(path)
+        head = file.read(1024)
+    if wrong := other_file(head):
+        raise ValueError(f"{path}: {wrong}")
+    is_torch = head.startswith(LEGACY_TORCH) or zipfile.is_zipfile(path)
+    if head.startswith(b"PK") and not is_torch:
+        raise ValueError(f"{path}: {CUT_OFF}")
     try:
+        if head[8:9] == b"{":
+            return safetensors(path), "safetensors"
         if is_torch:
-            return torch.load(path, map_location="cpu", weights_only=True), "torch file"
+            with torch.serialization.safe_globals(scalar_parts()):
+                return torch.load(path, map_location="cpu", weights_only=True), "torch file"
         with path.open("rb") as file:
             return ArrayUnpickler(file, encoding="latin1").load(), "pickle of arrays"
+    except ImportError:
+        raise ValueError(f"{path}: a safetensors file; {NEEDED}") from None
     except Exception as error:  # a broken pickle can raise anything
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"{path}: cannot be read as plain weights ({reason[:200]}); save only its tensors with "
-            "torch.save(network.state_dict(), ...) in the program that made it"
-        ) from None
+        raise ValueError(f"{path}: {unreadable(error)}") from None
+
+
+CUT_OFF = "not the whole file (a download that broke off?); download it again"
+NEEDED = "install the extra to read it: pip install 'fer-noise-benchmark[safetensors]'"
+
+
+def other_file(head: bytes) -> str:
+    """What a file that is no checkpoint is, told by its first bytes, and what to do; empty if it may be one."""
+    if not head:
+        return "an empty file; download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the weights; run: git lfs pull"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page, not weights (a sign-in or a virus warning?); download the file itself"
+    if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
+        return "an archive; unpack it and give the weights in it"
+    return ""
+
+
+def unreadable(error: Exception) -> str:
+    """Why a checkpoint cannot be read, and what to do."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    if foreign := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
+        r"it asks for ([\w.]+)", text
+    ):
+        return (
+            f"cannot be read as plain weights: it asks for {foreign[1]}, which is no tensor and is not run here; save only "
+            "its tensors with torch.save(network.state_dict(), ...) in the program that made it"
+        )
+    ended = isinstance(error, EOFError) or re.search(
+        r"truncated|ran out of input|unexpected EOF|EOF|incomplete|central", text
+    )
+    if ended or "PytorchStreamReader" in text:
+        return f"cannot be read as plain weights: {CUT_OFF}"
+    reason = text.strip().split("\n")[0][:200]
+    return (
+        f"cannot be read as plain weights ({reason}): damaged, or no checkpoint; save its tensors with "
+        "torch.save(network.state_dict(), ...) in the program that made it, or download it again"
+    )
+
+
+def safetensors(path: Path) -> dict[str, Tensor]:
+    """A file of the extra `safetensors`; raises ImportError without it."""
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def scalar_parts() -> list[Any]:
+    """What torch files name to rebuild a numpy number ('best accuracy'): numbers, no code."""
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?")]
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]
 
 
 def latin1(text: str, encoding: str) -> bytes:
@@ -120,12 +192,15 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
-    """The tensors of a checkpoint by name, and the entry under which they lay."""
-    wrapper = None
-    if isinstance(content, Mapping):
+    """The tensors of a checkpoint by name, and the entries under which they lay."""
+    wrappers: list[str] = []
+    while isinstance(content, Mapping) and len(wrappers) < NESTED:
         wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        content = content[wrapper] if wrapper else content
-    if not isinstance(content, Mapping):
+        if wrapper is None:
+            break
+        wrappers.append(wrapper)
+        content = content[wrapper]
+    if isinstance(content, torch.nn.Module) or not isinstance(content, Mapping):
         raise ValueError(f"{name}: holds a {type(content).__name__}, expected a dictionary of names and tensors")
     entries = {}
     for key, value in content.items():
@@ -135,17 +210,37 @@ def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
             entries[key] = value
     if not entries:
         raise ValueError(f"{name}: holds no tensors, neither directly nor under {' or '.join(map(repr, WRAPPERS))}")
-    return entries, wrapper
+    return entries, ".".join(wrappers) or None
 
 
-def renamed(entries: dict[str, Tensor]) -> dict[str, Tensor]:
-    """torchvision's names: without 'module.', and 'layer1.' for 'features.4.' where all such keys are of a ResNet."""
-    entries = {key.removeprefix("module."): value for key, value in entries.items()}
+def renamed(entries: dict[str, Tensor], name: str = "") -> dict[str, Tensor]:
+    """torchvision's names: without what wrappers put in front of all of a network's ('module.', '_orig_mod.', 'model.',
+    'ema_model.module.'), and 'layer1.' for 'features.4.' where all such keys are of a ResNet."""
+    prefix = network_prefix(entries, name)
+    entries = {key.removeprefix(prefix): value for key, value in entries.items()}
     children = {key: re.fullmatch(r"features\.(\d+)\.(.+)", key) for key in entries}
     numbered = [match for match in children.values() if match]
     if "conv1.weight" in entries or not numbered or any(match[1] not in CHILDREN for match in numbered):
         return entries
     return {f"{CHILDREN[m[1]]}.{m[2]}" if (m := children[key]) else key: entries[key] for key in entries}
+
+
+def network_prefix(entries: dict[str, Tensor], name: str) -> str:
+    """What stands in front of the one network's names; of a network and its moving average, the network's."""
+    for stem in STEMS:
+        blocks = ("layer1.0.conv1.weight",) if stem == STEMS[0] else ("features.4.0.conv1.weight",)
+        found = [key[: -len(stem)] for key in entries if key.endswith(stem)]
+        found = [prefix for prefix in found if prefix + blocks[0] in entries and (not prefix or prefix.endswith("."))]
+        plain = [prefix for prefix in found if "ema" not in re.split(r"[._]", prefix)] or found
+        if "" in plain:
+            return ""
+        if len(plain) > 1:
+            raise ValueError(
+                f"{name}: holds {len(plain)} networks ({', '.join(plain)}); save the one to start from by itself"
+            )
+        if plain:
+            return plain[0]
+    return ""
 
 
 def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], channels: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import zipfile
 from collections import OrderedDict
 from hashlib import sha256
@@ -221,8 +222,15 @@ def test_nothing_but_arrays_can_be_named(tmp_path, module, name):
 @pytest.mark.parametrize(
     "content, complaint",
     [
-        (b"", "cannot be read"),
-        (b"<!DOCTYPE html>", "cannot be read"),
+        (b"", "an empty file"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 46830571\n",
+            "a Git LFS pointer.*git lfs pull",
+        ),
+        (b"\x1f\x8b\x08\0", "an archive"),
+        (b"PK\x03\x04" + bytes(100), "not the whole file"),
+        (b"nothing known", "cannot be read as plain weights"),
         (pickle.dumps([1, 2]), "holds a list"),
         (pickle.dumps({"a": 1}), "holds no tensors"),
         (pickle.dumps({"a": np.array([{}], dtype=object)}), "holds no tensors"),
@@ -238,3 +246,72 @@ def test_other_files_are_named(tmp_path, content, complaint):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match=r"none\.pth: there is no such weights file"):
         load_backbone(network(), tmp_path / "none.pth")
+
+
+def test_half_a_download_is_said_to_be_that(tmp_path, trained):
+    path = tmp_path / "w.pth"
+    for modern in (True, False):
+        torch.save(trained, path, _use_new_zipfile_serialization=modern)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(ValueError, match="not the whole file"):
+            load_backbone(network(), path)
+    save_pickle(path, {k: v.numpy() for k, v in trained.items()})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="not the whole file"):
+        load_backbone(network(), path)
+
+
+@pytest.mark.parametrize("wrap", [lambda k: f"_orig_mod.{k}", lambda k: f"model.{k}", lambda k: f"module._orig_mod.{k}",
+                                  lambda k: f"net.backbone.{k}", lambda k: f"ema_model.module.{k}"])  # fmt: skip
+def test_what_wrappers_put_in_front_is_taken_off(tmp_path, trained, wrap):
+    path, backbone = tmp_path / "w.ckpt", network()
+    torch.save({"state_dict": {wrap(k): v for k, v in trained.items()} | {"loss.weight": torch.zeros(2)}}, path)
+    assert load_backbone(backbone, path).ignored[-1] == "loss.weight"
+    assert_filled(backbone, trained)
+
+
+def test_a_network_is_taken_and_not_its_moving_average(trained):
+    backbone = network()
+    averaged = {f"ema.{k}": torch.zeros_like(v) for k, v in trained.items()}
+    load_backbone(backbone, averaged | {f"model.{k}": v for k, v in trained.items()})
+    assert_filled(backbone, trained)
+
+
+def test_two_networks_are_not_guessed(trained):
+    both = {f"{who}.{k}": v for who in ("student", "teacher") for k, v in trained.items()}
+    with pytest.raises(ValueError, match=r"holds 2 networks \(student\., teacher\.\)"):
+        load_backbone(network(), both)
+
+
+@pytest.mark.parametrize("wrapper", ["model_state_dict", "net", "state_dict_ema"])
+def test_other_wrappers_also_in_each_other(tmp_path, trained, wrapper):
+    path, backbone = tmp_path / "w.pth", network()
+    torch.save({"model": {wrapper: trained}, "best": np.float64(0.9), "epoch": np.int64(3)}, path)
+    assert f"model.{wrapper}" in load_backbone(backbone, path).container
+    assert_filled(backbone, trained)
+
+
+def test_a_foreign_object_is_named(tmp_path, trained):
+    import argparse
+
+    path = tmp_path / "w.pth"
+    torch.save({"state_dict": trained, "args": argparse.Namespace(lr=0.1)}, path)
+    with pytest.raises(ValueError, match=r"it asks for argparse\.Namespace") as error:
+        load_backbone(network(), path)
+    assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
+
+
+def test_safetensors(tmp_path, trained, monkeypatch):
+    safetensors = pytest.importorskip("safetensors.torch")
+    path, backbone = tmp_path / "w.pth", network()
+    safetensors.save_file({f"model.{k}": v.contiguous() for k, v in trained.items()}, path)
+    assert load_backbone(backbone, path).container == "safetensors"
+    assert_filled(backbone, trained)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="not the whole file"):
+        load_backbone(network(), path)
+    path.write_bytes(whole)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    with pytest.raises(ValueError, match=r"a safetensors file; install the extra.*\[safetensors\]"):
+        load_backbone(network(), path)
