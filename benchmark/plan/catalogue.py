@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import find
+from benchmark import find, source
 from benchmark.source import code
 from benchmark.terminal import Usage
 from methods.recipe import plain
@@ -22,6 +22,8 @@ Cards = dict[str, dict[str, Any]]
 def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     """{method name: card}; methods are imported only if a file that they are made of has changed since."""
     text = hashlib.sha256()
+    for path in (Path(__file__), Path(source.__file__)):  # how a card is made
+        text.update(path.read_bytes())
     for path in [
         *sorted(Path(find.ROOT, "methods").rglob("*.py")),
         *sorted(p for f in folders for p in f.glob("*.py") if p.is_file()),
