@@ -1,13 +1,8 @@
-"""What a person sees: errors in one line with the nearest valid name, durations, progress."""
+"""What a person sees: errors in one line with the nearest valid name, durations, a line."""
 
-import contextlib
 import difflib
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-from benchmark.task import Outcome
+from collections.abc import Iterable
 
 
 class Usage(ValueError):
@@ -41,31 +36,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
-@contextlib.contextmanager
-def progress(total: int, seconds: float) -> Iterator[Any]:
-    """One line for the matrix on a terminal (done, running, failed, time left); nothing elsewhere."""
-    start, counts = time.monotonic(), {"done": 0, "failed": 0}
-    shown = sys.stderr.isatty()
-
-    def draw() -> None:
-        done = counts["done"] + counts["failed"]
-        left = (time.monotonic() - start) * (total - done) / done if done else seconds
-        text = f"{counts['done']}/{total} done, {counts['failed']} failed, about {duration(left)} left"
-        print(f"\r{text:<60}", end="", file=sys.stderr, flush=True)
-
-    def step(outcome: Outcome) -> None:
-        counts["done" if outcome.status in ("ok", "cached") else "failed"] += 1
-        if shown:
-            draw()
-
-    if shown and total:
-        draw()
-    yield step
-    if shown and total:
-        print(file=sys.stderr)
-
-
-def show_decoding(done: int, total: int) -> None:
-    """Progress of decoding a data set, on a terminal only."""
+def say(text: str) -> None:
+    """One line on standard error, above the live line where there is one."""
     if sys.stderr.isatty():
-        print(f"\rdecoding images: {done:,}/{total:,}", end="\n" if done >= total else "", file=sys.stderr, flush=True)
+        from tqdm import tqdm
+
+        tqdm.write(printable(text), file=sys.stderr)
+    else:
+        print(printable(text), file=sys.stderr, flush=True)

@@ -1,6 +1,5 @@
 """68 points of every image of a decoded data set, found by dlib's detector in parts that survive an interruption."""
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.cache.decoded import SPLITS, Data, open_folder
+from benchmark.progress import Counted
 from benchmark.terminal import Usage
 from results.files import arrays_bytes, write_bytes
 
@@ -22,13 +22,12 @@ def detected(data: Data, folder: Path, workers: int) -> dict[str, np.ndarray]:
     need_dlib()
     todo = list(parts(data))
     missing = [part for part in todo if not (folder / f"{part[0]}-{part[1]:06d}.npz").exists()]
+    shown = Counted("landmarks, in parts")
     with ProcessPoolExecutor(max(1, workers)) as pool:
         running = [pool.submit(work, data.folder, folder, *part) for part in missing]
         for done, future in enumerate(as_completed(running), 1):
             future.result()
-            if sys.stderr.isatty():
-                end = "\n" if done == len(missing) else ""
-                print(f"\rlandmarks: {done * 100 // len(missing)} %", end=end, file=sys.stderr, flush=True)
+            shown(done, len(missing))
     files = [folder / f"{split}-{start:06d}.npz" for split, start, _ in todo]
     held = [dict(np.load(path, allow_pickle=False)) for path in files]
     return {key: np.concatenate([part[key] for part in held]) for key in ("xy", "status", "confidence")}

@@ -10,7 +10,8 @@ from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
 from benchmark.plan.request import PAPER_DATA
-from benchmark.terminal import Usage, one_of, show_decoding
+from benchmark.progress import show_decoding
+from benchmark.terminal import Usage, one_of
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:

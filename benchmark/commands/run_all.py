@@ -12,7 +12,8 @@ from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
-from benchmark.terminal import Usage, printable, show_decoding
+from benchmark.progress import show_decoding
+from benchmark.terminal import Usage, printable
 from reports.asked import ReportError
 
 
@@ -34,6 +35,11 @@ def asked(arguments: list[str]) -> int:
     """Import, repeat, or answer with tables and figures."""
     args = parser().parse_args(arguments)
     args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
+    if args.list:
+        from benchmark.commands.listing import listing
+
+        print(listing(args.results, folders(args)))
+        return 0
     if args.imported:
         from benchmark.commands import import_records
 

@@ -17,7 +17,6 @@ A change of any method's file makes a job new in this respect, and so does `--re
 
 import atexit
 import hashlib
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from benchmark import find
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome
-from benchmark.terminal import printable
+from benchmark.terminal import say
 from results.job import Job
 
 LOOK = 1.0  # seconds between two looks at tasks that others run
@@ -86,9 +85,7 @@ class Waiting:
         for outcome in held:
             if outcome.id not in self.told:
                 self.told.add(outcome.id)
-                print(
-                    printable(f"waiting for {self.names[outcome.id]}: {outcome.message}"), file=sys.stderr, flush=True
-                )
+                say(f"waiting for {self.names[outcome.id]}: {outcome.message}")
         self.halted = {o.id: self.halted.get(o.id, 0) + 1 for o in held if o.status == "halted"}
         over = [o for o in held if self.halted.get(o.id, 0) > LOOKS]
         if len(held) > len(over):

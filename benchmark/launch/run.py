@@ -9,9 +9,11 @@ from benchmark.launch.children import CHILDREN
 from benchmark.launch.dispatch import dispatch
 from benchmark.plan.cost import expected, measured
 from benchmark.plan.matrix import Plan, Planned
+from benchmark.progress import progress
 from benchmark.task import Outcome
-from benchmark.terminal import progress
+from benchmark.terminal import duration
 from results.job import Job, digest
+from results.schema import Refused
 from results.store import Store
 
 
@@ -48,9 +50,11 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
     requests = [pretraining_request(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
     seconds = sum(expected(planned, finished).seconds for planned in todo)
     bad_weights = {}
-    for outcome in dispatch(requests, how.workers, how.limit, None):
-        if outcome.status not in ("ok", "cached"):
-            bad_weights[outcome.id] = outcome.message
+    with progress("start weights", len(requests), how.workers) as shown:
+        for outcome in dispatch(requests, how.workers, how.limit, None):
+            if outcome.status not in ("ok", "cached"):
+                bad_weights[outcome.id] = outcome.message
+            shown.finished(outcome, "start weights: " + (outcome.message or "made"))
     requests = []
     for planned in todo:
         weights = planned.pretraining and digest(planned.pretraining["path"])
@@ -59,14 +63,28 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
             outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
         else:
             requests.append(job_request(planned, plan, how))
-    with progress(len(requests), seconds / max(1, how.workers)) as step:
+    jobs = {planned.job.id: planned.job for planned in todo}
+    with progress("jobs", len(requests), how.workers, seconds / max(1, how.workers)) as shown:
         for outcome in dispatch(requests, how.workers, how.limit, how.cluster):
             outcomes[outcome.id] = outcome
-            step(outcome)
+            shown.finished(outcome, words(outcome, jobs[outcome.id], store, plan.request.rule))
             if how.fail_fast and outcome.status not in ("ok", "cached"):
                 CHILDREN.close()
                 break
     return outcomes
+
+
+def words(outcome: Outcome, job: Job, store: Store, rule: str) -> str:
+    """A finished job in one line: its accuracy under the rule that is shown, or why it has none."""
+    if outcome.status not in ("ok", "cached"):
+        return f"{outcome.status}: {job.text}: {outcome.message}"
+    try:
+        metrics = (store.read(job.id) or {}).get("metrics", {})
+    except Refused as error:
+        return f"done: {job.text}: {error}"
+    shown = rule if rule in metrics else "last"
+    accuracy = f"{100 * metrics[shown]:.1f} % ({shown})" if shown in metrics else "no accuracy"
+    return f"done: {job.text}: {accuracy}, {duration(outcome.seconds)}"
 
 
 def job_request(planned: Planned, plan: Plan, how: How) -> dict[str, Any]:

@@ -59,6 +59,9 @@ def test_every_fault_costs_its_own_job_and_is_named(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path / "faults", FAULTS)
     assert matrix.run("0-12") == 1
     assert set(matrix.records()) == set(FAULTS) - set(CLASSES)
+    told = (tmp_path / "faults" / "launcher.txt").read_text()
+    assert told.count(" % (last), ") == len(FAULTS) - len(CLASSES) and "(13/13)" in told
+    assert "nan: faulty specks none recipe.epochs=1 seed 4: " in told
     failures = latest(matrix)
     assert {seed: failure["class"] for seed, failure in failures.items()} == CLASSES
     for seed, failure in failures.items():

@@ -1,0 +1,43 @@
+"""`run_all.py --list`: what may follow --methods, --datasets, --noise, --table and --figure."""
+
+import inspect
+from pathlib import Path
+
+from benchmark import find
+from benchmark.commands.named_data import data_sets
+from benchmark.plan import catalogue
+from benchmark.plan.experiments import EXPERIMENTS
+from benchmark.terminal import printable
+
+
+def listing(results: Path, own: tuple[Path, ...] = ()) -> str:
+    """Every name with what it stands for; own: folders of one's own. Raises Usage."""
+    cards = catalogue.usable(catalogue.read(results, own), [], own)
+    kinds = find.noises(own)
+    parts = {
+        "methods (--methods)": {name: card["source"] or card["title"] for name, card in cards.items()},
+        "data sets (--datasets)": {
+            name: found.title + (f"; --data {name}=PATH" if found.needs_path else "")
+            for name, found in data_sets(own).items()
+        },
+        "noises (--noise)": {
+            f"{name}:{kind.takes}" if kind.takes else name: first_line(kind) + ("; takes --rates" if kind.rated else "")
+            for name, kind in kinds.items()
+        },
+        "tables (--table)": {e.name: e.title for e in EXPERIMENTS if e.kind == "table"},
+        "figures (--figure)": {e.name: e.title for e in EXPERIMENTS if e.kind == "figure"},
+    }
+    width = max(len(name) for names in parts.values() for name in names)
+    return "\n\n".join("\n".join([head, *lines(names, width)]) for head, names in parts.items())
+
+
+def lines(names: dict[str, str], width: int) -> list[str]:
+    return [printable(f"  {name:<{width}}  {text}") for name, text in names.items()]
+
+
+def first_line(kind: type) -> str:
+    """What a class, or else its file, says of itself in one line."""
+    words = (
+        kind.__doc__ if "__doc__" in vars(kind) and kind.__doc__ else getattr(inspect.getmodule(kind), "__doc__", "")
+    )
+    return (words or kind.__name__).strip().partition("\n")[0].rstrip(".:")
