@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.task import Outcome
-from benchmark.terminal import duration, say
+from benchmark.terminal import duration, live, say
 
 MINUTE = 60.0  # seconds between two plain lines
 REFRESH = 1.0  # seconds between two drawings of the live line
@@ -23,7 +23,7 @@ class Progress:
         self.done = self.failed = 0
         self.start = time.monotonic()
         self.bar: Any = None
-        if sys.stderr.isatty():
+        if live():
             from tqdm import tqdm
 
             self.bar = tqdm(

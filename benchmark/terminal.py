@@ -1,6 +1,7 @@
 """What a person sees: errors in one line with the nearest valid name, durations, a line."""
 
 import difflib
+import os
 import sys
 from collections.abc import Iterable
 
@@ -36,9 +37,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
+def live() -> bool:
+    """Whether standard error is a terminal of some width, on which a line can be drawn anew."""
+    try:
+        return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):  # nothing behind it that has a size
+        return sys.stderr.isatty()
+
+
 def say(text: str) -> None:
     """One line on standard error, above the live line where there is one."""
-    if sys.stderr.isatty():
+    if live():
         from tqdm import tqdm
 
         tqdm.write(printable(text), file=sys.stderr)

@@ -1,8 +1,14 @@
 """What a person sees while it runs: one live line on a terminal, plain lines in a log, and what may be asked for."""
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
+import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -141,3 +147,16 @@ def test_the_list_has_every_name(tmp_path: Path, capsys) -> None:
         assert found[f"{kind}s"] == [e.name for e in EXPERIMENTS if e.kind == kind]
     assert re.search(r"mine +Noise of mine; takes --rates", parts["noises (--noise)"])
     assert re.search(r"none +No added noise", parts["noises (--noise)"])
+
+
+@pytest.mark.parametrize("columns", [100, 0])
+def test_a_real_terminal_is_drawn_on_if_it_has_a_width(columns: int) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30 if columns else 0, columns, 0, 0))
+    code = "from benchmark.progress import progress\nwith progress('jobs', 3, 2, 65): pass"
+    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, cwd=Path(__file__).parents[2])
+    shown = os.read(ours, 10_000).decode()
+    assert "0/3" in shown and "about 1:05 left" in shown
+    assert ("\r" in shown.rstrip()) == bool(columns)
+    os.close(ours)
+    os.close(theirs)
