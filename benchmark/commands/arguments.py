@@ -22,10 +22,11 @@ python run_all.py --table symmetric      symmetric noise (main paper)
 python run_all.py --table clean          no added noise
 python run_all.py --table matched        every method under one recipe (is the gain the idea or the recipe?)
 python run_all.py --table later          NLA, ReSup, DNFER, CLEX and OTP-NS beside the paper's five
+python run_all.py --table general        fifteen methods of general label noise beside the baseline
 python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
-python run_all.py --all                  everything above but `later`, and report.html (--with later: that too)
+python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""
 RULES = ("last", "best", "last5", "noisy_val")

@@ -54,6 +54,13 @@ def sweep(*options: str) -> tuple[Row, ...]:
 
 FIVE = tuple(Row(method) for method in PAPER_FIVE)
 LATER = tuple(Row(method) for method in (*PAPER_FIVE, "nla", "resup", "dnfer", "clex", "otp_ns"))
+GENERAL = tuple(
+    Row(method)
+    for method in (
+        *("baseline", "label_smoothing", "mixup", "gce", "sce", "nce_rce", "nce_agce", "gjs", "elr", "forward", "sop"),
+        *("cdr", "co_teaching", "jocor", "disc", "dividemix"),
+    )
+)
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
 MATCHED = (
     Row("lanet", WITHOUT_LOSSES | {"lanet.sampler": "balanced"}, "Baseline (LA-Net's recipe and sampler)"),
@@ -132,6 +139,15 @@ EXPERIMENTS = (
         "Methods of later papers beside the paper's five",
         {"asymmetric": RATES, "symmetric": RATES},
         LATER,
+        "later_methods.csv",
+        optional=True,
+    ),
+    Experiment(
+        "table",
+        "general",
+        "Methods of general label noise beside the baseline",
+        {"asymmetric": RATES, "symmetric": RATES},
+        GENERAL,
         "later_methods.csv",
         optional=True,
     ),
