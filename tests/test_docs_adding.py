@@ -16,11 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FACES = ["--set", "faces.train=100", "--set", "faces.test=100"]
 
 
-def written(page: str, folder: Path) -> Path:
-    """The code block of a page, in the file that the page names."""
+def written(page: str, folder: Path, number: int = 0) -> Path:
+    """A code block of a page, in the file that the page names before it."""
     text = (ROOT / "docs" / page).read_text()
-    name = re.search(r"Write it as `mine/(\w+\.py)`", text)[1]
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    blocks = re.findall(r"Write it as `mine/(\w+\.py)`.*?```python\n(.*?)```", text, re.S)
+    assert len(blocks) == text.count("```python")
+    name, code = blocks[number]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(code)
     return folder / name
@@ -55,6 +56,19 @@ def test_the_method_of_the_page_stands_in_the_table_beside_the_baseline(tmp_path
     assert "has changed since" not in done.stderr
     path.write_text(path.read_text() + "\nANOTHER_STATE_OF_THE_FILE = 1\n")
     assert "my_gce.py has changed since 1 of these runs" in run_all(*arguments, "--draw").stderr
+
+
+def test_two_networks_and_a_survey_take_one_short_file(tmp_path: Path) -> None:
+    path = written("new-method.md", tmp_path / "mine", number=1)
+    assert len(path.read_text().splitlines()) < 80 and wrong(path) == []
+    arguments = ["--table", "1", "--methods", "my_pair", "--methods-path", str(path.parent), *FACES]
+    arguments += ["--set", "recipe.epochs=2", "--weights", "random", "--weights2", "random", "--rates", "0.3"]
+    done = run_all(*arguments, "--seeds", "0", "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path / "runs")
+    assert record["spec"]["weights2"] == "random" and record["times"]["survey"] > 0
+    assert "further networks: random weights" in record["resolved"]["weights"]["text"]
+    assert len(record["history"]["kept"]) == 2 and 0 < record["history"]["kept"][1] < 1
 
 
 def test_the_noise_of_the_page_trains(tmp_path: Path) -> None:
