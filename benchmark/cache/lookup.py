@@ -14,10 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark.cache.build import Progress, build, check
 from benchmark.cache.decoded import FORMAT, Data, open_folder
-from benchmark.datasets.base import DataError, DataSet
-from benchmark.datasets.reading import archives
+from benchmark.datasets.base import DataError, DataSet, Source
+from benchmark.datasets.reading import archives, landmark_files
+from benchmark.datasets.reading.files import file_stamp
 from benchmark.source import own_code
 from results.files import write_json
 
@@ -32,16 +35,32 @@ def open_data(
     path, root = None if path is None else Path(path), Path(root)
     if path is not None:
         path = readable(dataset, path, options, root)
-    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options)}.json"
+    kept = kept_landmarks(dataset, path, root)
+    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options, kept)}.json"
     try:
         return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, changed, or removed: read it
     source = dataset.read(path, options)
+    if kept.is_file() and source.train.landmarks is None:
+        attach(dataset, source, kept)
     check(dataset, source)
     folder = build(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
     return open_folder(folder)
+
+
+def kept_landmarks(dataset: DataSet, path: Path | None, root: Path) -> Path:
+    """The file beside the decoded data in which `python -m benchmark landmarks` keeps the points of a source."""
+    where = hashlib.sha256(str(path and path.resolve()).encode()).hexdigest()[:12]
+    return root.parent / "landmarks" / f"{dataset.name}-{where}.npz"
+
+
+def attach(dataset: DataSet, source: Source, kept: Path) -> None:
+    """Give kept landmarks to a source that comes without."""
+    points = landmark_files.from_npz(dataset.name, kept, source.train.names + source.test.names)
+    source.train.landmarks, source.test.landmarks = np.split(points, [len(source.train.names)])
+    source.facts["landmarks"] = landmark_files.coverage(source.train.landmarks, kept.name)
 
 
 def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
@@ -67,10 +86,12 @@ def fits(dataset: DataSet, path: Path, options: Any) -> bool:
         return False
 
 
-def stamp_key(dataset: DataSet, path: Path | None, options: Any) -> str:
+def stamp_key(dataset: DataSet, path: Path | None, options: Any, kept: Path) -> str:
     """A hash of what decides whether a source is read again."""
     where = None if path is None else str(path.resolve())
     known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
+    if kept.is_file():
+        known.append(file_stamp(kept))
     if code := own_code(type(dataset)):
         known.append(code)
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 def show(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
     args.out.mkdir(parents=True, exist_ok=True)
-    data = opened(args)
+    data = opened(args, quiet=True)  # the card says all
     found = card.card(data)
     text = card.page(found)
     (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))

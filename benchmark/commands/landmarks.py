@@ -1,7 +1,8 @@
 """`python -m benchmark landmarks NAME --data PATH`: 68 facial points for a data set that comes without.
 
 dlib's face detector and its 68-point predictor (Kazemi and Sullivan, CVPR 2014), both offline in the extra `landmarks`.
-The points go into `landmarks_68.npz` beside the data, where every reader looks. The predictor was trained on data that
+The points are kept below `--results`, where every command that is given the same finds them, and never in the data's own folder
+unless `--out` says so. The predictor was trained on data that
 excludes commercial use.
 """
 
@@ -13,9 +14,10 @@ import numpy as np
 
 from benchmark.cache.decoded import SPLITS, Data
 from benchmark.cache.detection import detected
+from benchmark.cache.lookup import kept_landmarks, readable
 from benchmark.commands.errors import answered
-from benchmark.commands.named_data import add_arguments, chosen, opened
-from benchmark.datasets.base import DataError, DataSet
+from benchmark.commands.named_data import add_arguments, chosen, opened, options_of
+from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import nineteen
 from benchmark.datasets.reading import landmark_files
 from benchmark.terminal import Usage
@@ -31,7 +33,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m benchmark landmarks", description=__doc__.splitlines()[0])
     add_arguments(parser)
     parser.add_argument("--import", dest="imported", type=Path, metavar="FILE.npz", help="points made elsewhere")
-    parser.add_argument("--out", type=Path, metavar="FILE.npz", help=f"default {FILE} beside the data")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.npz",
+        help="default: kept below --results, for all commands that are given the same; or a file, for example " + FILE,
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that detect (default: cores)")
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
     args = parser.parse_args(arguments)
@@ -41,17 +48,22 @@ def main(arguments: list[str]) -> int:
 def make(args: argparse.Namespace) -> int:
     """Detect or import the points, write them, read them back."""
     out = target(args)
+    for path in (out, args.sheets / "a"):
+        try_writing(path)
     data = opened(args)
+    if args.out is None and data.train.landmarks is not None:
+        had = data.card["facts"].get("landmarks", "its own")
+        raise Usage(f"{args.name}: has landmarks already ({had}); give --out FILE.npz to make others")
     names = [str(name) for split in SPLITS for name in getattr(data, split).names]
     work = args.results / "landmarks" / data.folder.name
     made = imported(data.name, args.imported, names) if args.imported else detected(data, work, args.workers)
     write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
-    if not args.out and opened(args).train.landmarks is None:
-        raise Usage(f"{out}: written, but not found again by the reader; unpack the data and give their folder")
     flagged = int((made["status"] != 0).sum())
     print(
         f"wrote {out}: {len(names):,} images, {flagged:,} flagged ({flagged / len(names):.1%}), which train no landmarks"
     )
+    if opened(args).train.landmarks is None:
+        print(f"runs do not look there: lay it beside the data as {FILE}, or leave out --out")
     compare(data, made)
     print(f"wrote {sheet(data, made, args.sheets)}")
     return 0
@@ -62,18 +74,26 @@ def target(args: argparse.Namespace) -> Path:
     dataset, path = chosen(args)
     if path is None and args.out is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
-    out = args.out or home(dataset, path) / FILE
+    out = args.out or kept_landmarks(dataset, path and readable_place(args, dataset, path), args.results / "data")
     if out.exists():
         raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
     return out
 
 
-def home(dataset: DataSet, path: Path) -> Path:
-    """Where the reader looks for landmarks; beside the archives, where it reads those."""
+def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Path:
+    """Where the data is read from: the path, or where its archives are unpacked."""
+    return readable(dataset, path, options_of(args, dataset), args.results / "data")
+
+
+def try_writing(path: Path) -> None:
+    """Raises Usage now where a file could not be written after hours of work."""
+    trial = path.parent / f".writable-{os.getpid()}"
     try:
-        return dataset.home(path)
-    except DataError:
-        return path if path.is_dir() else path.parent
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise Usage(f"{path}: {error.strerror}; choose a place that can be written") from None
 
 
 def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 from benchmark import find
 from benchmark.cache.decoded import Data
@@ -11,7 +13,7 @@ from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
 from benchmark.plan.request import PAPER_DATA
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, one_of
+from benchmark.terminal import Usage, one_of, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
@@ -43,14 +45,22 @@ def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
     return dataset, path
 
 
-def opened(args: argparse.Namespace) -> Data:
-    """The decoded data set that was named; raises Usage or DataError."""
+def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
+    """The decoded data set that was named, with what a person should know of it; raises Usage or DataError."""
     dataset, path = chosen(args)
+    data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
+    for line in [] if quiet else data.card["warnings"]:
+        print(printable(line), file=sys.stderr)
+    return data
+
+
+def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:
+    """The options of the data set from `--set`; raises Usage."""
     sets = parse_sets(args.set, {}, data_sets(folders(args)))
     for key in sets:
         if key.split(".")[0] != args.name:
             raise Usage(f"--set {key}: only options of {args.name} matter here")
-    return open_data(dataset, path, dataset_options(dataset, sets), args.results / "data", show_decoding)
+    return dataset_options(dataset, sets)
 
 
 def folders(args: argparse.Namespace) -> tuple[Path, ...]:
@@ -68,7 +78,8 @@ def data_sets(own: tuple[Path, ...]) -> dict[str, type[DataSet]]:
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:
     """{data set: path} from FER_DATA and --data; the latter wins. A command that names one data set takes a bare PATH."""
-    found = {}
+    found: dict[str, Path] = {}
+    typed: dict[str, Path] = {}
     root = os.environ.get("FER_DATA")
     if root:
         found = {name: Path(root) / name for name in PAPER_DATA if (Path(root) / name).exists()}
@@ -83,6 +94,10 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
         if not exists(Path(path)):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
+        if typed.setdefault(name, Path(path)) != Path(path):
+            raise Usage(
+                f"--data: {name} is given twice, {typed[name]} and {path}; one run has one of a name: give one of them"
+            )
         found[name] = Path(path)
     return found
 

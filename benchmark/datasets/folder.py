@@ -195,7 +195,8 @@ def unread_line(dropped: dict[str, list[str]]) -> list[str]:
         return []
     names = [name for part in dropped.values() for name in part]
     endings = ", ".join(f"{n:,} {end or 'without ending'}" for end, n in Counter(Path(n).suffix for n in names).items())
-    return [f"{len(names):,} files are left out as no pictures that are read ({endings}): {few(names)}"]
+    many = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
+    return [f"{many} left out as no pictures that are read ({endings}): {few(names)}"]
 
 
 def strange(classes: tuple[str, ...]) -> list[str]:

@@ -30,6 +30,10 @@ def run(own: Path, tmp_path: Path, *arguments: str) -> int:
     return landmarks.main(["folder", "--data", f"folder={own}", *where, *arguments])
 
 
+def kept(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "runs" / "landmarks").glob("folder-*.npz"))
+
+
 def reread(own: Path, tmp_path: Path):
     dataset = find.data_sets()["folder"]()
     return open_data(dataset, own, dataset.Options(), tmp_path / "runs" / "data")
@@ -46,18 +50,46 @@ def test_points_made_elsewhere_are_imported_by_name(own: Path, tmp_path: Path) -
     row = train.names.tolist().index("train/sad/2.png")
     assert np.allclose(train.landmarks[row], points[0] / 224, atol=1e-5)
     assert (tmp_path / "sheets" / "folder_landmarks.png").exists()
+    assert len(kept(tmp_path)) == 1 and not list(own.glob("*.npz"))  # nothing is written into the data's folder
 
 
 def test_points_of_other_images_are_refused(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     np.savez(tmp_path / "theirs.npz", names=np.array(["nobody.png"]), xy=np.zeros((1, 68, 2), np.float32))
     assert run(own, tmp_path, "--import", str(tmp_path / "theirs.npz")) == 2
-    assert "none of the images" in capsys.readouterr().err and not (own / landmarks.FILE).exists()
+    assert "none of the images" in capsys.readouterr().err and not kept(tmp_path)
+
+
+def points(own: Path, tmp_path: Path) -> str:
+    names = [p.relative_to(own).as_posix() for p in sorted(own.rglob("*.png"))]
+    xy = np.random.default_rng(0).uniform(0.2, 0.8, (len(names), 68, 2))
+    np.savez(tmp_path / "theirs.npz", names=np.array(names), xy=xy)
+    return str(tmp_path / "theirs.npz")
 
 
 def test_points_that_are_there_are_not_overwritten(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (own / landmarks.FILE).write_bytes(b"")
+    assert run(own, tmp_path, "--import", points(own, tmp_path)) == 0
+    before = kept(tmp_path)[0].read_bytes()
     assert run(own, tmp_path) == 2
-    assert "is there already" in capsys.readouterr().err and (own / landmarks.FILE).read_bytes() == b""
+    assert "is there already" in capsys.readouterr().err and kept(tmp_path)[0].read_bytes() == before
+
+
+def test_a_file_beside_the_data_is_read_and_counts_before_kept_points(own: Path, tmp_path: Path, capsys) -> None:
+    theirs = points(own, tmp_path)
+    assert run(own, tmp_path, "--import", theirs, "--out", str(own / landmarks.FILE)) == 0
+    assert reread(own, tmp_path).train.usable == 4
+    assert run(own, tmp_path, "--import", theirs) == 2 and "has landmarks already" in capsys.readouterr().err
+
+
+def test_a_file_that_no_run_would_find_is_said_to_be_that(own: Path, tmp_path: Path, capsys) -> None:
+    assert run(own, tmp_path, "--import", points(own, tmp_path), "--out", str(tmp_path / "mine.npz")) == 0
+    assert "runs do not look there" in capsys.readouterr().out and reread(own, tmp_path).train.landmarks is None
+
+
+def test_writing_is_tried_before_the_work(own: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(landmarks, "detected", None)  # no work is done
+    (tmp_path / "full").write_bytes(b"")
+    assert run(own, tmp_path, "--out", str(tmp_path / "full" / "points.npz")) == 2
+    assert "choose a place that can be written" in capsys.readouterr().err
 
 
 def test_errors_are_mean_distances_over_the_eye_distance() -> None:
@@ -75,13 +107,14 @@ def test_noise_has_no_face_and_is_flagged_and_work_goes_on_where_it_stopped(
     assert run(own, tmp_path) == 0
     train = reread(own, tmp_path).train
     assert train.landmarks.shape == (4, 68, 2) and np.isnan(train.landmarks).all()
-    with np.load(own / landmarks.FILE) as held:
+    (file,) = kept(tmp_path)
+    with np.load(file) as held:
         assert held["status"].tolist() == [1] * 6 and ((held["xy"] > -1) & (held["xy"] < 2)).all()
-    first = (own / landmarks.FILE).read_bytes()
-    (own / landmarks.FILE).unlink()
+    first = file.read_bytes()
+    file.unlink()
     monkeypatch.setattr(detection, "detect", None)  # nothing is detected again
     monkeypatch.setattr(detection, "ProcessPoolExecutor", Pool)
-    assert run(own, tmp_path) == 0 and (own / landmarks.FILE).read_bytes() == first
+    assert run(own, tmp_path) == 0 and file.read_bytes() == first
 
 
 class Pool:
