@@ -20,8 +20,10 @@ from benchmark.datasets.reading.ferplus import (
     VALID,
     Listed,
     locate,
+    pixels_file,
     read_csv_pair,
     read_folders,
+    votes_file,
 )
 from benchmark.datasets.reading.files import count_warning, file_stamp, folder_stamp, one_of
 
@@ -112,7 +114,7 @@ class FERPlus(DataSet):
         landmarks = landmark_files.npz_beside(self.name, base)
         beside = [file_stamp(landmarks)] if landmarks else []
         if layout == "csv":
-            return [file_stamp(base / name) for name in ("fer2013.csv", "fer2013new.csv")] + beside
+            return [file_stamp(path) for path in (pixels_file(base), votes_file(base)) if path] + beside
         if layout == "zip":
             return [file_stamp(base / f"{split}.zip") for split in SPLITS.values()] + beside
         return [folder_stamp(base / split) for split in SPLITS.values()] + beside

@@ -10,6 +10,7 @@ import numpy as np
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.files import Archive, Folder, csv_rows, few, safe_name, whole_number
 from benchmark.datasets.reading.pictures import decode
+from benchmark.datasets.reading.splits import hidden
 
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 COLUMNS = (*EMOTIONS, "unknown", "NF")
@@ -17,6 +18,7 @@ SPLITS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest
 TRAIN, VALID, TEST = SPLITS.values()
 SIDE = 48
 MOST_VOTES = 100
+PIXELS, VOTES = ("fer2013.csv", "icml_face_data.csv"), ("fer2013new.csv",)
 OFFICIAL = "Is this the {} of microsoft/FERPlus?"
 
 
@@ -41,9 +43,24 @@ def locate(path: Path) -> tuple[Path, str]:
             return base, "folder"
         if all(archive.is_file() for archive in archives):
             return base, "zip"
-        if (base / "fer2013.csv").is_file() and (base / "fer2013new.csv").is_file():
+        if pixels_file(base) and votes_file(base):
             return base, "csv"
     raise DataError(f"ferplus: {path}: {near_miss(path)}")
+
+
+def pixels_file(base: Path) -> Path | None:
+    """Kaggle's pixels there or in a folder of the archive's own: fer2013.csv, or the later icml_face_data.csv."""
+    return within(base, PIXELS)
+
+
+def votes_file(base: Path) -> Path | None:
+    return within(base, VOTES)
+
+
+def within(base: Path, names: tuple[str, ...]) -> Path | None:
+    """The first of these files in a folder or one below it."""
+    found = (p for name in names for p in (base / name, *sorted(base.glob(f"*/{name}"))) if p.is_file())
+    return next((p for p in found if not hidden(p.relative_to(base).as_posix())), None)
 
 
 def near_miss(path: Path) -> str:
@@ -57,10 +74,11 @@ def near_miss(path: Path) -> str:
             if not absent:
                 return "some splits are folders and some are zip archives; unpack all three or none"
             return f"found {few(there)} but not {few(absent)} (a folder or a .zip); put them into one folder"
-        for name, other in (("fer2013.csv", "fer2013new.csv"), ("fer2013new.csv", "fer2013.csv")):
-            if (base / name).is_file():
-                where = "microsoft/FERPlus has it" if other == "fer2013new.csv" else "the Kaggle challenge has it"
-                return f"{name} is here but {other} is not; put it beside it ({where})"
+        pixels, votes = pixels_file(base), votes_file(base)
+        if pixels:
+            return f"{pixels.name} is here but {VOTES[0]} is not; put it beside it (microsoft/FERPlus has it)"
+        if votes:
+            return f"{VOTES[0]} is here but {PIXELS[0]} is not; put it beside it (the Kaggle challenge has it)"
     for below in sorted(p for p in path.iterdir() if p.is_dir()):
         if any((below / (TRAIN + end)).exists() for end in ("", ".zip")) or (below / "fer2013new.csv").exists():
             return f"the data lies one folder below; give {below}"
@@ -116,17 +134,20 @@ def parse_votes(cells: list[str], where: str) -> list[int]:
 
 def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
     """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
-    files = Folder("ferplus", base)
+    pixels_csv, votes_csv = pixels_file(base), votes_file(base)
     found = {split: ([], [], []) for split in SPLITS.values()}
     nameless, repeated, taken = [], [], set()
-    pairs = zip_longest(csv_rows(files, "fer2013.csv"), csv_rows(files, "fer2013new.csv"))
-    for number, (pixels, votes) in enumerate(pairs):
+    lists = [csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
+    columns: list[int] = []
+    for number, (pixels, votes) in enumerate(zip_longest(*lists)):
         if pixels is None or votes is None:
-            short, where = ("fer2013.csv", votes[0]) if pixels is None else ("fer2013new.csv", pixels[0])
+            short, where = (pixels_csv.name, votes[0]) if pixels is None else (votes_csv.name, pixels[0])
             raise DataError(f"{where}: {short} has no such row; the two files must have as many rows")
         if number == 0:
-            check_headers(pixels, votes)
+            columns = check_headers(pixels, votes)
             continue
+        if len(pixels[1]) == len(columns):  # in the order of the first publication
+            pixels = pixels[0], [pixels[1][place] for place in columns]
         split, name = pair(pixels, votes)
         if not name:
             nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
@@ -140,7 +161,7 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
             column.append(value)
     empty = [split for split, (names, _, _) in found.items() if not names]
     if empty:
-        raise DataError(f"{files.where}/fer2013new.csv: no rows of {few(empty)}; expected the whole file")
+        raise DataError(f"ferplus: {base.name}/{votes_csv.name}: no rows of {few(empty)}; expected the whole file")
     listed = {
         split: Listed(names, np.array(votes), images.__getitem__) for split, (names, votes, images) in found.items()
     }
@@ -148,12 +169,15 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
     return listed, {reason: names for reason, names in dropped.items() if names}
 
 
-def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> None:
-    """Raises DataError where a first line does not name the columns that are expected."""
+def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> list[int]:
+    """Where emotion, pixels and Usage stand; raises DataError where a first line does not name what is expected."""
     expected = ["emotion", "pixels", "Usage"], ["Usage", "Image name", *COLUMNS]
-    for (where, row), columns in zip((pixels, votes), expected):
-        if [cell.strip() for cell in row] != columns:
+    named = [cell.strip() for cell in pixels[1]]
+    for (where, row), columns, ordered in zip((pixels, votes), expected, (False, True)):
+        found = [cell.strip() for cell in row]
+        if (found if ordered else sorted(found)) != (columns if ordered else sorted(columns)):
             raise DataError(f"{where}: columns {','.join(row)[:80]}, expected {','.join(columns)}")
+    return [named.index(column) for column in expected[0]]
 
 
 def pair(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[str, str]:
