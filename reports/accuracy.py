@@ -9,7 +9,7 @@ from reports.captions import dataset_title, foundation, noise_text, published_te
 from reports.cells import Cell, read_cells
 from reports.notes import below_baseline, details, detectable_note, failure_notes, gaps
 from reports.paired import Hits, rank, rank_text, ranks_note
-from reports.table import Block, Entry, Table
+from reports.table import Block, Entry, Table, signed
 from results.published import METHODS, Published, find
 from results.records import Records
 
@@ -143,7 +143,7 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         return Entry(rank_text(cell), sort=cell.places and float(sum(cell.places)))
     if kind == "difference":
         gap = cell.difference
-        return Entry("") if gap is None else Entry(f"{gap:+.1f}".replace("-", "−"), sort=gap)
+        return Entry("") if gap is None else Entry(signed(gap), sort=gap)
     if unmeasured:
         return Entry("no data")
     mark = " †" if cell.failed or cell.reason else ""

@@ -12,6 +12,7 @@ from reports.cells import Cell, common_seeds, parameter_value
 from reports.divergence import groups
 from reports.paired import ENOUGH_SEEDS, Hits
 from reports.statistics import Interval, holm, paired_bootstrap
+from reports.table import signed
 from results.published import DATASETS, METHODS, facts
 from results.records import Records
 
@@ -230,5 +231,5 @@ def summary(verdict: Verdict) -> str:
 
 def interval_text(found: Interval, unit: str) -> str:
     places = 1 if unit == "points" else 4
-    numbers = [f"{value:+.{places}f}".replace("-", "−") for value in (found.mean, found.low, found.high)]
+    numbers = [signed(value, f"+.{places}f") for value in (found.mean, found.low, found.high)]
     return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"

@@ -9,7 +9,7 @@ import numpy as np
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
 from reports.notes import behind
-from reports.table import Block, Entry
+from reports.table import Block, Entry, signed
 from results.schema import class_names, realised, seed
 
 MEASURES = (
@@ -73,7 +73,7 @@ def number(cell: Cell, read: Any, form: str, factor: float = 1, mark: str = "") 
     if not values:
         return Entry("–")
     mean = float(np.mean(list(values.values())))
-    return Entry(format(mean, form).replace("-", "−") + mark, sort=mean, detail=behind(cell, values, form))
+    return Entry(signed(mean, form) + mark, sort=mean, detail=behind(cell, values, form))
 
 
 def heading(cells: list[Cell], cell: Cell) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds
 from reports.statistics import detectable_gain, pooled_paired_std
+from reports.table import signed
 from results.published import facts
 from results.schema import seed
 
@@ -68,5 +69,5 @@ def below_baseline(cells: list[Cell]) -> list[str]:
         gain = float(np.mean(gains)) if gains else 1.0
         if gain <= 0:
             place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            found.append(f"{cell.title} ({place}) −{-gain:.1f}")
+            found.append(f"{cell.title} ({place}) {signed(gain)}")
     return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []

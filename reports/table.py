@@ -39,3 +39,9 @@ class Table:
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     header: tuple[str, ...] = ()
+
+
+def signed(value: float, form: str = "+.1f") -> str:
+    """A number with a typographic minus; what rounds to nothing has none."""
+    text = format(value, form)
+    return (text if text.strip("+-0.") else text.lstrip("-")).replace("-", "−")

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import truncnorm
 
 from benchmark import find
+from noise import instance as instances
 from noise.asymmetric import MISTAKEN_FOR, asymmetric
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
@@ -178,6 +180,32 @@ def test_instance_noise_depends_on_the_image():
     flipped = noisy != data.labels
     np.testing.assert_array_equal(flipped, moved != data.labels)
     assert (noisy[flipped] != moved[flipped]).mean() > 0.5
+
+
+@pytest.mark.parametrize("chunk", [4096, 50])
+def test_instance_noise_is_its_equation_image_by_image(chunk, monkeypatch):
+    monkeypatch.setattr(instances, "CHUNK", chunk)
+    images, labels = np.random.default_rng(1).integers(0, 256, (600, 4, 4, 1), np.uint8), labels_of(SEVEN, 600)
+    noisy = find.noise("instance").labels(Training(labels, SEVEN, images=images), 0.4, 3)
+    draw = np.random.default_rng(3)
+    shape, whether, which = draw.random((3, 600))
+    weights = draw.standard_normal((7, 16, 7), np.float32).astype(float)
+    pixels = (images.reshape(600, 16) - images[:chunk].mean()) / images[:chunk].std()
+    own_rate = truncnorm.ppf(shape, -4, 6, loc=0.4, scale=0.1)
+    expected = labels.copy()
+    for i in np.flatnonzero(whether < own_rate):
+        likely = np.exp(pixels[i] @ weights[labels[i]])
+        likely[labels[i]] = 0
+        expected[i] = np.searchsorted(likely.cumsum() / likely.sum(), which[i], side="right")
+    assert 200 < (noisy != labels).sum() < 280
+    np.testing.assert_array_equal(noisy, expected)
+    np.testing.assert_allclose(flip_rates(0.4, shape), own_rate, rtol=1e-9)
+
+
+def test_rates_of_a_noise_are_shares_of_each_class():
+    clean, noisy = np.array([0, 1, 1, 1, 1]), np.array([2, 1, 1, 1, 0])
+    np.testing.assert_allclose(transition_matrix(clean, noisy, 3), [[0, 0, 1], [0.25, 0.75, 0], [0, 0, 0]])
+    assert realised(clean, noisy, 3) == {"rate": 0.4, "per_class": [1.0, 0.25, None]}
 
 
 def test_instance_noise_is_nested_over_rates_and_needs_images():

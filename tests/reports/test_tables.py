@@ -3,6 +3,7 @@
 import csv
 import io
 import pickle
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from records import cell, request, table1, with_cells, with_runs, write_record
 
 import reports
+from reports.table import signed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -229,6 +231,10 @@ def test_the_smallest_detectable_gain_stands_next_to_the_paper_s(tmp_path):
     _, texts, _ = draw(request("table", "1", cells), tmp_path)
     assert "gain of 3.3 points or more (standard deviation of paired differences 1.00" in texts["md"]
     assert "is 1.2 points" in texts["md"] and "Not above the baseline" not in texts["md"]
+    ids = [write_record(tmp_path, method="scn", seed=s, accuracy=0.7 + 0.01 * s) for s in range(3)]
+    _, texts, _ = draw(request("table", "1", [cells[0], cell("scn", "scn", "rafdb", "0.1", ids)]), tmp_path)
+    assert re.search(r"Not above the baseline, points on the same seeds: scn \(.*\) [+]?0[.]0[.]", texts["md"])
+    assert "-0.0" not in texts["md"] and "−0.0" not in texts["md"]
 
 
 def test_other_methods_stand_below_in_a_block_of_their_own_and_are_ranked_among_all(tmp_path):
@@ -365,3 +371,8 @@ def test_eac_s_seven_classes_of_ferplus_have_no_difference_to_eight(tmp_path):
     asked = cell("EAC", "eac", "ferplus", "0.1", ids, noise="symmetric")
     _, texts, rows = draw(request("table", "symmetric", [asked]), tmp_path)
     assert "87.03 (7 classes)" in texts["md"] and rows[0]["difference"] == ""
+
+
+@pytest.mark.parametrize("value, text", [(-0.04, "0.0"), (-0.0, "0.0"), (0.0, "+0.0"), (-1.24, "−1.2"), (3.0, "+3.0")])
+def test_what_rounds_to_nothing_has_no_minus(value, text):
+    assert signed(value) == text
