@@ -57,6 +57,17 @@ def test_without_exchange_equal_views_count_twice() -> None:
     assert both.item() == pytest.approx(2 * alone.item())
 
 
+def test_what_is_pushed_down_are_the_logits_after_the_exchange() -> None:
+    one, two, draw = logits(1), logits(2), generator(9)
+    swapped, pushed = (random_others(LABELS, CLASSES, n, draw).numpy() for n in (3, 5))
+    total = 0.0
+    for mine, other in ((one.numpy(), two.numpy()), (two.numpy(), one.numpy())):
+        u = np.maximum(np.where(swapped, other, mine), 1e-6)
+        q = u / (u**3).sum(1, keepdims=True) ** (1 / 3)
+        total += ((q - np.log(np.exp(q).sum(1, keepdims=True))) * pushed).sum(1).mean()
+    assert method().complementary(one, two, LABELS, generator(9)).item() == pytest.approx(total, rel=1e-12)
+
+
 @pytest.mark.parametrize("lower_bound", ["none", "norm"])
 def test_a_common_factor_changes_nothing_without_a_lower_bound_of_the_logits(lower_bound: str) -> None:
     made = method(lower_bound=lower_bound)

@@ -85,6 +85,11 @@ def test_whole_epochs_end_at_the_published_weights(dtype: torch.dtype, tolerance
                 close(method.state_dict()[mine], golden[f"e{epoch}_after.{theirs}"], tolerance)
 
 
+def test_a_label_as_probable_as_its_class_on_average_is_kept() -> None:
+    assert kept(torch.tensor([[0.5, 0.25, 0.25]] * 4), torch.tensor([0, 1, 2, 0])).all()
+    assert kept(torch.tensor([[0.75, 0.25], [0.25, 0.75]]), torch.tensor([1, 1])).tolist() == [False, True]
+
+
 def test_nats_are_smaller_than_bits_and_a_batch_average_than_that_of_the_kept() -> None:
     golden = load("dnfer_loss_01")
     close(
