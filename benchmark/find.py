@@ -196,8 +196,8 @@ def kind_of(path: Path, cls: str, seen: frozenset[tuple[Path, str]]) -> str | No
         if isinstance(node, ast.ClassDef) and node.name == cls:
             for base in node.bases:
                 name = ast.unparse(base).rpartition(".")[2].partition("[")[0]
-                if kind := kind_of(path, name, seen | {(path, cls)}):
-                    return kind
+                if found := kind_of(path, name, seen | {(path, cls)}):
+                    return found
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 inner = source_of(path, node, alias.name)

@@ -91,7 +91,8 @@ class Counted:
     """A callable (done, total) for work that counts itself: a live line, or a plain one a minute and at the end."""
 
     def __init__(self, what: str) -> None:
-        self.what, self.shown, self.said = what, None, 0.0
+        self.what, self.said = what, 0.0
+        self.shown: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
         if self.shown is None or done < self.shown.done:

@@ -111,7 +111,8 @@ def bare(node: ast.stmt) -> ast.stmt | None:
     node = ast.parse(ast.unparse(node)).body[0]  # a copy: the tree is shared
     for part in ast.walk(node):
         body = getattr(part, "body", None)
-        text = getattr(body[0], "value", None) if isinstance(body, list) and len(body) > 1 else None
-        if isinstance(text, ast.Constant) and isinstance(text.value, str) and isinstance(body[0], ast.Expr):
+        if not isinstance(body, list) or len(body) < 2 or not isinstance(body[0], ast.Expr):
+            continue
+        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
             del body[0]
     return node

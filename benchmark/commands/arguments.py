@@ -4,6 +4,7 @@ import argparse
 import re
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 from benchmark import hardware
 from benchmark.commands.named_data import data_sets, folders, given_data
@@ -33,7 +34,7 @@ RULES = ("last", "best", "last5", "noisy_val")
 
 
 class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise Usage(message)
 
 
@@ -214,7 +215,7 @@ def request(args: argparse.Namespace) -> Request:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
     return Request(
-        experiments=[find_experiment(kind, name) for kind, name in names],
+        experiments=[found for kind, name in names if (found := find_experiment(kind, name))],
         data=data,
         datasets=asked,
         methods=args.methods,

@@ -48,7 +48,7 @@ def show(args: argparse.Namespace) -> int:
     path = file_of(args.name, folders(args))
     wrong = 0
     for cls in contracts(load(path)):
-        print(f"{path.name}: {kind(cls)} '{cls.name}' (class {cls.__name__})")
+        print(f"{path.name}: {kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
         for finding in check(cls, args.data):
             print(finding, flush=True)
             wrong += finding.status == "wrong"
@@ -86,7 +86,9 @@ def contracts(module: ModuleType) -> list[type]:
     found = [v for v in own if "name" in vars(v)]
     if not found:
         hint = f"class {own[0].__name__} has no `name`; give it one" if own else "see docs/new-method.md"
-        raise Usage(f"{Path(module.__file__).name}: no class derived from Method, Noise or DataSet with a name; {hint}")
+        raise Usage(
+            f"{Path(str(module.__file__)).name}: no class derived from Method, Noise or DataSet with a name; {hint}"
+        )
     return found
 
 
@@ -97,12 +99,18 @@ def kind(cls: type) -> str:
 def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
     """The checks of a class, one after the other; only: those with these words in their names."""
     if issubclass(cls, Noise):
-        from benchmark.check.noises import checks
+        from benchmark.check.noises import checks as of_noise
+
+        asked = of_noise(cls, data)
     elif issubclass(cls, DataSet):
-        from benchmark.check.data_sets import checks
+        from benchmark.check.data_sets import checks as of_data_set
+
+        asked = of_data_set(cls, data)
     else:
-        from benchmark.check.methods import checks
-    return findings([c for c in checks(cls, data) if only in c.name], Path(inspect.getfile(cls)))
+        from benchmark.check.methods import checks as of_method
+
+        asked = of_method(cls, data)  # type: ignore[arg-type]  # what is neither of the others
+    return findings([c for c in asked if only in c.name], Path(inspect.getfile(cls)))
 
 
 def findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:

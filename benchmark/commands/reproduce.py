@@ -73,10 +73,10 @@ def reproduce(
             "log": str(again.log(job.id)),
         }
         outcome = supervise(request)
-        if outcome.status != "ok":
+        new = again.read(job.id)
+        if outcome.status != "ok" or new is None:
             print(f"{job.text}: {outcome.status}: {outcome.message}")
             return 1
-        new = again.read(job.id)
         status = compare(record, new, arrays(store, job.id), arrays(again, job.id))
         if status == 0 and record["code"] != new["code"]:
             store.note_proved(job.method, record["code"], new["code"])

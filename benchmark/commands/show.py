@@ -18,7 +18,8 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
-    wanted, missing, lacking = [], {}, []
+    wanted, lacking = [], []
+    missing: dict[str, Planned] = {}
     for (kind, name), cells in plan.cells.items():
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
         wanted.append(asked(kind, name, plan, tuple(asked_cell(cell, store, outcomes) for cell in cells)))

@@ -84,7 +84,8 @@ class Children:
         Returns its exit status (negative: a signal; None: it ran past the limit and was killed) and the number of the
         attempt, None if it did not come to begin one. Raises Stopped.
         """
-        process, events = self.start(), queue.SimpleQueue()
+        process = self.start()
+        events: queue.SimpleQueue = queue.SimpleQueue()
         self.waiting[request["id"]] = (process, events)
         try:
             self.send(process, request)

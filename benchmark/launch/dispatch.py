@@ -49,11 +49,13 @@ def dispatch(
     CHILDREN.open()
     shared = {"launch": uuid.uuid4().hex, "limit": limit}
     by_id = {request["id"]: shared | {"code": code_hash(request)} | request for request in requests}
-    settings, function, receive = {"backend": "threading", "n_jobs": workers}, supervise, None
+    settings: dict[str, Any] = {"backend": "threading", "n_jobs": workers}
+    function: Callable = supervise
+    receive: Callable | None = None
     if cluster:
-        from benchmark.launch.cluster import connect, receive, supervise_there
+        from benchmark.launch import cluster as there
 
-        settings, function = connect(cluster), supervise_there
+        settings, function, receive = there.connect(cluster), there.supervise_there, there.receive
     try:
         todo, waiting = list(by_id), Waiting({job_id: name(request) for job_id, request in by_id.items()})
         while todo:

@@ -49,7 +49,7 @@ def attempt_until_settled(request: dict[str, Any], limit: float | None) -> tuple
             lost += 1
             if lost <= KILLED_AGAIN and code == LOST:
                 continue
-            return KINDS.get(code, "error" if code != LOST else "killed"), f"could not begin; see {request['log']}"
+            return KINDS.get(code or 0, "error" if code != LOST else "killed"), f"could not begin; see {request['log']}"
         failure = failure_of(store, request | {"attempt": attempt}, code, limit)
         kind = failure["class"]
         if kind == "oom" and shares_card(request):
