@@ -222,7 +222,7 @@ def test_misplaced_folders_are_explained(lists: Path, sets: Path, tmp_path: Path
     with pytest.raises(DataError, match=r"found training.csv but not"):
         read(lists)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no data here; expected training.csv, validation.csv"):
+    with pytest.raises(DataError, match=r"no data as its authors hand it out; expected training.csv, validation.csv"):
         read(tmp_path / "empty")
 
 

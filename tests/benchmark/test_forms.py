@@ -256,3 +256,12 @@ def test_parquet_of_hugging_face(tmp_path: Path) -> None:
     (tmp_path / "own" / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1xxxxPAR1")
     with pytest.raises(DataError, match=r"train-00000-of-00001.parquet: not a whole parquet file"):
         opened(tmp_path / "own", tmp_path)
+
+
+def test_affectnet_as_folders_of_classes_is_named_as_that(tmp_path: Path) -> None:
+    from benchmark.datasets.affectnet import AffectNet
+
+    with pytest.raises(
+        DataError, match=r"affectnet: .*folders or lists of pictures \(read them with --data folder=PATH\)"
+    ):
+        AffectNet().read(folders(tmp_path / "own"), AffectNet.Options())

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.class_folders import has_splits
 from benchmark.datasets.reading.files import (
     Folder,
     csv_rows,
@@ -18,6 +19,8 @@ from benchmark.datasets.reading.files import (
     safe_name,
     whole_number,
 )
+from benchmark.datasets.reading.image_lists import lists_in
+from benchmark.datasets.reading.parquet import parquet_files
 from benchmark.datasets.reading.pictures import IMAGE_FORMATS, LARGEST_SIDE, decode, is_picture, picture
 from benchmark.datasets.reading.splits import hidden
 
@@ -78,8 +81,14 @@ def locate(path: Path) -> Place:
     for below in sorted(p for p in path.iterdir() if p.is_dir()):
         if (below / SETS["train"]).is_dir() or (below / LISTS["train"]).is_file():
             raise DataError(f"affectnet: {path}: the data lies one folder below; give {below}")
+    form = ""
+    if parquet_files(path):
+        form = "parquet files (read them with --data folder=PATH); "
+    elif has_splits(path) or lists_in(path):
+        form = "folders or lists of pictures (read them with --data folder=PATH); "
     raise DataError(
-        f"affectnet: {path}: no data here; expected {few(LISTS.values())} with {PICTURES}/, or {few(SETS.values())}"
+        f"affectnet: {path}: {form}no data as its authors hand it out; expected {few(LISTS.values())} with {PICTURES}/, or "
+        f"{few(SETS.values())}"
     )
 
 
