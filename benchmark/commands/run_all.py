@@ -141,7 +141,11 @@ def need_pictures(plan: Plan) -> None:
 
 def warnings(plan: Plan) -> list[str]:
     """What a person should know before the first job starts."""
-    lines = [f"{data.name}: {line}" for data in plan.data.values() for line in data.card.get("warnings", [])]
+    lines = [
+        f"{data.name}: {line.removeprefix(f'{data.name}: ')}"
+        for data in plan.data.values()
+        for line in data.card.get("warnings", [])
+    ]
     texts = {run.resolved["weights"]["text"] for run in plan.runs()}
     if "random weights" in texts:
         lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
