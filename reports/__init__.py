@@ -16,7 +16,7 @@ def draw(asked: Asked, results: Path, out: Path, options: Options | None = None)
     """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError."""
     from results.records import Records
 
-    options, records, out = options or Options(), Records(results), Path(out)
+    options, records, out = options or Options(), Records(results, asked.elsewhere), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import table
@@ -35,6 +35,6 @@ def draw_page(asked: Sequence[Asked], results: Path, out: Path, options: Options
     from reports.page import write_page
     from results.records import Records
 
-    out = Path(out)
+    out, elsewhere = Path(out), {run: folder for one in asked for run, folder in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
-    return write_page(list(asked), Records(results), out, options or Options())
+    return write_page(list(asked), Records(results, elsewhere), out, options or Options())

@@ -7,7 +7,7 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
-from reports.notes import below_baseline, details, detectable_note, failure_notes, gaps
+from reports.notes import AGAINST, against_note, below_baseline, details, detectable_note, failure_notes, gaps
 from reports.paired import Hits, rank, rank_text, ranks_note
 from reports.table import Block, Entry, Table, signed
 from results.published import METHODS, Published, find
@@ -31,7 +31,12 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
         title=asked.heading + other_noise(asked, shown),
         caption=[*foundation(shown, options.rule), *ranks_note(shown, options.ranks), *published_text(shown, also)],
         blocks=blocks,
-        notes=[*detectable_note(shown), *below_baseline(shown), *failure_notes([*shown, *cells_below])],
+        notes=[
+            *against_note([*shown, *cells_below]),
+            *detectable_note(shown),
+            *below_baseline(shown),
+            *failure_notes([*shown, *cells_below]),
+        ],
         header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
         facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         gaps=gaps([*shown, *cells_below]),
@@ -146,7 +151,7 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         return Entry("") if gap is None else Entry(signed(gap), sort=gap)
     if unmeasured:
         return Entry("no data")
-    mark = " †" if cell.failed or cell.reason else ""
+    mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
     first = cell.places is not None and cell.places[0] == 1
     return Entry(cell.text + mark, first, sort=cell.mean, detail=details(cell))
 
@@ -176,6 +181,7 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "noise": cell.noise,
         "part": cell.part,
         "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
+        "against": cell.against,
         "problems": "; ".join([cell.reason] * bool(cell.reason) + cell.failed),
     }
 

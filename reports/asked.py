@@ -30,7 +30,8 @@ class AskedCell:
 
     row: the row's title. label: what sets the row apart from the method as published; for a figure 'parameter=value'.
     noise: its kind, '' for that of the records. part: 'table', or 'correct' or 'clean', shown below it. failures:
-    {id: one line}. reason: why there can be no runs. overrides: what the row itself changes, by design.
+    {id: one line}. reason: why there can be no runs. overrides: what the row itself changes, by design. elsewhere:
+    {id: the folder of others' records that it is read from}.
     """
 
     row: str
@@ -44,6 +45,7 @@ class AskedCell:
     failures: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     overrides: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Asked:
     kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
     names. published: the file of results/paper with its printed values. any_rule: False where the last epoch is shown
     whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
-    that the table is about; rates: conditions where there is no cell at all. data: {data set: its folder below <results>/data}.
+    that the table is about; rates: conditions where there is no cell at all. data: {data set: its folder below
+    <results>/data}. against: the name of the records of others that some cells stand on.
     """
 
     kind: str
@@ -69,6 +72,12 @@ class Asked:
     methods: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
     data: dict[str, str] = field(default_factory=dict)
+    against: str = ""
+
+    @property
+    def elsewhere(self) -> dict[str, Path]:
+        """{id: folder} of all runs that were not made here."""
+        return {run: folder for cell in self.cells for run, folder in cell.elsewhere.items()}
 
     @property
     def heading(self) -> str:

@@ -15,7 +15,8 @@ from results.schema import class_names, realised, seed
 @dataclass
 class Cell:
     """values: {seed: accuracy in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
-    places: the best and the worst that the row can have among those beside it (`reports.paired`).
+    places: the best and the worst that the row can have among those beside it (`reports.paired`). against: the name of
+    the records of others that some of the runs are, '' where all were made here.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Cell:
     reason: str = ""
     published: Published | None = None
     places: tuple[int, int] | None = None
+    against: str = ""
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
 
     @property
@@ -119,6 +121,7 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> C
         if record is not None and record["metrics"].get(rule) is not None:
             cell.records.append(record)
             cell.values[seed(record)] = 100 * record["metrics"][rule]
+            cell.against = asked.against if record_id in wanted.elsewhere else cell.against
             continue
         if record is not None:
             why = f"the record has no accuracy by the rule {rule}"

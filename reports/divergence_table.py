@@ -12,7 +12,7 @@ from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
-from reports.notes import failure_notes, gaps
+from reports.notes import AGAINST, against_note, failure_notes, gaps
 from reports.statistics import Interval, bootstrap_mean
 from reports.table import Block, Entry, Table
 from reports.votes import (
@@ -50,7 +50,7 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
         title=asked.heading,
         caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
-        notes=[*notes, *failure_notes(cells)],
+        notes=[*notes, *against_note(cells), *failure_notes(cells)],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
         gaps=gaps(cells),
@@ -89,6 +89,7 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
         text = f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
         n, asked = len(row.values), len(row.cell.ids) if row.cell else len(row.values)
         text += f" ({n}/{asked})" if n < asked else ""
+        text += f" {AGAINST}" if row.cell and row.cell.against else ""
         ids = "" if row.cell is None else "; records " + " ".join(record["id"] for record in row.cell.records)
         first = Entry(text, found.mean == best, sort=found.mean, detail=f"n = {n} of {asked}{ids}")
         of_kinds = [row.of_kind(kind)[0] for kind in range(3)]

@@ -10,7 +10,16 @@ from reports.table import Block, Entry, Table
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {character: "\\" + character for character in "&%$#_{}"}
-LATEX |= {"±": r"$\pm$", "–": "--", "−": "$-$", "†": r"\textdagger{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+LATEX |= {
+    "±": r"$\pm$",
+    "–": "--",
+    "−": "$-$",
+    "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+LATEX |= {"‡": r"\textdaggerdbl{}"}
 LATEX |= {"δ": r"$\delta$", "α": r"$\alpha$", "β": r"$\beta$", "τ": r"$\tau$", "ω": r"$\omega$"}
 
 

@@ -11,7 +11,7 @@ from reports.captions import dataset_title, foundation, noise_text
 from reports.cells import Cell, read_cells
 from reports.divergence import misfit
 from reports.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.notes import gaps
+from reports.notes import against_note, gaps
 from reports.votes import kinds, people_text, read_votes, shares
 from results.records import Records
 from results.schema import class_names, seed
@@ -48,7 +48,15 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
             faces = Faces(arrays, votes, images, class_names(record), bool(options.study))
             alone = replace(cell, ids=[record["id"]], records=[record])
             people = f"People: {people_text(options.study)}."
-            caption = " ".join([f"{title}.", people, *faces.sentences(cell, cells, record), *foundation([alone])])
+            caption = " ".join(
+                [
+                    f"{title}.",
+                    people,
+                    *faces.sentences(cell, cells, record),
+                    *foundation([alone]),
+                    *against_note([alone]),
+                ]
+            )
             lacking = [f"{name}: {line}" for line in faces.lacking]
             return Drawing(stem(asked), title, caption, faces.render, gaps(cells) + lacking)
     reason = "no run with people's votes and decoded images is kept here"

@@ -9,6 +9,8 @@ from reports.table import signed
 from results.published import facts
 from results.schema import seed
 
+AGAINST = "‡"  # marks what was not measured here
+
 
 def details(cell: Cell) -> str:
     """What stands behind an accuracy: n, each seed, the record ids."""
@@ -26,6 +28,13 @@ def failure_notes(cells: list[Cell]) -> list[str]:
     """One line a marked cell."""
     lines = [f"† {cell.where}: {cell.reason}" for cell in cells if cell.reason]
     return lines + [f"† {cell.where}: {line}" for cell in cells for line in cell.failed]
+
+
+def against_note(cells: list[Cell]) -> list[str]:
+    """Which cells were not measured here."""
+    names = list(dict.fromkeys(cell.against for cell in cells if cell.against))
+    words = "which agree in data, scale, recipe, precision and noise"
+    return [f"{AGAINST} Not all runs were made here: records of {name}, {words}." for name in names]
 
 
 def gaps(cells: list[Cell]) -> list[str]:

@@ -11,7 +11,7 @@ from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, foundation, noise_text, unique
 from reports.cells import Cell, parameter_value, read_cells
 from reports.drawing import SOFT, Drawing, new_figure, plain
-from reports.notes import gaps
+from reports.notes import against_note, gaps
 from results.records import Records
 
 # Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
@@ -52,6 +52,7 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     sentences = [f"{title}.", note, marked, *foundation(cells, options.rule)]
     sentences += [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     sentences += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
+    sentences += against_note(cells)
     render = lambda: draw_sweep(cells, note)  # noqa: E731
     return Drawing(stem(asked), title, " ".join(s for s in sentences if s), render, gaps(cells))
 

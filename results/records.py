@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,17 +21,18 @@ class Records:
     """The records under one folder; each is read at most once.
 
     refused: {id: why a file that is there is not used}. ledger: {id: [size, time] of arrays whose hash was right},
-    None where nothing is remembered and every hash is taken anew.
+    None where nothing is remembered and every hash is taken anew. elsewhere: {id: another folder that it is read from}.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, elsewhere: Mapping[str, Path] | None = None) -> None:
         self.root = Path(root)
+        self.elsewhere = dict(elsewhere or {})
         self.refused: dict[str, str] = {}
         self.found: dict[str, dict[str, Any] | None] = {}
         self.ledger: dict[str, list[int]] | None = None
 
     def path(self, record_id: str) -> Path:
-        return self.root / record_id[:2] / f"{record_id}.json"
+        return self.elsewhere.get(record_id, self.root) / record_id[:2] / f"{record_id}.json"
 
     def read(self, record_id: str) -> dict[str, Any] | None:
         """The record of a job, None if there is none; raises Refused if it is not what its name says."""

@@ -128,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
         "five, or of the epoch that noisy held-out labels choose (default: last)",
     )
     which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
+    which.add_argument("--against", metavar="reference|FOLDER|ZIP", help="take what is not measured here from there")
     how = p.add_argument_group("how they are run (never part of a job's identity)")
     how.add_argument(
         "--workers",
@@ -204,6 +205,8 @@ def request(args: argparse.Namespace) -> Request:
             raise Usage(f"{option}: {place} is, or lies below, a file; give a folder")
         if not str(place) or str(place) == ".":
             raise Usage(f"{option}: give a folder other than this one")
+    if args.against is not None and args.force:
+        raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
     if args.per_gpu < 1:
         raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 or more")
     if args.limit is not None and not 0 < args.limit <= 1e7:

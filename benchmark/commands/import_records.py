@@ -31,6 +31,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+MOST_IN_ALL = 64 * 2**30  # of the records of a zip, unpacked
 MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
 
 
@@ -112,6 +113,8 @@ def members(source: Path) -> Iterator[tuple[str, str, Any]]:
                 yield str(path), matched[2], lambda name: limited(Path(name))
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MOST_IN_ALL:
+                raise Usage(f"{source}: unpacks to more than {MOST_IN_ALL >> 30} GiB; give a smaller zip of records")
             for name in sorted(archive.namelist()):
                 matched = RECORD.search(name)
                 if matched:

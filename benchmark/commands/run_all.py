@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmark.commands.against import take
 from benchmark.commands.arguments import HELP, chosen_cards, device, parse_shard, parser, request, workers
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
@@ -66,6 +67,9 @@ def answer(args: argparse.Namespace) -> int:
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
+        against = take(plan, store, args.against)
+        for line in against.lines:
+            print(printable(line), file=sys.stderr)
         return run_and_draw(plan, store, args, shard)
 
 

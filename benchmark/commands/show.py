@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmark.plan.experiments import find_experiment
@@ -22,7 +23,8 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     missing: dict[str, Planned] = {}
     for (kind, name), cells in plan.cells.items():
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
-        wanted.append(asked(kind, name, plan, tuple(asked_cell(cell, store, outcomes) for cell in cells)))
+        described = tuple(asked_cell(cell, store, outcomes) for cell in cells)
+        wanted.append(asked(kind, name, plan, described, args.against))
         drawn = reports.draw(wanted[-1], args.results, args.out, options)
         lacking += drawn.refused
         print(drawn.text)
@@ -50,7 +52,8 @@ def other_code(plan: Plan, store: Any) -> list[str]:
     found: dict[str, list[str]] = {}
     proved = store.proved()
     for run in plan.runs():
-        made_by, now = store.codes.get(run.job.id), plan.cards[run.job.method]["code"]
+        made_by = None if run.job.id in store.elsewhere else store.codes.get(run.job.id)
+        now = plan.cards[run.job.method]["code"]
         same = made_by == now or now in proved.get(run.job.method, {}).get(made_by or "", [])
         if made_by and not same and not only_moved(run, made_by, store):
             found.setdefault(run.job.method, []).append(run.job.id)
@@ -100,10 +103,11 @@ def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
         failures={job_id: reason for job_id, reason in reasons.items() if reason},
         reason=cell.reason,
         overrides=cell.row.overrides,
+        elsewhere={run.job.id: store.elsewhere[run.job.id] for run in cell.runs if run.job.id in store.elsewhere},
     )
 
 
-def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...]) -> Asked:
+def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = find_experiment(kind, name)
     published = [name for name in PAPER_DATA if name not in plan.data] if experiment.published else []
@@ -120,4 +124,5 @@ def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...]) -> Ask
         columns=(*plan.data, *published),
         methods=tuple(dict.fromkeys(row.method for row in experiment.rows)),
         data={name: data.folder.name for name, data in plan.data.items()},
+        against=Path(against).name if against else "",
     )
