@@ -1,34 +1,210 @@
-"""What this machine has, asked without importing torch."""
+"""What this machine has, asked without importing torch.
 
+GPUs are taken from nvidia-smi line by line, so that a broken neighbour hides none; a MIG slice is a card of its own.
+Where nvidia-smi is silent although something speaks for a GPU, torch is asked in a child process. Whatever is seen and
+not used has a line in `unused()`.
+"""
+
+import json
 import os
+import re
 import subprocess
+import sys
 import tempfile
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+LISTED = re.compile(r"^\s*(?P<uuid>GPU-[0-9a-fA-F-]{8,})\s*,\s*(?P<capability>.*?)\s*$")
+DEVICE = re.compile(r"^(?P<indent>\s*)(?P<name>.*?)\s*\(UUID:\s*(?P<uuid>(?:MIG|GPU)-[^)\s]+)\s*\)")
+SIGNS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")  # of a GPU of this vendor, the last one under WSL
+AMD = "/dev/kfd"
+ASK = """
+import json, os, torch
+seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+found = [torch.cuda.get_device_capability(i) for i in range(seen)]
+print(json.dumps({"hip": bool(torch.version.hip), "capabilities": [a + b / 10 for a, b in found]}))
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A GPU or a MIG slice of one. name: what CUDA_VISIBLE_DEVICES calls it. capability: None where nothing tells."""
+
+    name: str
+    capability: float | None
+    slices: tuple["Card", ...] = ()
+
+    @property
+    def usable(self) -> tuple["Card", ...]:
+        """Its slices where it is cut: then CUDA takes no whole card."""
+        return self.slices or (self,)
+
+
+@dataclass
+class Machine:
+    """The GPUs that can be used, and a line for everything that is seen and is not."""
+
+    cards: list[Card] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+def cards() -> list[tuple[str, float]]:
+    """(UUID, compute capability) of every visible GPU or MIG slice; capability 0 where nothing tells."""
+    return [(card.name, card.capability or 0.0) for card in machine().cards]
+
+
+def unused() -> list[str]:
+    """What was seen of GPUs and is not used, a line each; nothing on a machine without."""
+    return machine().lines
+
+
+def asked_harder() -> list[str]:
+    """Look for GPUs where nothing speaks for one, since one was asked for; returns `unused()`."""
+    found = machine()
+    if not found.cards and not found.lines:
+        from_torch(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return found.lines
+
 
 @lru_cache
-def cards() -> list[tuple[str, float]]:
-    """(UUID, compute capability) of every visible GPU; empty without the vendor's tool."""
-    query = ["nvidia-smi", "--query-gpu=uuid,compute_cap", "--format=csv,noheader"]
-    try:
-        text = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30).stdout
-        found = [(uuid.strip(), float(cap)) for uuid, cap in (line.split(",") for line in text.splitlines())]
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return []
+def machine() -> Machine:
+    found = Machine()
+    listed = from_vendor(found)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
+    if not listed:
+        if visible or found.lines or any(Path(sign).exists() for sign in SIGNS):
+            from_torch(found, visible)
+        if not found.cards and Path(AMD).exists():
+            found.lines.append(
+                "an AMD GPU is there and not used: nothing here has been tested on ROCm; the run is on the CPU"
+            )
         return found
-    chosen = [part.strip() for part in visible.split(",") if part.strip()]
-    return [found[int(part)] for part in chosen if part.isdigit() and int(part) < len(found)] or [
-        card for card in found if card[0] in chosen
+    if visible is None:
+        found.cards = [usable for card in listed for usable in card.usable]
+    else:
+        choose(found, listed, visible)
+    found.cards = [known(card, found) for card in found.cards]
+    return found
+
+
+def told(*arguments: str) -> tuple[str, str]:
+    """What nvidia-smi prints, whatever its exit status, and why it printed nothing."""
+    try:
+        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        return "", ""
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", f"nvidia-smi: {error}"
+    why = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return done.stdout, f"nvidia-smi: {why[-1].strip() if why else f'ended with status {done.returncode}'}"
+
+
+def from_vendor(found: Machine) -> list[Card]:
+    """The cards that nvidia-smi lists, in its order, with their slices."""
+    text, why = told("--query-gpu=uuid,compute_cap", "--format=csv,noheader")
+    capabilities: dict[str, float | None] = {}
+    for line in text.splitlines():
+        if matched := LISTED.match(line):
+            capabilities[matched["uuid"]] = number(matched["capability"])
+        elif line.strip() and "not a valid field" not in line:  # an old driver does not know capabilities
+            found.lines.append(f"nvidia-smi: {line.strip()[:200]} (this GPU is not used)")
+    tree, _ = told("-L")
+    slices: dict[str, list[str]] = {}
+    above, untold = "", not capabilities
+    for matched in filter(None, map(DEVICE.match, tree.splitlines())):
+        if matched["uuid"].startswith("MIG-"):
+            slices.setdefault(above, []).append(matched["uuid"])
+        else:
+            above = matched["uuid"]
+            if untold:
+                capabilities[above] = None
+    if not capabilities and why:
+        found.lines.append(f"{why} (no GPU is used)")
+    return [
+        Card(uuid, capability, tuple(Card(name, capability) for name in slices.get(uuid, ())))
+        for uuid, capability in capabilities.items()
     ]
 
 
-def has_bf16(device: str) -> bool:
-    """Whether bfloat16 is computed in hardware: AVX-512 BF16 or AMX on a CPU, compute capability 8 on a GPU."""
+def number(text: str) -> float | None:
+    """'9.0' as a number; '[N/A]' and the like are None."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def choose(found: Machine, listed: list[Card], visible: str) -> None:
+    """Keep what CUDA_VISIBLE_DEVICES names: places in the list, UUIDs or their beginnings, MIG slices."""
+    everything = [*listed, *(part for card in listed for part in card.slices)]
+    for word in filter(None, map(str.strip, visible.split(","))):
+        if word.isdigit():
+            chosen = [listed[int(word)]] if int(word) < len(listed) else []
+        else:
+            chosen = [card for card in everything if card.name == word] or [
+                card for card in everything if word.startswith(("GPU-", "MIG-")) and card.name.startswith(word)
+            ]
+        if len(chosen) == 1:
+            new = chosen[0].usable[0]
+            found.cards += [new] if new not in found.cards else []
+        elif word.startswith("MIG-") and ask_torch(word)[0]:  # some containers list the whole card only
+            found.cards.append(Card(word, None))
+        else:
+            what = "is the beginning of several" if chosen else "names no GPU that nvidia-smi lists"
+            found.lines.append(f"CUDA_VISIBLE_DEVICES: {word!r} {what}; it is not used")
+    if not found.cards and not found.lines:
+        found.lines.append(f"CUDA_VISIBLE_DEVICES={visible!r} hides {len(listed)} GPU; the run is on the CPU")
+
+
+def from_torch(found: Machine, visible: str | None) -> None:
+    """Ask torch where nvidia-smi lists nothing, as in some containers."""
+    capabilities, why = ask_torch(visible)
+    names = [part.strip() for part in visible.split(",")] if visible else []
+    if capabilities:
+        found.lines = []
+        found.cards = [Card(names[i] if i < len(names) else str(i), c) for i, c in enumerate(capabilities)]
+    elif why and not found.lines:
+        sign = next((s for s in SIGNS if Path(s).exists()), visible and f"CUDA_VISIBLE_DEVICES={visible}")
+        found.lines.append(
+            f"{f'{sign} speaks for a GPU, but n' if sign else 'nvidia-smi lists none, and n'}one is used: {why}"
+        )
+
+
+@lru_cache
+def ask_torch(visible: str | None) -> tuple[tuple[float, ...], str]:
+    """Capabilities of the cards that torch sees in a process of its own, and why there are none."""
+    environment = dict(os.environ) | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    command = [sys.executable, "-c", ASK]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
+        said = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
+        lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        return (), f"torch could not be asked ({lines[-1] if lines else type(error).__name__})"
+    if said["hip"]:
+        return (), "torch is a build for ROCm, on which nothing here has been tested"
+    return tuple(said["capabilities"]), "" if said["capabilities"] else "torch sees none (driver, container or mask)"
+
+
+def known(card: Card, found: Machine) -> Card:
+    """A card with its capability: where nvidia-smi does not tell, torch does."""
+    if card.capability is not None:
+        return card
+    capabilities, why = ask_torch(card.name)
+    if not capabilities:
+        found.lines.append(f"{card.name}: its compute capability is not known ({why}); taken for one without bf16")
+    return Card(card.name, capabilities[0] if capabilities else None)
+
+
+def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
+    """Whether bfloat16 is computed in hardware: AVX-512 BF16 or AMX on a CPU, compute capability 8 on all GPUs.
+
+    chosen: the names of the GPUs that are used; nothing for all of them.
+    """
     if device == "cuda":
-        return bool(cards()) and min(capability for _, capability in cards()) >= 8
+        used = [capability for name, capability in cards() if not chosen or name in chosen]
+        return bool(used) and min(used) >= 8
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -43,4 +219,5 @@ def cores() -> int:
 def slots(uuids: list[str], per_card: int) -> list[list[str]]:
     """[[card, lock file], ...]: a lock file per slot, in one place for every launcher of this machine."""
     folder = Path(tempfile.gettempdir())
-    return [[uuid, str(folder / f"fer-benchmark-{uuid}-{k}.lock")] for k in range(per_card) for uuid in uuids]
+    plain = {uuid: re.sub(r"[^\w-]", "_", uuid) for uuid in uuids}  # an old name of a slice has slashes
+    return [[uuid, str(folder / f"fer-benchmark-{plain[uuid]}-{k}.lock")] for k in range(per_card) for uuid in uuids]

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
@@ -13,7 +14,7 @@ from benchmark.plan.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage, one_of
+from benchmark.terminal import Usage, one_of, printable
 from results.job import number
 from results.records import Records
 
@@ -30,6 +31,10 @@ python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""
+NO_BF16 = (
+    "--precision auto is fp32 here, without TF32: a GPU below compute capability 8 (T4, V100) computes no bf16, and fp16 "
+    "is not offered because its accuracy was not compared with fp32's; --devices chooses the newer ones of mixed GPUs"
+)
 RULES = ("last", "best", "last5", "noisy_val")
 
 
@@ -230,7 +235,7 @@ def request(args: argparse.Namespace) -> Request:
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=precision(args.precision, where, args),
+        precision=precision(args, where),
         device=where,
         rule=args.rule,
         floor=args.floor,
@@ -244,12 +249,19 @@ def request(args: argparse.Namespace) -> Request:
 
 def device(args: argparse.Namespace) -> str:
     """'cpu' or 'cuda'."""
-    text = args.devices or ("cuda" if hardware.cards() else "cpu")
-    if not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", text):
-        raise Usage(f"--devices: {text!r}; expected cpu, cuda, or cuda:0,cuda:1")
-    if text.startswith("cuda") and not hardware.cards():
-        raise Usage(f"--devices: {text}: this machine shows no GPU (nvidia-smi lists none)")
-    return text.split(":")[0]
+    typed = args.devices
+    if typed and not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", typed):
+        why = "; Apple's GPUs are not supported" if typed == "mps" else ""
+        raise Usage(f"--devices: {typed!r}; expected cpu, cuda, or cuda:0,cuda:1{why}")
+    if typed == "cpu":
+        return typed
+    if not hardware.cards():
+        lines = hardware.unused() or (hardware.asked_harder() if typed else [])
+        if typed and not hardware.cards():
+            raise Usage(f"--devices: {typed}: no GPU can be used: {'; '.join(lines)}")
+    for line in hardware.unused():
+        print(f"run_all.py: {printable(line)}", file=sys.stderr)
+    return "cuda" if hardware.cards() else "cpu"
 
 
 def chosen_cards(args: argparse.Namespace) -> list[str]:
@@ -268,15 +280,17 @@ def workers(text: str) -> str:
     return text
 
 
-def precision(text: str, where: str, args: argparse.Namespace) -> str:
-    """fp32 or bf16; where only drawing is asked for, that of the records that are there."""
-    if text != "auto":
-        return text
-    here = "bf16" if hardware.has_bf16(where) else "fp32"
-    if not args.draw:
-        return here
-    found = {record["spec"]["precision"] for record in islice(Records(args.results).records(), 100)}
-    return here if here in found or len(found) != 1 else found.pop()
+def precision(args: argparse.Namespace, where: str) -> str:
+    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. Where only drawing is asked for, the records'."""
+    if args.precision != "auto":
+        return args.precision
+    here = "bf16" if hardware.has_bf16(where, tuple(chosen_cards(args)) if where == "cuda" else ()) else "fp32"
+    if args.draw:
+        found = {record["spec"]["precision"] for record in islice(Records(args.results).records(), 100)}
+        return here if here in found or len(found) != 1 else found.pop()
+    if where == "cuda" and here == "fp32":
+        print(f"run_all.py: {NO_BF16}", file=sys.stderr)
+    return here
 
 
 def described(results: Path) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmark import hardware
 from benchmark.cache.decoded import open_folder
-from benchmark.commands.arguments import device
+from benchmark.commands.arguments import chosen_cards, device
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.terminal import Usage
@@ -28,11 +29,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
     parser.add_argument("--weights2", type=Path, metavar="PATH", help="those of further networks, likewise")
     parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: a GPU if there is one)")
+    parser.add_argument(
+        "--fast", action="store_true", help="without determinism on a GPU, as a record made with --fast"
+    )
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
     return answered(
         "benchmark reproduce",
-        lambda: reproduce(args.id, args.results, args.weights, device(args), folders(args), args.weights2),
+        lambda: reproduce(
+            args.id,
+            args.results,
+            args.weights,
+            device(args),
+            folders(args),
+            args.weights2,
+            args.fast,
+            chosen_cards(args),
+        ),
     )
 
 
@@ -43,8 +56,13 @@ def reproduce(
     device: str,
     own: Iterable[Path] = (),
     weights2: Path | None = None,
+    fast: bool = False,
+    cards: Iterable[str] = (),
 ) -> int:
-    """Run a job again aside and compare it with its record; 0 if they agree to the last bit."""
+    """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
+
+    fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one.
+    """
     from benchmark.launch.supervise import supervise
 
     store = Store(results)
@@ -58,7 +76,7 @@ def reproduce(
     place = (
         where(job, results, weights, device)
         | {"weights2": second(job, weights2)}
-        | {"methods_path": [str(folder) for folder in own]}
+        | {"methods_path": [str(folder) for folder in own], "fast": fast}
     )
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
@@ -69,6 +87,7 @@ def reproduce(
             "resolved": record["resolved"],
             "place": place | {"results": aside},
             "results": aside,
+            "slots": hardware.slots(list(cards), 1) if device == "cuda" else [],
             "makes": str(again.path(job.id)),
             "log": str(again.log(job.id)),
         }

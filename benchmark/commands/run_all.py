@@ -52,7 +52,9 @@ def asked(arguments: list[str]) -> int:
         from benchmark.commands.reproduce import reproduce
 
         first, further = (path and Path(path) for path in (args.weights, args.weights2))
-        return reproduce(args.reproduce, args.results, first, device(args), folders(args), further)
+        return reproduce(
+            args.reproduce, args.results, first, device(args), folders(args), further, args.fast, chosen_cards(args)
+        )
     return answer(args)
 
 
@@ -105,6 +107,7 @@ def check_study(study: Path | None, plan: Plan) -> None:
 
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark.launch import run as matrix
+    from benchmark.launch.card_preflight import try_cards
     from benchmark.launch.preflight import preflight, writable
     from benchmark.plan.cost import shorter
 
@@ -127,6 +130,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     preflight(todo)
     if line := shorter(todo, store, how.workers):
         print(line, file=sys.stderr)
+    if plan.request.device == "cuda" and not args.cluster:
+        try_cards(chosen_cards(args), plan.request.precision)
     if args.force:
         for run in todo:
             store.set_aside(run.job.id)

@@ -27,6 +27,11 @@ def take_slot(slots: list[list[str]], whole_card: bool) -> list[int]:
     return []
 
 
+def visible_only(card: str) -> dict[str, str]:
+    """This process's environment with one visible card, a GPU or a slice of one."""
+    return os.environ | {"CUDA_VISIBLE_DEVICES": card}
+
+
 def wait_for(path: str) -> int:
     while (held := lock(path)) is None:
         time.sleep(0.2)

@@ -23,7 +23,7 @@ from typing import Any
 from benchmark.launch.holder import sign
 from benchmark.launch.lifeline import die_with_parent, kill_group, start_warden, tell
 from benchmark.launch.locks import lock, take_slot
-from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_ERROR, EXIT_MEMORY, FULL, LOST
+from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_ERROR, FULL, LOST
 
 LOOK = 5.0  # seconds between two looks for jobs that are stopped
 LOOKS = 12  # a job found stopped so many times in a row is ended; while the nursery is stopped too, nothing is counted
@@ -227,21 +227,15 @@ def work(request: dict[str, Any]) -> int:
     import torch
 
     from benchmark.launch import tasks
-    from benchmark.train.loop import Diverged
+    from benchmark.launch.failures import class_of
 
     torch.set_num_threads(1)
     try:
         tasks.run(request)
         return 0
-    except Diverged as error:
-        return tasks.failed(request, "nan", error, EXIT_DIVERGED)
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-        return tasks.failed(request, "oom", error, EXIT_MEMORY)
-    except OSError as error:
-        full = error.errno in FULL
-        return tasks.failed(request, "disk" if full else "error", error, EXIT_DISK if full else EXIT_ERROR)
     except BaseException as error:
-        return tasks.failed(request, "error", error, EXIT_ERROR)
+        kind, status = class_of(error)
+        return tasks.failed(request, kind, error, status)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from benchmark.launch.children import CHILDREN, Stopped
 from benchmark.launch.holder import holder
 from benchmark.launch.locks import lock
 from benchmark.launch.tasks import keep_failure, made
-from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome
+from benchmark.task import EXIT_BUSY, EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome
 from results.store import Store
 
 KILLED_AGAIN = 2  # a job that was killed is tried this many times more
-KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk"}
+KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
 
 
 def supervise(request: dict[str, Any], limit: float | None = None) -> Outcome:
