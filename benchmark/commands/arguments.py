@@ -222,6 +222,7 @@ def request(args: argparse.Namespace) -> Request:
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
+    cards = tuple(chosen_cards(args)) if where == "cuda" else ()
     return Request(
         experiments=[found for kind, name in names if (found := find_experiment(kind, name))],
         data=data,
@@ -235,7 +236,7 @@ def request(args: argparse.Namespace) -> Request:
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=precision(args, where),
+        precision=precision(args.precision, where, cards, args.results if args.draw else None),
         device=where,
         rule=args.rule,
         floor=args.floor,
@@ -280,13 +281,13 @@ def workers(text: str) -> str:
     return text
 
 
-def precision(args: argparse.Namespace, where: str) -> str:
-    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. Where only drawing is asked for, the records'."""
-    if args.precision != "auto":
-        return args.precision
-    here = "bf16" if hardware.has_bf16(where, tuple(chosen_cards(args)) if where == "cuda" else ()) else "fp32"
-    if args.draw:
-        found = {record["spec"]["precision"] for record in islice(Records(args.results).records(), 100)}
+def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Path | None = None) -> str:
+    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, theirs."""
+    if text != "auto":
+        return text
+    here = "bf16" if hardware.has_bf16(where, cards) else "fp32"
+    if drawn is not None:
+        found = {record["spec"]["precision"] for record in islice(Records(drawn).records(), 100)}
         return here if here in found or len(found) != 1 else found.pop()
     if where == "cuda" and here == "fp32":
         print(f"run_all.py: {NO_BF16}", file=sys.stderr)
