@@ -16,9 +16,15 @@ from results.records import Records
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = ROOT / "tests" / "golden" / "before_rooms"
 COMMAND = (
-    "--table 1 --datasets specks --methods baseline scn rul eac --rates 0.3 --seeds 0 --scale paper --precision fp32"
+    "--table 1 --datasets faces --methods baseline scn rul eac --rates 0.3 --seeds 0 --scale paper --precision fp32"
 )
-SETTINGS = ("recipe.epochs=1", "recipe.batch_size=20", "recipe.backbone=resnet10_w16")
+SETTINGS = (
+    "recipe.epochs=1",
+    "recipe.batch_size=20",
+    "recipe.backbone=resnet10_w16",
+    "faces.train=100",
+    "faces.test=100",
+)
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def run_all(results: Path, *more: str) -> subprocess.CompletedProcess:
-    own = ["--methods-path", str(ROOT / "performance" / "faulty"), "--results", str(results)]
+    own = ["--results", str(results)]
     own += ["--out", str(results.parent / "out"), *(word for text in SETTINGS for word in ("--set", text))]
     command = [sys.executable, str(ROOT / "run_all.py"), *COMMAND.split(), *own, *more]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
