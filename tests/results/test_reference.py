@@ -73,6 +73,17 @@ def test_the_means_of_the_readme_are_those_of_the_records(measured: dict[Key, li
             assert said == [f"{mean:.1f}" for mean in means], (title, name)
 
 
+def test_what_the_best_epoch_is_worth_is_that_of_the_records() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    (said,) = re.findall(r"worth ([\d.]+) points to the baseline on drawn faces and ([\d.]+) to SCN", text)
+    gains: dict[str, list[float]] = defaultdict(list)
+    for record in Records(REFERENCE).records():
+        spec, metrics = record["spec"], record["metrics"]
+        if spec["data"]["name"] == "faces" and spec["noise"]["rate"] == "0.3":
+            gains[spec["method"]].append(100 * (metrics["best"] - metrics["last"]))
+    assert list(said) == [f"{fmean(gains[method]):.1f}" for method in ("baseline", "scn")]
+
+
 @pytest.mark.slow
 def test_one_trained_again_is_the_record(tmp_path: Path, measured: dict[Key, list[float]]) -> None:
     """Bit for bit on the same kind of machine; elsewhere within six points, four standard deviations of a seed."""
