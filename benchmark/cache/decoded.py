@@ -96,6 +96,7 @@ def describe(folder: Path, root: Path) -> Path:
             for kind in ("labels", "names", "votes"):
                 array = getattr(getattr(data, split), kind)
                 if array is not None:
+                    array = np.char.encode(array, "utf-8") if kind == "names" else array  # a quarter of the size
                     content = io.BytesIO()
                     np.save(content, array, allow_pickle=False)
                     write_bytes(target / f"{split}_{kind}.npy", content.getvalue())
@@ -117,6 +118,8 @@ def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
     for kind in kinds:
         if kind not in found:
             found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode="r", allow_pickle=False)
+    if card.get("described"):
+        found["names"] = np.char.decode(found["names"], "utf-8")
     if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
         raise ValueError(f"the {split} arrays do not hold {n:,} images each")
     absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
