@@ -101,6 +101,9 @@ class Records:
                     raise ValueError("the file is not the one the record was kept with")
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as kept:
+                    lacking = [name for name in names or () if name in record.get("slim", {}).get("without", ())]
+                    if lacking:
+                        raise ValueError(f"it ships without '{lacking[0]}', which is drawn under other noises only")
                     return {name: kept[name] for name in (kept.files if names is None else names)}
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             self.refused[record_id] = f"{path}: {error}; the job has to run again"

@@ -15,6 +15,7 @@ from benchmark.terminal import Usage, printable
 from results.files import digest_bytes, write_bytes
 from results.job import PROTOCOL
 from results.schema import Refused, check
+from results.slim import slim
 from results.store import Store
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
@@ -41,13 +42,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("source", metavar="FOLDER|ZIP", type=Path, help="a results folder, or a zip of one")
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are merged into")
     parser.add_argument("--describe", action="store_true", help="also what drawing needs of the data; no pictures")
+    parser.add_argument("--slim", action="store_true", help="of the arrays only what tables and figures are drawn from")
     args = parser.parse_args(arguments)
-    return answered("benchmark import", lambda: show(args.source, args.results, args.describe))
+    return answered("benchmark import", lambda: show(args.source, args.results, args.describe, args.slim))
 
 
-def show(source: Path, results: Path, describe: bool = False) -> int:
+def show(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
-    found = import_records(source, results)
+    found = import_records(source, results, light)
     print(found)
     if describe:
         describe_from(source, results)
@@ -65,11 +67,11 @@ def describe_from(source: Path, results: Path) -> None:
                 store.note_proved(method, before, now)
 
 
-def import_records(source: Path, results: Path) -> str:
+def import_records(source: Path, results: Path, light: bool = False) -> str:
     """Copy every sound record of a folder or zip into `results`; returns a summary, one refusal a line.
 
     A record is taken only if its spec hashes to its name, its protocol is ours and its arrays hash to what it says.
-    What is already here stays as it is.
+    What is already here stays as it is. light: take only the arrays that are drawn (`results.slim`).
     """
     store, taken, kept, refused = Store(results), 0, 0, []
     for name, job_id, read in members(source):
@@ -85,12 +87,13 @@ def import_records(source: Path, results: Path) -> str:
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_arrays(arrays, name)
+            written = slim(record, arrays) if light else (text.encode(), arrays)
         except UNREADABLE as error:
             text = str(error)
             refused.append(printable(text if str(name) in text else f"{name}: {text}"))
             continue
-        write_bytes(store.path(job_id).with_suffix(".npz"), arrays)
-        write_bytes(store.path(job_id), text.encode())
+        write_bytes(store.path(job_id).with_suffix(".npz"), written[1])
+        write_bytes(store.path(job_id), written[0])
         taken += 1
     lines = [f"imported {taken} records, {kept} were here already, {len(refused)} refused"]
     return "\n".join(lines + [f"refused: {line}" for line in refused])
