@@ -13,6 +13,7 @@ from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
+from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, printable
 from reports.asked import ReportError
@@ -65,7 +66,8 @@ def answer(args: argparse.Namespace) -> int:
     shard = parse_shard(args.shard)
     plan = make(request(args), progress=show_decoding)
     store = Store(args.results)
-    for line in warnings(plan):
+    left_out = narrow(plan) if args.draw and not args.datasets and not args.data else []
+    for line in [*warnings(plan), *left_out]:
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():

@@ -21,7 +21,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
     wanted, lacking = [], []
     missing: dict[str, Planned] = {}
-    for (kind, name), cells in plan.cells.items():
+    for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
         described = tuple(asked_cell(cell, store, outcomes) for cell in cells)
         wanted.append(asked(kind, name, plan, described, args.against))

@@ -40,6 +40,23 @@ def test_every_seed_that_is_there_is_drawn_without_pictures(shipped: Path) -> No
     assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
 
 
+def test_tables_without_records_are_left_out_where_others_have_them(shipped: Path) -> None:
+    done = draw(shipped, "--table", "clean", "--draw")
+    assert done.returncode == 0, done.stderr
+    assert "table clean: faces is left out, 0 % of its cells have records here" in done.stderr
+    assert "Accuracy under asymmetric noise" in done.stdout and "without added noise" not in done.stdout
+
+
+def test_a_table_that_is_asked_for_by_data_set_or_alone_shows_its_gaps(shipped: Path) -> None:
+    named = draw(shipped, "--table", "clean", "--draw", "--datasets", "faces")
+    assert named.returncode == 1 and "jobs have not been run" in named.stderr
+    alone = [word for word in QUICK if word not in ("--rates", "0.3")]
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
+    words = ["--table", "clean", *alone, *small, "--results", str(shipped / "reference"), "--draw"]
+    done = run("run_all.py", *words)
+    assert done.returncode == 1 and "left out" not in done.stderr
+
+
 def test_training_wants_the_pictures(shipped: Path) -> None:
     done = draw(shipped, "--seeds", "9")
     assert done.returncode == 2 and "without its pictures" in done.stderr

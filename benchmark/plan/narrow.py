@@ -1,0 +1,32 @@
+"""Where only drawing is asked for and no data set is named: each table keeps the data sets that it was measured on."""
+
+from benchmark.plan.matrix import Cell, Plan, kept
+
+ENOUGH = 0.5  # of a data set's cells; what it shares with other tables is not enough to draw it here
+
+
+def narrow(plan: Plan) -> list[str]:
+    """Take out of each table and figure the data sets of which most cells have no record; returns a line for each.
+
+    The last one of a single table stays, so that its gaps are named.
+    """
+    lines = []
+    for (kind, name), cells in plan.cells.items():
+        measured = {dataset: share(cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)}
+        staying = {dataset for dataset, of in measured.items() if of >= ENOUGH}
+        if not staying and len(plan.cells) == 1:
+            continue
+        plan.cells[kind, name] = [cell for cell in cells if cell.dataset in staying]
+        lines += [
+            f"{kind} {name}: {dataset} is left out, {100 * of:.0f} % of its cells have records here (--datasets {dataset} "
+            "shows them)"
+            for dataset, of in measured.items()
+            if dataset not in staying
+        ]
+    return lines
+
+
+def share(cells: list[Cell], dataset: str) -> float:
+    """Of a data set's cells that can have runs, how many have a record."""
+    here = [any(map(kept, cell.runs)) for cell in cells if cell.dataset == dataset and cell.runs]
+    return sum(here) / len(here) if here else 1.0
