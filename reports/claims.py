@@ -233,3 +233,8 @@ def interval_text(found: Interval, unit: str) -> str:
     places = 1 if unit == "points" else 4
     numbers = [signed(value, f"+.{places}f") for value in (found.mean, found.low, found.high)]
     return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"
+
+
+def claims_markdown(found: list[Verdict]) -> str:
+    """A list of the claims, each with its verdict and what it stands on."""
+    return "".join(f"- **{one.verdict}**: {one.claim.text} ({one.claim.source}): {summary(one)}\n" for one in found)

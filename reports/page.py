@@ -9,7 +9,7 @@ from reports.asked import Asked, Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
 from reports.choose import figure, table
-from reports.claims import summary, verdicts
+from reports.claims import claims_markdown, summary, verdicts
 from reports.detection import CAPTION, detection
 from reports.extras import behind_accuracy, confusions, curves, per_class
 from reports.formats import environment
@@ -50,10 +50,11 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
         "refused": sorted(records.refused.values()),
     }
     path = out / "report.html"
+    (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
     path.write_text(environment().get_template("page.html").render(**facts), encoding="utf-8")
     gaps = unique(gap for drawing in [*tables, *figures] for gap in drawing.gaps)
     text = "\n".join(f"{verdict.verdict}: {verdict.claim.text} ({summary(verdict)})" for verdict in found)
-    return Drawn([path], text, gaps)
+    return Drawn([path, out / "claims.md"], text, gaps)
 
 
 def extra_table(name: str, title: str, caption: list[str], blocks: list[Block]) -> Table | None:

@@ -44,6 +44,17 @@ def paired_bootstrap(difference: np.ndarray, resamples: int = RESAMPLES, seed: i
     return interval(difference.mean(), np.concatenate(means))
 
 
+def paired_t(differences: np.ndarray) -> Interval:
+    """Student's 95 % interval of the mean of a few paired differences [n], n >= 2, and its two-sided p."""
+    from scipy.special import stdtr, stdtrit
+
+    n, mean = len(differences), float(np.mean(differences))
+    error = float(np.std(differences, ddof=1)) / np.sqrt(n)
+    reach = float(stdtrit(n - 1, 0.975)) * error
+    p = float(mean == 0) if error == 0 else 2 * float(stdtr(n - 1, -abs(mean) / error))
+    return Interval(mean, mean - reach, mean + reach, p)
+
+
 def places(right: np.ndarray, sure: float = 0.05, resamples: int = RESAMPLES) -> list[tuple[int, int]]:
     """(best, worst) place that each row can have: one behind all rows that are better, one before all that are worse.
 

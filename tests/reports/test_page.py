@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
 def draw(whats, folder, **options):
     drawn = reports.draw_page(whats, folder, folder / "out", reports.Options(**options))
-    assert [path.name for path in drawn.files] == ["report.html"]
+    assert [path.name for path in drawn.files] == ["report.html", "claims.md"]
     text = drawn.files[0].read_text()
     return drawn, text, Page(text)
 

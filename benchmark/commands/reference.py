@@ -1,0 +1,76 @@
+"""`python -m benchmark reference`: tables, figures and findings of the pages, drawn anew from the records that ship."""
+
+import argparse
+import contextlib
+import io
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmark.commands.errors import answered
+from benchmark.plan.experiments import EXPERIMENTS
+from benchmark.terminal import Usage
+from reports.findings import findings, markdown, readme_table, stands_on
+from reports.measured import Measured
+from results.records import Records
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONAL = [experiment.name for experiment in EXPERIMENTS if experiment.optional]
+SUFFIXES = (".md", ".csv", ".png")  # of what is drawn; of Table 1 every format
+MARKED = re.compile(r"(?s)(<!-- drawn from results/reference -->\n).*?(\n<!-- end -->)")
+INTRO = """# Findings
+
+What the records that ship (`results/reference/`) say, drawn by `python -m benchmark reference`. No sentence knows its
+outcome: words follow the intervals, and only comparisons with at least five seeds are made. Intervals are 95 %, of paired
+differences: of accuracies by a bootstrap over seeds and test images, of other numbers by Student's t over seeds. p is adjusted by
+Holm over the rows of one finding; bold: below 0.05 with its interval on one side of 0. All of this is one scale, that of a demo:
+a small network that memorises a thousand images. It says nothing about the paper's scale.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark reference", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "reference", help="the records")
+    parser.add_argument("--pages", type=Path, default=ROOT, help="the folder with README.md and docs/")
+    args = parser.parse_args(arguments)
+    return answered("benchmark reference", lambda: draw(args.results, args.pages))
+
+
+def draw(results: Path, pages: Path) -> int:
+    """Write docs/examples/, docs/findings.md and the marked table of README.md below `pages`."""
+    readme = pages / "README.md"
+    if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
+        raise Usage(
+            f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        status = everything(results, Path(folder))
+        examples = pages / "docs" / "examples"
+        examples.mkdir(parents=True, exist_ok=True)
+        for path in sorted(Path(folder).iterdir()):
+            if (path.suffix in SUFFIXES or path.stem == "table1") and path.name != "claims.md":
+                shutil.copyfile(path, examples / path.name)
+        claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
+    measured = Measured(Records(results))
+    (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
+    table = readme_table(measured)
+    readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8")
+    return status
+
+
+def everything(results: Path, out: Path) -> int:
+    """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
+    from benchmark.commands.run_all import main as run_all
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return run_all(["--all", "--with", *OPTIONAL, "--draw", "--results", str(results), "--out", str(out)])
+
+
+def page(measured: Measured, claims: str) -> str:
+    """docs/findings.md."""
+    facts = "\n".join(f"- {fact}" for fact in stands_on(measured))
+    found = markdown(findings(measured), "results/reference")
+    verdicts = f"## The paper's claims on these records\n\n{claims}"
+    return "\n".join([INTRO, "Stands on:\n", facts, "", found, verdicts])

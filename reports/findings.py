@@ -1,0 +1,260 @@
+"""What a folder of records says: sentences made from its numbers, each with its intervals and its command.
+
+No sentence knows its outcome: its words follow the intervals, and what was not measured is not spoken of.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from reports.asked import Options
+from reports.captions import foundation, noise_text
+from reports.divergence import groups
+from reports.measured import Difference, Measured, by_seed, paired
+from reports.statistics import holm, paired_bootstrap
+from reports.table import signed
+from results.published import LATER, METHODS
+
+SURE = 0.05
+WORST = "0.3"  # the rate at which the methods differ most
+OTHERS = tuple(method for method in METHODS if method != "baseline")
+NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
+WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a sentence says that a difference is surely above 0, surely below, or neither."""
+
+    above: str = "above"
+    below: str = "below"
+    tie: str = "not told apart"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One difference; p: by Holm over all of the finding."""
+
+    difference: Difference
+    p: float
+
+    @property
+    def sign(self) -> int:
+        found = self.difference.found
+        return 0 if self.p >= SURE else int(found.low > 0) - int(found.high < 0)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A statement. asked: what draws the table that it stands on. unit: of its differences, with their form."""
+
+    title: str
+    sentence: str
+    lines: list[Line]
+    unit: str
+    asked: str
+
+
+def findings(measured: Measured) -> list[Finding]:
+    """Every statement that the records can make with at least five seeds, in the order of the page."""
+    gains = partial(against_baseline, measured, OTHERS)
+    made = (
+        gains("asymmetric", WORST, "--table 1"),
+        gains("asymmetric", "0.1", "--table 1"),
+        gains("symmetric", WORST, "--table symmetric"),
+        gains("none", None, "--table clean"),
+        memorised(measured),
+        best_epoch(measured),
+        gains_by_best(measured),
+        sampler(measured),
+        recipe(measured),
+        against_baseline(measured, NEW, "asymmetric", WORST, "--table later"),
+        against_baseline(measured, NEW, "symmetric", WORST, "--table later"),
+        people(measured),
+        margin(measured),
+    )
+    return [finding for finding in made if finding is not None]
+
+
+def compose(
+    title: str,
+    about: str,
+    found: Iterable[Difference | None],
+    asked: str,
+    words: Words = Words(),
+    unit: str = "points",
+) -> Finding | None:
+    """A finding from its differences: by data set, who is above, below and neither; None where there are none."""
+    kept = [one for one in found if one is not None]
+    if not kept:
+        return None
+    p = holm(np.array([one.found.p for one in kept]))
+    lines = [Line(one, float(value)) for one, value in zip(kept, p)]
+    parts = []
+    for dataset in dict.fromkeys(one.dataset for one in kept):
+        here = [line for line in lines if line.difference.dataset == dataset]
+        said = [
+            f"{word}: {', '.join(line.difference.text for line in here if line.sign == sign)}"
+            for sign, word in ((1, words.above), (-1, words.below), (0, words.tie))
+            if any(line.sign == sign for line in here)
+        ]
+        parts.append(f"On {dataset} {'; '.join(said)}.")
+    return Finding(title, " ".join([about, *parts]), lines, unit, asked)
+
+
+def against_baseline(
+    measured: Measured, methods: tuple[str, ...], noise: str, rate: str | None, asked: str
+) -> Finding | None:
+    """Methods less the baseline, last epoch."""
+    found = []
+    for name in measured.datasets():
+        base = measured.cell(name, "baseline", noise, rate)
+        cells = [measured.cell(name, method, noise, rate) for method in methods]
+        found += [measured.accuracy(cell.title, cell, base) for cell in cells if cell]
+    who = "The methods" if methods == OTHERS else "Methods of later papers"
+    about = f"Accuracy in the last epoch less the baseline's, {noise_text(noise, rate)}."
+    return compose(f"{who}: {noise_text(noise, rate)}", about, found, asked)
+
+
+def memorised(measured: Measured) -> Finding | None:
+    """Share of the wrong labels that the network gives back in the last epoch, less the baseline's."""
+    found, shares = [], []
+    for name in measured.datasets():
+        base, *others = (
+            by_seed(measured.cell(name, method, "asymmetric", WORST), lambda r: 100 * r["history"]["memorised"][-1])
+            for method in METHODS
+        )
+        shares += [f"{np.mean(list(base.values())):.0f} % on {measured.title(name)}"] if base else []
+        found += [paired(measured.title(name), METHODS[method], values, base) for method, values in zip(OTHERS, others)]
+    about = (
+        f"In the last epoch, {noise_text('asymmetric', WORST)}, the baseline gives back {' and '.join(shares)} of its "
+        "wrong training labels; the others, less that."
+    )
+    return compose("Wrong labels memorised", about, found, "--table 1", Words("more", "fewer", "not told apart"))
+
+
+def best_epoch(measured: Measured) -> Finding | None:
+    """What choosing the epoch on the test set adds, by method."""
+    found = []
+    for name in measured.datasets():
+        cells = [measured.cell(name, method, "asymmetric", WORST) for method in METHODS]
+        found += [measured.accuracy(cell.title, cell, cell, "best last") for cell in cells if cell]
+    about = (
+        f"Accuracy of the best epoch on the test set less that of the last, {noise_text('asymmetric', WORST)}; none can "
+        "be below 0."
+    )
+    words = Words("more than seeds and images explain", "less", "no more than they explain")
+    return compose("What best-epoch selection is worth", about, found, "--table 1 --rule best", words)
+
+
+def gains_by_best(measured: Measured) -> Finding | None:
+    """Methods less the baseline where both choose their best epoch."""
+    found = []
+    for name in measured.datasets():
+        base = measured.cell(name, "baseline", "asymmetric", WORST)
+        cells = [measured.cell(name, method, "asymmetric", WORST) for method in OTHERS]
+        found += [measured.accuracy(cell.title, cell, base, "best best") for cell in cells if cell]
+    about = f"The first comparison by the best epoch of each run, {noise_text('asymmetric', WORST)}."
+    return compose("The same methods by their best epochs", about, found, "--table 1 --rule best")
+
+
+def sampler(measured: Measured) -> Finding | None:
+    """LA-Net with its published sampler less LA-Net with the sampler of all others."""
+    found = []
+    for name in measured.datasets():
+        for rate in ("0.1", "0.2", "0.3"):
+            plain = measured.cell(name, "lanet", "asymmetric", rate)
+            own = measured.cell(name, "lanet", "asymmetric", rate, {"lanet.sampler": "balanced"})
+            found.append(measured.accuracy(f"at {100 * float(rate):g} %", own, plain))
+    about = "LA-Net with its published sampler (classes balanced) less LA-Net with the uniform one of all rows."
+    return compose("What LA-Net's sampler does", about, found, "--table matched", Words("gain", "loss"))
+
+
+def recipe(measured: Measured) -> Finding | None:
+    """LA-Net less the baseline under LA-Net's own recipe."""
+    found = []
+    for name in measured.datasets():
+        for rate in ("0.1", "0.2", "0.3"):
+            base = measured.cell(name, "lanet", "asymmetric", rate, WITHOUT_LOSSES)
+            ours = measured.cell(name, "lanet", "asymmetric", rate)
+            found.append(measured.accuracy(f"at {100 * float(rate):g} %", ours, base))
+    about = "LA-Net less the same recipe with its three losses off."
+    return compose("LA-Net's losses under one recipe", about, found, "--table matched", Words("gain", "loss"))
+
+
+def people(measured: Measured) -> Finding | None:
+    """LA-Net's label distributions against people, beside the given labels and the baseline's softmax."""
+    found, options = [], Options()
+    for name in measured.datasets():
+        for noise in ("none", "votes"):
+            cells = [c for method in ("baseline", "lanet") if (c := measured.cell(name, method, noise, None))]
+            for group in groups(cells, measured.records, options):
+                of = {row.cell.method if row.cell else "given": row.values for row in group.measured}
+                for other, words in (("given", "than the given labels"), ("baseline", "than the baseline's softmax")):
+                    seeds = sorted(of.get("lanet", {}).keys() & of.get(other, {}).keys())
+                    if len(seeds) >= 5:
+                        gap = np.stack([of[other][number] - of["lanet"][number] for number in seeds])
+                        text = f"{words} ({noise_text(noise, None)})"
+                        found.append(Difference(measured.title(name), text, paired_bootstrap(gap), len(seeds)))
+    about = "How much closer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence, base 2)."
+    words = Words("closer", "farther", "not told apart")
+    return compose("Label distributions and people", about, found, "--table 2", words, "divergence")
+
+
+def margin(measured: Measured) -> Finding | None:
+    """How well the averaged margin finds wrong labels, less the method's own opinion."""
+    found = []
+    for name in measured.datasets():
+        for method in METHODS:
+            cell = measured.cell(name, method, "asymmetric", WORST)
+            by_margin, own = (
+                by_seed(cell, lambda record, key=key: record["metrics"].get(key))
+                for key in ("margin_auroc", "wrong_label_auroc")
+            )
+            found.append(paired(measured.title(name), METHODS[method], by_margin, own))
+    about = (
+        "Area under the curve of finding wrong labels: the given label's margin averaged over epochs, of the same runs, "
+        f"less the method's own opinion, {noise_text('asymmetric', WORST)}."
+    )
+    return compose("Finding wrong labels", about, found, "--all", Words("margin better", "own better"), "area")
+
+
+FORMS = {"points": "+.1f", "divergence": "+.4f", "area": "+.3f"}
+
+
+def stands_on(measured: Measured) -> list[str]:
+    """What all numbers of the page stand on: data, network, weights, scale, precision and realised noise of Table 1."""
+    cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.method in METHODS]
+    return foundation([cell for cell in cells if cell.noise == "asymmetric"])[1:]
+
+
+def markdown(found: list[Finding], results: str) -> str:
+    """A heading, a sentence, its intervals and its command for each."""
+    parts = []
+    for number, finding in enumerate(found, 1):
+        rows = [row(line, FORMS[finding.unit]) for line in finding.lines]
+        table = ["| | | difference | 95 % interval | p (Holm) | seeds |", "| --- | --- | ---: | :---: | ---: | ---: |"]
+        command = f"    python run_all.py {finding.asked} --draw --results {results}"
+        parts += [f"## {number}. {finding.title}", finding.sentence, "\n".join(table + rows), command]
+    return "\n\n".join(parts) + "\n"
+
+
+def row(line: Line, form: str) -> str:
+    one, found = line.difference, line.difference.found
+    mark = "**" if line.sign else ""
+    interval = f"{signed(found.low, form)} to {signed(found.high, form)}"
+    p = "< 0.001" if line.p < 0.001 else f"{line.p:.3f}"
+    return f"| {one.dataset} | {one.text} | {mark}{signed(found.mean, form)}{mark} | {interval} | {p} | {one.n} |"
+
+
+def readme_table(measured: Measured) -> str:
+    """Means of Table 1 over seeds in per cent, a row a method, a column a data set, at 10 / 20 / 30 %."""
+    names = [name for name in measured.datasets() if measured.cell(name, "baseline", "asymmetric", WORST)]
+    lines = [f"| | {' | '.join(measured.title(name) for name in names)} |", f"| --- |{' ---: |' * len(names)}"]
+    for method, title in METHODS.items():
+        cells = [[measured.cell(name, method, "asymmetric", rate) for rate in ("0.1", "0.2", WORST)] for name in names]
+        texts = [" / ".join(f"{cell.mean:.1f}" if cell and cell.values else "–" for cell in row) for row in cells]
+        lines.append(f"| {title} | {' | '.join(texts)} |")
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""Findings: their numbers are those of the records, and their words follow the intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reports.asked import ReportError
+from reports.findings import Words, compose, markdown
+from reports.measured import Difference, Measured, by_seed, paired
+from reports.statistics import Interval, paired_bootstrap, paired_t
+from results.records import Records
+
+REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
+RNG = np.random.default_rng(3)
+
+
+def test_students_interval_and_p_are_those_of_scipy() -> None:
+    one, two = RNG.normal(1, 1, 5), RNG.normal(0, 1, 5)
+    found, known = paired_t(one - two), stats.ttest_rel(one, two)
+    low, high = known.confidence_interval(0.95)
+    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(one - two), low, high))
+    assert found.p == pytest.approx(known.pvalue)
+
+
+@pytest.mark.parametrize("value, p", [(0.0, 1.0), (2.0, 0.0)])
+def test_seeds_that_all_agree_have_an_interval_of_one_point(value: float, p: float) -> None:
+    found = paired_t(np.full(5, value))
+    assert (found.low, found.high, found.p) == (value, value, p)
+
+
+def difference(mean: float, text: str, p: float) -> Difference:
+    return Difference("here", text, Interval(mean, mean - 1, mean + 1, p), 5)
+
+
+def test_the_words_follow_the_intervals_and_holm() -> None:
+    rows = [
+        difference(3, "A", 0.001),
+        difference(-3, "B", 0.001),
+        difference(3, "C", 0.2),
+        difference(0.5, "D", 0.001),
+    ]
+    made = compose("Title", "About.", rows, "--table 1", Words("up", "down", "level"))
+    assert made is not None and made.sentence == "About. On here up: A; down: B; level: C, D."
+    assert "| here | A | **+3.0** | +2.0 to +4.0 | 0.004 | 5 |" in markdown([made], "records")
+    assert "| here | C | +3.0 |" in markdown([made], "records")
+
+
+def test_nothing_is_said_of_what_was_not_measured() -> None:
+    assert compose("Title", "About.", [None, None], "--table 1") is None
+    assert paired("here", "A", {0: 1.0, 1: 2.0, 2: 1.0, 3: 0.0}, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}) is None
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    return Measured(Records(REFERENCE))
+
+
+def test_a_difference_of_accuracies_is_that_of_the_records(measured: Measured) -> None:
+    first, second = (measured.cell("faces", method, "asymmetric", "0.3") for method in ("scn", "baseline"))
+    assert first is not None and second is not None
+    seeds = sorted(first.values.keys() & second.values.keys())
+    found = measured.accuracy("SCN", first, second)
+    assert found is not None and found.n == len(seeds) >= 5
+    means = [np.mean([cell.values[number] for number in seeds]) for cell in (first, second)]
+    assert found.found.mean == pytest.approx(means[0] - means[1])
+    assert measured.accuracy("SCN", first, None) is None
+    other = measured.cell("ferplus", "baseline", "asymmetric", "0.3")
+    assert other is not None and measured.accuracy("SCN", first, other) is None
+
+
+def test_runs_that_stand_on_different_things_are_not_mixed(measured: Measured) -> None:
+    spec = next(iter(measured.cells.values())).records[0]["spec"]
+    for changed in ({"precision": "fp32"}, {"data": spec["data"] | {"fingerprint": "0" * 64}}):
+        with pytest.raises(ReportError, match="findings are of one kind of run"):
+            measured.stand_alike("0" * 20, spec | changed)
+
+
+def test_each_side_has_its_own_rule(measured: Measured) -> None:
+    cell = measured.cell("faces", "baseline", "asymmetric", "0.3")
+    found = measured.accuracy("Baseline", cell, cell, "best last")
+    gain = by_seed(cell, lambda record: 100 * (record["metrics"]["best"] - record["metrics"]["last"]))
+    assert found is not None and found.found.mean == pytest.approx(np.mean(list(gain.values())))
+    assert paired_bootstrap(np.zeros((5, 10))).mean == 0
