@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable
 
@@ -18,6 +19,15 @@ def printable(text: str) -> str:
 def one_line(error: Exception) -> str:
     """What an error says, for a terminal."""
     return printable(str(error).partition("\n")[0]) or type(error).__name__
+
+
+def said_once(owner: str, line: str) -> str:
+    """A line of somebody's behind its owner's name; where it says the name, 'warning' or 'error' itself, that goes, and so
+    does any word with a colon that stands twice on end."""
+    again = re.compile(rf"\s*(?:warning|error|{re.escape(owner)})\s*:\s*", re.IGNORECASE)
+    while found := again.match(line):
+        line = line[found.end() :]
+    return re.sub(r"(?<!\S)([^\s:]+: )\1+", r"\1", f"{owner}: {line}")
 
 
 def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark.cache.copies import ALIKE, DISTANCE, exact_copies, near_copies
 from benchmark.cache.decoded import SPLITS, Data, Split
+from benchmark.terminal import said_once
 
 PUBLISHED = Path(__file__).parents[1] / "datasets" / "published_counts.csv"
 
@@ -61,7 +62,7 @@ def page(found: dict[str, Any]) -> str:
     }
     lines = [f"# {card['title']}", ""]
     lines += [f"- {key}: {worded(value)}" for key, value in facts.items()]
-    lines += [f"- warning: {line}" for line in card["warnings"]]
+    lines += [f"- {said_once('warning', said_once(card['name'], line))}" for line in card["warnings"]]
     lines += ["", f"## Images: {counts['train']:,} to train on, {counts['test']:,} to test on", ""]
     lines += table(["class", *count_heads(found)], count_rows(found))
     lines += ["", "## Left out", ""]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from benchmark.datasets.base import DataError
-from benchmark.terminal import Usage, one_line, printable
+from benchmark.terminal import Usage, one_line, printable, said_once
 from noise.base import NoiseError
 from reports.asked import ReportError
 
@@ -23,5 +23,5 @@ def answered(program: str, command: Callable[[], int]) -> int:
         said = one_line(error)
     except OSError as error:
         said = printable(f"{error.filename or 'output'}: {error.strerror or error}")
-    print(f"{program}: {said}", file=sys.stderr)
+    print(said_once(program, said), file=sys.stderr)
     return 2

@@ -123,7 +123,7 @@ def members(source: Path) -> Iterator[tuple[str, str, Any]]:
                 if matched:
                     yield name, matched[2], lambda name: member(archive, name)
     else:
-        raise Usage(f"--import: {source} is neither a folder nor a zip; give a results folder, or a zip of one")
+        raise Usage(f"{source} is neither a folder nor a zip; give a results folder, or a zip of one")
 
 
 def limited(path: Path) -> bytes:

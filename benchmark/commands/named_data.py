@@ -13,7 +13,7 @@ from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
 from benchmark.plan.request import PAPER_DATA
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, one_of, printable
+from benchmark.terminal import Usage, one_of, printable, said_once
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
@@ -50,7 +50,7 @@ def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
     dataset, path = chosen(args)
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
     for line in [] if quiet else data.card["warnings"]:
-        print(printable(line), file=sys.stderr)
+        print(printable(said_once(data.name, line)), file=sys.stderr)
     return data
 
 

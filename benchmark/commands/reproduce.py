@@ -69,9 +69,9 @@ def reproduce(
     try:
         record = store.read(job_id)
     except Refused as error:
-        raise Usage(f"--reproduce: {error}") from None
+        raise Usage(f"{error}") from None
     if record is None:
-        raise Usage(f"--reproduce: there is no record {job_id} in {results}{repeat(store, job_id)}")
+        raise Usage(f"there is no record {job_id} in {results}{repeat(store, job_id)}")
     job = Job(**record["spec"])
     place = (
         where(job, results, weights, device)
@@ -114,16 +114,14 @@ def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[st
     opened = {folder: open_folder(folder) for folder in folders}
     data = next((f for f, d in opened.items() if wanted in (None, d.landmark_fingerprint) and not d.described), None)
     if data is None:
-        raise Usage(
-            f"--reproduce: the data of the job are not here; run a table with --data {job.data['name']}=PATH first"
-        )
+        raise Usage(f"the data of the job are not here; run a table with --data {job.data['name']}=PATH first")
     if job.noise["kind"].startswith("file:"):
-        raise Usage("--reproduce: the noise is a list file, which records do not keep; run its table with --force")
+        raise Usage("the noise is a list file, which records do not keep; run its table with --force")
     kind, _, key = job.weights.partition(":")
     if kind == "landmarks":
         weights = results / "weights" / f"{key}.pt"
     if kind != "random" and (weights is None or not weights.exists()):
-        raise Usage(f"--reproduce: the start weights {job.weights} are not here; give them with --weights PATH")
+        raise Usage(f"the start weights {job.weights} are not here; give them with --weights PATH")
     return {"data": str(data), "weights": str(weights) if kind != "random" else None, "device": device}
 
 
@@ -132,7 +130,7 @@ def second(job: Job, path: Path | None) -> str | None:
     if job.weights2 in (None, "random"):
         return None
     if path is None or not path.exists():
-        raise Usage(f"--reproduce: the start weights {job.weights2} are not here; give them with --weights2 PATH")
+        raise Usage(f"the start weights {job.weights2} are not here; give them with --weights2 PATH")
     return str(path)
 
 

@@ -15,7 +15,7 @@ from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, printable
+from benchmark.terminal import Usage, printable, said_once
 from reports.asked import ReportError
 
 
@@ -152,11 +152,7 @@ def need_pictures(plan: Plan) -> None:
 
 def warnings(plan: Plan) -> list[str]:
     """What a person should know before the first job starts."""
-    lines = [
-        f"{data.name}: {line.removeprefix(f'{data.name}: ')}"
-        for data in plan.data.values()
-        for line in data.card.get("warnings", [])
-    ]
+    lines = [said_once(data.name, line) for data in plan.data.values() for line in data.card.get("warnings", [])]
     texts = {run.resolved["weights"]["text"] for run in plan.runs()}
     if "random weights" in texts:
         lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
