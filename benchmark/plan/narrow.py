@@ -13,7 +13,7 @@ def narrow(plan: Plan) -> list[str]:
     lines = []
     for (kind, name), cells in plan.cells.items():
         measured = {dataset: share(cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)}
-        staying = {dataset for dataset, of in measured.items() if of >= ENOUGH}
+        staying = {dataset for dataset, of in measured.items() if of > ENOUGH}
         if not staying and len(plan.cells) == 1:
             continue
         plan.cells[kind, name] = [cell for cell in cells if cell.dataset in staying]
