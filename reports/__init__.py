@@ -25,9 +25,10 @@ def draw(asked: Asked, results: Path, out: Path, options: Options | None = None)
         made = table(asked, records, options)
         return Drawn(write(made, out), markdown(made), made.gaps, sorted(records.refused.values()))
     from reports.choose import figure
+    from reports.formats import markdown_words
 
     drawing = figure(asked, records, options)
-    return Drawn(drawing.write(out), drawing.caption, drawing.gaps, sorted(records.refused.values()))
+    return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
 
 
 def draw_page(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:

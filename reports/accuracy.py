@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import dataset_title, foundation, noise_text, published_text
+from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
 from reports.notes import AGAINST, against_note, below_baseline, details, detectable_note, failure_notes, gaps
 from reports.paired import Hits, rank, rank_text, ranks_note
@@ -29,18 +29,26 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     return Table(
         name=stem(asked),
         title=asked.heading + other_noise(asked, shown),
-        caption=[*foundation(shown, options.rule), *ranks_note(shown, options.ranks), *published_text(shown, also)],
+        caption=f"{accuracy_caption(shown, asked.rule(options))}{marks(shown, asked, also)}.",
         blocks=blocks,
-        notes=[
-            *against_note([*shown, *cells_below]),
+        notes=[*against_note([*shown, *cells_below]), *failure_notes([*shown, *cells_below])],
+        stands_on=[
+            *foundation(shown),
+            *ranks_note(shown, options.ranks),
             *detectable_note(shown),
             *below_baseline(shown),
-            *failure_notes([*shown, *cells_below]),
+            *published_text(shown, also),
         ],
         header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
         facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         gaps=gaps([*shown, *cells_below]),
     )
+
+
+def marks(cells: list[Cell], asked: Asked, also: tuple[str, ...]) -> str:
+    """What bold and grey mean, in a few words."""
+    bold = "; bold: no row beside it is better" if any(cell.places for cell in cells) else ""
+    return bold + ("; grey or italic: published" if also or any(cell.published for cell in cells) else "")
 
 
 def other_noise(asked: Asked, cells: list[Cell]) -> str:

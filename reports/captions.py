@@ -1,4 +1,4 @@
-"""What a table or figure stands on, in sentences, from the records that it shows."""
+"""What a table or figure shows, in one sentence, and what it stands on, fact by fact, from the records that it shows."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,22 +21,44 @@ def noise_text(noise: str, rate: str | None) -> str:
     return words if rate is None else f"{words}, {100 * float(rate):g} %"
 
 
-def foundation(cells: list[Cell], rule: str | None = None) -> list[str]:
-    """Sentences on seeds, data, network, weights, scale, precision, noise and hardware; no rule: no accuracies."""
+UNMEASURED = "Nothing was measured here yet."
+
+
+def seeds_text(cells: list[Cell]) -> str:
+    """n = 5 seeds unless noted"""
+    n = max((len(cell.ids) for cell in cells), default=0)
+    return f"n = {n} seeds unless noted" if n > 1 else "n = 1 seed"
+
+
+def scale_text(cells: list[Cell]) -> str:
+    """demo scale"""
+    names = unique(record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records)
+    return f"{', '.join(names)} scale"
+
+
+def accuracy_caption(cells: list[Cell], rule: str, spread: str = "mean ± sample standard deviation") -> str:
+    """What is shown, by which rule, over how many seeds, at which scale; without a full stop."""
+    if not any(cell.records for cell in cells):
+        return UNMEASURED.rstrip(".")
+    several = max(len(cell.ids) for cell in cells) > 1
+    return "; ".join(
+        [f"Accuracy in per cent, {RULES[rule]}", *[spread] * several, seeds_text(cells), scale_text(cells)]
+    )
+
+
+def foundation(cells: list[Cell]) -> list[str]:
+    """What numbers stand on: data, network, weights, scale, precision, noise and hardware, a sentence each."""
     records = [record for cell in cells for record in cell.records]
     if not records:
-        return ["Nothing was measured here yet."]
+        return []
     resolved = [record["resolved"] for record in records]
     specs = [record["spec"] for record in records]
     notes = unique(note for part in resolved for note in part.get("scale_notes", []))
-    n = max(len(cell.ids) for cell in cells)
-    asked = f"n = {n} seeds unless noted" if n > 1 else "n = 1 seed"
     return [
-        f"Accuracy in per cent, {RULES[rule]}; {asked}, ± is the sample standard deviation." if rule else f"{asked}.",
         *(data_text(cells, name) for name in unique(cell.dataset for cell in cells if cell.records)),
         f"Backbone {told_apart(cells, backbone)}; start: {told_apart(cells, start_weights)}.",
         f"Recipes: {', '.join(unique(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
-        f"{', '.join(unique(spec.get('scale', {}).get('name') for spec in specs))} scale; "
+        f"{scale_text(cells)}; "
         f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
         *changed_text(cells),

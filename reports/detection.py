@@ -11,12 +11,13 @@ COLUMNS = (
     ("margin AUROC", "margin_auroc", ".3f", 1),
     ("margin missed %", "margin_fnr", ".1f", 100),
 )
-CAPTION = (
+CAPTION = "How well wrong training labels are found, by area under the curve and by share missed; means over seeds."
+STANDS_ON = (
     "Wrong-label AUROC: how often a wrong training label is ranked before a right one (0.5 is chance).",
     "Missed: share of the wrong labels that are not among the flagged when as many images are flagged as are wrong.",
     "Own: by the method's own opinion; margin: the given label's logit less the largest other one, averaged over epochs "
     "(Pleiss et al., NeurIPS 2020), of the same run.",
-    "Means over seeds; not kept: the records are older than the measure.",
+    "Not kept: the records are older than the measure.",
 )
 
 

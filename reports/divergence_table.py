@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, ReportError, stem
-from reports.captions import dataset_title, foundation, noise_text
+from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
 from reports.notes import AGAINST, against_note, failure_notes, gaps
@@ -48,9 +48,10 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     return Table(
         name=stem(asked),
         title=asked.heading,
-        caption=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
+        caption=caption([c for c in cells if c.dataset in with_votes and c.records], options),
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
         notes=[*notes, *against_note(cells), *failure_notes(cells)],
+        stands_on=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
         gaps=gaps(cells),
@@ -61,11 +62,25 @@ def base_text(options: Options) -> str:
     return "e" if options.log_base == np.e else f"{options.log_base:g}"
 
 
+def measure_name(options: Options) -> str:
+    name = "Jensen-Shannon distance (root of the divergence)" if options.root else "Jensen-Shannon divergence"
+    return f"{name} to base {base_text(options)}"
+
+
+def caption(cells: list[Cell], options: Options) -> str:
+    """One sentence; cells: those with runs."""
+    what = f"{measure_name(options)} from people's votes, lower is closer"
+    if not cells:
+        return f"{what}. {UNMEASURED}"
+    return (
+        f"{what}; last epoch; mean over seeds with 95 % interval over images; {seeds_text(cells)}; {scale_text(cells)}."
+    )
+
+
 def explanation(options: Options) -> list[str]:
     annotators = "the image's annotators" if options.study else "the annotators (5 of ten)"
-    measure_name = "Jensen-Shannon distance (root of the divergence)" if options.root else "Jensen-Shannon divergence"
     return [
-        f"{measure_name} to base {base_text(options)} between the shares of people's votes and the labels that a method was "
+        f"{measure_name(options)} between the shares of people's votes and the labels that a method was "
         "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
         "closer to people.",
         f"People: {people_text(options.study)}.",

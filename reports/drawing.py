@@ -12,23 +12,30 @@ INK, SOFT = "#222222", "#777777"
 
 @dataclass
 class Drawing:
-    """A figure not rendered yet. render: makes the matplotlib figure."""
+    """A figure not rendered yet. caption, notes, stands_on: as those of a table. render: makes the matplotlib figure."""
 
     name: str
     title: str
     caption: str
     render: Callable[[], Any]
     gaps: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stands_on: list[str] = field(default_factory=list)
 
     def write(self, out: Path) -> list[Path]:
-        """<name>.pdf with embedded fonts, and <name>.png."""
+        """<name>.pdf with embedded fonts, and <name>.png; what they stand on is kept in both."""
         import matplotlib as mpl
+
+        words = " ".join([self.caption, *self.notes, *self.stands_on])
 
         with mpl.rc_context(SETTINGS):
             figure = self.render()
             paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
-            figure.savefig(paths[0], metadata={"CreationDate": None, "Title": self.title}, bbox_inches="tight")
-            figure.savefig(paths[1], dpi=160, bbox_inches="tight")
+            figure.savefig(
+                paths[0], metadata={"CreationDate": None, "Title": self.title, "Subject": words}, bbox_inches="tight"
+            )
+            told = {"Software": None, "Title": self.title, "Description": words}
+            figure.savefig(paths[1], dpi=160, bbox_inches="tight", metadata=told)
         return paths
 
     def png(self) -> bytes:

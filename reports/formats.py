@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from reports.drawing import Drawing
 from reports.table import Block, Entry, Table
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -38,9 +39,15 @@ def one_line(text: str) -> str:
 
 
 def markdown(table: Table) -> str:
-    parts = [f"### {markdown_text(table.title)}", *(markdown_block(block) for block in table.blocks)]
-    parts.append(" ".join(markdown_text(sentence) for sentence in table.caption))
-    parts += [markdown_text(note) for note in table.notes]
+    return markdown_words(table, *(markdown_block(block) for block in table.blocks))
+
+
+def markdown_words(drawn: Table | Drawing, *between: str) -> str:
+    """Title, what stands between, the caption, notes, and the list of what it stands on."""
+    parts = [f"### {markdown_text(drawn.title)}", *between, markdown_text(drawn.caption)]
+    parts += [markdown_text(note) for note in drawn.notes]
+    listed = "\n".join(f"- {markdown_text(fact)}" for fact in drawn.stands_on)
+    parts += [f"Stands on:\n\n{listed}"] if listed else []
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -63,12 +70,16 @@ def markdown_entry(entry: Entry) -> str:
 
 
 def latex(table: Table) -> str:
-    """A table* environment a table, a tabular a block; needs booktabs and xcolor."""
+    """A table* environment a table, a tabular a block, what it stands on small below; needs booktabs and xcolor."""
     lines = ["% \\usepackage{booktabs,xcolor}", "\\begin{table*}", "\\centering", "\\small"]
     for block in table.blocks:
         lines += latex_block(block)
-    caption = " ".join(latex_text(text) for text in (table.title + ".", *table.caption, *table.notes))
-    lines += [f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}", "\\end{table*}"]
+    caption = " ".join(latex_text(text) for text in (table.title + ".", table.caption, *table.notes))
+    lines += [f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}"]
+    if table.stands_on:
+        listed = " ".join(latex_text(fact) for fact in table.stands_on)
+        lines += ["\\begin{minipage}{\\textwidth}\\footnotesize", f"Stands on: {listed}", "\\end{minipage}"]
+    lines.append("\\end{table*}")
     return "\n".join(lines) + "\n"
 
 

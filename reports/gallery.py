@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, ReportError, stem
-from reports.captions import dataset_title, foundation, noise_text
-from reports.cells import Cell, read_cells
+from reports.captions import dataset_title, foundation, noise_text, scale_text
+from reports.cells import read_cells
 from reports.divergence import misfit
 from reports.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.notes import against_note, gaps
@@ -22,6 +22,13 @@ WANTED = {"wrong": 6, "ambiguous": 12, "clear": 6}  # faces, in rows of three
 COLOURS = {"wrong": "#b42318", "ambiguous": "#0b5cad", "clear": "#1a7f37"}
 HATCHES = {"wrong": "//", "ambiguous": "", "clear": ".."}  # the three kinds stay apart in grey
 DRAW = 2  # seed of the choice of faces
+KINDS_OF_FACES = (
+    "Beside each training face, left to right: the given label, people's votes, LA-Net's label distribution.",
+    "Red, two rows: the given label is wrong (another class has more votes); blue, four rows: ambiguous (at most half of "
+    "the annotators agree); green, two rows: clear.",
+    f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), the first "
+    "ones of each kind.",
+)
 
 
 def choose(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
@@ -47,20 +54,24 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
             faces = Faces(arrays, votes, images, class_names(record), bool(options.study))
             alone = replace(cell, ids=[record["id"]], records=[record])
-            people = f"People: {people_text(options.study)}."
-            caption = " ".join(
-                [
-                    f"{title}.",
-                    people,
-                    *faces.sentences(cell, cells, record),
-                    *foundation([alone]),
-                    *against_note([alone]),
-                ]
+            caption = (
+                f"Training faces of {dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}, each with its "
+                f"given label, people's votes and LA-Net's label distribution after the last epoch; n = 1 seed; "
+                f"{scale_text([alone])}."
             )
+            stands_on = [f"Run {record['id']} (seed {seed(record)}).", f"People: {people_text(options.study)}."]
             lacking = [f"{name}: {line}" for line in faces.lacking]
-            return Drawing(stem(asked), title, caption, faces.render, gaps(cells) + lacking)
+            return Drawing(
+                stem(asked),
+                title,
+                caption,
+                faces.render,
+                gaps(cells) + lacking,
+                [*(f"{line.capitalize()}." for line in faces.lacking), *against_note([alone])],
+                [*stands_on, *KINDS_OF_FACES, *foundation([alone])],
+            )
     reason = "no run with people's votes and decoded images is kept here"
-    return Drawing(stem(asked), title, f"{title}. Not drawn: {reason}.", empty, [*gaps(cells), f"{name}: {reason}"])
+    return Drawing(stem(asked), title, f"Not drawn: {reason}.", empty, [*gaps(cells), f"{name}: {reason}"])
 
 
 def empty() -> Any:
@@ -89,18 +100,6 @@ class Faces:
     def lacking(self) -> list[str]:
         found = {name: len(rows) for name, rows in self.chosen.items()}
         return [f"only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
-
-    def sentences(self, cell: Cell, cells: list[Cell], record: dict[str, Any]) -> list[str]:
-        noise = noise_text(cell.noise, cell.rate)
-        return [
-            f"{dataset_title(cells, cell.dataset)}, {noise}, run {record['id']} (seed {seed(record)}).",
-            "Beside each training face, left to right: the given label, people's votes, LA-Net's label distribution.",
-            "Red, two rows: the given label is wrong (another class has more votes); blue, four rows: ambiguous (at "
-            "most half of the annotators agree); green, two rows: clear.",
-            f"Chosen without looking: of one random order of all voted training images (numpy default_rng({DRAW})), "
-            "the first ones of each kind.",
-            *(f"{line.capitalize()}." for line in self.lacking),
-        ]
 
     def render(self) -> Any:
         """The grid: a row of three faces at a time, each beside its three small charts."""

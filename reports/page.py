@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ from reports.captions import unique
 from reports.cells import Cell, read_cells
 from reports.choose import figure, table
 from reports.claims import claims_markdown, summary, verdicts
-from reports.detection import CAPTION, detection
+from reports.detection import CAPTION, STANDS_ON, detection
 from reports.extras import behind_accuracy, confusions, curves, per_class
 from reports.formats import environment
 from reports.table import Block, Table
 from results.records import Records
 from results.schema import RULES
 
-EXTRA_CAPTION = (
-    "Means over seeds; accuracies in per cent. best − last and best − last five: what choosing the epoch on the test set "
-    "adds. Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch. Realised "
-    "noise: share of the training labels that are wrong, in per cent, beside the nominal rate. *: other jobs ran on the "
-    "same card; not comparable."
+BEHIND = "What lies behind an accuracy: means over seeds, accuracies in per cent."
+BEHIND_STANDS_ON = (
+    "best − last and best − last five: what choosing the epoch on the test set adds.",
+    "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch.",
+    "Realised noise: share of the training labels that are wrong, in per cent, beside the nominal rate.",
+    "*: other jobs ran on the same card; not comparable.",
 )
 
 
@@ -39,9 +41,11 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
         "verdicts": [(verdict, verdict.verdict.replace(" ", "-"), summary(verdict)) for verdict in found],
         "tables": tables,
         "figures": [(drawing, base64.b64encode(drawing.png()).decode()) for drawing in figures],
-        "behind": extra_table("behind", "Behind the accuracies", [EXTRA_CAPTION], behind_accuracy(of_tables)),
-        "detection": extra_table("detection", "Wrong labels found", list(CAPTION), detection(of_tables)),
-        "per_class": extra_table("classes", "Accuracy by class (%)", ["Last epoch."], per_class(of_tables)),
+        "behind": extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
+        "detection": extra_table("detection", "Wrong labels found", CAPTION, detection(of_tables), STANDS_ON),
+        "per_class": extra_table(
+            "classes", "Accuracy by class (%)", "Last epoch, mean over seeds.", per_class(of_tables)
+        ),
         "curves": curves(of_tables),
         "confusions": confusions(of_tables),
         "protocol": protocol(cells),
@@ -57,8 +61,10 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
     return Drawn([path, out / "claims.md"], text, gaps)
 
 
-def extra_table(name: str, title: str, caption: list[str], blocks: list[Block]) -> Table | None:
-    return Table(name, title, caption, blocks) if blocks else None
+def extra_table(
+    name: str, title: str, caption: str, blocks: list[Block], stands_on: Sequence[str] = ()
+) -> Table | None:
+    return Table(name, title, caption, blocks, stands_on=list(stands_on)) if blocks else None
 
 
 def protocol(cells: list[Cell]) -> list[tuple[str, str]]:

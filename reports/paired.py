@@ -81,7 +81,7 @@ def rank_text(cell: Cell) -> str:
 
 
 def ranks_note(cells: list[Cell], column: bool) -> list[str]:
-    """What bold and ranks mean in a table, or why there are none."""
+    """What bold and ranks mean in a table, or why there are none; nothing where no two rows stand beside each other."""
     measured = [cell for cell in cells if cell.values]
     if len({(cell.dataset, cell.noise, cell.rate) for cell in measured}) == len(measured):
         return []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import dataset_title, foundation, noise_text, unique
+from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
 from reports.cells import Cell, parameter_value, read_cells
 from reports.drawing import SOFT, Drawing, new_figure, plain
 from reports.notes import against_note, gaps
@@ -44,17 +44,15 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A panel a parameter, a line a noise level, a row of panels a data set."""
     cells = [cell for cell in read_cells(asked, records, asked.rule(options)) if parameter_value(cell)]
     title, note = asked.heading, asked.note
-    marked = (
-        "The vertical line is the published value; lines are means over seeds, bands one sample standard deviation."
-    )
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    sentences = [f"{title}.", note, marked, *foundation(cells, options.rule)]
-    sentences += [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
-    sentences += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
-    sentences += against_note(cells)
+    spread = "lines: means over seeds, bands: one sample standard deviation, vertical line: the published value"
+    caption = f"{accuracy_caption(cells, asked.rule(options), spread)}."
+    notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
+    notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
+    notes += against_note(cells)
     render = lambda: draw_sweep(cells, note)  # noqa: E731
-    return Drawing(stem(asked), title, " ".join(s for s in sentences if s), render, gaps(cells))
+    return Drawing(stem(asked), title, caption, render, gaps(cells), notes, [*[note] * bool(note), *foundation(cells)])
 
 
 def draw_sweep(cells: list[Cell], note: str) -> Any:

@@ -27,15 +27,17 @@ class Block:
 
 @dataclass
 class Table:
-    """A table in no format yet. facts: one dictionary a cell, for CSV; header: its columns where there is none.
-    gaps: one line for each thing not there.
+    """A table in no format yet. caption: one sentence below it. notes: what its marks mean. stands_on: everything else
+    that its numbers stand on, folded away where a format can. facts: one dictionary a cell, for CSV; header: its columns
+    where there is none. gaps: one line for each thing not there.
     """
 
     name: str
     title: str
-    caption: list[str]
+    caption: str
     blocks: list[Block]
     notes: list[str] = field(default_factory=list)
+    stands_on: list[str] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     header: tuple[str, ...] = ()

@@ -73,7 +73,9 @@ def test_fonts_are_embedded_as_truetype(tmp_path):
     assert content.startswith(b"%PDF")
     assert b"/FontFile2" in content
     assert b"/Type3" not in content
-    assert (tmp_path / "out" / "figure1.png").read_bytes().startswith(b"\x89PNG")
+    image = (tmp_path / "out" / "figure1.png").read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert b"majority rule, Train+Valid, 60 training and 200 test images" in image  # a picture alone says what it is of
 
 
 def test_a_grid_search_and_its_missing_runs(tmp_path):
@@ -81,7 +83,7 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
     first, *others = what.cells
     what = replace(what, cells=(replace(first, ids=("0" * 20, *first.ids[1:])), *others))
     drawing = figure(what, Records(tmp_path), reports.Options())
-    assert "n = 1 of 2" in drawing.caption
+    assert "n = 1 of 2" in " ".join(drawing.notes)
     assert len(drawing.gaps) == 1
     assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png"]
 
@@ -128,7 +130,8 @@ def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
     shown = made.axes[0].get_images()[0].get_array()
     stored = np.load(next((tmp_path / "data").iterdir()) / "train_images.npy")[faces.rows[at], ..., 0]
     assert np.array_equal(shown, stored)
-    assert "default_rng(2)" in drawing.caption
+    assert "default_rng(2)" in " ".join(drawing.stands_on)
+    assert "FERPlus" in drawing.caption and "n = 1 seed; demo scale" in drawing.caption
 
 
 def test_figure_2_without_votes_says_so(tmp_path):

@@ -43,8 +43,8 @@ def test_ten_rows_in_one_block_a_condition(tmp_path: Path) -> None:
     assert [len(block.rows) for block in table.blocks] == [10, 10]
     printed = {row[0].text: row for row in table.blocks[1].rows}
     assert any(entry.text == "88.83 (7 classes)" and entry.published for entry in printed["nla"])
-    caption = " ".join(table.caption)
-    assert "NLA (best epoch on the test set), reading note" in caption and "LA-Net (ICCV 2023), Table 1" in caption
+    said = " ".join(table.stands_on)
+    assert "NLA (best epoch on the test set), reading note" in said and "LA-Net (ICCV 2023), Table 1" in said
 
 
 def test_a_method_beside_the_table_stands_in_a_block_below(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ import pytest
 from records import cell, request, table1, with_cells, with_runs, write_record
 
 import reports
+from reports.accuracy import accuracy_table
+from reports.formats import latex_text, markdown_text
 from reports.table import signed
+from results.records import Records
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -201,6 +205,33 @@ def test_the_caption_says_what_the_numbers_stand_on(tmp_path):
         "LA-Net supplement (ICCV 2023), Table 1",
     ):
         assert words in caption, words
+
+
+def test_the_caption_is_one_short_sentence_and_no_format_loses_a_fact(tmp_path):
+    what = table1(tmp_path, seeds=5, rates=("0.1", "0.3"))
+    made = accuracy_table(what, Records(tmp_path), reports.Options())
+    assert made.caption == (
+        "Accuracy in per cent, last epoch; mean ± sample standard deviation; n = 5 seeds unless noted; demo scale; "
+        "bold: no row beside it is better; grey or italic: published."
+    )
+    for beginning in ("RAF-DB: 8 classes", "Backbone", "Recipes", "Realised", "Bold", "With n = 5", "Published"):
+        assert sum(fact.startswith(beginning) for fact in made.stands_on) == 1, beginning
+    _, texts, _ = draw(what, tmp_path)
+    folded = texts["html"].split("<summary>Stands on</summary>")[1].split("</details>")[0]
+    assert made.caption in texts["html"].split("<summary>Stands on</summary>")[0]
+    for fact in made.stands_on:
+        assert f"- {markdown_text(fact)}\n" in texts["md"]
+        assert latex_text(fact) in texts["tex"]
+        assert f"<li>{escape(fact, quote=True)}</li>" in folded.replace("&#39;", "&#x27;")
+
+
+def test_marks_are_explained_in_sight(tmp_path):
+    cells = [cell("EAC", "eac", "rafdb", "0.1", [], reason="no votes")]
+    made = accuracy_table(request("table", "1", cells), Records(tmp_path), reports.Options())
+    assert made.notes == ["† EAC, rafdb, asymmetric 0.1: no votes"]
+    assert made.caption == "Nothing was measured here yet; grey or italic: published."
+    _, texts, _ = draw(request("table", "1", cells), tmp_path)
+    assert "no votes" in texts["html"].split("<summary>Stands on</summary>")[0]
 
 
 def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
