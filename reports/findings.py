@@ -227,7 +227,7 @@ FORMS = {"points": "+.1f", "divergence": "+.4f", "area": "+.3f"}
 def stands_on(measured: Measured) -> list[str]:
     """What all numbers of the page stand on: data, network, weights, scale, precision and realised noise of Table 1."""
     cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.method in METHODS]
-    return foundation([cell for cell in cells if cell.noise == "asymmetric"])
+    return foundation(sorted((c for c in cells if c.noise == "asymmetric"), key=lambda cell: cell.rate or ""))
 
 
 def markdown(found: list[Finding], results: str) -> str:
