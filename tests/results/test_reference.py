@@ -90,6 +90,14 @@ def test_what_the_best_epoch_is_worth_is_that_of_the_records() -> None:
     assert list(said) == [f"{fmean(gains[method]):.1f}" for method in ("baseline", "scn")]
 
 
+def test_pages_without_the_marked_table_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Mine\n")
+    command = [sys.executable, "-m", "benchmark", "reference", "--pages", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert "drawn from results/reference" in done.stderr and not (tmp_path / "docs").exists()
+
+
 @pytest.mark.slow
 def test_two_trained_again_are_their_records(tmp_path: Path) -> None:
     """Bit for bit on the same kind of machine; elsewhere within six points, four standard deviations of a seed."""
