@@ -2,8 +2,8 @@
 
 `python -m performance.scaling` simulates the engine's order (seeds outermost, longest first, each job to the next free
 worker), checks the simulation against real runs on 1 and 2 workers, prints the paper's 225 runs on 1, 8 and 64 GPUs,
-and times planning and drawing with 10, 1,000 and 100,000 records. Every figure for a GPU is an estimate from the rates
-below, which are targets and have not been measured.
+and times planning and drawing with 10, 1,000 and 100,000 records and the data card's search for near copies. Every
+figure for a GPU is an estimate from the rates below, which are targets and have not been measured.
 """
 
 import argparse
@@ -128,6 +128,51 @@ def growth(folder: Path, counts: list[int]) -> None:
         print(f"{found:>7,} records: read {read:.2f} s, --plan {plan:.1f} s, --draw {draw:.1f} s", flush=True)
 
 
+class Crops:
+    """As many pictures as are asked for, 112 x 112, without their memory: drawn faces, cut out somewhere."""
+
+    def __init__(self, faces: Any, count: int, seed: int) -> None:
+        import numpy as np
+
+        draw = np.random.default_rng(seed)
+        self.faces, self.rows = faces, draw.integers(0, len(faces), count)
+        self.places = draw.integers(0, faces.shape[1] - 111, (count, 2))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, n: int) -> Any:
+        if n >= len(self):
+            raise IndexError
+        y, x = self.places[n]
+        return self.faces[self.rows[n], y : y + 112, x : x + 112]
+
+
+def copies(pictures: Iterable[int], faces: int = 4000) -> None:
+    """Seconds of this process to look for near copies among so many pictures, and a seventieth as many test pictures."""
+    from types import SimpleNamespace
+
+    import cv2
+    import numpy as np
+
+    from benchmark.cache.copies import near_copies
+    from benchmark.datasets.faces import Faces
+
+    source = Faces().read(None, Faces.Options(train=faces, test=100))
+    drawn = np.stack([cv2.resize(source.train.image(row), (160, 160)) for row in range(faces)])
+    for count in pictures:
+        data = SimpleNamespace()
+        for split, n in (("train", count), ("test", count // 70)):
+            rows = SimpleNamespace(images=Crops(drawn, n, n), labels=np.zeros(n), names=np.arange(n))
+            setattr(data, split, rows)
+        start = time.process_time()
+        found: Any = near_copies(data)  # type: ignore[arg-type]
+        took, pairs = time.process_time() - start, found["within train"] + found["train and test"]
+        print(
+            f"near copies among {count:,} + {count // 70:,} pictures: {took:.0f} s, {pairs:,} pairs found", flush=True
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="*", default=[10, 1_000, 100_000])
@@ -156,6 +201,7 @@ def main() -> None:
                 f"{workers:>4} GPUs: {end / 3600:6.2f} h, {total / end:5.1f}x of one, {use:.0%} used, "
                 f"first seed complete after {seeds[0] / 3600:.2f} h (estimates)"
             )
+        copies([35_000, 70_000, 140_000, 280_000])
         growth(Path(folder) / "growth", args.records)
 
 

@@ -134,6 +134,27 @@ def test_near_pairs_are_those_of_the_definition() -> None:
     assert {tuple(pair) for pair in copies.near_pairs(hashes, 3).tolist()} == expected and len(expected) > 150
 
 
+def test_outlines_that_differ_in_any_three_bits_are_a_pair_and_in_any_four_are_none() -> None:
+    draw = np.random.default_rng(1)
+    for bits in (0, 1, 2, 3, 4, 5):
+        for _ in range(60):
+            mask = sum(1 << int(bit) for bit in draw.choice(64, bits, replace=False))
+            hashes = np.array([12345, 12345 ^ mask], np.uint64)
+            assert copies.near_pairs(hashes, 3).tolist() == ([[0, 1]] if bits <= 3 else [])
+    for few in (0, 1):
+        assert copies.near_pairs(np.zeros(few, np.uint64), 3).shape == (0, 2)
+
+
+def test_candidates_are_compared_in_any_portions(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = opened(folders, tmp_path / "cache")
+    whole = copies.near_copies(data)
+    assert len(whole["rows"]) > 1
+    monkeypatch.setattr(copies, "CHUNK", 1)
+    assert copies.near_copies(data) == whole
+
+
 def test_the_command_writes_the_card_beside_the_images(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
