@@ -102,7 +102,7 @@ def test_checkpoint_seconds_are_thirty_unless_named(home: Path, monkeypatch: pyt
     monkeypatch.delenv("FER_CHECKPOINT_SECONDS", raising=False)
     assert planned(home, *words).runs()[0].place.checkpoint_seconds == 30
     monkeypatch.setenv("FER_CHECKPOINT_SECONDS", "soon")
-    with pytest.raises(Usage, match="^FER_CHECKPOINT_SECONDS: 'soon' is not a number of seconds$"):
+    with pytest.raises(Usage, match=r"^FER_CHECKPOINT_SECONDS: 'soon' is not a number of seconds$"):
         planned(home, *words)
 
 
@@ -175,14 +175,16 @@ def test_data_without_votes_have_an_empty_cell_unless_votes_are_asked_for(home: 
 
 
 def test_a_method_that_needs_landmarks_says_how_to_get_them(home: Path) -> None:
-    with pytest.raises(Usage, match="^lanet: specks has no landmarks; run python -m benchmark landmarks specks --data"):
+    with pytest.raises(
+        Usage, match=r"^lanet: specks has no landmarks; run python -m benchmark landmarks specks --data"
+    ):
         planned(home, "--table", "1", "--methods", "lanet")
 
 
 def test_a_noise_that_cannot_be_drawn_is_refused_before_training(home: Path, tmp_path: Path) -> None:
     listed = tmp_path / "list.txt"
     listed.write_text("somebody happiness\n")
-    with pytest.raises(Usage, match="^--noise: "):
+    with pytest.raises(Usage, match=r"^--noise: "):
         planned(home, "--table", "1", "--methods", "baseline", "--noise", f"file:{listed}")
     with pytest.raises(Usage, match=r"^--noise: .*symetric.*symmetric"):
         planned(home, "--table", "1", "--methods", "baseline", "--noise", "symetric")
