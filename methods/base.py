@@ -178,6 +178,10 @@ class Method(nn.Module):
         """Called after every epoch, and its survey; returns scalars worth a curve in the record."""
         return {}
 
+    def opinion_needs_images(self) -> bool:
+        """Whether `opinion` looks at `batch.images`; where not, they are not made, and are [B, 0]."""
+        return True
+
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the method thinks of un-augmented training images: label distributions [B, classes], wrongness [B].
 

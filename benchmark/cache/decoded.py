@@ -20,7 +20,7 @@ OPTIONAL = ("votes", "landmarks")
 
 @dataclass(frozen=True)
 class Split:
-    """One split, memory-mapped and read-only.
+    """One split, memory-mapped; nothing writes into it, and what did would not reach the files.
 
     images: uint8 [n, size, size, channels]. labels: [n] int64. names: [n] text. votes: [n, C] float32 or None.
     landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None.
@@ -117,7 +117,8 @@ def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
             found["landmarks"] = np.broadcast_to(np.float32(0), (n, 19, 2))
     for kind in kinds:
         if kind not in found:
-            found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode="r", allow_pickle=False)
+            mode = "c" if kind == "images" else "r"  # as torch takes pixels without a copy; the file stays as it is
+            found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode=mode, allow_pickle=False)
     if card.get("described"):
         found["names"] = np.char.decode(found["names"], "utf-8")
     if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):

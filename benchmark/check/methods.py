@@ -115,7 +115,7 @@ def prepared(
         job=job(cls, precision),
         place=Place(results="", data="", device=device),
         data=data,
-        method=method.to(device),
+        method=assembly.placed(method, device),
         recipe=recipe,
         run=run,
         optimiser=assembly.make_optimiser(method, recipe, torch.device(device)),

@@ -29,6 +29,7 @@ from benchmark.check import card_rules
 from benchmark.check.pretended_graph import Capture, graph_class
 from benchmark.train import augment
 from benchmark.train.trainer import Clock
+from methods.lanet import parts
 
 CARD, HOST = "card", "host"
 UNPLACED = ""  # made inside torch, without a device; it lies where it is first used
@@ -267,16 +268,18 @@ class Card:
     def __init__(self, free: int = 80 * 2**30) -> None:
         self.places, self.seen, self.free = Places(), Seen(), free
         self.placing = UNPLACED  # where what is being made without inputs will lie
-        self.pinned: set[int] = set()
+        self.pinned: dict[int, StorageWeakRef] = {}
         self.capture: Capture | None = None
 
     def pin(self, tensor: Tensor) -> Tensor:
         self.places[tensor] = HOST
-        self.pinned.add(tensor.untyped_storage()._cdata)
+        storage = tensor.untyped_storage()
+        self.pinned[storage._cdata] = StorageWeakRef(storage)
         return tensor
 
     def is_pinned(self, tensor: Tensor) -> bool:
-        return tensor.untyped_storage()._cdata in self.pinned
+        kept = self.pinned.get(tensor.untyped_storage()._cdata)
+        return kept is not None and not kept.expired()
 
     def autocast(self, device_type: str, *args: Any, **kwargs: Any) -> Any:
         return REAL_AUTOCAST("cpu", *args, **kwargs)
@@ -305,7 +308,7 @@ class Card:
                 "graph": lambda graph, **_: graph.capturing(),
             },
         }
-        augment._constant.cache_clear()
+        forget_constants()
         with ExitStack() as stack:
             for owner, names in instead.items():
                 for name, value in names.items():
@@ -313,7 +316,13 @@ class Card:
             stack.enter_context(Operations(self))
             stack.enter_context(Questions(self))
             yield self
-        augment._constant.cache_clear()
+        forget_constants()
+
+
+def forget_constants() -> None:
+    """What a process keeps on a device that is there, or not there any more."""
+    augment._constant.cache_clear()
+    parts.doubling.cache_clear()
 
 
 class Parts(Clock):

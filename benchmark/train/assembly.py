@@ -53,7 +53,24 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     method.check(run)
     method.to(place.device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(place.device), run)
-    return method.to(place.device), recipe, run
+    return placed(method, place.device), recipe, run
+
+
+def placed(method: Method, device: str) -> Method:
+    """The method on its device; how often a batch normalisation was used, which only its file tells, stays on the host.
+
+    There the count costs no launch, 20 in a pass through ResNet-18.
+    """
+    method.to(device)
+    for module in method.modules():
+        count = getattr(module, "num_batches_tracked", None)
+        if (
+            isinstance(module, torch.nn.modules.batchnorm._NormBase)
+            and count is not None
+            and module.momentum is not None
+        ):
+            module.num_batches_tracked = count.cpu()
+    return method
 
 
 def networks(cls: type[Method], name: str, job: Job, run: Run) -> list[Backbone]:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmark.train.augment import plain
+from benchmark.train.device import in_turn
 from benchmark.train.trainer import Trainer
 from methods.base import Batch
 
@@ -14,29 +15,30 @@ EVALUATION_BATCH = 250
 @torch.inference_mode()
 def evaluate(trainer: Trainer) -> None:
     """Accuracy on the whole test split (and on the held-out noisy labels), without test-time augmentation."""
-    predicted, confidence = predict(trainer, trainer.data.test_images)
+    predicted, confidence = predict(trainer, trainer.test_images)
     accuracy = float((predicted == torch.from_numpy(trainer.data.test_labels)).double().mean())
     trainer.state.note({"test_accuracy": accuracy})
     trainer.state.predictions.append(predicted.to(torch.uint8))
     trainer.state.confidence = confidence
     if len(trainer.data.held_labels):
-        held, _ = predict(trainer, trainer.data.held_images)
+        held, _ = predict(trainer, trainer.held_images)
         agreement = float((held == torch.from_numpy(trainer.data.held_labels)).double().mean())
         trainer.state.note({"noisy_validation": agreement})
 
 
-def predict(trainer: Trainer, images: np.ndarray) -> tuple[Tensor, Tensor]:
+def predict(trainer: Trainer, images: Tensor) -> tuple[Tensor, Tensor]:
     """The predicted class and its softmax for each image, on the CPU."""
     trainer.method.eval()
     found = []
-    for start in range(0, len(images), EVALUATION_BATCH):
-        logits = trainer.method.logits(plain_batch(trainer, images[start : start + EVALUATION_BATCH]))
+    for pixels in in_turn(images, EVALUATION_BATCH, trainer.device):
+        logits = trainer.method.logits(plain_batch(trainer, pixels))
         found.append(logits.float().softmax(1).max(1))
     return torch.cat([f.indices for f in found]).cpu(), torch.cat([f.values for f in found]).cpu()
 
 
-def plain_batch(trainer: Trainer, images: np.ndarray) -> Tensor:
-    pixels = torch.from_numpy(np.array(images)).to(trainer.device)
+def plain_batch(trainer: Trainer, images: np.ndarray | Tensor) -> Tensor:
+    """Stored images as the test images are seen."""
+    pixels = torch.as_tensor(images).to(trainer.device)
     seen = plain(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)
     return seen.contiguous(memory_format=torch.channels_last)
 
@@ -45,10 +47,12 @@ def plain_batch(trainer: Trainer, images: np.ndarray) -> Tensor:
 def opinions(trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
     """The method's label distribution and wrongness score of every un-augmented training image."""
     trainer.method.eval()
-    given, found = trainer.given, []
-    for start in range(0, len(given), EVALUATION_BATCH):
-        rows = torch.arange(start, min(start + EVALUATION_BATCH, len(given)), device=trainer.device)
-        images = plain_batch(trainer, trainer.data.images[start : start + EVALUATION_BATCH])
-        found.append(trainer.method.opinion(Batch(images=images, labels=given[rows], index=rows)))
+    found, every = [], torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH)
+    if trainer.method.opinion_needs_images():
+        images = (plain_batch(trainer, part) for part in in_turn(trainer.images, EVALUATION_BATCH, trainer.device))
+    else:
+        images = (torch.empty(len(rows), 0, device=trainer.device) for rows in every)
+    for rows, seen in zip(every, images, strict=True):
+        found.append(trainer.method.opinion(Batch(images=seen, labels=trainer.given[rows], index=rows)))
     distribution, wrongness = (torch.cat(part).float().cpu().numpy() for part in zip(*found))
     return distribution, wrongness

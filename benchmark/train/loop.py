@@ -15,6 +15,7 @@ from benchmark.task import Place
 from benchmark.train import record
 from benchmark.train.augment import Augmented, augment, plain
 from benchmark.train.checkpoint import resume, save
+from benchmark.train.device import batches, exact_arithmetic
 from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, opinions
 from benchmark.train.trainer import Clock, Trainer, prepare
 from methods.base import Batch
@@ -29,9 +30,7 @@ class Diverged(ArithmeticError):
 
 def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> tuple[dict, dict]:
     """Train one job to the end, from its checkpoint if it has one; returns its record and its arrays."""
-    torch.use_deterministic_algorithms(not place.fast)
-    torch.backends.cudnn.benchmark = place.fast
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False  # fp32 means fp32
+    exact_arithmetic(place.fast)
     trainer = prepare(job, resolved, place, clock or Clock())
     if not resume(trainer):
         trainer = prepare(job, resolved, place, clock or Clock())
@@ -53,21 +52,21 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
     """One pass in the method's order; nothing in it waits for the device."""
     job, method, recipe, clock, device = trainer.job, trainer.method, trainer.recipe, trainer.clock, trainer.device
     streams = (trainer.job.data["name"], job.seed, epoch)
-    order = method.order(epoch, torch.Generator().manual_seed(stream("order", *streams))).to(device)
+    order = method.order(epoch, torch.Generator().manual_seed(stream("order", *streams)))
     generator = torch.Generator(device).manual_seed(stream("augment", *streams))
     torch.manual_seed(stream("layers", *streams))
     method.train()
     sums: dict[str, Tensor] = {}
     steps = trainer.run.steps_per_epoch
-    for step in range(steps):
-        index = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+    fed = batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, device)
+    for step, (index, pixels) in enumerate(fed):
         if len(index) == 1:  # batch statistics of one image do not exist
             continue
         factor = recipe.schedule.at((epoch - 1) * steps + step, steps, recipe.epochs)
         for group in trainer.optimiser.param_groups:
             group["lr"] = group["base"] * factor
         with clock.part("data"):
-            batch = make_batch(trainer, index, epoch, generator)
+            batch = make_batch(trainer, index, epoch, generator, pixels=pixels)
         with clock.part("forward"):
             losses, logits = method.loss(batch)
             total = sum(losses.values())
@@ -95,22 +94,26 @@ def survey(trainer: Trainer, epoch: int) -> None:
         seed = stream("survey", trainer.job.data["name"], trainer.job.seed, epoch)
         generator = torch.Generator(trainer.device).manual_seed(seed)
         method.eval()
-        for index in torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH):
-            method.survey_batch(make_batch(trainer, index, epoch, generator, KINDS[kind]))
+        order = torch.arange(len(trainer.given))
+        for index, pixels in batches(trainer.images, order, EVALUATION_BATCH, trainer.device):
+            method.survey_batch(make_batch(trainer, index, epoch, generator, KINDS[kind], pixels))
         method.train()
 
 
-def fetch(images: Tensor, index: Tensor, device: torch.device) -> Tensor:
-    """Rows of the stored pixels, on the device; from pinned memory without waiting where they lie in main memory."""
-    if images.device.type == device.type:
-        return images[index]
-    return images[index.cpu()].pin_memory().to(device, non_blocking=True)
+def make_batch(
+    trainer: Trainer,
+    index: Tensor,
+    epoch: int,
+    generator: torch.Generator,
+    altered: bool = True,
+    pixels: Tensor | None = None,
+) -> Batch:
+    """The training images `index`; altered: as the recipe says, else as the test images are seen.
 
-
-def make_batch(trainer: Trainer, index: Tensor, epoch: int, generator: torch.Generator, altered: bool = True) -> Batch:
-    """The training images `index`; altered: as the recipe says, else as the test images are seen."""
-    points = None if trainer.landmarks is None else trainer.landmarks[index]
-    pixels, side = fetch(trainer.images, index, trainer.device), trainer.run.image_size
+    pixels: theirs, where the stored ones do not lie on the device.
+    """
+    points, side = None if trainer.landmarks is None else trainer.landmarks[index], trainer.run.image_size
+    pixels = trainer.images[index] if pixels is None else pixels
     if altered:
         seen = augment(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
     else:

@@ -17,7 +17,9 @@ from benchmark.cache import decoded
 from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import mirrored
 from benchmark.scale import PRETRAINING_VERSION, SCALES, Scale
+from benchmark.train.assembly import PRECISION
 from benchmark.train.augment import augment, mirror
+from benchmark.train.device import batches, exact_arithmetic, resident
 from methods.backbones import BACKBONES
 from methods.recipe import Augment, OneCycle
 from results.files import write_bytes
@@ -67,12 +69,12 @@ def pretrain(folder: str, path: str, backbone: str, scale: str, device: str, pre
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]
     targets = torch.from_numpy(shape_targets(np.concatenate([points, mirrored(points)]))).to(device)
-    images = torch.from_numpy(fitted(data, "train", rows, size)).to(device)
+    images = resident(fitted(data, "train", rows, size), targets.device)
     seed = stream("pretraining", data.fingerprint, backbone)
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True)
+    exact_arithmetic()
     network = BACKBONES[backbone](size.channels)
-    network.precision = {"fp32": None, "bf16": torch.bfloat16}[precision]
+    network.precision = PRECISION[precision]
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
     error = regress(model, images, targets, size.side, settings, seed)
@@ -89,19 +91,20 @@ def regress(
 
     Returns the share of the targets' variance that the last epoch left unexplained.
     """
-    both, n = len(targets), len(images)
+    both, n, device = len(targets), len(images), targets.device
     batch = min(settings["batch"], both)
     steps, error = both // batch, 1.0
     epochs = min(settings["epochs"], max(1, round(settings["views"] / both)))
     optimiser = torch.optim.Adam(model.parameters(), settings["rate"], fused=True)
-    generator = torch.Generator(images.device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(seed)
     for epoch in range(epochs):
-        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream(seed, epoch))).to(images.device)
-        total = torch.zeros((), device=images.device)
-        for step in range(steps):
-            index = order[step * batch : (step + 1) * batch]
+        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream(seed, epoch)))
+        order = order[: steps * batch]
+        fed = zip(order.to(device).split(batch), batches(images, order % n, batch, device))
+        total = torch.zeros((), device=device)
+        for step, (index, (rows, pixels)) in enumerate(fed):
             optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(epoch * steps + step, steps, epochs)
-            faces = mirror(images[index % n], index >= n)
+            faces = mirror(images[rows] if pixels is None else pixels, index >= n)
             seen = augment(faces, AUGMENT, side, generator, None, model[0].channels).images
             predicted = model[1](model[0](seen.contiguous(memory_format=torch.channels_last)))
             loss = nn.functional.mse_loss(predicted, targets[index])

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from benchmark.cache import decoded
 from benchmark.task import Place
 from benchmark.train.assembly import build, make_optimiser
+from benchmark.train.device import resident
 from benchmark.train.training_set import TrainingSet, training_set
 from methods.base import Method, Run
 from methods.recipe import Recipe
@@ -81,6 +83,14 @@ class Trainer:
     def channels(self) -> int:
         return self.method.backbone.channels
 
+    @cached_property
+    def test_images(self) -> Tensor:
+        return resident(self.data.test_images, self.device)
+
+    @cached_property
+    def held_images(self) -> Tensor:
+        return resident(self.data.held_images, self.device)
+
 
 def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
     """Data, labels, network and optimiser of a job."""
@@ -106,14 +116,6 @@ def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> T
             clean=torch.from_numpy(data.clean).to(device),
         )
     return trainer
-
-
-def resident(images: np.ndarray, device: torch.device) -> Tensor:
-    """The stored pixels where training reads them: on the GPU if they take at most 60 % of its free memory."""
-    pixels = torch.from_numpy(images) if images.flags.writeable else torch.from_numpy(np.array(images, copy=True))
-    if device.type == "cuda" and images.nbytes < 0.6 * torch.cuda.mem_get_info(device)[0]:
-        return pixels.to(device)
-    return pixels
 
 
 def keep_noise(store: Store, data: TrainingSet) -> None:

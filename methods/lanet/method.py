@@ -313,6 +313,9 @@ class LANet(Method):
         self.tally.zero_()
         return values
 
+    def opinion_needs_images(self) -> bool:
+        return not self.estimates
+
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The bank's distributions D; wrongness is 1 - D[y]. Nothing is computed."""
         if not self.estimates:

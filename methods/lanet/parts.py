@@ -6,6 +6,7 @@ neighbours instead of all pairs.
 """
 
 from copy import deepcopy
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -53,10 +54,16 @@ class LandmarkBranch(nn.Module):
 
 def double(maps: Tensor) -> Tensor:
     """Bilinear enlargement x2 with half-pixel centres, as U X U' with the [2S, S] matrix U of one axis."""
-    side = maps.shape[-1]
-    identity = torch.eye(side, dtype=maps.dtype, device=maps.device)
-    up = F.interpolate(identity[None], scale_factor=2, mode="linear", align_corners=False)[0].T
+    up = doubling(maps.shape[-1], maps.dtype, maps.device)
     return up @ maps @ up.T
+
+
+@lru_cache(maxsize=32)
+def doubling(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """U [2S, S], kept on its device: the same in every step."""
+    with torch.inference_mode(False), torch.no_grad():
+        identity = torch.eye(side, dtype=dtype, device=device)
+        return F.interpolate(identity[None], scale_factor=2, mode="linear", align_corners=False)[0].T
 
 
 class Projection(nn.Sequential):

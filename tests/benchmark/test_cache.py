@@ -87,7 +87,9 @@ def test_arrays_are_stored_in_the_order_of_names(source: Path, tmp_path: Path):
     assert data.test.votes.tolist() == [[3, 1], [3, 1]] and data.test.landmarks is None
     assert data.folder == tmp_path / "root" / f"toy-{data.fingerprint[:12]}" and data.landmark_fingerprint is None
     with pytest.raises(ValueError, match=r"read-only"):
-        data.train.images[0] = 0
+        data.train.labels[0] = 1
+    data.train.images[0] = 0  # the memory of who writes, not the file
+    assert opened(source, tmp_path / "root").train.images[:, 0, 0, 0].tolist() == [10, 20, 30]
 
 
 def test_the_card_says_what_it_is(source: Path, tmp_path: Path):

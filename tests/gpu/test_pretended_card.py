@@ -1,5 +1,6 @@
 """Every method on a pretended CUDA device: no mixed devices, no operation that raises there, no wait inside a step."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -9,11 +10,14 @@ import pytest
 import torch
 
 from benchmark import find
-from benchmark.check.pretended import TRAINING, Card, CardError
+from benchmark.check.pretended import TRAINING, CardError
+from benchmark.train import loop
+from benchmark.train.checkpoint import SEAL
 from methods import baseline, rul, scn
 from methods.elr import EarlyLearningRegularisation
 from methods.lanet import method as lanet
 from methods.lanet import parts
+from tests.gpu.allowed import beyond
 from tests.gpu.runs import CLASSES, IMAGES, run
 
 NAMES = sorted(find.methods())
@@ -32,12 +36,6 @@ VARIANTS = {
         | {f"lanet.{name}": "true" for name in ("flip_swap_landmarks", "detach_targets", "ambiguous_offset")},
     ),
 }
-# Waits that an epoch may have, {part of the work: {where}: why}; inside a step there is none.
-ALLOWED = {
-    "outside": "the order goes to the card, the sums come back: once an epoch",
-    "start": "labels, landmarks and pixels go to the card: once a job",
-    "evaluation": "predictions come back: once an epoch; opinions: once a job",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +50,7 @@ def settings() -> Iterator[None]:
 def test_a_job_mixes_no_devices_and_its_steps_wait_for_nothing(name: str, tmp_path: Path) -> None:
     seen, record, arrays = run(name, tmp_path)
     assert seen.in_steps() == []
-    assert {wait.part for wait in seen.waits} - set(TRAINING) <= set(ALLOWED)
+    assert beyond(seen.waits, epochs=2) == {}
     assert record["provenance"]["hardware"] == "pretended" and np.isfinite(arrays["wrongness"]).all()
     assert set(seen.operations) >= set(TRAINING)
 
@@ -76,11 +74,21 @@ def test_a_job_goes_on_from_its_checkpoint_on_the_card(name: str, tmp_path: Path
     assert again["history"] == record["history"] and np.array_equal(arrays["wrongness"], same["wrongness"])
 
 
-@pytest.mark.xfail(strict=True, reason="the rows of a batch come back to main memory at every step")
-def test_pixels_that_do_not_fit_on_the_card_come_without_waiting_and_give_the_same_bits(tmp_path: Path) -> None:
-    seen, record, _ = run("eac", tmp_path / "small", card=Card(free=1000))
-    assert seen.in_steps() == []
-    assert record["history"] == run("eac", tmp_path / "large")[1]["history"]
+def test_sees_a_wait_that_is_not_allowed_or_too_often(tmp_path: Path) -> None:
+    def after_epoch(self, epoch: int):
+        return {"known": float(self.classifier.weight.detach().sum())}
+
+    real = loop.evaluate
+
+    with mock.patch.object(baseline.Baseline, "after_epoch", after_epoch, create=True):
+        seen, _, _ = run("baseline", tmp_path / "read")
+    (found,) = beyond(seen.waits, epochs=2)
+    assert found == ("outside", "read", "gpu/test_pretended_card.py")
+    with mock.patch.object(
+        loop, "evaluate", lambda trainer: [real(trainer), trainer.state.predictions.pop(), real(trainer)]
+    ):
+        seen, _, _ = run("baseline", tmp_path / "often")
+    assert beyond(seen.waits, epochs=2) == {("evaluation", "read", "train/evaluation.py"): 18}
 
 
 def test_sees_a_tensor_left_in_main_memory(tmp_path: Path) -> None:
@@ -151,3 +159,17 @@ def test_sees_an_upload_in_a_step(tmp_path: Path) -> None:
     with mock.patch.object(baseline.Baseline, "loss", loss):
         seen, _, _ = run("baseline", tmp_path)
     assert {wait.kind for wait in seen.in_steps()} == {"upload"}
+
+
+def test_nothing_is_launched_for_counts_that_nobody_uses(tmp_path: Path) -> None:
+    seen, _, _ = run("baseline", tmp_path)
+    (path,) = (tmp_path / "checkpoints").glob("*.pt")
+    state = torch.load(io.BytesIO(path.read_bytes()[SEAL:]), weights_only=True)["method"]
+    assert "add_" not in seen.operations["forward"]
+    assert {int(v) for name, v in state.items() if name.endswith("num_batches_tracked")} == {3}  # as on a CPU
+    assert len([name for name in state if name.endswith("num_batches_tracked")]) == 12
+
+
+def test_the_matrix_that_doubles_lanets_maps_is_made_once_a_size(tmp_path: Path) -> None:
+    seen, _, _ = run("lanet", tmp_path)
+    assert sum(found["upsample_linear1d"] for found in seen.operations.values()) == 3  # sides 2, 4 and 8
