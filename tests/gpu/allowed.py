@@ -14,6 +14,7 @@ ALLOWED = {
     ("start", "upload", "methods/sop.py"): (2, JOB, "noise vectors are drawn on the CPU, alike for every device"),
     ("start", "upload", "methods/forward.py"): (1, JOB, "the matrix of label errors"),
     ("start", "read", "lanet/method.py"): (1, JOB, "the rows of each class, for orders that are drawn on the CPU"),
+    ("start", "read", "train/assembly.py"): (1000, JOB, "counts of batch normalisations, which stay on the host"),
     ("outside", "upload", "train/device.py"): (1, EPOCH, "the order of the epoch"),
     ("outside", "read", "train/loop.py"): (20, EPOCH, "the epoch's sums, a number each"),
     ("outside", "read", "train/metrics.py"): (2, JOB, "margins, for the record"),
