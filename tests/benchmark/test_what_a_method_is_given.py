@@ -16,7 +16,7 @@ from benchmark.train import loop
 from benchmark.train.loop import Place
 from methods.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps, plain
 from performance.faulty.specks import Specks
-from results.job import Job
+from results.job import Job, stream
 
 IMAGES, CLASSES, EPOCHS, BATCH = 40, 7, 3, 12
 STEPS = 4  # of an epoch, the last one of four images
@@ -43,7 +43,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
-    def train(recipe: Recipe = RECIPE, relabels: bool = False, **more: Any) -> Told:
+    def train(recipe: Recipe = RECIPE, relabels: bool = False, survey: str = "plain", **more: Any) -> Told:
         name = f"run{len(list(tmp_path.iterdir()))}"
         monkeypatch.setenv("SPY", str(tmp_path / f"{name}.txt"))
         facts: dict[str, Any] = {
@@ -58,7 +58,11 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "weights": "random",
             "overrides": {},
         }
-        resolved = {"recipe": plain(recipe), "parameters": {"relabels": relabels}, "method_title": "Spy"}
+        resolved = {
+            "recipe": plain(recipe),
+            "parameters": {"relabels": relabels, "survey": survey},
+            "method_title": "Spy",
+        }
         resolved |= {"data": {"title": data.title}, "weights": {"text": "random weights"}, "scale_notes": []}
         folder = str(Path(__file__).parent / "spy")
         place = Place(results=str(tmp_path / name), data=str(data.folder), methods_path=(folder,))
@@ -121,7 +125,7 @@ def test_every_epoch_is_its_own_order_cut_into_batches(told) -> None:
 
 def test_the_parts_of_an_epoch_come_in_order_and_in_the_right_mode(told) -> None:
     run = told()
-    one = ["order", *["batch", "step"] * STEPS, "survey", "epoch"]
+    one = ["order", *["batch", "backward", "step"] * STEPS, "survey", "epoch"]
     assert [note["what"] for note in run.notes] == ["begin", *one * EPOCHS, "opinion"]
     assert {(note["what"], note["training"]) for note in run.notes if "training" in note} == {
         ("batch", True),
@@ -132,6 +136,37 @@ def test_the_parts_of_an_epoch_come_in_order_and_in_the_right_mode(told) -> None
     assert [note["epoch"] for note in run.of("step")] == [1] * STEPS + [2] * STEPS + [3] * STEPS
     for note in (*run.of("survey"), *run.of("opinion")):
         assert note["index"] == list(range(IMAGES))
+
+
+def test_gradients_are_shown_before_the_step_that_takes_them(told) -> None:
+    run = told()
+    body, head = 0.5, -0.25
+    for batch, shown, step in zip(run.of("batch"), run.of("backward"), run.of("step"), strict=True):
+        assert shown["index"] == batch["index"] and shown["epoch"] == batch["epoch"] == step["epoch"]
+        assert (shown["body"], shown["head"]) == (body, head) and step["body"] < body and step["head"] > head
+        assert (shown["body gradient"], shown["head gradient"]) == (batch["pull"], -batch["pull"])  # of this step alone
+        body, head = step["body"], step["head"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "augmented"])
+def test_a_survey_draws_from_a_stream_of_its_own_for_each_epoch(told, kind: str) -> None:
+    recipe = Recipe(EPOCHS, BATCH, Adam(0.01), Exponential(1.0), Augment(flip=0.5), backbone="resnet10_w16")
+    run = told(recipe, survey=kind)
+    steps = [{note["stream"] for note in run.of("batch") if note["epoch"] == epoch} for epoch in (1, 2, 3)]
+    surveys = [note["stream"] for note in run.of("survey")]
+    assert all(len(found) == 1 for found in steps) and len(surveys) == EPOCHS
+    name = run.record["spec"]["data"]["name"]
+    assert surveys == [stream("survey", name, 0, epoch) for epoch in (1, 2, 3)]
+    assert steps == [{stream("augment", name, 0, epoch)} for epoch in (1, 2, 3)]
+    flips = [note["flipped"] for note in run.of("survey")]
+    if kind == "plain":
+        assert not any(map(any, flips)) and run.of("survey")[0]["images"] == run.of("survey")[1]["images"]
+    else:
+        assert len(set(map(tuple, flips))) == EPOCHS and all(8 < sum(row) < 32 for row in flips)
+        other = told(recipe, survey=kind, seed=1)
+        assert [note["stream"] for note in other.of("survey")] == [stream("survey", name, 1, e) for e in (1, 2, 3)]
+        assert [note["flipped"] for note in other.of("survey")] != flips
+    assert [note["flipped"] for note in run.of("batch")] == [note["flipped"] for note in told(recipe).of("batch")]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ from methods.base import Batch, Method, Run
 from methods.recipe import RECIPE
 
 
+def drawn(batch: Batch) -> dict[str, int]:
+    """Of which stream the batch's random numbers are."""
+    return {"stream": batch.generator.initial_seed()}
+
+
 class Number(nn.Module):
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -25,11 +30,11 @@ class Number(nn.Module):
 class Spy(Method):
     name, title = "spy", "Spy"
     recipe = RECIPE
-    survey = "plain"
 
     @dataclass(frozen=True)
     class Parameters:
         relabels: bool = False
+        survey: str = "plain"
 
     def note(self, what: str, **facts: Any) -> None:
         plain = {name: fact.tolist() if torch.is_tensor(fact) else fact for name, fact in facts.items()}
@@ -59,8 +64,14 @@ class Spy(Method):
         pull = float(1 + batch.index[0])
         rows = {"index": batch.index, "labels": batch.labels, "flipped": batch.flipped}
         images = batch.images.mean(1).flatten(1)
-        self.note("batch", epoch=batch.epoch, training=self.training, pull=pull, images=images, **rows)
+        self.note("batch", epoch=batch.epoch, training=self.training, pull=pull, images=images, **rows, **drawn(batch))
         return {"body": pull * self.body.value, "head": -pull * self.head.value}, self.logits(batch.images)
+
+    def after_backward(self, batch: Batch) -> None:
+        numbers = {name: getattr(self, name).value for name in ("body", "head")}
+        facts = {name: number.item() for name, number in numbers.items()}
+        facts |= {f"{name} gradient": number.grad.item() for name, number in numbers.items()}
+        self.note("backward", epoch=batch.epoch, index=batch.index, **facts)
 
     def after_step(self, batch: Batch) -> None:
         self.note("step", epoch=batch.epoch, body=self.body.value.item(), head=self.head.value.item())
@@ -68,7 +79,11 @@ class Spy(Method):
             self.labels[batch.index] = (batch.labels + 1) % self.classes
 
     def survey_batch(self, batch: Batch) -> None:
-        self.note("survey", epoch=batch.epoch, training=self.training, index=batch.index, labels=batch.labels)
+        rows = {"index": batch.index, "labels": batch.labels, "images": batch.images.mean(1).flatten(1)}
+        self.note("survey", epoch=batch.epoch, training=self.training, flipped=batch.flipped, **rows, **drawn(batch))
+
+    def survey_after(self, epoch: int) -> str | None:
+        return self.settings.survey
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         self.note("epoch", epoch=epoch)
