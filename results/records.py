@@ -136,6 +136,15 @@ class Records:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
+    def same_bits(self, method: str, before: str, now: str) -> bool:
+        """Whether a code of a method is another one, or was proved to give its bits, step by step."""
+        of_code, reached, at = self.proved().get(method, {}), {before}, [before]
+        while at:
+            further = [code for code in of_code.get(at.pop(), ()) if code not in reached]
+            reached.update(further)
+            at += further
+        return now in reached
+
     def note_proved(self, method: str, before: str, now: str) -> None:
         """Keep that a record of one code was run again by another with the same bits."""
         found = self.proved()

@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,11 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
 def other_code(plan: Plan, store: Any) -> list[str]:
     """Records made by another state of a method's file although its version is the same."""
     found: dict[str, list[str]] = {}
-    proved = store.proved()
+    same_bits = cache(store.same_bits)
     for run in plan.runs():
         made_by = None if run.job.id in store.elsewhere else store.codes.get(run.job.id)
         now = plan.cards[run.job.method]["code"]
-        same = made_by == now or now in proved.get(run.job.method, {}).get(made_by or "", [])
-        if made_by and not same and not only_moved(run, made_by, store):
+        if made_by and not same_bits(run.job.method, made_by, now) and not only_moved(run, made_by, store):
             found.setdefault(run.job.method, []).append(run.job.id)
     return [
         f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "

@@ -229,6 +229,15 @@ def test_code_that_gave_the_same_bits_is_kept(tmp_path: Path) -> None:
     assert read.proved() == {}
 
 
+def test_what_was_proved_step_by_step_is_proved_and_not_backwards_or_across(tmp_path: Path) -> None:
+    read = Records(tmp_path)
+    for before, now in (("a", "b"), ("b", "c"), ("c", "a"), ("x", "c")):
+        read.note_proved("scn", before, now)
+    assert read.same_bits("scn", "a", "a") and read.same_bits("scn", "a", "c") and read.same_bits("scn", "x", "b")
+    assert not read.same_bits("scn", "a", "x") and not read.same_bits("rul", "a", "b")
+    assert read.same_bits("rul", "a", "a")
+
+
 def test_the_data_of_a_record_are_found_by_a_name_that_cannot_lead_elsewhere(tmp_path: Path) -> None:
     read = Records(tmp_path)
     assert read.data_folder(record()) is None
