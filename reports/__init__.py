@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, stem
 
-__all__ = ["Asked", "AskedCell", "Drawn", "Options", "ReportError", "draw", "draw_page", "stem"]
+__all__ = ["Asked", "AskedCell", "Drawn", "Options", "ReportError", "draw", "draw_page", "draw_pictures", "stem"]
 
 
 def draw(asked: Asked, results: Path, out: Path, options: Options | None = None) -> Drawn:
@@ -29,6 +29,23 @@ def draw(asked: Asked, results: Path, out: Path, options: Options | None = None)
 
     drawing = figure(asked, records, options)
     return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
+
+
+def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:
+    """Beside each table of accuracy: <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn); raises ReportError."""
+    from reports.cells import read_cells
+    from reports.pictures import pictures
+    from results.records import Records
+
+    options, out = options or Options(), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
+    read = [(one, read_cells(one, records, one.rule(options))) for one in asked if one.drawing == "accuracy"]
+    files = []
+    for one, _ in read:
+        for drawing in pictures(one, read, options):
+            files += drawing.write(out)
+    return Drawn(files)
 
 
 def draw_page(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:

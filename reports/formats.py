@@ -1,13 +1,11 @@
 """A table as Markdown, LaTeX (booktabs), CSV and HTML. Names and reasons come from others' files and are escaped."""
 
-import csv
-import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from reports.drawing import Drawing
-from reports.table import Block, Entry, Table
+from reports.table import Block, Entry, Table, csv_rows
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {character: "\\" + character for character in "&%$#_{}"}
@@ -108,11 +106,7 @@ def latex_entry(entry: Entry) -> str:
 
 def csv_text(table: Table) -> str:
     """One row a cell, unrounded."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, table.header, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.facts)
-    return out.getvalue()
+    return csv_rows(table.header, table.facts)
 
 
 def html(table: Table) -> str:

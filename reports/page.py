@@ -12,8 +12,10 @@ from reports.cells import Cell, read_cells
 from reports.choose import figure, table
 from reports.claims import claims_markdown, summary, verdicts
 from reports.detection import CAPTION, STANDS_ON, detection
+from reports.drawing import Drawing
 from reports.extras import behind_accuracy, confusions, curves, per_class
 from reports.formats import environment
+from reports.pictures import pictures
 from reports.table import Block, Table
 from results.records import Records
 from results.schema import RULES
@@ -33,14 +35,15 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
     cells = [cell for _, found in read for cell in found]
     of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
     tables = [table(asked, records, options) for asked in wanted if asked.kind == "table"]
+    beside = [[*map(shown_as, pictures(asked, read, options))] for asked in wanted if asked.kind == "table"]
     figures = [figure(asked, records, options) for asked in wanted if asked.kind == "figure"]
     found = verdicts(read, records, options)
     shown = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
         "rule": RULES[options.rule],
         "verdicts": [(verdict, verdict.verdict.replace(" ", "-"), summary(verdict)) for verdict in found],
-        "tables": tables,
-        "figures": [(drawing, base64.b64encode(drawing.png()).decode()) for drawing in figures],
+        "tables": list(zip(tables, beside)),
+        "figures": [*map(shown_as, figures)],
         "behind": extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
         "detection": extra_table("detection", "Wrong labels found", CAPTION, detection(of_tables), STANDS_ON),
         "per_class": extra_table(
@@ -59,6 +62,11 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
     gaps = unique(gap for drawing in [*tables, *figures] for gap in drawing.gaps)
     text = "\n".join(f"{verdict.verdict}: {verdict.claim.text} ({summary(verdict)})" for verdict in found)
     return Drawn([path, out / "claims.md"], text, gaps)
+
+
+def shown_as(drawing: Drawing) -> tuple[Drawing, str]:
+    """A drawing with its PNG in base 64."""
+    return drawing, base64.b64encode(drawing.png()).decode()
 
 
 def extra_table(

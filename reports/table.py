@@ -1,5 +1,8 @@
 """A table as data, before it has a format."""
 
+import csv
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +44,15 @@ class Table:
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     header: tuple[str, ...] = ()
+
+
+def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:
+    """One line a fact."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(header), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(facts)
+    return out.getvalue()
 
 
 def signed(value: float, form: str = "+.1f") -> str:

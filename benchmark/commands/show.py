@@ -30,6 +30,8 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         lacking += drawn.refused
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+    pictures = reports.draw_pictures(wanted, args.results, args.out, options)
+    print("\n".join(f"wrote {path}" for path in pictures.files), file=sys.stderr)
     if args.all:
         drawn = reports.draw_page(wanted, args.results, args.out, options)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)

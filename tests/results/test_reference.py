@@ -1,5 +1,6 @@
 """The records that ship: each sound, drawn by a clone without data, and what the pages say of them."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark.train.provenance import processor
 from results.records import Records
@@ -63,9 +65,23 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr  # every cell of what is drawn is there
     assert "has changed since" not in done.stderr, done.stderr
     drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
-    assert {"table1.md", "table1.csv", "findings.md", "README.md"} <= {path.name for path in drawn}
+    names = {path.name for path in drawn}
+    assert {"table1.md", "table1.csv", "table1_rates.csv", "table1_epochs.csv", "findings.md", "README.md"} <= names
     for path in drawn:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
+
+
+def test_pictures_that_ship_are_of_the_numbers_that_ship() -> None:
+    """Each PNG beside a table holds the SHA-256 of the CSV that it was drawn from, and the test above holds the CSV."""
+    examples = ROOT / "docs" / "examples"
+    pictures = [path for what in ("rates", "epochs") for path in sorted(examples.glob(f"table*_{what}.csv"))]
+    assert {"table1_rates.csv", "table1_epochs.csv"} <= {path.name for path in pictures}
+    for path in pictures:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with Image.open(path.with_suffix(".png")) as image:
+            assert image.info["Source"] == f"{path.name}, sha256 {digest}"
+    shown = re.findall(r"\(docs/examples/(\w+)\.png\)", (ROOT / "README.md").read_text())
+    assert shown[:3] == ["table1", "table1_rates", "table1_epochs"]
 
 
 def test_the_means_of_the_readme_are_those_of_the_records(measured: dict[Key, list[float]]) -> None:

@@ -1,0 +1,176 @@
+"""Accuracy over epochs with the three rules marked: what each of them would report, a small panel a method."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reports.asked import Asked, stem
+from reports.captions import dataset_title, foundation, noise_text, scale_text, seeds_text, unique
+from reports.cells import Cell
+from reports.drawing import INK, SOFT, Drawing, new_figure, plain
+from reports.extras import history
+from reports.lines import by_noise, head, named
+from reports.notes import against_note
+from reports.statistics import sample_std
+
+PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
+WORDS = 0.42  # share of a panel's height that is kept for what the rules report
+ACROSS = 5  # panels in a row
+LAST = 5  # epochs in 'mean of the last five'
+MARKS = (("best", "★ best on test", "#d55e00"), ("last5", "━ last five", "#0072b2"), ("last", "● last", INK))
+
+
+@dataclass(frozen=True)
+class Course:
+    """One cell's accuracy epoch by epoch in per cent, [seeds, epochs], and what each rule reports, {rule: [seeds]}."""
+
+    cell: Cell
+    values: np.ndarray
+    rules: dict[str, np.ndarray]
+    best_epochs: np.ndarray
+
+    @property
+    def epochs(self) -> int:
+        return self.values.shape[1]
+
+
+def course(cell: Cell) -> Course | None:
+    """None where its records keep no history of test accuracy, or of different lengths."""
+    found = [history(record, "test_accuracy") for record in cell.records]
+    if not found or any(one is None or len(one) < 2 for one in found) or len({len(one) for one in found}) > 1:
+        return None
+    metrics = [record["metrics"] for record in cell.records]
+    rules = {rule: 100 * np.array([float(m[rule]) for m in metrics]) for rule, *_ in MARKS}
+    return Course(cell, 100 * np.array(found), rules, np.array([float(m.get("best_epoch") or 0) for m in metrics]))
+
+
+def epochs_pictures(asked: Asked, cells: Sequence[Cell]) -> list[Drawing]:
+    """A picture a kind of noise, at the highest rate that was measured."""
+    kinds, found = by_noise(cells), []
+    for noise, here in kinds.items():
+        highest = max((cell.rate for cell in here if cell.values), key=lambda rate: float(rate or 0))
+        shown = [cell for cell in here if cell.rate == highest]
+        courses = [one for cell in shown if (one := course(cell))]
+        if courses:
+            found.append(epochs_picture(asked, noise, len(kinds) > 1, shown, courses))
+    return found
+
+
+def epochs_picture(asked: Asked, noise: str, several: bool, cells: list[Cell], courses: list[Course]) -> Drawing:
+    shown = [one.cell for one in courses]
+    title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
+    words = f"test accuracy by epoch, mean ± sample standard deviation; {seeds_text(shown)}; {scale_text(shown)}"
+    words += "; thin grey line: the baseline" if any(baseline(courses, one) for one in courses) else ""
+    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
+    lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
+    return Drawing(
+        name=named(stem(asked), noise, several, "epochs"),
+        title=title,
+        caption=(
+            "Accuracy in per cent after each epoch; marks: what the best epoch on the test set, the mean of the last five "
+            f"epochs and the last epoch report; lines: means over seeds, bands: one sample standard deviation; "
+            f"{seeds_text(shown)}; {scale_text(shown)}."
+        ),
+        render=lambda: draw_epochs(title, words, courses),
+        notes=[
+            *([f"Fewer seeds than asked: {'; '.join(few)}."] if few else []),
+            *([f"Without a history of test accuracy: {'; '.join(lacking)}."] if lacking else []),
+            *against_note(shown),
+        ],
+        stands_on=[
+            "Best on test: each seed's own best epoch, so that its mean lies above the line; it stands at the mean of those "
+            "epochs.",
+            *foundation(shown),
+        ],
+        facts=[fact for one in courses for fact in facts(one)],
+    )
+
+
+def facts(one: Course) -> list[dict[str, Any]]:
+    """A row an epoch and a row a rule, for CSV."""
+    cell = one.cell
+    common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
+    common |= {"rate": cell.rate or "", "n": len(one.values), "asked": len(cell.ids)}
+    ids = " ".join(record["id"] for record in cell.records)
+    places = {
+        "best": float(one.best_epochs.mean()),
+        "last": one.epochs,
+        "last5": f"{one.epochs - LAST + 1}-{one.epochs}",
+    }
+    rows = [(number, "", values, "") for number, values in enumerate(one.values.T, 1)]
+    rows += [(places[rule], rule, one.rules[rule], ids) for rule, *_ in MARKS]
+    found = []
+    for epoch, rule, values, of in rows:
+        std = sample_std(values)
+        numbers = {"mean": round(float(values.mean()), 6), "std": "" if std is None else round(std, 6)}
+        found.append(common | {"epoch": epoch, "rule": rule} | numbers | {"ids": of})
+    return found
+
+
+def draw_epochs(title: str, words: str, courses: list[Course]) -> Any:
+    """Rows of panels a data set, a panel a method; the baseline's line is faint in all of them."""
+    names = unique(one.cell.dataset for one in courses)
+    parts = {name: [one for one in courses if one.cell.dataset == name] for name in names}
+    across = min(ACROSS, max(map(len, parts.values())))
+    lines = [(name, part[at : at + across]) for name, part in parts.items() for at in range(0, len(part), across)]
+    width = max(LEFT + across * (PANEL + BETWEEN), 4.6)
+    made = new_figure(width, TOP + BOTTOM + len(lines) * (HIGH + ABOVE), layout="none")
+    height = made.get_size_inches()[1]
+    for line, (name, part) in enumerate(lines):
+        low, high = limits(parts[name])
+        for column, one in enumerate(part):
+            left, bottom = LEFT + column * (PANEL + BETWEEN), height - TOP - (line + 1) * (HIGH + ABOVE)
+            axes = made.add_axes((left / width, bottom / height, PANEL / width, HIGH / height))
+            axes.set_ylim(low, high)
+            draw_panel(axes, one, baseline(courses, one))
+            long = len(one.cell.title) > 22
+            above = textwrap.fill(textwrap.shorten(plain(one.cell.title), 60, placeholder="…"), 26)
+            axes.set_title(above, fontsize=8 if long else 9.5, loc="left", pad=3)
+            axes.tick_params(labelsize=8.5, labelleft=column == 0)
+            axes.set_xlabel("epoch" if line == len(lines) - 1 else "", fontsize=9)
+            if column == 0:
+                axes.set_ylabel(f"{plain(dataset_title([one.cell], name))}\naccuracy (%)", fontsize=9)
+    head(made, title, words)
+    return made
+
+
+def baseline(courses: list[Course], beside: Course) -> Course | None:
+    """The baseline's course on the same data set."""
+    found = (one for one in courses if one.cell.method == "baseline" and not one.cell.label)
+    return next((one for one in found if one is not beside and one.cell.dataset == beside.cell.dataset), None)
+
+
+def limits(courses: list[Course]) -> tuple[float, float]:
+    """Of a data set's panels; the first quarter of the epochs may leave them."""
+    high = max(float(one.rules["best"].mean() + (sample_std(one.rules["best"]) or 0)) for one in courses)
+    later = [one.values.mean(0)[one.epochs // 4 :] for one in courses]
+    low = min(high - 1, *(float(mean.min()) for mean in later))
+    return high - (high - low) / (1 - WORDS), high + 0.04 * (high - low)
+
+
+def draw_panel(axes: Any, one: Course, beside: Course | None) -> None:
+    at, mean = np.arange(1, one.epochs + 1), one.values.mean(0)
+    band = one.values.std(0, ddof=1) if len(one.values) > 1 else np.zeros(one.epochs)
+    if beside is not None:
+        axes.plot(np.arange(1, beside.epochs + 1), beside.values.mean(0), color="#bbbbbb", linewidth=1, zorder=1)
+    axes.fill_between(at, mean - band, mean + band, color=SOFT, alpha=0.25, linewidth=0)
+    axes.plot(at, mean, color=INK, linewidth=1.3, zorder=2)
+    means = {rule: float(values.mean()) for rule, values in one.rules.items()}
+    places = {"best": one.best_epochs.mean(), "last": one.epochs}
+    colours = {rule: colour for rule, _, colour in MARKS}
+    five = [max(1, one.epochs - LAST + 1) - 0.4, one.epochs + 0.4]
+    axes.plot(five, [means["last5"]] * 2, color=colours["last5"], linewidth=3, solid_capstyle="butt", zorder=3)
+    for rule, marker, size in (("best", "*", 9), ("last", "o", 5)):
+        look = {"color": colours[rule], "marker": marker, "markersize": size, "markeredgecolor": "white"}
+        axes.plot([places[rule]], [means[rule]], zorder=4, clip_on=False, linestyle="none", **look)
+    for step, (rule, words, colour) in enumerate(reversed(MARKS)):
+        place = {"xycoords": "axes fraction", "xytext": (0, 10 * step), "textcoords": "offset points"}
+        text = f"{words}  {means[rule]:.1f}"
+        axes.annotate(text, (0.99, 0.03), ha="right", fontsize=8.5, color=colour, **place)
+    axes.set_xticks(sorted({1, one.epochs, *range(5, one.epochs - 1, 5)}) if one.epochs <= 30 else [1, one.epochs])
+    axes.set_xlim(0.3, one.epochs + 0.7)
+    axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
+    axes.spines[["left", "bottom"]].set_color(SOFT)

@@ -1,0 +1,197 @@
+"""Accuracy against the rate of wrong labels: the picture beside a table, a panel a data set, a line a method."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reports.asked import Asked, Options, stem
+from reports.captions import (
+    accuracy_caption,
+    dataset_title,
+    foundation,
+    noise_text,
+    published_text,
+    scale_text,
+    seeds_text,
+)
+from reports.cells import Cell
+from reports.drawing import SOFT, Drawing, new_figure, plain
+from reports.lines import Style, by_noise, head, name_ends, named, styles
+from reports.notes import against_note
+from results.published import Published
+from results.schema import RULES
+
+PLOT, HEIGHT, LEFT, TOP, BOTTOM = 2.7, 3.1, 0.62, 0.78, 0.5  # inches
+STRIP, BREAK = 0.24, 0.06  # shares of a panel's height: published values far from the measured ones, and the gap below
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method on one data set: its cells with runs by rate, rate 0 first where it was measured."""
+
+    title: str
+    dataset: str
+    cells: list[Cell]
+
+    @property
+    def points(self) -> list[tuple[float, float, float]]:
+        """(rate in per cent, mean, sample standard deviation or 0)."""
+        return [(per_cent(c), c.mean, c.std or 0.0) for c in self.cells if c.mean is not None]
+
+    @property
+    def published(self) -> list[tuple[float, Published]]:
+        """(rate in per cent, printed) of values with the class set of the runs, or none that is said."""
+        shown = [(per_cent(c), c.published) for c in self.cells if c.published]
+        return [(rate, printed) for rate, printed in shown if printed.classes in (None, self.cells[-1].classes)]
+
+
+def per_cent(cell: Cell) -> float:
+    return 100 * float(cell.rate or 0)
+
+
+def rates_pictures(asked: Asked, cells: Sequence[Cell], others: Sequence[Cell], options: Options) -> list[Drawing]:
+    """A picture a kind of noise with at least two rates; others: cells of other tables, for those without added noise."""
+    kinds = by_noise(cells)
+    return [
+        rates_picture(asked, noise, len(kinds) > 1, here, others, options)
+        for noise, here in kinds.items()
+        if len({cell.rate for cell in here if cell.values}) > 1
+    ]
+
+
+def rates_picture(
+    asked: Asked, noise: str, several: bool, cells: list[Cell], others: Sequence[Cell], options: Options
+) -> Drawing:
+    rule, lines = asked.rule(options), lines_of(cells, others)
+    shown = [cell for line in lines for cell in line.cells]
+    title = f"Accuracy against the rate of {noise_text(noise, None)}"
+    drawn = "lines: means over seeds, bands: one sample standard deviation"
+    printed = any(line.published for line in lines)
+    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if 0 < c.n < len(c.ids)]
+    empty = sum(not c.values for c in shown)
+    notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
+    notes += [f"Not measured: {empty} of {len(shown)} points."] if empty else []
+    clean = any(cell.rate is None for cell in shown)
+    words = f"{RULES[rule]}; mean ± sample standard deviation; {seeds_text(shown)}; {scale_text(shown)}"
+    words += "; dashed: published, other weights and scale" if printed else ""
+    return Drawing(
+        name=named(stem(asked), noise, several, "rates"),
+        title=title,
+        caption=accuracy_caption(shown, rule, drawn) + ("; dashed: published." if printed else "."),
+        render=lambda: draw_rates(title, words, noise, lines),
+        notes=[*notes, *against_note(shown)],
+        stands_on=[
+            "Rates are nominal." + " 0 %: without added noise, measured in the same way." * clean,
+            *foundation(shown),
+            *published_text(shown),
+        ],
+        facts=[fact(line, cell, rule) for line in lines for cell in line.cells],
+    )
+
+
+def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
+    """Lines in the order of the table's rows, those with runs."""
+    clean = {
+        (c.title, c.method, c.label, c.dataset): c
+        for c in others
+        if c.noise == "none" and c.part == "table" and c.values
+    }
+    places: dict[tuple, list[Cell]] = {}
+    for cell in cells:
+        places.setdefault((cell.title, cell.method, cell.label, cell.dataset), []).append(cell)
+    found = []
+    for place, here in places.items():
+        if any(cell.values for cell in here):
+            first = [replace(clean[place], rate=None)] if place in clean else []
+            found.append(Line(place[0], place[3], [*first, *sorted(here, key=per_cent)]))
+    return found
+
+
+def fact(line: Line, cell: Cell, rule: str) -> dict[str, Any]:
+    """One point, for CSV."""
+    printed = dict(line.published).get(per_cent(cell))
+    return {
+        "method": cell.method,
+        "row": line.title,
+        "dataset": line.dataset,
+        "noise": cell.noise,
+        "rate": cell.rate or "0",
+        "n": cell.n,
+        "asked": len(cell.ids),
+        "mean": "" if cell.mean is None else round(cell.mean, 6),
+        "std": "" if cell.std is None else round(cell.std, 6),
+        "published": "" if printed is None else printed.mean,
+        "published_std": "" if printed is None or printed.std is None else printed.std,
+        "rule": rule,
+        "ids": " ".join(record["id"] for record in cell.records),
+    }
+
+
+def draw_rates(title: str, words: str, noise: str, lines: list[Line]) -> Any:
+    """Panels side by side, each with the names of its lines at their right."""
+    names = list(dict.fromkeys(line.dataset for line in lines))
+    of_line = styles(dict.fromkeys(line.title for line in lines))
+    most = max(sum(line.dataset == name for line in lines) for name in names)
+    tall = max(HEIGHT, (0.16 * most + 0.3) / (1 - STRIP - BREAK))
+    step = LEFT + PLOT + 0.55 + 0.07 * max(len(line.title) for line in lines)
+    made = new_figure(step * len(names), tall + TOP + BOTTOM, layout="none")
+    width, height = made.get_size_inches()
+    for column, name in enumerate(names):
+        left, here = column * step + LEFT, [line for line in lines if line.dataset == name]
+        far = far_apart(here)
+        low = (1 - STRIP - BREAK) * tall if far else tall
+        axes = made.add_axes((left / width, BOTTOM / height, PLOT / width, low / height))
+        draw_panel(axes, here, of_line, 72 * low)
+        top = axes
+        if far:
+            place = (left / width, (BOTTOM + (1 - STRIP) * tall) / height, PLOT / width, STRIP * tall / height)
+            top = made.add_axes(place, xlim=axes.get_xlim(), xticks=[])
+            top.spines["bottom"].set_visible(False)
+            top.tick_params(labelsize=8)
+        draw_published(top, here, of_line, far)
+        every = [cell for line in here for cell in line.cells]
+        top.set_title(plain(dataset_title(every, name)), fontsize=9, loc="left")
+        axes.set_xlabel(f"rate of {plain(noise_text(noise, None))} (%)")
+        axes.set_ylabel("accuracy (%)" if column == 0 else "")
+    head(made, title, words)
+    return made
+
+
+def far_apart(lines: list[Line]) -> bool:
+    """Whether all published values lie away from the measured ones, so that one scale would flatten both."""
+    printed = [value.mean for line in lines for _, value in line.published]
+    measured = [mean for line in lines for _, mean, _ in line.points]
+    gap = max(min(printed) - max(measured), min(measured) - max(printed)) if printed else 0.0
+    return gap > 0.3 * (max(measured) - min(measured))
+
+
+def draw_published(axes: Any, lines: list[Line], of_line: dict[str, Style], alone: bool) -> None:
+    """Dashed; alone: in a strip of their own with its own scale."""
+    for line in lines:
+        if line.published:
+            x, y = zip(*((rate, printed.mean) for rate, printed in line.published))
+            look = {"color": of_line[line.title][0], "marker": ".", "markersize": 3, "label": "_published"}
+            axes.plot(x, y, "--", linewidth=1, alpha=0.8, **look)
+    if alone:
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+        place = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "fontsize": 8, "color": SOFT}
+        axes.annotate("published", (1, 1.0), **place)
+
+
+def draw_panel(axes: Any, lines: list[Line], of_line: dict[str, Style], height: float) -> None:
+    ends, faint = [], 0.14 if len(lines) <= 6 else 0.07
+    for line in lines:
+        colour, marker, filled = of_line[line.title]
+        rates, means, deviations = (list(values) for values in zip(*line.points))
+        look = {"marker": marker, "markersize": 4.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.6}
+        axes.plot(rates, means, color=colour, label=plain(line.title), zorder=3, **look)
+        below, above = ([m + sign * d for m, d in zip(means, deviations)] for sign in (-1, 1))
+        axes.fill_between(rates, below, above, color=colour, alpha=faint, linewidth=0)
+        ends.append((f"{line.title}  {means[-1]:.1f}", colour, rates[-1], means[-1]))
+    ticks = sorted({rate for line in lines for rate, *_ in line.points})
+    axes.set_xlim(ticks[0] - 1, ticks[-1] + 0.07 * (ticks[-1] - ticks[0]))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    axes.tick_params(labelsize=8)
+    name_ends(axes, ends, height)
