@@ -31,7 +31,7 @@ ROUNDS = 7
 
 
 def reference(recipe: Augment, side: int) -> Callable[[Tensor], Tensor]:
-    """Per-image pipeline of torchvision on Pillow images, for uint8 [S, S, ch] tensors."""
+    """Torchvision's pipeline on Pillow images, one uint8 [S, S, ch] tensor in, one normalised [ch, side, side] out."""
     filter = transforms.InterpolationMode(recipe.resize)
     steps = [transforms.Resize((side, side), filter)]
     if recipe.crop:
@@ -54,14 +54,17 @@ def reference(recipe: Augment, side: int) -> Callable[[Tensor], Tensor]:
             pixels = np.clip(pixels + random.normal(0, 30**0.5, pixels.shape), 0, 255).astype(np.uint8)
         return finish(Image.fromarray(pixels))
 
-    return lambda images: torch.stack([one(image) for image in images])
+    return one
 
 
 def compare(title: str, recipe: Augment, count: int, stored: int, side: int, goal: float | None) -> None:
     """Print milliseconds an image of both sides and their ratio."""
     images = torch.randint(0, 256, (count, stored, stored, 3), dtype=torch.uint8)
     generator, single = torch.Generator().manual_seed(0), reference(recipe, side)
-    sides = {"batched": lambda: augment(images, recipe, side, generator), "single": lambda: single(images)}
+    sides = {
+        "batched": lambda: augment(images, recipe, side, generator),
+        "single": lambda: torch.stack([*map(single, images)]),
+    }
     seconds = {name: [] for name in sides}
     for turn in range(ROUNDS + 1):
         for name, run in sides.items():

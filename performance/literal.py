@@ -94,9 +94,11 @@ def top_down(landmark: LandmarkBranch, maps: list[Tensor]) -> Tensor:
 def encode(encoder: nn.ModuleList, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """u, G and v of a query or key encoder."""
     backbone, landmark = encoder[0], encoder[1]
-    shared = backbone.layer1(backbone.stem(images))
-    expression = backbone.layer4(backbone.layer3(backbone.layer2(shared))).mean((2, 3))
-    total = top_down(landmark, landmark.maps(shared))
+    with backbone.autocast():
+        shared = backbone.layer1(backbone.stem(images))
+        top = backbone.layer4(backbone.layer3(backbone.layer2(shared)))
+        total = top_down(landmark, landmark.maps(shared))
+    expression, total = top.to(images.dtype).mean((2, 3)), total.to(images.dtype)
     return expression, total, total.mean((2, 3))
 
 
@@ -104,9 +106,15 @@ def project(net: Projection, features: Tensor) -> Tensor:
     return F.normalize(nn.Sequential.forward(net, features), dim=1)
 
 
-def loss(method: LANet, batch: Batch) -> dict[str, Tensor]:
+def painted(points: np.ndarray, image_side: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Heat maps and weight maps of landmarks [B, P, 2] in pixels of the images."""
+    whole = np.trunc(np.trunc(points) / (image_side / side) + np.float32(0.5))
+    return landmark_targets(whole, side)
+
+
+def loss(method: LANet, batch: Batch, maps: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
     """The four losses of a step on a method's own networks, queues and bank, in the literal forms; changes nothing else
-    than the key encoder, as a step does."""
+    than the key encoder, as a step does. maps: heat maps and weight maps, where they have been painted already."""
     p, encoder = method.settings, method.query_encoder()
     u, total, v = encode(encoder, batch.images)
     logits = method.classifier(u)
@@ -117,9 +125,10 @@ def loss(method: LANet, batch: Batch) -> dict[str, Tensor]:
     )
     targets = p.label_momentum * method.bank[batch.index] + (1 - p.label_momentum) * smoothed / 2
     prediction = method.heat_maps(total)
-    side = prediction.shape[-1]
-    points = np.trunc(np.trunc(batch.landmarks.numpy()) / (batch.images.shape[-1] / side) + np.float32(0.5))
-    heat, weight = (torch.from_numpy(maps).to(prediction.dtype) for maps in landmark_targets(points, side))
+    if maps is None:
+        found = painted(batch.landmarks.numpy(), batch.images.shape[-1], prediction.shape[-1])
+        maps = torch.from_numpy(found[0]), torch.from_numpy(found[1])
+    heat, weight = (part.to(prediction.dtype) for part in maps)
     return {
         "ce": F.cross_entropy(logits, batch.labels),
         "landmark": p.landmark_weight * (adaptive_wing(prediction, heat) * weight).mean(),

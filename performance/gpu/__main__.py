@@ -1,0 +1,48 @@
+"""`python -m performance.gpu --out FOLDER [--items 1 3] [--data ferplus=PATH] [--long] [--device cpu --rehearse]`."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch._dynamo  # once, for every child: its first optimiser step would import it, in seconds
+
+from benchmark import hardware
+from performance.gpu.course import course
+from performance.gpu.items import ITEMS, SECONDS
+from performance.gpu.real import long
+from performance.gpu.setting import Setting
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m performance.gpu", description="What only a GPU can tell.")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where gpu.json and gpu.md go")
+    parser.add_argument(
+        "--items", type=int, nargs="+", choices=[i.number for i in ITEMS], help="default: all, in order"
+    )
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--rehearse", action="store_true", help="tiny sizes: to see that all of it runs")
+    parser.add_argument("--data", nargs="+", default=[], metavar="NAME=PATH", help="real data for item 9 and --long")
+    parser.add_argument("--long", action="store_true", help="train on, in place of the items; call it until it is done")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="in all (default: %(default)s)")
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not hardware.cards():
+        sys.exit(
+            "performance.gpu: no GPU can be used here; " + ("; ".join(hardware.unused()) or "--device cpu --rehearse")
+        )
+    if args.device == "cpu":
+        torch.set_num_threads(1)
+    data = {name: Path(path).resolve() for name, _, path in (word.partition("=") for word in args.data)}
+    setting = Setting(args.out.resolve(), args.device, args.rehearse, data)
+    setting.out.mkdir(parents=True, exist_ok=True)
+    if args.long:
+        return long(setting, args.seconds)
+    start = time.monotonic()
+    setting.draw()
+    asked = [item for item in ITEMS if not args.items or item.number in args.items]
+    found = course(asked, setting, args.seconds - (time.monotonic() - start))
+    return int(any(found[str(item.number)]["status"].startswith("failed") for item in asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

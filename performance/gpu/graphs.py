@@ -1,0 +1,33 @@
+"""Item 6: the bits of an epoch in CUDA graphs against those of one without."""
+
+import torch
+
+from benchmark.train.loop import train_epoch
+from performance.engine import GRAPHS
+from performance.gpu.course import Notes
+from performance.gpu.setting import FEW, NO_GRAPHS, Setting, every_method
+
+EPOCHS, SIDE = 3, 64
+
+
+def graphs(setting: Setting, notes: Notes) -> None:
+    if not GRAPHS:
+        notes["graphs"] = NO_GRAPHS
+        return
+    for name in every_method(setting):
+        side = None if name in setting.methods else SIDE
+        notes.attempt(lambda name=name, side=side: of_method(setting, name, side), method=name)
+
+
+def of_method(setting: Setting, name: str, side: int | None) -> dict[str, object]:
+    """What of the method's state and history differs after three epochs."""
+    ends = []
+    for used in (False, True):
+        made = setting.trainer(name, graphs=used, side=side, images=FEW)
+        for epoch in range(1, EPOCHS + 1):
+            train_epoch(made, epoch)
+        state = {key: value.detach().cpu() for key, value in made.method.state_dict().items()}
+        ends.append((state, made.state.history))
+    differing = [key for key, value in ends[0][0].items() if not torch.equal(value, ends[1][0][key])]
+    differing += ["history"] if ends[0][1] != ends[1][1] else []
+    return {"graph used": made.steps.used, "differing": len(differing), "first": differing[:3]}
