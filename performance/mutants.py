@@ -53,6 +53,13 @@ NEAR = {
 OUTSIDE = ["tests/results/test_records_of_before.py", "tests/results/test_reference.py"]
 NOTICED = {1, 3, 36, 24, -24, 152, 255, -11, -9}  # mutmut's codes: failed, out of time, crashed
 
+SHOW = """
+import sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+for name in sys.argv[1:]:
+    print("#", name, get_diff_for_mutant(name), sep="\\n")
+"""
+
 
 def names(folder: str) -> list[str]:
     """All changes that mutmut makes to the files of a folder, as it names them."""
@@ -92,10 +99,10 @@ def outcome(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
     for path in sorted((at / "mutants" / folder).rglob("*.meta")):
         codes |= json.loads(path.read_text())["exit_code_by_key"]
     codes = {name: codes.get(name) for name in drawn}
-    with open(at / "survived.txt", "w") as file:
-        for name in (name for name, code in codes.items() if code not in NOTICED):
-            shown = subprocess.run([program, "show", name], cwd=at, env=environment, capture_output=True, text=True)
-            file.write(shown.stdout + "\n")
+    survived = [name for name, code in codes.items() if code not in NOTICED]
+    show = [sys.executable, "-c", SHOW, *survived]
+    shown = subprocess.run(show, cwd=at, env=environment, capture_output=True, text=True)
+    (at / "survived.txt").write_text(shown.stdout + shown.stderr)
     return codes
 
 

@@ -243,15 +243,15 @@ def test_seeds_choose_what_is_held_out_and_without_holding_out_all_is_trained_on
 def test_two_networks_start_from_weights_of_their_own_by_seed(train) -> None:
     short = replace(RECIPE, epochs=1)
 
-    def networks(**changes: Any) -> list[str]:
-        (note,) = train(replace(JOB, method="pair", **changes), short).of("networks")
-        return note["hashes"]
+    def networks(**changes: Any) -> tuple[list[str], str]:
+        (note,) = train(replace(JOB, **{"method": "pair"} | changes), short).of("networks")
+        return note["hashes"], note["head"]
 
-    first, second = networks()
-    assert first != second and networks() == [first, second]
-    (alone,) = train(JOB, short).of("networks")
-    assert alone["hashes"] == [first]  # the first one is that of a method with one
-    assert not {first, second} & set(networks(seed=4))
+    (first, second), head = networks()
+    assert first != second and networks() == ([first, second], head)
+    assert networks(method="seer") == ([first], head)  # as in a method with one
+    others, another = networks(seed=4)
+    assert not {first, second} & set(others) and another != head
 
 
 def test_networks_are_filled_from_files_and_what_was_found_is_noted(train, tmp_path: Path) -> None:

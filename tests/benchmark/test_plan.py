@@ -219,6 +219,8 @@ class Elsewhere(DataSet):
         return []
 
     def read(self, path, options):
+        if path is None and self.needs_path:
+            raise DataError("elsewhere: read from nowhere")
         rows = [Rows([f"{s}{i}" for i in range(4)], np.arange(4) % 2,
                      lambda r, s=s: np.full((8, 8), options.shade + 9 * r + s, np.uint8)) for s in (0, 100)]
         return Source(("anger", "fear"), *rows)
@@ -431,6 +433,10 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.augment.resize=nearest", {"recipe.augment.resize": "nearest"}),
     ("scn.relabel_group=low", {"scn.relabel_group": "low"}),
     ("scn.gamma=2", {"scn.gamma": "2"}),
+    ("scn.gamma=1E1", {"scn.gamma": "10"}),
+    ("scn.gamma=none", {}),
+    ("recipe.epochs=1", {"recipe.epochs": "1"}),
+    ("recipe.batch_size=1", {"recipe.batch_size": "1"}),
     ("scn.backbone=resnet18", {"recipe.backbone": "resnet18"}),
     ("backbone.name=resnet18", {"recipe.backbone": "resnet18"}),
     ("rul.clamp=1", {}),  # another method's

@@ -111,6 +111,46 @@ def test_a_broken_file_is_refused_where_it_is_asked_for_and_else_passed_over(
         catalogue.usable(bad, ["bad"], ())
 
 
+def test_a_file_that_cannot_be_read_is_passed_over_aloud(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = own(tmp_path / "own", mine=METHOD, torn="name = 'torn'\ndef (\n")
+    cards = {"mine": {"name": "mine"}}
+    assert catalogue.usable(cards, ["mine"], (folder,)) == cards
+    seen = capsys.readouterr()
+    assert seen.out == "" and seen.err.startswith(f"warning: {folder / 'torn.py'} is passed over: ")
+    with pytest.raises(Usage, match=rf"^--methods-path: {folder / 'torn.py'}: cannot be imported: "):
+        catalogue.usable(cards, ["torn"], (folder,))
+
+
+NOISE = """
+from noise.symmetric import Symmetric
+
+class Mine(Symmetric):
+    name = "mine"
+"""
+
+
+def test_a_noise_of_ones_own_is_part_of_a_job_by_its_code(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    codes = []
+    for n, text in enumerate((NOISE, NOISE + "    more = 1\n")):
+        folder = own(tmp_path / f"own{n}", mine=text)
+        words = ["--table", "1", "--methods", "baseline", "--noise", "mine", "--rates", "0.1", "--seeds", "0"]
+        (job,) = jobs(planned(home, "--methods-path", str(folder), *words))
+        assert set(job.noise) == {"kind", "rate", "version", "code"} and job.noise["kind"] == "mine"
+        codes.append(job.noise["code"])
+    assert codes[0] != codes[1]
+
+
+def test_epochs_of_a_method_keep_their_share_of_its_own_recipe_when_it_borrows_one(home: Path) -> None:  # noqa: F811
+    words = ["--table", "clean", "--methods", "scn", "--seeds", "0"]
+    (own_recipe,), (borrowed,) = (planned(home, *words, *more).runs() for more in ((), ("--set", "recipe.like=lanet")))
+    assert borrowed.resolved["parameters"] == own_recipe.resolved["parameters"]
+
+
+def test_rows_are_named_where_a_method_has_none(home: Path) -> None:  # noqa: F811
+    with pytest.raises(Usage, match=r"^--methods: figure 1 has rows of lanet only$"):
+        planned(home, "--figure", "1", "--methods", "scn")
+
+
 def test_the_preset_chooses_the_recipe_of_a_method_s_own_program(home: Path) -> None:  # noqa: F811
     words = ["--table", "clean", "--methods", "eac", "scn", "--seeds", "0", "--scale", "paper"]
     common = {run.job.method: run for run in planned(home, *words).runs()}

@@ -13,7 +13,7 @@ import pytest
 
 from results import published
 from results.files import write_json
-from results.job import Job, number, stream
+from results.job import Job, digest, number, stream
 from results.records import Records
 from results.schema import SCHEMA, Refused, class_names, content_hash, realised, seed, title
 from results.store import Store
@@ -81,6 +81,10 @@ def test_setting_aside_moves_record_and_arrays(tmp_path: Path) -> None:
     assert len(names) == 2 and all(name.startswith(f"{JOB.id}.") and name.endswith(".old") for name in names)
     assert [name.split(".")[1] for name in names] == ["json", "npz"]
     store.set_aside(JOB.id)  # nothing is there
+    store.write(record(), dict(ARRAYS))
+    assert store.done(JOB.id)
+    store.set_aside(JOB.id)
+    assert not store.done(JOB.id)  # seen before, and gone
     store.write(record(), dict(ARRAYS))
     assert store.done(JOB.id)
 
@@ -297,6 +301,32 @@ def test_largest_and_smallest_numbers_and_what_may_be_missing_are_sound(tmp_path
     held["metrics"]["last"] = 0.123
     store.path(JOB.id).write_text(json.dumps(held))
     with pytest.raises(Refused, match=r": its content does not hash to its field 'hash' \(edited\?\); the job"):
+        store.read(JOB.id)
+
+
+def test_what_cannot_be_read_and_what_is_another_s_is_named(tmp_path: Path) -> None:
+    store = kept(tmp_path, metrics={"last": 0.5, "best": 0.5, "last5": 0.5, "noisy_val": 0.25})
+    path = store.path(JOB.id)
+    assert store.read(JOB.id)["metrics"]["noisy_val"] == 0.25
+    whole = json.loads(path.read_text())
+    whole["spec"]["overrides"] = {"a.b": 1}
+    whole["id"] = digest(whole["spec"])
+    whole["hash"] = content_hash(whole)
+    other = store.path(whole["id"])
+    other.parent.mkdir(exist_ok=True)
+    other.write_text(json.dumps(whole))
+    words = "field 'spec.overrides' holds something else than texts; the job has to run again"
+    with pytest.raises(Refused, match=rf"^{other}: {words}$"):
+        store.read(whole["id"])
+    path.write_text(json.dumps(whole))
+    with pytest.raises(Refused, match=r": field 'spec' does not hash to the record's name; the job has to run again$"):
+        store.read(JOB.id)
+    path.write_text("[]")
+    with pytest.raises(Refused, match=rf"^{path}: not a whole record \(TypeError: "):
+        store.read(JOB.id)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Refused, match=rf"^{path}: Is a directory$"):
         store.read(JOB.id)
 
 

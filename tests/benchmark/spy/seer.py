@@ -17,7 +17,7 @@ from methods.base import Batch, Method, Run
 from methods.recipe import RECIPE
 
 
-def told(backbone: Backbone) -> str:
+def told(backbone: nn.Module) -> str:
     """What a network starts from, as a hash."""
     content = b"".join(tensor.detach().numpy().tobytes() for tensor in backbone.state_dict().values())
     return hashlib.sha256(content).hexdigest()
@@ -39,7 +39,8 @@ class Seer(Method):
     def build(self, backbone: Backbone, classes: int, *others: Backbone) -> None:
         self.backbone, self.classes, self.number = backbone, classes, nn.Parameter(torch.zeros(()))
         self.register_buffer("turn", torch.zeros((), dtype=torch.long))
-        self.note("networks", hashes=[told(network) for network in (backbone, *others)])
+        self.head = nn.Linear(3, 2).requires_grad_(False)  # its draws follow those of the first network
+        self.note("networks", hashes=[told(network) for network in (backbone, *others)], head=told(self.head))
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
