@@ -176,6 +176,17 @@ def test_landmarks_and_the_mirrored_view_move_with_the_image(monkeypatch: pytest
     augment(images, Augment(), SIDE, generator())
 
 
+@pytest.mark.parametrize("fill", ["zero", "reflect"])
+def test_the_mirrored_view_of_a_shifted_picture_is_its_mirror_image_also_where_it_was_filled(fill: str) -> None:
+    images = photographs(16)
+    recipe = Augment(shift=0.2, shift_fill=fill, flip=0.5, second_view="independent")
+    seen = augment(images, recipe, SIDE, generator(2))
+    assert (seen.moved != 0).any(1).sum() > 10
+    assert torch.equal(seen.second, seen.images.flip(3))
+    turned = augment(images, recipe, SIDE, generator(3))
+    assert not torch.equal(turned.images, seen.images)
+
+
 @pytest.mark.parametrize("wrong", [{"shift": 0.6}, {"shift_fill": "grey"}, {"shift_probability": 2}])
 def test_a_shift_that_cannot_be_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
