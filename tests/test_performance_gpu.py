@@ -13,20 +13,21 @@ import pytest
 import torch
 
 from benchmark.train.trainer import Clock
-from performance.gpu import waits
+from performance.gpu import real, waits
 from performance.gpu.course import Item, Notes, course
 from performance.gpu.report import page
 from performance.gpu.setting import Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 PLANTED = """
+import os
 import sys
 from dataclasses import replace
 from performance.gpu import __main__ as program
 from performance.gpu.course import Notes
 
 def broken(setting, notes):
-    notes["before"] = 1
+    notes["before"] = os.environ["CUBLAS_WORKSPACE_CONFIG"]
     notes.attempt(lambda: {}["the planted part"], part="one")
     raise RuntimeError("the planted item")
 
@@ -46,7 +47,7 @@ def test_a_rehearsal_brings_every_item_although_one_is_broken(tmp_path: Path) ->
     assert status.pop("4") == "failed: RuntimeError: the planted item" and done.returncode == 1
     assert {status.pop("3"), status.pop("6")} == {"needs a card"}
     assert set(status.values()) == {"done"}, f"{status} {logs}"
-    assert found["4"]["before"] == 1 and found["4"]["rows"] == [
+    assert found["4"]["before"] == ":4096:8" and found["4"]["rows"] == [
         {"part": "one", "failed": "KeyError: 'the planted part'"}
     ]
     assert {"bf16 TFLOP/s", "fp32 TFLOP/s", "copy GB/s"} <= set(found["1"]["peaks"])
@@ -110,6 +111,19 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
+
+
+def test_long_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, slow = "printf x >> quick", "exec sleep 600"
+    monkeypatch.setattr(real, "LONG", {"quick": [quick], "slow": [slow], "later": [quick]})
+    monkeypatch.setattr(real, "command", lambda setting, words: ["sh", "-c", *words])
+    monkeypatch.setattr(real, "ROOT", tmp_path)
+    assert real.long(Setting(tmp_path, "cpu"), real.GRACE + 4) == 1
+    said = [part["status"] for part in json.loads((tmp_path / "long.json").read_text())["commands"]]
+    assert said[0] == "done" and said[1].endswith("call again to go on") and said[2].startswith("not begun")
+    monkeypatch.setattr(real, "LONG", {"quick": [quick]})
+    assert real.long(Setting(tmp_path, "cpu"), real.GRACE + 60) == 0
+    assert (tmp_path / "quick").read_text() == "xx"
 
 
 def test_a_wait_is_noted_with_its_part_and_line() -> None:
