@@ -36,6 +36,7 @@ sys.exit(program.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # on a machine that does much else
 def test_a_rehearsal_brings_every_item_although_one_is_broken(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PLANTED, "--out", str(tmp_path), "--device", "cpu", "--rehearse"]
