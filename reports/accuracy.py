@@ -54,7 +54,7 @@ def marks(cells: list[Cell], asked: Asked, also: tuple[str, ...]) -> str:
 def other_noise(asked: Asked, cells: list[Cell]) -> str:
     """What the title has to add where `--noise` put other noise into the table than it is named for."""
     kinds = list(dict.fromkeys(cell.noise for cell in cells))
-    if kinds in ([], [asked.noise]):
+    if set(kinds) <= {asked.noise, *asked.noises}:
         return ""
     return f" (shown here: {', '.join(noise_text(kind, None) for kind in kinds)})"
 

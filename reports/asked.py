@@ -53,7 +53,7 @@ class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
     kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
-    names. published: the file of results/paper with its printed values. any_rule: False where the last epoch is shown
+    names; noises: all that it is about. published: the file of results/paper with its printed values. any_rule: False where the last epoch is shown
     whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
     that the table is about; rates: conditions where there is no cell at all. data: {data set: its folder below
     <results>/data}. against: the name of the records of others that some cells stand on.
@@ -65,6 +65,7 @@ class Asked:
     cells: tuple[AskedCell, ...]
     drawing: str = "accuracy"
     noise: str = "asymmetric"
+    noises: tuple[str, ...] = ()
     published: str | None = None
     any_rule: bool = True
     note: str = ""

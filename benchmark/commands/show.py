@@ -120,6 +120,7 @@ def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], agains
         cells=cells,
         drawing=experiment.drawing,
         noise=next(iter(experiment.noise)),
+        noises=tuple(experiment.noise),
         published=experiment.published,
         any_rule=experiment.any_rule,
         note=experiment.note,

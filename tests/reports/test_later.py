@@ -41,6 +41,7 @@ def test_ten_rows_in_one_block_a_condition(tmp_path: Path) -> None:
     ]
     table = accuracy_table(request("table", "later", cells), Records(tmp_path), Options())
     assert [len(block.rows) for block in table.blocks] == [10, 10]
+    assert "shown here" not in table.title
     printed = {row[0].text: row for row in table.blocks[1].rows}
     assert any(entry.text == "88.83 (7 classes)" and entry.published for entry in printed["nla"])
     said = " ".join(table.stands_on)
