@@ -65,6 +65,15 @@ def test_an_image_of_one_value_is_neither_stretched_nor_spread() -> None:
     assert all(torch.equal(one(flat, name), flat) for name in ("autocontrast", "equalise"))
 
 
+@pytest.mark.parametrize("lightest", [1, 2, 70, 71])
+def test_grey_levels_are_spread_as_pillow_does_where_their_number_just_reaches_a_step(lightest: int) -> None:
+    levels = np.sort(np.random.default_rng(lightest).integers(0, 200, SIDE * SIDE))
+    levels[-lightest:] = 200  # 1,530 darker pixels are six steps of 255, with 71 of the lightest it is one less
+    image = levels.astype(np.uint8).reshape(1, SIDE, SIDE, 1)
+    theirs = np.array(ImageOps.equalize(Image.fromarray(image[0, :, :, 0])))
+    assert np.array_equal(one(torch.from_numpy(image), "equalise")[0, :, :, 0].numpy(), theirs)
+
+
 @pytest.mark.parametrize("negative", [False, True])
 def test_a_translation_moves_by_whole_pixels_and_fills_with_grey(negative: bool) -> None:
     images, step = photographs(), round(SIDE * 10 / 224)
