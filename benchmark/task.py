@@ -11,7 +11,8 @@ class Place:
 
     data: the folder of the decoded data set. weights, weights2: checkpoints, or None. device: 'cpu' or 'cuda'. methods_path:
     folders with methods and noises of one's own. noise_argument: what follows the colon of `file:PATH`. fast: give up
-    determinism on a GPU. checkpoint_seconds: at least this long between two. jobs_on_card: how many share the GPU.
+    determinism on a GPU. graphs: whether steps on a GPU may be captured. checkpoint_seconds: at least this long between
+    two. jobs_on_card: how many share the GPU.
     """
 
     results: str
@@ -22,6 +23,7 @@ class Place:
     methods_path: tuple[str, ...] = ()
     noise_argument: str = ""
     fast: bool = False
+    graphs: bool = True
     checkpoint_seconds: float = 30.0
     jobs_on_card: int = 1
 

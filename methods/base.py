@@ -174,6 +174,14 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
+    def captured_anew(self, epoch: int) -> Any:
+        """On a GPU a step is captured once and replayed: what Python works out in it stays as it was.
+
+        Steps of two epochs (1-based) are one capture only where this is equal in both; None: steps are not captured. A
+        method that does not say, and whose step asks for `batch.epoch`, is captured anew in every epoch.
+        """
+        return True
+
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """Called after every epoch, and its survey; returns scalars worth a curve in the record."""
         return {}

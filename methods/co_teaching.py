@@ -7,6 +7,7 @@ paper has no recipe for expressions, so the baseline's holds.
 
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,6 +57,9 @@ class CoTeaching(Method):
         """R(T) = 1 - min(tau T / T_k, tau) after T finished epochs: the first epoch keeps every image."""
         p = self.settings
         return 1 - min(p.forget_rate * (epoch - 1) / p.forget_epochs, p.forget_rate)
+
+    def captured_anew(self, epoch: int) -> Any:
+        return self.kept(epoch)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         logits, other_logits = self.logits(batch.images), self.other_classifier(self.other_backbone(batch.images))

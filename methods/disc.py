@@ -6,6 +6,7 @@ view; parameters are those for real noise (Clothing1M).
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -62,6 +63,9 @@ class DISC(Baseline):
         self.register_buffer("thresholds", torch.full((2, run.images), 1 / run.images, device=labels.device))
         self.register_buffer("chosen", torch.zeros(3, run.images, dtype=torch.bool, device=labels.device))
         self.register_buffer("corrected_labels", labels.clone())
+
+    def captured_anew(self, epoch: int) -> Any:
+        return epoch <= self.settings.warm_up
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         both = self.logits(torch.cat([batch.images, batch.second])).chunk(2)

@@ -7,6 +7,7 @@ many of one as of the other). Parameters are those for real noise and pre-traine
 
 from dataclasses import dataclass, replace
 from math import log, pi
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -106,6 +107,9 @@ class DivideMix(Method):
 
     def logits(self, images: Tensor) -> Tensor:
         return sum(self.each(images))
+
+    def captured_anew(self, epoch: int) -> Any:
+        return (epoch <= self.settings.warm_up, epoch > self.settings.warm_up and self.unlabelled(epoch))
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         if batch.epoch <= self.settings.warm_up:

@@ -6,6 +6,7 @@ noise rate is needed and nothing is remembered. A weakly and a strongly altered 
 
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +79,9 @@ class DNFER(Method):
 
     def logits(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone(images))
+
+    def captured_anew(self, epoch: int) -> Any:
+        return epoch <= self.settings.warm_up
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p = self.settings

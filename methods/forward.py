@@ -6,6 +6,7 @@ the same network goes on. The paper has no recipe for expressions, so the baseli
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,6 +75,9 @@ class ForwardCorrection(Baseline):
         start = torch.eye(run.classes) if known == "estimated" else matrix(known)
         self.register_buffer("transition", start.to(labels.device))
         self.register_buffer("predictions", torch.zeros(run.images, run.classes, device=labels.device))
+
+    def captured_anew(self, epoch: int) -> Any:
+        return self.settings.transition == "estimated" and epoch <= self.settings.estimate_epoch
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         logits, p = self.logits(batch.images), self.settings

@@ -6,6 +6,7 @@ image must agree. docs/methods/nla.md says what the published program does other
 
 from dataclasses import dataclass
 from math import exp, log, pi
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -125,6 +126,9 @@ class NLA(Method):
         false = covariance(settings.spread_false, settings.ratio_false, 1.0)
         where_true = settings.true_factor * bell(given, other, settings.mean_true, true)
         return torch.where(leads, where_true, bell(given, other, settings.mean_false, false)), leads
+
+    def captured_anew(self, epoch: int) -> Any:
+        return narrowing(epoch, self.epochs, self.settings.slope)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p = self.settings

@@ -6,6 +6,7 @@ noise back, which former teachers do not. What the note leaves open is a paramet
 
 from dataclasses import dataclass
 from math import exp
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +115,9 @@ class OTPNS(Method):
 
     def logits(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone(images)) if self.training else self.predicting(images)
+
+    def captured_anew(self, epoch: int) -> Any:
+        return teacher_share(epoch, self.epochs, self.settings.gamma)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p, labels = self.settings, batch.labels

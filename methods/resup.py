@@ -5,7 +5,7 @@ is fitted, for each network, to how similar its predictions are to the given lab
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -149,6 +149,9 @@ class ReSup(Method):
             return self.classifier(self.backbone(images))
         one, two = (logits.log_softmax(1) for logits in self.both(images))
         return torch.logaddexp(one, two)
+
+    def captured_anew(self, epoch: int) -> Any:
+        return epoch <= self.settings.plain_epochs
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p, (one, two) = self.settings, self.both(batch.images)

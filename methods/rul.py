@@ -5,6 +5,7 @@ recognised in it, so the shares teach the uncertainties.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -143,6 +144,9 @@ class RUL(Method):
         log_variance = self.log_variance(drop(maps, p.dropout, generator))
         mixed, own = mix(mu, uncertainty(log_variance, p.clamp), partner)
         return mixed, mu, own
+
+    def captured_anew(self, epoch: int) -> Any:
+        return self.settings.relabel == "scn" and epoch >= self.settings.relabel_epoch
 
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:

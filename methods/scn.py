@@ -4,6 +4,7 @@ Wang et al., CVPR 2020. In the paper's order: importance weighting, rank regular
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -113,6 +114,9 @@ class SCN(Method):
             "rank": rank_weight * rank_regularisation(importance, p.beta, p.margin_1),
         }
         return losses, logits
+
+    def captured_anew(self, epoch: int) -> Any:
+        return epoch >= self.settings.relabel_epoch
 
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:

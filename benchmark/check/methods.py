@@ -21,6 +21,7 @@ from benchmark.scale import DEMO, steps_per_epoch
 from benchmark.task import Place
 from benchmark.train import assembly, loop
 from benchmark.train.evaluation import evaluate, opinions, plain_batch
+from benchmark.train.graph import Steps
 from benchmark.train.trainer import Clock, State, Trainer
 from benchmark.train.training_set import TrainingSet
 from methods.backbones import BACKBONES
@@ -355,27 +356,33 @@ def opinion(cls: type[Method]) -> None:
 
 
 def on_a_card(cls: type[Method]) -> None:
-    """Two epochs, an evaluation and the opinions on a pretended CUDA device."""
+    """Two epochs, an evaluation and the opinions on a pretended CUDA device; the same bits with a CUDA graph."""
     from benchmark.check.pretended import Card, CardError, clock_of
 
     card, exact = Card(), torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         with card.there():
-            made = prepared(cls, device="cuda")
+            made, captured = (prepared(cls, device="cuda") for _ in range(2))
             made.clock = clock_of(card)
+            made.steps, captured.steps = Steps(made, loop.step, allowed=False), Steps(captured, loop.step, eager=1)
             trained(made)
             with made.clock.part("evaluation"):
                 evaluate(made)
                 opinions(made)
+            waits, names = card.seen.in_steps(), difference(made.method, trained(captured).method)
     except CardError as error:
         raise Wrong(f"on a GPU this raises: {error}; make tensors on the device of the batch") from None
     finally:
         torch.use_deterministic_algorithms(exact)
-    waits = card.seen.in_steps()
     if waits:
         first = waits[0]
         raise Wrong(
             f"a step waits for the GPU: {first.what} ({first.where}), {len(waits)} times in {EPOCHS} epochs; "
             "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
         )
+    require(
+        not names,
+        f"{names} end otherwise where steps are replayed from a CUDA graph: what Python works out in a step changes "
+        "from epoch to epoch; say so in captured_anew",
+    )

@@ -35,8 +35,9 @@ CARD, HOST = "card", "host"
 UNPLACED = ""  # made inside torch, without a device; it lies where it is first used
 CUDA, CPU = torch.device("cuda", 0), torch.device("cpu")
 STANDARD = Path(contextlib.__file__).parent  # Python's own library
-TRAINING = ("data", "forward", "backward", "optimiser")  # the parts of a step by the engine's clock
+TRAINING = ("data", "forward", "backward", "optimiser", "replay")  # the parts of a step by the engine's clock
 REAL_GENERATOR, REAL_AUTOCAST, REAL_LOAD = torch.Generator, torch.autocast, torch.load
+REAL_GROUPS = torch.optim.Optimizer._group_tensors_by_device_and_dtype
 
 
 class CardError(RuntimeError):
@@ -284,6 +285,11 @@ class Card:
     def autocast(self, device_type: str, *args: Any, **kwargs: Any) -> Any:
         return REAL_AUTOCAST("cpu", *args, **kwargs)
 
+    def grouped(self, tensors: Any, *more: Any, **named: Any) -> Any:
+        """What an optimiser groups by device, with the devices that the tensors pretend to lie on."""
+        found = REAL_GROUPS(tensors, *more, **named)
+        return {(tensors_in(group)[0].device, dtype): group for (_, dtype), group in found.items()}
+
     def load(self, file: Any, map_location: Any = None, **kwargs: Any) -> Any:
         found = REAL_LOAD(file, map_location="cpu", **kwargs)
         for tensor in tensors_in(found):
@@ -295,10 +301,13 @@ class Card:
         """Everything in the block, in this thread, sees one CUDA device."""
         instead = {
             torch: {"Generator": PretendedGenerator, "autocast": self.autocast, "load": self.load},
+            torch.optim.Optimizer: {"_group_tensors_by_device_and_dtype": staticmethod(self.grouped)},
             torch.cuda: {
                 "mem_get_info": lambda *_: (self.free, self.free),
                 "get_device_name": lambda *_: "pretended",
                 "max_memory_allocated": lambda *_: 0,
+                "get_rng_state": lambda *_: torch.get_rng_state(),
+                "set_rng_state": lambda drawn, *_: torch.set_rng_state(drawn),
                 "synchronize": lambda *_: self.seen.wait("read", "synchronize"),
                 "current_stream": Stream,
                 "Stream": Stream,

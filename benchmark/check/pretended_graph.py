@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from benchmark.check import card_rules
@@ -79,14 +80,14 @@ def graph_class(card: Any) -> type:
                 yield
             finally:
                 card.capture = None
-                with torch.utils._python_dispatch._disable_current_modes():
+                with _disable_current_modes():
                     self.kept.undo()
                 for generator, state in zip(self.generators, states):
                     generator.set_state(state)
 
         def replay(self) -> None:
             card.seen.replays += 1
-            with torch.utils._python_dispatch._disable_current_modes(), torch.no_grad():
+            with _disable_current_modes(), torch._C.DisableTorchFunction(), torch.no_grad():
                 self.kept.replay()
 
     return Graph

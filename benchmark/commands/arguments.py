@@ -150,6 +150,9 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--shard", metavar="I/N", help="run part I (0 to N-1) of the jobs and draw nothing")
     how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
+    how.add_argument(
+        "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"
+    )
     how.add_argument("--limit", type=float, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
     how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
@@ -244,6 +247,7 @@ def request(args: argparse.Namespace) -> Request:
         draw=args.draw,
         results=args.results,
         fast=args.fast,
+        graphs=not args.no_graphs,
         per_gpu=args.per_gpu,
     )
 

@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--fast", action="store_true", help="without determinism on a GPU, as a record made with --fast"
     )
+    parser.add_argument("--no-graphs", action="store_true", help="without CUDA graphs on a GPU")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
     return answered(
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> int:
             args.weights2,
             args.fast,
             chosen_cards(args),
+            not args.no_graphs,
         ),
     )
 
@@ -58,10 +60,12 @@ def reproduce(
     weights2: Path | None = None,
     fast: bool = False,
     cards: Iterable[str] = (),
+    graphs: bool = True,
 ) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
 
-    fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one.
+    fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one. graphs: whether its
+    steps may be captured there.
     """
     from benchmark.launch.supervise import supervise
 
@@ -76,7 +80,7 @@ def reproduce(
     place = (
         where(job, results, weights, device)
         | {"weights2": second(job, weights2)}
-        | {"methods_path": [str(folder) for folder in own], "fast": fast}
+        | {"methods_path": [str(folder) for folder in own], "fast": fast, "graphs": graphs}
     )
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))

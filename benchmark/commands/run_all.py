@@ -54,7 +54,15 @@ def asked(arguments: list[str]) -> int:
 
         first, further = (path and Path(path) for path in (args.weights, args.weights2))
         return reproduce(
-            args.reproduce, args.results, first, device(args), folders(args), further, args.fast, chosen_cards(args)
+            args.reproduce,
+            args.results,
+            first,
+            device(args),
+            folders(args),
+            further,
+            args.fast,
+            chosen_cards(args),
+            not args.no_graphs,
         )
     return answer(args)
 

@@ -244,6 +244,7 @@ def runs(
         methods_path=tuple(str(folder) for folder in request.methods_path),
         noise_argument=kind.partition(":")[2],
         fast=request.fast,
+        graphs=request.graphs,
         jobs_on_card=request.per_gpu,
         checkpoint_seconds=checkpoint_seconds(),
     )

@@ -31,6 +31,7 @@ class Request:
     methods_path: tuple[Path, ...]
     results: Path
     fast: bool = False
+    graphs: bool = True
     per_gpu: int = 1
     draw: bool = False
     weights2: str | None = None

@@ -98,7 +98,10 @@ def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, A
 
 
 def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
-    """Two groups: the heads that the method names, at their own rate, and everything else that learns."""
+    """Two groups: the heads that the method names, at their own rate, and everything else that learns.
+
+    On a card the rates lie there, so that a captured step reads them anew.
+    """
     settings = recipe.optimiser
     heads = {id(p) for module in method.heads() for p in module.parameters()}
     learning = [p for p in method.parameters() if p.requires_grad]
@@ -107,6 +110,9 @@ def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torc
         {"params": [p for p in learning if id(p) in heads], "lr": settings.head_lr or settings.lr},
     ]
     groups = [group | {"base": group["lr"]} for group in groups if group["params"]]
+    on_card = device.type == "cuda"
+    for group in groups if on_card else ():
+        group["lr"] = torch.tensor(group["lr"], device=device)
     if isinstance(settings, SGD):
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
-    return torch.optim.Adam(groups, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.Adam(groups, weight_decay=settings.weight_decay, fused=True, capturable=on_card)

@@ -17,6 +17,7 @@ from benchmark.train.augment import Augmented, augment, plain
 from benchmark.train.checkpoint import resume, save
 from benchmark.train.device import batches, exact_arithmetic
 from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, opinions
+from benchmark.train.graph import Steps
 from benchmark.train.trainer import Clock, Trainer, prepare
 from methods.base import Batch
 from results.job import Job, stream
@@ -50,38 +51,60 @@ def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:
     """One pass in the method's order; nothing in it waits for the device."""
-    job, method, recipe, clock, device = trainer.job, trainer.method, trainer.recipe, trainer.clock, trainer.device
+    job, method, recipe = trainer.job, trainer.method, trainer.recipe
     streams = (trainer.job.data["name"], job.seed, epoch)
     order = method.order(epoch, torch.Generator().manual_seed(stream("order", *streams)))
-    generator = torch.Generator(device).manual_seed(stream("augment", *streams))
+    trainer.generator.manual_seed(stream("augment", *streams))
     torch.manual_seed(stream("layers", *streams))
     method.train()
-    sums: dict[str, Tensor] = {}
-    steps = trainer.run.steps_per_epoch
-    fed = batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, device)
-    for step, (index, pixels) in enumerate(fed):
+    steps, taken = trainer.run.steps_per_epoch, trainer.steps or Steps(trainer, step)
+    trainer.steps = taken
+    taken.begin(epoch)
+    fed = batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, trainer.device)
+    for number, (index, pixels) in enumerate(fed):
         if len(index) == 1:  # batch statistics of one image do not exist
             continue
-        factor = recipe.schedule.at((epoch - 1) * steps + step, steps, recipe.epochs)
-        for group in trainer.optimiser.param_groups:
-            group["lr"] = group["base"] * factor
-        with clock.part("data"):
-            batch = make_batch(trainer, index, epoch, generator, pixels=pixels)
-        with clock.part("forward"):
-            losses, logits = method.loss(batch)
-            total = sum(losses.values())
-        with clock.part("backward"):
-            trainer.optimiser.zero_grad(set_to_none=True)
-            total.backward()
-        with clock.part("optimiser"):
-            method.after_backward(batch)
-            trainer.optimiser.step()
-            method.after_step(batch)
-        with clock.part("forward"):
-            tally(sums, losses, logits.detach(), trainer, index)
-            note_margin(trainer, logits.detach(), index)
+        set_rates(trainer.optimiser, recipe.schedule.at((epoch - 1) * steps + number, steps, recipe.epochs))
+        taken.take(index, pixels)
+    taken.end()
     survey(trainer, epoch)
-    finish_epoch(trainer, sums, steps, method.after_epoch(epoch))
+    finish_epoch(trainer, taken.sums, steps, method.after_epoch(epoch))
+
+
+def step(
+    trainer: Trainer,
+    sums: dict[str, Tensor],
+    epoch: int,
+    index: Tensor,
+    pixels: Tensor | None = None,
+    kind: type[Batch] = Batch,
+) -> None:
+    """One step on the rows `index`, from stored pixels to the epoch's sums; the same with a CUDA graph and without."""
+    method, clock = trainer.method, trainer.clock
+    with clock.part("data"):
+        batch = make_batch(trainer, index, epoch, trainer.generator, pixels=pixels, kind=kind)
+    with clock.part("forward"):
+        losses, logits = method.loss(batch)
+        total = sum(losses.values())
+    with clock.part("backward"):
+        trainer.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+    with clock.part("optimiser"):
+        method.after_backward(batch)
+        trainer.optimiser.step()
+        method.after_step(batch)
+    with clock.part("forward"):
+        tally(sums, losses, logits.detach(), trainer, index)
+        note_margin(trainer, logits.detach(), index)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """The rate of each group: on a card in its place there, which a captured step reads."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(group["base"] * factor)
+        else:
+            group["lr"] = group["base"] * factor
 
 
 @torch.no_grad()
@@ -107,6 +130,7 @@ def make_batch(
     generator: torch.Generator,
     altered: bool = True,
     pixels: Tensor | None = None,
+    kind: type[Batch] = Batch,
 ) -> Batch:
     """The training images `index`; altered: as the recipe says, else as the test images are seen.
 
@@ -120,7 +144,7 @@ def make_batch(
         as_they_are = torch.zeros(len(index), dtype=torch.bool, device=trainer.device)
         images = plain(pixels, trainer.recipe.augment, side, trainer.channels)
         seen = Augmented(images, as_they_are, None if points is None else points * side)
-    return Batch(
+    return kind(
         images=seen.images.contiguous(memory_format=torch.channels_last),
         labels=trainer.method.labels[index],
         index=index,
@@ -134,7 +158,7 @@ def make_batch(
 
 
 def tally(sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, trainer: Trainer, index: Tensor) -> None:
-    """Add a step to the epoch's sums, on the device: losses, and what became of the wrong labels."""
+    """Add a step to the epoch's sums, in their places on the device: losses, and what became of the wrong labels."""
     predicted, given, clean = logits.argmax(1), trainer.given[index], trainer.clean[index]
     wrong = given != clean
     values = {f"loss {name}": value.detach().float() for name, value in losses.items()}
@@ -142,7 +166,10 @@ def tally(sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, tr
     values["recovered"] = (wrong & (predicted == clean)).sum()
     values["memorised"] = (wrong & (predicted == given)).sum()
     for name, value in values.items():
-        sums[name] = sums[name] + value if name in sums else value.clone()
+        if name in sums:
+            sums[name] += value
+        else:
+            sums[name] = value.clone()
 
 
 def note_margin(trainer: Trainer, logits: Tensor, index: Tensor) -> None:

@@ -38,7 +38,7 @@ def record(trainer: Any, resolved: dict[str, Any], distribution: np.ndarray, wro
             "parameters": sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
             "inference_images_per_second": round(evaluated / max(times["evaluation"], 1e-9), 1),
         },
-        "provenance": provenance(trainer.place),
+        "provenance": provenance(trainer.place) | ({"graphs": trainer.steps.used} if on_gpu else {}),
     }
 
 

