@@ -9,7 +9,7 @@ import numpy as np
 from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, unique
 from reports.cells import Cell, common_seeds, parameter_value
-from reports.divergence import groups
+from reports.divergence import groups, nearer
 from reports.paired import ENOUGH_SEEDS, Hits
 from reports.statistics import Interval, holm, paired_bootstrap
 from reports.table import signed
@@ -130,12 +130,9 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
 def closer(to: str, evidence: Evidence) -> Iterator[Comparison | str]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in groups(evidence.cells, evidence.records, evidence.options):
-        of_method = {row.cell.method if row.cell else "given": row for row in group.measured}
         where = f"{dataset_title(evidence.cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
-        ours, other = (of_method[name].values if name in of_method else {} for name in ("lanet", to))
-        seeds = sorted(ours.keys() & other.keys())
-        gaps = [other[number] - ours[number] for number in seeds]
-        yield Comparison(where, paired_bootstrap(np.stack(gaps)), len(seeds)) if seeds else where
+        found = nearer(group, to)
+        yield Comparison(where, paired_bootstrap(found[1]), len(found[0])) if found else where
 
 
 def claims() -> tuple[Claim, ...]:

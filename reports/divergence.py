@@ -75,6 +75,17 @@ def groups(cells: list[Cell], records: Records, options: Options) -> Iterator[Gr
                 yield group
 
 
+def nearer(group: Group, than: str) -> tuple[list[int], np.ndarray] | None:
+    """Seeds, and [seeds, images] how much nearer to people LA-Net's label distributions are; None without a common seed.
+
+    than: 'given', the labels, or another method.
+    """
+    of_method = {row.cell.method if row.cell else "given": row.values for row in group.measured}
+    ours, other = of_method.get("lanet", {}), of_method.get(than, {})
+    seeds = sorted(ours.keys() & other.keys())
+    return (seeds, np.stack([other[number] - ours[number] for number in seeds])) if seeds else None
+
+
 def measure(
     dataset: str, noise: str, rate: str | None, cells: list[Cell], votes: np.ndarray, records: Records, options: Options
 ) -> Group:

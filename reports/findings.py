@@ -11,8 +11,9 @@ import numpy as np
 
 from reports.asked import Options
 from reports.captions import foundation, noise_text
-from reports.divergence import groups
+from reports.divergence import groups, nearer
 from reports.measured import Difference, Measured, by_seed, paired
+from reports.paired import ENOUGH_SEEDS
 from reports.statistics import holm, paired_bootstrap
 from reports.table import signed
 from results.published import LATER, METHODS
@@ -191,13 +192,11 @@ def people(measured: Measured) -> Finding | None:
         for noise in ("none", "votes"):
             cells = [c for method in ("baseline", "lanet") if (c := measured.cell(name, method, noise, None))]
             for group in groups(cells, measured.records, options):
-                of = {row.cell.method if row.cell else "given": row.values for row in group.measured}
                 for other, words in (("given", "than the given labels"), ("baseline", "than the baseline's softmax")):
-                    seeds = sorted(of.get("lanet", {}).keys() & of.get(other, {}).keys())
-                    if len(seeds) >= 5:
-                        gap = np.stack([of[other][number] - of["lanet"][number] for number in seeds])
+                    gap = nearer(group, other)
+                    if gap and len(gap[0]) >= ENOUGH_SEEDS:
                         text = f"{words} ({noise_text(noise, None)})"
-                        found.append(Difference(measured.title(name), text, paired_bootstrap(gap), len(seeds)))
+                        found.append(Difference(measured.title(name), text, paired_bootstrap(gap[1]), len(gap[0])))
     about = "How much closer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence, base 2)."
     words = Words("closer", "farther", "not told apart")
     return compose("Label distributions and people", about, found, "--table 2", words, "divergence")

@@ -95,6 +95,9 @@ def fault(record: dict[str, Any], job_id: str) -> str | None:
         return f"field 'metrics.noisy_val' is {chosen!r:.40}, expected a number from 0 to 1"
     if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
         return "field 'spec.overrides' holds something else than texts"
+    without = field(record, "slim.without")
+    if "slim" in record and not (isinstance(without, list) and all(isinstance(name, str) for name in without)):
+        return f"field 'slim.without' is {without!r:.40}, expected a list of names of arrays"
     return None
 
 

@@ -45,15 +45,19 @@ def draw(results: Path, pages: Path) -> int:
         raise Usage(
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
         )
+    measured = Measured(Records(results))
+    if not measured.cells:
+        raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder:
         status = everything(results, Path(folder))
+        if status == 2:  # said already
+            return status
         examples = pages / "docs" / "examples"
         examples.mkdir(parents=True, exist_ok=True)
         for path in sorted(Path(folder).iterdir()):
             if (path.suffix in SUFFIXES or path.stem == "table1") and path.name != "claims.md":
                 shutil.copyfile(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
-    measured = Measured(Records(results))
     (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
     table = readme_table(measured)
     readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8")

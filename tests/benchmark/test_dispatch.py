@@ -175,7 +175,17 @@ def test_a_gpu_is_never_held_by_more_than_its_slots(tmp_path: Path, per_gpu: int
     for card, whole, start, _ in held:
         beside = [other for other in held if other[0] == card and other[2] <= start < other[3]]
         assert len(beside) <= (1 if whole or any(other[1] for other in beside) else per_gpu)
-    assert {card for card, *_ in held} == {"first", "second"}
+
+
+def test_a_job_takes_the_card_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = [[card, str(tmp_path / f"{card}-{k}.lock")] for k in range(2) for card in ("first", "second")]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    held = take_slot(slots, True)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "first" and len(held) == 2
+    held += take_slot(slots, False)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "second"
+    for fd in held:
+        os.close(fd)
 
 
 def request(folder: Path, **more) -> dict:

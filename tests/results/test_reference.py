@@ -114,6 +114,24 @@ def test_pages_without_the_marked_table_are_refused_in_one_line(tmp_path: Path) 
     assert "drawn from results/reference" in done.stderr and not (tmp_path / "docs").exists()
 
 
+def test_a_folder_without_records_changes_no_page(tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / "README.md", tmp_path / "README.md")
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "reference",
+        "--pages",
+        str(tmp_path),
+        "--results",
+        str(tmp_path / "no"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2 and "there are no records" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not (tmp_path / "docs").exists()
+    assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
+
+
 @pytest.mark.slow
 def test_two_trained_again_are_their_records(tmp_path: Path) -> None:
     """Bit for bit on the same kind of machine; elsewhere within six points, four standard deviations of a seed."""

@@ -86,3 +86,12 @@ def test_arrays_of_another_record_are_not_taken_for_its_own(tmp_path: Path) -> N
     record["hash"] = content_hash(record)
     records.path(job).write_text(json.dumps(record))
     assert records.arrays(job) is None and job in records.refused
+
+
+@pytest.mark.parametrize("slim", [None, 1, [], {}, {"without": None}, {"without": "distribution"}, {"without": [1]}])
+def test_a_record_that_names_no_arrays_that_it_lacks_is_refused(tmp_path: Path, slim: object) -> None:
+    _, records, job = shipped(tmp_path, "symmetric")
+    record = json.loads(records.path(job).read_bytes()) | {"slim": slim}
+    record["hash"] = content_hash(record)
+    records.path(job).write_text(json.dumps(record))
+    assert records.arrays(job, ("distribution",)) is None and "slim.without" in records.refused[job]
