@@ -25,6 +25,7 @@ from noise.base import Noise, NoiseError
 if TYPE_CHECKING:
     from methods.base import Method
 
+OWN: set[Path] = set()  # folders of one's own from which something was imported
 PACKAGES = {"method": "methods", "noise": "noise", "data set": "benchmark.datasets"}
 
 
@@ -219,6 +220,7 @@ def load(path: Path) -> ModuleType:
     assert spec and spec.loader  # a file that ends in .py has both
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     folder = str(path.parent)
+    forget_namesakes(path.parent)
     sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]  # its helpers first, while it is read
     try:
         spec.loader.exec_module(module)
@@ -230,3 +232,16 @@ def load(path: Path) -> ModuleType:
     finally:
         sys.path[:] = [*(entry for entry in sys.path if entry != folder), folder]
     return module
+
+
+def forget_namesakes(folder: Path) -> None:
+    """Let files of this folder import their own helpers, where those of another folder have the same names."""
+    OWN.add(folder)
+    for name, module in list(sys.modules.items()):
+        top, file = name.partition(".")[0], getattr(module, "__file__", None)
+        here = (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+        theirs = (
+            file and any(Path(file).is_relative_to(other) for other in OWN) and not Path(file).is_relative_to(folder)
+        )
+        if here and theirs:
+            del sys.modules[name]

@@ -98,8 +98,21 @@ def contents(start: tuple[Path, ...], own: bool = False) -> str:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 waiting += [found for alias in node.names if (found := source_of(path, node, alias.name))]
     seen = {path for path in seen if not (own and is_projects(path))}
-    statements = {ast.dump(node) for path in seen for node in map(bare, tree(path).body) if node is not None}
+    statements = {
+        ast.dump(node) for path in seen if is_projects(path) for node in map(bare, tree(path).body) if node is not None
+    }
+    statements |= {whole(path) for path in seen if not is_projects(path)}
     return STATEMENTS + hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
+
+
+def whole(path: Path) -> str:
+    """A file of one's own in its order and with what it imports under which name: both change what it makes."""
+    imports = (ast.Import, ast.ImportFrom)
+    return "\n".join(
+        ast.dump(node)
+        for node in (part if isinstance(part, imports) else bare(part) for part in tree(path).body)
+        if node is not None
+    )
 
 
 def bare(node: ast.stmt) -> ast.stmt | None:

@@ -85,3 +85,19 @@ def test_helpers_beside_a_reader_count_and_the_projects_files_do_not(tmp_path: P
     assert codes[0] != codes[1]
     assert all(source.own_code(cls) is None for cls in find.data_sets().values())
     assert all(source.own_code(cls) is None for cls in find.noises().values())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("from helper import dark as shade", "from helper import light as shade"),
+        ("GAIN = 1\nGAIN = 2", "GAIN = 2\nGAIN = 1"),
+    ],
+)
+def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_path: Path, one: str, other: str) -> None:
+    codes = []
+    for name, text in (("a", one), ("b", other)):
+        folder = written("new-data-set.md", tmp_path / name, ("import numpy as np", f"import numpy as np\n\n{text}"))
+        (folder / "helper.py").write_text("dark, light = 1, 2\n")
+        codes.append(source.own_code(find.data_sets([folder])["striped"]))
+    assert codes[0] != codes[1]
