@@ -24,7 +24,8 @@ class LabelFile(Noise):
 
     Labels are class names as people write them, or numbers from 0 or 1. Numbers have no order of their own: it is
     RAF-DB's for RAF-DB, and else named, in the list (`# order: ferplus`) or where it is typed (`file:PATH?order=ferplus`).
-    A list that contradicts most of the labels is refused, unless `?wrong=most` says that it is meant to.
+    A list that contradicts most of the labels, or whose numbers fit them better in another order, is refused, unless
+    `?wrong=most` says that it is meant to.
     """
 
     name = "file"
@@ -52,10 +53,10 @@ class LabelFile(Noise):
             raise NoiseError("noise 'file' needs image names, which this data set lacks; use another kind.")
         rows, order = self._rows()
         given = self._by_image(rows, [str(name) for name in data.names])
-        if re.fullmatch(r"[0-9]+", rows[0][2]):
-            found = self._from_numbers(rows, given, order, data)
-        else:
-            found = self._from_words(rows, given, data.classes)
+        numbered = re.fullmatch(r"[0-9]+", rows[0][2])
+        found = (
+            self._from_numbers(rows, given, order, data) if numbered else self._from_words(rows, given, data.classes)
+        )
         agreed = float((found == data.labels).mean())
         if agreed < 0.5 and "wrong" not in self.options:
             raise NoiseError(
@@ -63,6 +64,8 @@ class LabelFile(Noise):
                 "another data set, or of another order of classes? If it is meant to be so wrong, write "
                 f"file:{self._typed(wrong='most')}."
             )
+        if numbered and "wrong" not in self.options:
+            self._refuse_other_order(rows, given, agreed, data)
         return found
 
     def _typed(self, **options: str) -> str:
@@ -140,6 +143,15 @@ class LabelFile(Noise):
 
     def _advice(self, rows: list[Row], given: list[Row], data: Training) -> str:
         """How to name the order, and which one agrees best with the labels."""
+        agreed = self._agreed(rows, given, data)
+        if not agreed:
+            return f"write class names: {', '.join(data.classes)}"
+        best = max(agreed, key=lambda order: agreed[order])
+        how = f"write file:{self._typed(order='NAME')} with one of {', '.join(ORDERS)}, or '# order: NAME' in its first line"
+        return f"{how} (most labels, {agreed[best]:.0%}, agree if it is {best})"
+
+    def _agreed(self, rows: list[Row], given: list[Row], data: Training) -> dict[str, float]:
+        """{order: share of the data set's own labels that the list repeats if its numbers are in this order}."""
         agreed = {}
         for order in ORDERS:
             try:
@@ -147,11 +159,18 @@ class LabelFile(Noise):
             except NoiseError:
                 continue
             agreed[order] = float((found == data.labels).mean())
-        if not agreed:
-            return f"write class names: {', '.join(data.classes)}"
-        best = max(agreed, key=lambda order: agreed[order])
-        how = f"write file:{self._typed(order='NAME')} with one of {', '.join(ORDERS)}, or '# order: NAME' in its first line"
-        return f"{how} (most labels, {agreed[best]:.0%}, agree if it is {best})"
+        return agreed
+
+    def _refuse_other_order(self, rows: list[Row], given: list[Row], agreed: float, data: Training) -> None:
+        """Raises NoiseError where another order of the numbers fits the data set's own labels better than the one used."""
+        others = self._agreed(rows, given, data)
+        best = max(others, key=lambda order: others[order])
+        if others[best] > agreed:
+            raise NoiseError(
+                f"noise file {self.path}: {others[best]:.0%} of the labels agree with the data set's own if the numbers are in "
+                f"the order of {best}, {agreed:.0%} in the order that is used; write file:{self._typed(order=best)}, or "
+                f"file:{self._typed(wrong='most')} if it is meant."
+            )
 
     def _first_label(self, rows: list[Row], order: tuple[str, ...]) -> int:
         """0 for labels from 0, 1 for labels from 1; the whole file decides."""
