@@ -254,6 +254,11 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
                 shutil.rmtree(bin)
                 continue
             if (data.fingerprint, data.landmark_fingerprint) == identity:
+                if not data.described:
+                    with contextlib.suppress(PermissionError):  # somebody else's cache
+                        os.replace(
+                            aside / "card.json", folder / "card.json"
+                        )  # the same images, other files beside them
                 return folder
             break
     raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")

@@ -34,7 +34,7 @@ class ImageFolder(DataSet):
     title = "Own pictures"
     size = 112
     channels = 3
-    version = 2
+    version = 3
 
     @dataclass(frozen=True)
     class Options:

@@ -22,6 +22,7 @@ from benchmark.datasets.reading.rafdb import (
     locate,
     passed_on,
     read_list,
+    row_of,
     unlisted,
 )
 
@@ -31,7 +32,7 @@ class RAFDB(DataSet):
     title = "RAF-DB"
     size = 100
     channels = 3
-    version = 2
+    version = 3
 
     @dataclass(frozen=True)
     class Options:
@@ -51,7 +52,7 @@ class RAFDB(DataSet):
         listed = read_list(list_file)
         files = images_of(base)
         present = files.names()
-        aligned = {name.rsplit("/", 1)[-1]: name for name in present}
+        aligned = by_file_name(files.where, present)
         where = {name: aligned.get(aligned_name(name)) for names, _ in listed.values() for name in names}
         absent = [name for name, file in where.items() if file is None]
         if absent:
@@ -61,7 +62,7 @@ class RAFDB(DataSet):
             )
         rows = {split: rows_of(files, where, *found) for split, found in listed.items()}
         facts = facts_of(listed, list_file.name, "EmoLabel and Image/aligned")
-        attach_landmarks(base, rows, facts)
+        attach_landmarks(base, rows, facts, listed=True)
         return Source(CLASSES, rows["train"], rows["test"], facts, {}, count_lines(listed, list_file.name))
 
     def read_passed_on(self, place: Place) -> Source:
@@ -74,7 +75,7 @@ class RAFDB(DataSet):
         facts = facts_of(
             listed, labels, "passed on as lists of files" if place.lists else "passed on as folders of classes"
         )
-        attach_landmarks(place.base, rows, facts)
+        attach_landmarks(place.base, rows, facts, listed=False)
         lines = count_lines(listed, labels)
         if unread:
             lines.append(f"rafdb: {len(unread):,} files are left out as no pictures that are read: {few(unread)}")
@@ -92,6 +93,16 @@ class RAFDB(DataSet):
         images = base / "Image" / "aligned"
         pictures = folder_stamp(images) if images.is_dir() else file_stamp(images.with_suffix(".zip"))
         return [file_stamp(list_file), pictures] + [file_stamp(p) for p in landmark_candidates(base)]
+
+
+def by_file_name(where: str, present: set[str]) -> dict[str, str]:
+    """{file name: name with its folders}; raises DataError where a name stands in two folders."""
+    found: dict[str, str] = {}
+    for name in sorted(present):
+        other = found.setdefault(name.rsplit("/", 1)[-1], name)
+        if other != name:
+            raise DataError(f"{where}: {other} and {name} have one name; which is meant? Keep one of them")
+    return found
 
 
 def facts_of(listed: dict[str, Split], labels: str, source: str) -> dict:
@@ -133,8 +144,11 @@ def landmark_candidates(base: Path) -> list[Path]:
     return [p for p in found if "landmark" in p.name.lower() and p.suffix in (".pt", ".pth", ".npz") and p.is_file()]
 
 
-def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict) -> None:
-    """Fill in landmarks: the published tensors, whose rows follow the list, or else an .npz that is matched by name."""
+def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: bool) -> None:
+    """Fill in landmarks: the published tensors, or else an .npz that is matched by name.
+
+    The rows of a tensor follow the authors' list. listed: so do the names here; else their numbers say which row is theirs.
+    """
     tensors = [p for p in landmark_candidates(base) if p.suffix != ".npz"]
     for split, part in rows.items():
         named = [p for p in tensors if split in p.stem.lower()]
@@ -143,10 +157,28 @@ def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict) -> None:
                 f"rafdb: more than one landmark tensor for {split} ({few(p.name for p in named)}); keep one"
             )
         if named:
-            part.landmarks = landmark_files.from_tensor("rafdb", named[0], len(part.names))
-            facts.setdefault("landmarks", landmark_files.coverage(part.landmarks, named[0].name))
+            part.landmarks = (
+                landmark_files.from_tensor("rafdb", named[0], len(part.names))
+                if listed
+                else numbered_points(named[0], split, part.names)
+            )
+            if split == "train":
+                facts["landmarks"] = landmark_files.coverage(part.landmarks, named[0].name)
     npz = landmark_files.npz_beside("rafdb", base)
     if npz and not any(part.landmarks is not None for part in rows.values()):
         points = landmark_files.from_npz("rafdb", npz, rows["train"].names + rows["test"].names)
         rows["train"].landmarks, rows["test"].landmarks = np.split(points, [len(rows["train"].names)])
         facts["landmarks"] = landmark_files.coverage(rows["train"].landmarks, npz.name)
+
+
+def numbered_points(path: Path, split: str, names: list[str]) -> np.ndarray:
+    """The rows of a published tensor that belong to pictures by their published numbers; raises DataError."""
+    points, rows = landmark_files.from_tensor("rafdb", path, None), [row_of(name, split) for name in names]
+    found = [row for row in rows if row is not None and 0 <= row < len(points)]
+    if len(found) < len(names):
+        strange = [n for n, row in zip(names, rows) if row is None or not 0 <= row < len(points)]
+        raise DataError(
+            f"rafdb: {path.name}: its {len(points):,} rows follow the authors' list, which {few(strange)} cannot be found "
+            "in by name; use an .npz with names, or take the file away"
+        )
+    return points[found]

@@ -152,6 +152,52 @@ def test_numbered_folders_need_an_order(tmp_path: Path) -> None:
     assert labelled(opened(zero, tmp_path, order="affectnet"))["train/3/train_00006_aligned.jpg"] == "surprise"
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{}.0", r"numbers \(0.0.*folder.order=rafdb"),
+        ("+{}", r"numbers .*folder.order=rafdb"),
+        ("{}", r"numbers"),
+    ],
+)
+def test_numbers_are_numbers_however_they_are_written(tmp_path: Path, written: str, words: str) -> None:
+    base = folders(tmp_path / "own", tuple(written.format(n) for n in range(8)))
+    with pytest.raises(DataError, match=words):
+        opened(base, tmp_path)
+    read = labelled(opened(base, tmp_path, order="affectnet"))
+    assert read[f"train/{written.format(3)}/train_00006_aligned.jpg"] == "surprise"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("-1", *"123456"), "label '-1' is no class"),
+        ((*KAGGLE, "3"), r"some labels are numbers \(3\) and some are words \(angry\)"),
+    ],
+)
+def test_a_number_that_is_none_or_stands_among_words_stops(tmp_path: Path, names: tuple[str, ...], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        opened(folders(tmp_path / "own", names), tmp_path)
+
+
+@pytest.mark.parametrize(("one", "other"), [("train", "test"), ("train/happy", "train/sad")])
+def test_folders_that_changed_their_names_are_read_again(tmp_path: Path, one: str, other: str) -> None:
+    base = folders(tmp_path / "own")
+    before = {split: labelled(opened(base, tmp_path), split) for split in ("train", "test")}
+    for old, new in ((one, "x"), (other, one), ("x", other)):
+        (base / old).rename(base / new)
+    after = opened(base, tmp_path)
+    assert {split: labelled(after, split) for split in before} != before
+
+
+def test_files_that_came_later_are_counted_though_the_pictures_are_the_same(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    first = opened(base, tmp_path)
+    (base / "train" / "happy" / "more.heic").write_bytes(b"x")
+    again = opened(base, tmp_path)
+    assert again.fingerprint == first.fingerprint and "1 file is left out" in again.card["warnings"][0]
+
+
 def test_raf_db_is_the_same_data_in_every_form(tmp_path: Path) -> None:
     numbered, kaggle, authors = tmp_path / "numbered", tmp_path / "kaggle", tmp_path / "authors"
     rows: dict[str, list[tuple[Path, int]]] = {"train": [], "test": []}

@@ -110,6 +110,39 @@ def test_published_tensors_are_rows_in_list_order(base: Path, tmp_path: Path):
     assert "usable for 7 of 7" in data.card["facts"]["landmarks"]
 
 
+@pytest.fixture
+def passed_on(tmp_path: Path) -> Path:
+    """Folders 1 to 7 whose order is not that of the pictures' numbers, and a tensor of more rows than pictures."""
+    base = tmp_path / "passed on"
+    for split, width in (("train", 5), ("test", 4)):
+        for n in range(1, 15):
+            path = base / split / str((3 * n) % 7 + 1) / f"{split}_{n:0{width}}_aligned.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(n + 100 * (split == "test")))
+    torch.save(torch.rand(20, 19, 2, generator=torch.Generator().manual_seed(0)) * 224, base / "train_landmarks.pt")
+    return base
+
+
+def test_published_tensors_are_found_by_the_pictures_numbers_where_no_list_says_their_order(
+    passed_on: Path, tmp_path: Path
+):
+    data = opened(passed_on, tmp_path / "root")
+    rows = [int(name[6:11]) - 1 for name in data.train.names]
+    assert rows == list(range(14)) and "usable for 14 of 14" in data.card["facts"]["landmarks"]
+    assert np.allclose(data.train.landmarks, torch.load(passed_on / "train_landmarks.pt").numpy()[rows] / 224)
+    picture = next((passed_on / "train" / "4").iterdir())
+    picture.rename(picture.with_name("mine.jpg"))
+    with pytest.raises(DataError, match=r"train_landmarks.pt: its 20 rows follow .* which train/4/mine.jpg cannot"):
+        read(passed_on)
+
+
+def test_a_picture_that_lies_there_twice_is_not_guessed(base: Path):
+    (base / "Image" / "aligned" / "old").mkdir()
+    (base / "Image" / "aligned" / "old" / "train_00001_aligned.jpg").write_bytes(jpeg(50))
+    with pytest.raises(DataError, match=r"old/train_00001_aligned.jpg and train_00001_aligned.jpg have one name"):
+        read(base)
+
+
 class Harm:
     def __reduce__(self):
         return (print, ("ran code",))

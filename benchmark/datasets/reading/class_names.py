@@ -1,12 +1,14 @@
 """Labels as people write them turned into classes, and what cannot be a class."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.files import few
 from noise.expressions import EIGHT, MISSPELT, ORDERS, WORDS, class_word
 
+NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})(?:\.0*)?\s*", re.ASCII)
 NOTHING = {"", "nan", "none", "null", "n/a", "na", "nil", "undefined", "-"}
 ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 AS_NAMED = "names"  # numbers that are the names of the classes
@@ -21,27 +23,30 @@ def understood(owner: str, labels: dict[str, Iterable[str]], order: str = "") ->
     """
     held = {split: sorted(set(words)) for split, words in labels.items()}
     written = sorted({label for words in held.values() for label in words})
-    absent = [label for label in written if label.strip().lower() in NOTHING]
+    numbers = {} if order == AS_NAMED else {label: int(n[1]) for label in written if (n := NUMBER.fullmatch(label))}
+    absent = [label for label in written if label.strip().lower() in NOTHING or numbers.get(label, 0) < 0]
     if absent:
         raise DataError(f"{owner}: label {absent[0]!r} is no class; fill it in or take these pictures out")
-    if all(label.strip().isdigit() for label in written) and order != AS_NAMED:
-        meaning = numbered(owner, written, order)
-    else:
-        meaning = {label: class_word(label) for label in written}
+    if numbers and len(numbers) < len(written):
+        word = next(label for label in written if label not in numbers)
+        raise DataError(
+            f"{owner}: some labels are numbers ({few(numbers)}) and some are words ({word}); write all of them in one way"
+        )
+    meaning = numbered(owner, numbers, order) if numbers else {label: class_word(label) for label in written}
     refuse_misspelt(owner, meaning)
     refuse_lonely(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
     spelt = {label: name for label, name in meaning.items() if label.strip().lower() in MISSPELT}
     return meaning, [f"{few(f'{label!r} read as {name}' for label, name in spelt.items())}"] if spelt else []
 
 
-def numbered(owner: str, written: list[str], order: str) -> dict[str, str]:
-    """{number as written: class} by a named order; numbers begin at 0 or 1."""
+def numbered(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
+    """{number as written: class} by a named order; numbers begin at 0 or 1. written: {'3.0': 3, ...}."""
     if order not in ORDERS:
         raise DataError(
             f"{owner}: the classes are numbers ({few(written)}), which have no order of their own; say which: --set "
             f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
         )
-    numbers, names = [int(label) for label in written], ORDERS[order]
+    numbers, names = sorted(set(written.values())), ORDERS[order]
     first = 0 if 0 in numbers else 1
     if max(numbers) - first >= len(names):
         raise DataError(f"{owner}: label {max(numbers)}; {order} has the numbers {first} to {len(names) - 1 + first}")
@@ -49,7 +54,7 @@ def numbered(owner: str, written: list[str], order: str) -> dict[str, str]:
         raise DataError(
             f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {few(names)}"
         )
-    return {label: names[int(label) - first] for label in written}
+    return {label: names[number - first] for label, number in written.items()}
 
 
 def refuse_misspelt(owner: str, meaning: dict[str, str]) -> None:

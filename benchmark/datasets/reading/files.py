@@ -158,15 +158,18 @@ def file_stamp(path: Path) -> tuple[str, int, int]:
 
 
 def folder_stamp(path: Path) -> tuple[str, int, int]:
-    """(name, summed size, summed modification time) of all files and folders below a folder."""
-    size, time, folders = 0, 0, [path]
+    """(name, summed size, checksum of names, sizes and modification times) of all files and folders below a folder."""
+    size, checksum, folders = 0, 0, [path]
     while folders:
-        for entry in os.scandir(folders.pop()):
+        folder = folders.pop()
+        inside = folder.relative_to(path).as_posix()
+        for entry in os.scandir(folder):
             try:
                 seen = entry.stat()
             except OSError as error:
                 raise DataError(f"{entry.path}: {error.strerror} (a broken link?); remove it") from None
-            size, time = size + seen.st_size, time + seen.st_mtime_ns + 1
+            known = f"{inside}/{entry.name} {seen.st_size} {seen.st_mtime_ns}"
+            size, checksum = size + seen.st_size, checksum + zlib.crc32(os.fsencode(known))
             if entry.is_dir():
                 folders.append(Path(entry.path))
-    return path.name, size, time
+    return path.name, size, checksum

@@ -79,8 +79,8 @@ def check(where: str, held: dict[str, np.ndarray]) -> None:
             )
 
 
-def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
-    """A published float tensor [rows, 19, 2] in a 224-pixel frame as float32 fractions; rows in list order."""
+def from_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
+    """A published float tensor [rows, 19, 2] in a 224-pixel frame as float32 fractions; rows in list order (None: any)."""
     import torch
 
     where = f"{owner}: {path.name}"
@@ -89,10 +89,12 @@ def from_tensor(owner: str, path: Path, rows: int) -> np.ndarray:
     except Exception as error:  # torch raises many kinds for what is not a plain tensor
         line = str(error).splitlines()[0][:120] if str(error) else ""
         raise DataError(f"{where}: not a plain tensor file ({type(error).__name__}: {line})") from None
+    if rows is None and isinstance(points, torch.Tensor) and points.ndim == 3:
+        rows = len(points)
     if not isinstance(points, torch.Tensor) or points.shape != (rows, 19, 2) or not points.is_floating_point():
         found = list(points.shape) if isinstance(points, torch.Tensor) else type(points).__name__
         raise DataError(
-            f"{where}: found {found}, expected a float tensor [{rows}, 19, 2]: one row for each line of the list"
+            f"{where}: found {found}, expected a float tensor [{rows or 'n'}, 19, 2]: one row for each line of the list"
         )
     points = points.float().numpy() / np.float32(FRAME)
     largest = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)

@@ -139,3 +139,9 @@ def published_name(file: str, split: str) -> str:
     last = file.rsplit("/", 1)[-1]
     known = PUBLISHED_NAME.fullmatch(last)
     return last.replace("_aligned", "") if known and known[1] == split else file
+
+
+def row_of(name: str, split: str) -> int | None:
+    """The row of a published name in its split of the authors' list, counted from 0; None for another name."""
+    known = re.fullmatch(rf"{split}_([0-9]{{4,5}})\.jpe?g", name)
+    return int(known[1]) - 1 if known else None
