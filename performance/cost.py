@@ -12,7 +12,7 @@ from statistics import median
 import torch
 
 from benchmark import find
-from benchmark.check.methods import job, random_data
+from benchmark.check.rehearsal import job, random_data
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
 from benchmark.scale import DEMO

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.__main__ import COMMANDS, MODULES
-from benchmark.commands.arguments import parser
+from benchmark.commands.options import parser
 from benchmark.plan.experiments import find_experiment
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,29 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark import find
 from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, require
-from benchmark.plan import recipes
+from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, step, trained
 from benchmark.plan.catalogue import card
-from benchmark.scale import DEMO, steps_per_epoch
-from benchmark.task import Place
-from benchmark.train import assembly, loop
+from benchmark.train import loop
 from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.graph import Steps
-from benchmark.train.trainer import Clock, State, Trainer
-from benchmark.train.training_set import TrainingSet
 from methods.backbones import BACKBONES
-from methods.base import Batch, Method, Run
+from methods.base import Batch, Method
 from methods.recipe import Recipe, rebuild
-from results.job import Job
-
-IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
-EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 
 
 def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
@@ -62,123 +53,6 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
 
 def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
     return lambda: function(cls)
-
-
-def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
-    """Random images, landmarks and labels; one_class: all given labels are equal."""
-    draw, side = np.random.default_rng(0), DEMO.side
-    given = np.zeros(images, np.int64) if one_class else draw.permutation(np.arange(images) % classes)
-    blocks = draw.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
-    pixels = np.kron(blocks, np.ones((1, side // 8, side // 8, 1), np.uint8))
-    return TrainingSet(
-        classes=EIGHT[:classes],
-        images=pixels[:images],
-        given=given,
-        clean=given,
-        landmarks=draw.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32),
-        usable=np.arange(images) % 4 > 0,
-        rows=np.arange(images),
-        held_images=pixels[:0],
-        held_labels=given[:0],
-        test_images=pixels[images:],
-        test_labels=np.arange(TEST),
-        test_rows=np.arange(TEST),
-        noise={},
-        noise_labels=given,
-    )
-
-
-def prepared(
-    cls: type[Method],
-    classes: int = 8,
-    precision: str = "fp32",
-    images: int = IMAGES,
-    one_class: bool = False,
-    device: str = "cpu",
-) -> Trainer:
-    """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended."""
-    data = random_data(images, classes, one_class)
-    asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
-    resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
-    settings = cls.Parameters(**resolved["parameters"])
-    recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
-    side, steps = DEMO.side, steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
-    backbone, *others = assembly.networks(cls, recipe.backbone, job(cls, precision), run)
-    method = cls(settings)
-    method.build(backbone, classes, *others)
-    method.to(device, memory_format=torch.channels_last)
-    given = torch.from_numpy(data.given).to(device)
-    method.begin(given, run)
-    kept = isinstance(getattr(method, "labels", None), Tensor)
-    require(kept, "begin keeps no labels; call super().begin(labels, run)")
-    return Trainer(
-        job=job(cls, precision),
-        place=Place(results="", data="", device=device),
-        data=data,
-        method=assembly.placed(method, device),
-        recipe=recipe,
-        run=run,
-        optimiser=assembly.make_optimiser(method, recipe, torch.device(device)),
-        clock=Clock(),
-        state=State(),
-        images=torch.from_numpy(data.images).to(device),
-        landmarks=torch.from_numpy(data.landmarks).to(device) if cls.needs_landmarks else None,
-        usable=torch.from_numpy(data.usable).to(device) if cls.needs_landmarks else None,
-        given=given,
-        clean=given,
-    )
-
-
-def job(cls: type[Method], precision: str) -> Job:
-    return Job(
-        method=cls.name,
-        method_version=cls.version,
-        data={"name": "check", "fingerprint": "", "landmarks": None},
-        noise={"kind": "symmetric", "rate": "0.3", "version": 1},
-        seed=0,
-        precision=precision,
-        preset="comparison",
-        scale={"name": DEMO.name, "version": DEMO.version},
-        weights="random",
-    )
-
-
-def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
-    """The losses, logits and batch of one step on the given rows; the optimiser moves if `backward`."""
-    batch = loop.make_batch(made, torch.tensor(rows), 1, torch.Generator().manual_seed(1))
-    made.method.train()
-    result = made.method.loss(batch)
-    require(isinstance(result, tuple) and len(result) == 2, "loss returns no pair; return ({name: loss}, logits)")
-    losses, logits = result
-    good = isinstance(losses, dict) and all(isinstance(v, Tensor) and v.dim() == 0 for v in losses.values())
-    require(good and losses, "loss: expected a dictionary of scalar tensors by name")
-    for name, value in losses.items():
-        require(bool(torch.isfinite(value)), f"loss {name!r} is {float(value.detach())} on {len(rows)} images")
-    shape = (len(rows), made.run.classes)
-    require(tuple(logits.shape) == shape, f"loss returns logits of shape {tuple(logits.shape)}, expected {shape}")
-    if backward:
-        made.optimiser.zero_grad()
-        sum(losses.values()).backward()
-        made.method.after_backward(batch)
-        made.optimiser.step()
-        made.method.after_step(batch)
-    return losses, logits, batch
-
-
-def trained(made: Trainer, first: int = 1) -> Trainer:
-    """Trained from epoch `first` to the last, by the engine."""
-    for epoch in range(first, EPOCHS + 1):
-        loop.train_epoch(made, epoch)
-        made.state.epoch = epoch
-    return made
-
-
-def difference(one: Method, two: Method) -> str:
-    """The names in which two methods' states differ, or ''."""
-    a, b = one.state_dict(), two.state_dict()
-    names = sorted(set(a) ^ set(b)) or [n for n in a if a[n].shape != b[n].shape or not torch.equal(a[n], b[n])]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def name_and_title(cls: type[Method]) -> None:

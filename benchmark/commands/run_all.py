@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands.against import take
-from benchmark.commands.arguments import HELP, chosen_cards, device, parse_shard, parser, request, workers
+from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
+from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.plan.matrix import Plan, make
 from benchmark.plan.narrow import narrow

@@ -8,7 +8,8 @@ import pytest
 
 from benchmark import find, source
 from benchmark.cache.lookup import open_data
-from benchmark.commands.arguments import parser, request
+from benchmark.commands.arguments import request
+from benchmark.commands.options import parser
 from benchmark.plan.matrix import make
 from results.job import Job
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmark.cache import decoded
-from benchmark.commands.arguments import parser, request
+from benchmark.commands.arguments import request
+from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan.matrix import Cell, Plan, Planned, make
 from benchmark.task import Place

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from test_plan import OTHER, OWN, cells, finished, home, jobs, planned, shown, typed  # noqa: F401
 
-from benchmark.commands.arguments import parser, request
+from benchmark.commands.arguments import request
+from benchmark.commands.options import parser
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import SWEEPS, find_experiment
 from benchmark.plan.matrix import Plan, make

@@ -17,7 +17,7 @@ from test_job import JOB, MEASURED
 
 from benchmark import find
 from benchmark import progress as module
-from benchmark.commands.arguments import parser
+from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.launch.run import words
 from benchmark.plan.experiments import EXPERIMENTS

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from benchmark.check.pretended import TRAINING, Wait
+from benchmark.check.pretended_notes import TRAINING, Wait
 
 JOB, EPOCH = "job", "epoch"
 # {(part of the work, kind, file): (most waits, in each, why)}; uploads are copies from pageable memory

@@ -10,7 +10,8 @@ from unittest import mock
 import numpy as np
 
 from benchmark import find
-from benchmark.check.pretended import Card, Seen, clock_of
+from benchmark.check.pretended import Card, clock_of
+from benchmark.check.pretended_notes import Seen
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card as card_of
 from benchmark.scale import PAPER, SCALES

@@ -16,6 +16,7 @@ from benchmark.check.contract import Wrong
 from benchmark.check.methods import on_a_card
 from benchmark.check.pretended import Card
 from benchmark.commands import arguments
+from benchmark.commands.options import parser
 from benchmark.train import graph, loop, trainer
 from benchmark.train.checkpoint import SEAL
 from methods import baseline
@@ -144,7 +145,7 @@ def test_a_method_that_says_none_and_an_option_turn_graphs_off(tmp_path: Path, c
     with mock.patch.object(baseline.Baseline, "captured_anew", lambda *_: None, create=True):
         seen, record, _ = run("baseline", tmp_path, graphs=True)
     assert seen.replays == 0 and not record["provenance"]["graphs"] and capsys.readouterr().err == ""
-    typed = arguments.parser().parse_args(["--table", "1", "--no-graphs", "--devices", "cpu"])
+    typed = parser().parse_args(["--table", "1", "--no-graphs", "--devices", "cpu"])
     assert not arguments.request(typed).graphs
 
 

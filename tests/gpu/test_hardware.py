@@ -8,6 +8,7 @@ import pytest
 
 from benchmark import hardware
 from benchmark.commands import arguments
+from benchmark.commands.options import parser
 from benchmark.terminal import Usage
 
 A, B, C = (f"GPU-{c * 8}-2222-3333-4444-555555555555" for c in "abc")
@@ -142,7 +143,7 @@ def test_a_gpu_that_is_not_used_is_said_in_a_line(
     machine: Machine, query, status, visible, torch, words, capsys
 ) -> None:
     machine(query, "", status, visible, torch)
-    args = arguments.parser().parse_args(["--table", "1"])
+    args = parser().parse_args(["--table", "1"])
     assert arguments.device(args) == "cpu"
     assert len([line for line in capsys.readouterr().err.splitlines() if words in line]) == 1
 
@@ -150,9 +151,9 @@ def test_a_gpu_that_is_not_used_is_said_in_a_line(
 def test_cuda_that_was_asked_for_and_is_not_there_is_refused_with_the_reason(machine: Machine) -> None:
     machine(None, torch=torch_with("[]"))
     with pytest.raises(Usage, match=r"no GPU can be used: nvidia-smi lists none.*torch sees none"):
-        arguments.device(arguments.parser().parse_args(["--table", "1", "--devices", "cuda"]))
+        arguments.device(parser().parse_args(["--table", "1", "--devices", "cuda"]))
     with pytest.raises(Usage, match="Apple"):
-        arguments.device(arguments.parser().parse_args(["--table", "1", "--devices", "mps"]))
+        arguments.device(parser().parse_args(["--table", "1", "--devices", "mps"]))
 
 
 def test_what_auto_comes_to_on_a_t4_is_said(machine: Machine, capsys) -> None:

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from benchmark.cache import lookup
-from benchmark.check.pretended import TRAINING, Card
+from benchmark.check.pretended import Card
+from benchmark.check.pretended_notes import TRAINING
 from benchmark.datasets.faces import Faces
 from benchmark.scale import PAPER, SCALES
 from benchmark.train import device, evaluation, pretrain

@@ -6,6 +6,7 @@ import pytest
 from records import cell, request, write_record
 
 from benchmark.commands import arguments
+from benchmark.commands.options import parser
 from benchmark.plan.experiments import find_experiment
 from benchmark.terminal import Usage
 from reports import Options
@@ -55,7 +56,7 @@ def test_a_method_beside_the_table_stands_in_a_block_below(tmp_path: Path) -> No
 
 
 def asked(tmp_path: Path, *words: str) -> list[str]:
-    typed = arguments.parser().parse_args([*words, "--results", str(tmp_path), "--devices", "cpu"])
+    typed = parser().parse_args([*words, "--results", str(tmp_path), "--devices", "cpu"])
     return [experiment.name for experiment in arguments.request(typed).experiments]
 
 

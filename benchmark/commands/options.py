@@ -1,0 +1,175 @@
+"""Every option of `run_all.py`, with what it does and which values there are."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from benchmark.plan.experiments import EXPERIMENTS
+from benchmark.scale import SCALES
+from benchmark.terminal import Usage
+
+HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
+python run_all.py --table 2              divergence of labels and label distributions from people
+python run_all.py --table symmetric      symmetric noise (main paper)
+python run_all.py --table clean          no added noise
+python run_all.py --table matched        every method under one recipe (is the gain the idea or the recipe?)
+python run_all.py --table later          NLA, ReSup, DNFER, CLEX and OTP-NS beside the paper's five
+python run_all.py --table general        fifteen methods of general label noise beside the baseline
+python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
+python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
+python run_all.py --figure tau|omega     the grid searches of section B
+python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
+python run_all.py --list                 methods, data sets, noises, tables and figures
+python run_all.py --help                 every option"""
+RULES = ("last", "best", "last5", "noisy_val")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Usage(message)
+
+
+def named(kind: str) -> str:
+    """The tables or figures by name, for a line of help."""
+    return ", ".join(e.name for e in EXPERIMENTS if e.kind == kind)
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser("run_all.py", usage=HELP, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    what = p.add_argument_group("what to show")
+    what.add_argument("--table", action="append", default=[], metavar="NAME", help=f"a table: {named('table')}")
+    what.add_argument("--figure", action="append", default=[], metavar="NAME", help=f"a figure: {named('figure')}")
+    what.add_argument("--all", action="store_true", help="every table and figure but optional ones, and report.html")
+    what.add_argument(
+        "--with", dest="also", nargs="+", default=[], metavar="TABLE", help="optional tables into --all, as later"
+    )
+    what.add_argument("--list", action="store_true", help="print methods, data sets, noises, tables and figures")
+    which = p.add_argument_group("which runs")
+    which.add_argument(
+        "--scale", choices=tuple(SCALES), help="how large a run is (default: demo; paper for real data on a GPU)"
+    )
+    which.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="where a real data set lies; may be repeated; or FER_DATA, a folder with rafdb/ ferplus/ affectnet/",
+    )
+    which.add_argument(
+        "--datasets",
+        nargs="+",
+        metavar="NAME",
+        help="data sets, as --list names them (default: those of --data, else faces)",
+    )
+    which.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="methods, as --list names them (default: those of the table)"
+    )
+    which.add_argument(
+        "--noise",
+        nargs="+",
+        metavar="KIND",
+        help="noises, as --list names them; file:PATH for a list (default: those of the table)",
+    )
+    which.add_argument(
+        "--rates",
+        nargs="+",
+        metavar="RATE",
+        help="shares of wrong labels, 0 to 1, as 0.1 0.3 (default: those of the table)",
+    )
+    which.add_argument(
+        "--seeds", nargs="+", metavar="SEED", help="values: 0 1 2, or 0-4 (default: as many as the scale has)"
+    )
+    which.add_argument(
+        "--preset",
+        choices=("comparison", "as_published"),
+        default="comparison",
+        help="one backbone and weights for all, or each program's own (default: comparison)",
+    )
+    which.add_argument(
+        "--weights",
+        metavar="PATH|landmarks|random",
+        help="start weights: a checkpoint, made here from landmarks, or none",
+    )
+    which.add_argument("--weights2", metavar="PATH|random", help="start of a method's second network, if another")
+    which.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME.option=value",
+        help="an option of a method, a data set, recipe or backbone, as lanet.queue=4096 or recipe.epochs=5; may be repeated",
+    )
+    which.add_argument(
+        "--methods-path",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder with methods, noises and data sets of your own; may be repeated",
+    )
+    which.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "auto"),
+        default="auto",
+        help="of the backbone (default: auto, bf16 where the hardware has it)",
+    )
+    which.add_argument(
+        "--rule",
+        choices=RULES,
+        default="last",
+        help="which accuracy the tables show: of the last epoch, of the best on the test images, the mean of the last "
+        "five, or of the epoch that noisy held-out labels choose (default: last)",
+    )
+    which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
+    which.add_argument("--against", metavar="reference|FOLDER|ZIP", help="take what is not measured here from there")
+    how = p.add_argument_group("how they are run (never part of a job's identity)")
+    how.add_argument(
+        "--workers",
+        default="auto",
+        metavar="N|auto",
+        help="jobs at once (default: auto, one a core or a slot of a GPU)",
+    )
+    how.add_argument(
+        "--devices", metavar="cpu|cuda|cuda:0,cuda:1", help="where they train (default: all GPUs, else cpu)"
+    )
+    how.add_argument("--per-gpu", type=int, default=1, metavar="K", help="jobs side by side on one GPU (default: 1)")
+    how.add_argument(
+        "--cluster", metavar="ADDRESS", help="of a Dask scheduler whose workers run the jobs, as tcp://host:8786"
+    )
+    how.add_argument("--shard", metavar="I/N", help="run part I (0 to N-1) of the jobs and draw nothing")
+    how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
+    how.add_argument(
+        "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"
+    )
+    how.add_argument("--limit", type=float, metavar="SECONDS", help="kill a job that runs longer")
+    how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
+    how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
+    how.add_argument("--fail-fast", action="store_true", help="stop at the first job that fails")
+    also = p.add_argument_group("instead of running")
+    also.add_argument("--plan", action="store_true", help="print the jobs, the expected time and disk; train nothing")
+    also.add_argument("--draw", action="store_true", help="draw from what has been measured; train nothing")
+    also.add_argument(
+        "--import", dest="imported", metavar="FOLDER|ZIP", help="merge others' records after checking them"
+    )
+    also.add_argument("--reproduce", metavar="ID", help="run one job again and compare")
+    where = p.add_argument_group("where")
+    where.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results/runs"),
+        metavar="DIR",
+        help="where records are kept (default: results/runs)",
+    )
+    where.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports/out"),
+        metavar="DIR",
+        help="where tables and figures go (default: reports/out)",
+    )
+    shown = p.add_argument_group("how it is shown")
+    shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
+    shown.add_argument(
+        "--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence (default: 2)"
+    )
+    shown.add_argument("--root", action="store_true", help="show its square root (a distance)")
+    shown.add_argument("--study", type=Path, metavar="CSV", help="your own study of people: image, one column a class")
+    return p
