@@ -1,15 +1,11 @@
 """Start weights: any published checkpoint of a residual network into a `Backbone`, completely or not at all.
 
 The published programs load non-strictly, so a nested or prefixed file trains from random weights without a word. Here
-every parameter and running statistic of the backbone must come from the file. Files are never trusted: torch files are
-read with weights_only, pickles by a reader that can make arrays and nothing else.
+every parameter and running statistic of the backbone must come from the file.
 """
 
 import hashlib
-import pickle
 import re
-import zipfile
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +16,7 @@ import torch
 from torch import Tensor
 
 from methods.backbones import Backbone
+from methods.weight_files import read
 
 WRAPPERS = (
     "state_dict",
@@ -34,6 +31,7 @@ WRAPPERS = (
     "ema",
 )  # entries under which programs keep a network, averaged ones last
 NESTED = 3  # wrappers in each other
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 STEMS = ("conv1.weight", "features.0.weight")  # first entry of a ResNet, by name or by number
 CHILDREN = {
     "0": "conv1",
@@ -43,7 +41,6 @@ CHILDREN = {
     "6": "layer3",
     "7": "layer4",
 }  # children of a ResNet
-LEGACY_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # what torch.save wrote first before its zip format
 
 
 @dataclass(frozen=True)
@@ -84,118 +81,11 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
     )
 
 
-def read(path: Path) -> tuple[Any, str]:
-    """The content of a checkpoint and its kind, told by its first bytes and not by its name."""
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such weights file")
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if wrong := other_file(head):
-        raise ValueError(f"{path}: {wrong}")
-    is_torch = head.startswith(LEGACY_TORCH) or zipfile.is_zipfile(path)
-    if head.startswith(b"PK") and not is_torch:
-        raise ValueError(f"{path}: {CUT_OFF}")
-    try:
-        if head[8:9] == b"{":
-            return safetensors(path), "safetensors"
-        if is_torch:
-            with torch.serialization.safe_globals(scalar_parts()):
-                return torch.load(path, map_location="cpu", weights_only=True), "torch file"
-        with path.open("rb") as file:
-            return ArrayUnpickler(file, encoding="latin1").load(), "pickle of arrays"
-    except ImportError:
-        raise ValueError(f"{path}: a safetensors file; {NEEDED}") from None
-    except Exception as error:  # a broken pickle can raise anything
-        raise ValueError(f"{path}: {unreadable(error)}") from None
-
-
-CUT_OFF = "not the whole file (a download that broke off?); download it again"
-NEEDED = "install the extra to read it: pip install 'fer-noise-benchmark[safetensors]'"
-
-
-def other_file(head: bytes) -> str:
-    """What a file that is no checkpoint is, told by its first bytes, and what to do; empty if it may be one."""
-    if not head:
-        return "an empty file; download it again"
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the weights; run: git lfs pull"
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "a web page, not weights (a sign-in or a virus warning?); download the file itself"
-    if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
-        return "an archive; unpack it and give the weights in it"
-    return ""
-
-
-def unreadable(error: Exception) -> str:
-    """Why a checkpoint cannot be read, and what to do."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    if foreign := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
-        r"it asks for ([\w.]+)", text
-    ):
-        return (
-            f"cannot be read as plain weights: it asks for {foreign[1]}, which is no tensor and is not run here; save only "
-            "its tensors with torch.save(network.state_dict(), ...) in the program that made it"
-        )
-    ended = isinstance(error, EOFError) or re.search(
-        r"truncated|ran out of input|unexpected EOF|EOF|incomplete|central", text
-    )
-    if ended or "PytorchStreamReader" in text:
-        return f"cannot be read as plain weights: {CUT_OFF}"
-    reason = text.strip().split("\n")[0][:200]
-    return (
-        f"cannot be read as plain weights ({reason}): damaged, or no checkpoint; save its tensors with "
-        "torch.save(network.state_dict(), ...) in the program that made it, or download it again"
-    )
-
-
-def safetensors(path: Path) -> dict[str, Tensor]:
-    """A file of the extra `safetensors`; raises ImportError without it."""
-    from safetensors.torch import load_file
-
-    return load_file(path)
-
-
-def scalar_parts() -> list[Any]:
-    """What torch files name to rebuild a numpy number ('best accuracy'): numbers, no code."""
-    scalar = np.float64(0).__reduce__()[0]
-    kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4", "?")]
-    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]
-
-
-def latin1(text: str, encoding: str) -> bytes:
-    """Bytes that Python 3 writes as text into a pickle of protocol 2."""
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-def array_parts() -> dict[tuple[str, str], Any]:
-    """What pickles of numpy 1 and 2 name to rebuild an array."""
-    array = np.zeros(1)
-    parts = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype, ("_codecs", "encode"): latin1}
-    parts["collections", "OrderedDict"] = OrderedDict
-    for package in ("numpy.core", "numpy._core"):
-        parts[f"{package}.multiarray", "_reconstruct"] = array.__reduce__()[0]
-        parts[f"{package}.numeric", "_frombuffer"] = array.__reduce_ex__(5)[0]
-    return parts
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads dictionaries of numpy arrays; refuses to even look up anything else."""
-
-    allowed = array_parts()
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of an array")
-        return self.allowed[module, name]
-
-
 def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
     """The tensors of a checkpoint by name, and the entries under which they lay."""
     wrappers: list[str] = []
     while isinstance(content, Mapping) and len(wrappers) < NESTED:
-        wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None) or only(content, name)
         if wrapper is None:
             break
         wrappers.append(wrapper)
@@ -209,8 +99,26 @@ def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
         if isinstance(key, str) and isinstance(value, Tensor):
             entries[key] = value
     if not entries:
-        raise ValueError(f"{name}: holds no tensors, neither directly nor under {' or '.join(map(repr, WRAPPERS))}")
+        under = f" under {'.'.join(wrappers)!r}" if wrappers else ""
+        held = ", ".join(str(key)[:40] for key in list(content)[:6])
+        raise ValueError(f"{name}: holds no tensors{under}, only: {held}; give a network's state_dict")
     return entries, ".".join(wrappers) or None
+
+
+def only(content: Mapping[str, Any], name: str) -> str | None:
+    """The one entry, whatever its name, that holds a network where the tensors do not lie open; None where none does."""
+    if any(isinstance(value, Tensor | np.ndarray) for value in content.values()):
+        return None
+    found = [key for key, value in content.items() if isinstance(value, Mapping) and holds_network(value)]
+    if len(found) > 1:
+        raise ValueError(
+            f"{name}: holds {len(found)} networks ({', '.join(map(str, found))}); save the one to start from by itself"
+        )
+    return found[0] if found else None
+
+
+def holds_network(content: Mapping[str, Any]) -> bool:
+    return any(isinstance(key, str) and key.endswith(STEMS) for key in content)
 
 
 def renamed(entries: dict[str, Tensor], name: str = "") -> dict[str, Tensor]:
@@ -251,38 +159,39 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
             f"{name}: made for images of {stem.shape[1]} channels, the backbone takes {channels}; "
             f"use weights trained on {channels} channel(s), or --weights landmarks"
         )
-    odd = [key for key in state if key in entries and not plain(entries[key])]
+    odd = [key for key in state if key in entries and not plain(entries[key], state[key].is_floating_point())]
     if odd:
         raise ValueError(
-            f"{name}: {odd[0]} is no plain array of numbers; save the file again with torch.save(state_dict)"
+            f"{name}: {odd[0]} is no plain array of numbers ({entries[odd[0]].dtype}, {entries[odd[0]].layout}); save the file "
+            "again with torch.save(network.float().state_dict(), ...)"
         )
     missing = [key for key in state if key not in entries and not key.endswith("num_batches_tracked")]
     misshaped = [key for key in state if key in entries and entries[key].shape != state[key].shape]
     surplus = [key for key in entries if key not in state and re.match(r"(conv1|bn1|layer\d)\.", key)]
-    fitting = [key for key in state if key in entries and key not in misshaped]
-    broken = [key for key in fitting if not torch.isfinite(entries[key]).all()]
-    negative = [key for key in fitting if key.endswith("running_var") and (entries[key] < 0).any()]
-    complaints = [
-        f"{len(keys)} {what} (first: {', '.join(keys[:3])})"
-        for keys, what in (
-            (missing, "missing"),
-            (misshaped, "of another shape"),
-            (surplus, "of a deeper network"),
-            (broken, "not finite"),
-            (negative, "negative"),
+    if told := complaints({"missing": missing, "of another shape": misshaped, "of a deeper network": surplus}):
+        elsewhere = next((key for key in entries if missing and key.endswith(f".{missing[0]}")), None)
+        fix = (
+            f"{missing[0]} stands there as {elsewhere}: give all names one prefix"
+            if elsewhere
+            else "choose the backbone that the file was made for (--set recipe.backbone=...) or another file"
         )
-        if keys
-    ]
-    if complaints:
-        raise ValueError(
-            f"{name}: does not fill the backbone's {len(state)} entries: {'; '.join(complaints)}; "
-            "choose the backbone that the file was made for (--set recipe.backbone=...) or another file"
-        )
+        raise ValueError(f"{name}: does not fill the backbone's {len(state)} entries: {told}; {fix}")
+    filled = [key for key in state if key in entries]
+    broken = [key for key in filled if not torch.isfinite(entries[key]).all()]
+    negative = [key for key in filled if key.endswith("running_var") and (entries[key] < 0).any()]
+    blank = [key for key in filled if entries[key].ndim == 4 and not entries[key].any()]
+    if told := complaints({"not finite": broken, "negative": negative, "all zero": blank}):
+        raise ValueError(f"{name}: {told}: damaged, diverged, or float16 that ran over; give another file")
 
 
-def plain(tensor: Tensor) -> bool:
-    """A dense array of real numbers in memory."""
-    numbers = tensor.is_floating_point() or tensor.dtype in (torch.int64, torch.int32)
+def complaints(found: dict[str, list[str]]) -> str:
+    """'3 missing (first: bn1.weight, ...)' for each kind of entries that there are."""
+    return "; ".join(f"{len(keys)} {what} (first: {', '.join(keys[:3])})" for what, keys in found.items() if keys)
+
+
+def plain(tensor: Tensor, fractions: bool) -> bool:
+    """A dense array of real numbers in memory; fractions: of floating point, as a weight is."""
+    numbers = tensor.dtype in FLOATS or (not fractions and tensor.dtype in (torch.int64, torch.int32))
     return tensor.layout == torch.strided and tensor.device.type == "cpu" and numbers and not tensor.is_quantized
 
 

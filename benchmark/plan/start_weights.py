@@ -1,6 +1,8 @@
 """What a backbone starts from: identity, file and words, and how to make it if it has to be made here."""
 
 import hashlib
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +59,15 @@ def further_weights(choice: str | None) -> dict[str, Any]:
 
 def from_file(option: str, choice: str, expected: str) -> dict[str, Any]:
     path = Path(choice)
+    if re.match(r"\w+://", choice):
+        raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")
     try:
         sha = file_hash(path)
-    except OSError as error:
-        raise Usage(f"{option} {path}: {error.strerror}; give {expected}") from None
+    except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
+        near = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        why = getattr(error, "strerror", None) or error
+        raise Usage(f"{option} {choice[:200]}: {why}{hint}; give {expected}") from None
     return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}
 
 

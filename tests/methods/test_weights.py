@@ -230,7 +230,16 @@ def test_nothing_but_arrays_can_be_named(tmp_path, module, name):
         ),
         (b"\x1f\x8b\x08\0", "an archive"),
         (b"PK\x03\x04" + bytes(100), "not the whole file"),
-        (b"nothing known", "cannot be read as plain weights"),
+        (b"nothing known", "a text that begins with 'nothing known'"),
+        (b"\x80\x04nothing known", "cannot be read as plain weights"),
+        (b"\xef\xbb\xbf<!-- saved from url=(0022) -->", "a web page"),
+        (b'{"error": "quota"}', "a text that begins with '{\"error"),
+        (bytes(5000), "begins with zeros only"),
+        (b"BZh91AY&SY" + bytes(9), "an archive"),
+        (b"7z\xbc\xaf\x27\x1c", "an archive"),
+        (b"\x93NUMPY\x01\x00", "one numpy array"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"MATLAB 5.0 MAT-file" + bytes(200), "a MATLAB file"),
         (pickle.dumps([1, 2]), "holds a list"),
         (pickle.dumps({"a": 1}), "holds no tensors"),
         (pickle.dumps({"a": np.array([{}], dtype=object)}), "holds no tensors"),
@@ -241,6 +250,94 @@ def test_other_files_are_named(tmp_path, content, complaint):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"weights\.pkl.*{complaint}"):
         load_backbone(network(), path)
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ({"resnet18.pth": b"x"}, "a zip with resnet18.pth in it; unpack it"),
+        ({"a/b.jpg": b"x"}, "a zip of other files"),
+        ({"conv1.weight.npy": b"x", "bn1.bias.npy": b"x"}, "a zip of numpy arrays"),
+        ({"net/code/model.py": b"x", "net/constants.pkl": b"x", "net/data.pkl": b"x"}, "a TorchScript archive"),
+        ({"net/archive_format": b"pt2", "net/data/weights/weight_0": b"x"}, "an exported program"),
+    ],
+)
+def test_a_zip_of_something_else_is_said_to_be_that(tmp_path, members, complaint):
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(ValueError, match=rf"w\.pth: {complaint}"):
+        load_backbone(network(), tmp_path / "w.pth")
+
+
+def test_a_graph_of_another_program_is_told_by_its_name(tmp_path):
+    (tmp_path / "resnet18.onnx").write_bytes(b"\x08\x08\x12\x07pytorch\x1a\x052.1.0" + bytes(90))
+    with pytest.raises(ValueError, match="an ONNX graph by its name"):
+        load_backbone(network(), tmp_path / "resnet18.onnx")
+
+
+def test_a_download_with_a_hole_in_it_is_refused_and_one_without_checksums_is_not(tmp_path, trained):
+    path = tmp_path / "w.pth"
+    torch.save(trained, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + bytes(4096) + whole[len(whole) // 2 + 4096 :])
+    assert torch.load(path, weights_only=True)  # torch does not notice
+    with pytest.raises(ValueError, match=r"damaged: w/data/\d+ in it does not have its checksum; download it again"):
+        load_backbone(network(), path)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(trained, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert load_backbone(network(), path).filled == 120
+
+
+def test_a_pickle_of_tensors_is_said_to_be_that(tmp_path, trained):
+    with pytest.raises(ValueError, match="a pickle of torch tensors"):
+        load_backbone(network(), save_pickle(tmp_path / "w.pkl", trained))
+
+
+def test_arrays_of_numpy_in_a_torch_file_are_read(tmp_path, trained):
+    path, backbone = tmp_path / "w.pth", network()
+    torch.save({"state_dict": {k: v.numpy() for k, v in trained.items()}, "confusion": np.eye(7, dtype="i8")}, path)
+    load_backbone(backbone, path)
+    assert_filled(backbone, trained)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precision_are_taken(trained, dtype):
+    backbone = network()
+    load_backbone(backbone, {k: v.to(dtype) if v.is_floating_point() else v for k, v in trained.items()})
+    assert torch.equal(backbone.bn1.bias.detach(), trained["bn1.bias"].to(dtype).float())
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn])
+def test_weights_that_are_whole_numbers_or_of_one_byte_are_refused(trained, dtype):
+    with pytest.raises(ValueError, match=f"conv1.weight is no plain array of numbers .{dtype}"):
+        load_backbone(network(), trained | {"conv1.weight": trained["conv1.weight"].to(dtype)})
+
+
+def test_a_layer_of_zeros_is_refused_as_damage(trained):
+    with pytest.raises(ValueError, match=r"1 all zero \(first: layer2\.0\.conv1\.weight\): damaged"):
+        load_backbone(network(), trained | {"layer2.0.conv1.weight": torch.zeros(128, 64, 3, 3)})
+
+
+def test_names_of_which_some_have_a_prefix_are_shown(trained):
+    mixed = {f"module.{k}" if k.startswith("bn1") else k: v for k, v in trained.items()}
+    with pytest.raises(ValueError, match=r"bn1\.weight stands there as module\.bn1\.weight: give all names one prefix"):
+        load_backbone(network(), mixed)
+
+
+def test_the_only_network_of_a_file_is_taken_under_any_name_and_of_two_none(trained):
+    backbone = network()
+    assert (
+        "'shadow'" in load_backbone(backbone, {"shadow": trained, "decay": 0.9, "optimizer": {"state": {}}}).container
+    )
+    assert_filled(backbone, trained)
+    with pytest.raises(ValueError, match=r"holds 2 networks \(student, teacher\)"):
+        load_backbone(network(), {"student": trained, "teacher": trained})
+    with pytest.raises(ValueError, match="holds no tensors, only: state, param_groups"):
+        load_backbone(network(), {"state": {0: 1}, "param_groups": []})
 
 
 def test_a_file_that_is_not_there(tmp_path):
