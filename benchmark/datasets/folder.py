@@ -1,6 +1,5 @@
 """Pictures of one's own: folders `train/<class name>/` and `test/<class name>/`, a CSV with path and label, or parquet."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ from benchmark.datasets.reading.class_folders import Listed, from_folders, has_s
 from benchmark.datasets.reading.class_names import AS_NAMED, ORDER, in_order, understood
 from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of, whole_size
 from benchmark.datasets.reading.image_lists import Lists, beside, from_lists, lists_in
+from benchmark.datasets.reading.left_out import by_ending, unread_lines
 from benchmark.datasets.reading.parquet import from_parquet, parquet_files
-from benchmark.datasets.reading.pictures import UNREAD, picture
+from benchmark.datasets.reading.pictures import picture
+from benchmark.datasets.reading.splits import split_of
 from noise.expressions import ORDERS
 
 TRAIN = ("train+valid", "train")
@@ -76,9 +77,8 @@ class ImageFolder(DataSet):
             points = landmark_files.from_npz(self.name, npz, train.names + test.names)
             train.landmarks, test.landmarks = np.split(points, [len(train.names)])
             facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
-        dropped = by_ending(unread)
-        lines = [f"{self.name}: {line}" for line in [*notes, *renamed, *unread_line(dropped), *strange(classes)]]
-        return Source(classes, train, test, facts, dropped, lines)
+        lines = [f"{self.name}: {line}" for line in [*notes, *renamed, *unread_lines(unread), *strange(classes)]]
+        return Source(classes, train, test, facts, by_ending(unread), lines)
 
     def home(self, path: Path) -> Path:
         return locate(path).base
@@ -115,8 +115,19 @@ def found_instead(path: Path) -> str:
     """What lies in a folder that holds none of the forms."""
     if not path.is_dir():
         return f"this is a {path.suffix or 'file'}; is this another data set?"
+    if lists := [p for p in (*path.glob("*.jsonl"), *path.glob("*/metadata.jsonl")) if p.is_file()]:
+        return f"{lists[0].relative_to(path)} is not read: write it as metadata.csv with the columns file_name,label"
+    if (path / "fer2013.csv").is_file() or (path / "icml_face_data.csv").is_file():
+        return "FER2013's pixels are here; with fer2013new.csv beside them they are --data ferplus=PATH"
+    if below := next((p for p in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")) if any_form(p)), None):
+        return f"the data lies deeper; give {below}"
     names = [p.name + "/" * p.is_dir() for p in sorted(path.iterdir())]
     return f"found {few(names)}; is this another data set?" if names else "the folder is empty"
+
+
+def any_form(base: Path) -> bool:
+    """Whether pictures of both splits seem to lie there."""
+    return bool(lists_in(base)) or {"train", "test"} <= {split_of(p.name) for p in inner_folders(base)}
 
 
 def listing(owner: str, place: Place, unread: list[str]) -> tuple[Listed, Callable[[str], bytes]]:
@@ -125,7 +136,7 @@ def listing(owner: str, place: Place, unread: list[str]) -> tuple[Listed, Callab
         return from_parquet(owner, place.base, place.parquet)
     read = Folder(owner, place.base).read
     if place.lists:
-        return from_lists(owner, place.base, place.lists), read
+        return from_lists(owner, place.base, place.lists, unread), read
     return from_folders(owner, place.base, unread), read
 
 
@@ -177,26 +188,6 @@ def note_size(sizes: dict[str, str], shape: tuple[int, ...]) -> None:
     seen = f"{shape[1]} x {shape[0]}"
     sizes["smallest"] = min(sizes.get("smallest", seen), seen, key=area)
     sizes["largest"] = max(sizes.get("largest", seen), seen, key=area)
-
-
-def by_ending(unread: list[str]) -> dict[str, list[str]]:
-    """Files that are not read, by their ending."""
-    found: dict[str, list[str]] = {}
-    for name in unread:
-        ending = Path(name).suffix.lower()
-        kind = f"{ending} pictures, not read (save them as PNG or JPEG)" if ending in UNREAD else "not a picture"
-        found.setdefault(kind, []).append(name)
-    return found
-
-
-def unread_line(dropped: dict[str, list[str]]) -> list[str]:
-    """One line on files that were passed over."""
-    if not dropped:
-        return []
-    names = [name for part in dropped.values() for name in part]
-    endings = ", ".join(f"{n:,} {end or 'without ending'}" for end, n in Counter(Path(n).suffix for n in names).items())
-    many = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
-    return [f"{many} left out as no pictures that are read ({endings}): {few(names)}"]
 
 
 def strange(classes: tuple[str, ...]) -> list[str]:

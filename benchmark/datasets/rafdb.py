@@ -11,6 +11,7 @@ import numpy as np
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.files import Archive, Folder, count_warning, few, file_stamp, folder_stamp, whole_size
+from benchmark.datasets.reading.left_out import by_ending, unread_lines
 from benchmark.datasets.reading.pictures import picture
 from benchmark.datasets.reading.rafdb import (
     CLASSES,
@@ -77,10 +78,8 @@ class RAFDB(DataSet):
         )
         attach_landmarks(place.base, rows, facts, listed=False)
         lines = count_lines(listed, labels)
-        if unread:
-            lines.append(f"rafdb: {len(unread):,} files are left out as no pictures that are read: {few(unread)}")
-        dropped = {"not a picture": unread} if unread else {}
-        return Source(CLASSES, rows["train"], rows["test"], facts, dropped, lines)
+        lines += [f"rafdb: {line}" for line in unread_lines(unread)]
+        return Source(CLASSES, rows["train"], rows["test"], facts, by_ending(unread), lines)
 
     def home(self, path: Path) -> Path:
         return locate(path).base

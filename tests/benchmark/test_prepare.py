@@ -73,7 +73,7 @@ def test_a_csv_with_and_without_splits(folders: Path, tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("what,label\na,b\n", "path,label"),
-        ("path,label,split\ntrain/Happy/1.png,Happy,dev\n", "line 2: split 'dev'"),
+        ("path,label,split\ntrain/Happy/1.png,Happy,more\n", "line 2: split 'more'"),
         ("path,label\ntrain/Happy/1.png\n", "line 2: 1 cells"),
         ("path,label\ntrain/Happy/1.png,\n", "line 2: an empty"),
         ("path,label,split\ntrain/Happy/1.png,Happy,train\n2.png,neutral,train\n", "no image for test"),

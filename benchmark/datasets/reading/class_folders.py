@@ -22,14 +22,21 @@ def split_folders(base: Path) -> dict[str, Path]:
         if split in found:
             raise DataError(f"folder: {base}: {found[split].name}/ and {folder.name}/ are both {split}; keep one")
         if split:
-            found[split] = folder
+            found[split] = innermost(folder, split)
     return found
 
 
+def innermost(folder: Path, split: str) -> Path:
+    """The folder itself, or the last of train/train/..., as archives leave them."""
+    below = inner_folders(folder)
+    return innermost(below[0], split) if len(below) == 1 and split_of(below[0].name) == split else folder
+
+
 def has_splits(base: Path) -> bool:
-    """Whether class folders lie in a training folder there."""
+    """Whether class folders lie in a training folder there, and not one folder of pictures beside a list of them."""
     train = split_folders(base).get("train")
-    return train is not None and any(inner_folders(train))
+    below = inner_folders(train) if train else []
+    return bool(below) and not (len(below) == 1 and train and (train / "metadata.csv").is_file())
 
 
 def from_folders(owner: str, base: Path, unread: list[str]) -> Listed:
@@ -40,8 +47,9 @@ def from_folders(owner: str, base: Path, unread: list[str]) -> Listed:
     if "test" not in folders:
         raise DataError(f"{owner}: {base}: no folder test/ beside train/; move some pictures of each class there")
     found: Listed = {}
+    unread += outside(owner, base, {folder.relative_to(base).parts[0] for folder in folders.values()})
     for split, folder in folders.items():
-        part = folder.name
+        part = folder.relative_to(base).as_posix()
         for name in sorted(Folder(owner, folder).names()):
             inner = name.split("/")
             if not is_picture(name):
@@ -52,4 +60,13 @@ def from_folders(owner: str, base: Path, unread: list[str]) -> Listed:
             found.setdefault(split, []).append((f"{part}/{name}", inner[0]))
         if split not in found and split != "valid":
             raise DataError(f"{owner}: {folder}: no pictures; expected <class name>/*{' or *'.join(ENDINGS[:4])}")
+    return found
+
+
+def outside(owner: str, base: Path, parts: set[str]) -> list[str]:
+    """Pictures below `base` that lie in none of these folders."""
+    found = [p.name for p in sorted(base.iterdir()) if p.is_file() and not hidden(p.name) and is_picture(p.name)]
+    for folder in inner_folders(base):
+        if folder.name not in parts:
+            found += [f"{folder.name}/{n}" for n in sorted(Folder(owner, folder).names()) if is_picture(n)]
     return found

@@ -1,5 +1,6 @@
 """How the readers open what they are given: folders, zip archives and CSV files, none of them trusted."""
 
+import codecs
 import csv
 import io
 import os
@@ -123,24 +124,39 @@ class Archive:
 
 
 def csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
-    """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; UTF-8."""
+    """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; see `dialect`."""
     where, line = f"{files.where}/{name}", 0
     csv.field_size_limit(LARGEST_CELL)
-    with io.TextIOWrapper(files.open(name), encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(text, strict=True)
+    encoding, mark = dialect(files, name)
+    with io.TextIOWrapper(files.open(name), encoding=encoding, newline="") as text:
+        rows = csv.reader(text, strict=True, delimiter=mark, skipinitialspace=True)
         try:
             for row in rows:
                 line = rows.line_num
                 if row:
                     yield f"{where}, line {line}", row
         except UnicodeDecodeError:
-            raise DataError(f"{where}, after line {line}: not UTF-8 text; is this a CSV file?") from None
+            raise DataError(
+                f"{where}, after line {line}: not UTF-8 text; is this a CSV file? Save it as UTF-8"
+            ) from None
         except csv.Error as error:
             if "field limit" in str(error):
                 error = f"a cell of more than {LARGEST_CELL:,} characters"
             raise DataError(f"{where}, after line {line}: not a CSV file ({error})") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise DataError(f"{where}, after line {line}: cannot be read ({error})") from None
+
+
+def dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
+    """(encoding, mark between cells) of a CSV: UTF-8, or UTF-16 that says so; a comma, else what its first line has."""
+    with files.open(name) as file:
+        try:
+            head = file.read(4096)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+            head = b""  # said where it is read
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    first = next(iter(head.decode(encoding, "replace").splitlines()), "")
+    return encoding, "," if "," in first else next((mark for mark in ";\t" if mark in first), ",")
 
 
 def whole_number(text: str, low: int, high: int, where: str, field: str) -> int:

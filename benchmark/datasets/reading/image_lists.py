@@ -9,6 +9,7 @@ from benchmark.datasets.reading.class_folders import Listed, inner_folders
 from benchmark.datasets.reading.files import Folder, csv_rows, few, safe_name
 from benchmark.datasets.reading.pictures import is_picture
 from benchmark.datasets.reading.splits import split_of
+from noise.expressions import EIGHT, class_word
 
 COLUMNS = {  # what the three columns are called, the first that is there
     "path": (
@@ -59,8 +60,8 @@ def beside(path: Path) -> Lists:
     return parts if list_split(path) and len({s for _, s in parts}) > 1 else [(path, None)]
 
 
-def from_lists(owner: str, base: Path, lists: Lists) -> Listed:
-    """The listed pictures of each split, as names of files below `base`."""
+def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Listed:
+    """The listed pictures of each split, as names of files below `base`; pictures that no list names go to `unread`."""
     files = Files(owner, base)
     found: Listed = {"train": [], "test": []}
     undecided: list[tuple[str, str]] = []
@@ -82,6 +83,7 @@ def from_lists(owner: str, base: Path, lists: Lists) -> Listed:
         raise DataError(
             f"{owner}: {lists[0][0].name}: {len(absent):,} listed pictures are not in {base}: {few(absent)}"
         )
+    unread += sorted(files.present - set(seen))
     if not found["test"] and found.get("valid"):
         found["test"] = found.pop("valid")
     hold_out(found, undecided)
@@ -103,7 +105,7 @@ def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
             }
             width = len(cells)
             if columns["path"] is None or columns["label"] is None:
-                raise DataError(f"{where}: columns {few(cells)}; expected path,label or path,label,split")
+                raise DataError(f"{where}: columns {few(cells)}; expected path,label or path,label,split{hint(lower)}")
             continue
         if len(cells) != width:
             raise DataError(f"{where}: {len(cells)} cells, expected {width} as in the first line")
@@ -112,6 +114,17 @@ def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
             raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
         rows.append((where, row))
     return rows
+
+
+def hint(columns: list[str]) -> str:
+    """What a list without path or label may be, and what to do."""
+    if "pixels" in columns:
+        return "; this is FER2013's file of pixels, which --data ferplus=PATH reads with fer2013new.csv beside it"
+    if sum(class_word(column) in EIGHT for column in columns) > 1:
+        return "; a column for each class is not read: write the class into one column 'label'"
+    if any(is_picture(column) for column in columns):
+        return "; the first line is a row already: put the names of the columns above it"
+    return ""
 
 
 def row_split(row: dict[str, str], where: str) -> str | None:

@@ -31,6 +31,11 @@ def from_parquet(owner: str, base: Path, files: list[Path]) -> tuple[Listed, Cal
             (f"{path.relative_to(base).as_posix()}#{row:06d}", text(label, names)) for row, label in enumerate(labels)
         ]
         (found.setdefault(split, []) if split else undecided).extend(rows)
+    if undecided and any(found.values()):
+        lost = undecided[0][0].split("#")[0]
+        raise DataError(
+            f"{owner}: {base / lost}: which split is it? Begin its name with train, validation or test, or take it away"
+        )
     if not found["test"] and found.get("valid"):
         found["test"] = found.pop("valid")
     if not found["test"] and not undecided:

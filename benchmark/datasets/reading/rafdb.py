@@ -117,7 +117,11 @@ def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[s
 
     A picture that keeps its published file name has its published name, so the data is the same in every form.
     """
-    listed = from_lists("rafdb", place.base, place.lists) if place.lists else from_folders("rafdb", place.base, unread)
+    listed = (
+        from_lists("rafdb", place.base, place.lists, unread)
+        if place.lists
+        else from_folders("rafdb", place.base, unread)
+    )
     if "valid" in listed:
         raise DataError(
             f"rafdb: {place.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"

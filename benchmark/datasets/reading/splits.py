@@ -3,7 +3,19 @@
 SPLITS = {
     "train": ("train", "training", "train_set", "trainset"),
     "test": ("test", "testing", "test_set", "testset", "privatetest"),
-    "valid": ("val", "valid", "validation", "val_set", "valid_set", "validation_set", "publictest"),
+    "valid": (
+        "val",
+        "valid",
+        "validation",
+        "val_set",
+        "valid_set",
+        "validation_set",
+        "publictest",
+        "dev",
+        "development",
+        "eval",
+        "evaluation",
+    ),
 }
 SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
 LITTER = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
