@@ -171,8 +171,8 @@ def child(request: dict[str, Any], alive: int, events: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         code = begin(request, events)
     except OSError as error:
-        traceback.print_exc()
         code = EXIT_DISK if error.errno in FULL else EXIT_ERROR
+        traceback.print_exc()  # last: a full disk takes no log either
     except BaseException:
         traceback.print_exc()
     finally:

@@ -25,7 +25,7 @@ from benchmark.launch.holder import holder, is_stopped, sign
 from benchmark.launch.locks import lock, take_slot
 from benchmark.launch.nursery import LOOKS, Nursery
 from benchmark.launch.supervise import supervise
-from benchmark.task import LOST
+from benchmark.task import EXIT_DISK, LOST
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
 from results.store import Store
@@ -410,6 +410,21 @@ def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_
     assert time.monotonic() - started < 5 and not (tmp_path / "failures").exists()
     with pytest.raises(Stopped):
         children.start()
+
+
+FULL_DISK = """
+import os, resource, sys
+from benchmark.launch import nursery
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+request = {"task": "train", "results": sys.argv[1], "id": "a" * 20, "log": sys.argv[1] + "/log", "launch": "this one"}
+(alive, kept), (_, events) = os.pipe(), os.pipe()
+nursery.child(request, alive, events)
+"""
+
+
+def test_a_disk_that_takes_neither_the_attempt_nor_the_log_is_called_full(tmp_path: Path) -> None:
+    assert subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], cwd=ROOT).returncode == EXIT_DISK
+    assert (tmp_path / "log").read_bytes() == b""
 
 
 def test_a_nursery_whose_launcher_is_gone_ends_while_it_imports() -> None:
