@@ -24,24 +24,16 @@ def sample_std(values: np.ndarray) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def paired_bootstrap(difference: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def paired_bootstrap(difference: np.ndarray, resamples: int = RESAMPLES) -> Interval:
     """Interval of the mean of paired differences, resampling seeds and images, each image with all its seeds.
 
-    difference: [seeds, images]. Images with the same differences are drawn together as one multinomial category,
-    which is the same distribution as drawing them one by one and much faster.
+    difference: [seeds, images].
     """
     difference = np.atleast_2d(np.asarray(difference, float))
     seeds, images = difference.shape
-    draw = np.random.default_rng(seed)
-    patterns, counts = np.unique(difference, axis=1, return_counts=True)
-    chunk = max(1, DRAWS_AT_ONCE // len(counts))
-    means = []
-    for start in range(0, resamples, chunk):
-        many = min(chunk, resamples - start)
-        of_image = draw.multinomial(images, counts / images, size=many)
-        of_seed = draw.multinomial(seeds, np.full(seeds, 1 / seeds), size=many)
-        means.append(((of_image @ patterns.T) * of_seed).sum(1) / (images * seeds))
-    return interval(difference.mean(), np.concatenate(means))
+    sums = resampled_sums(difference.T, enough(images, resamples))
+    means = (sums * seed_weights(seeds, len(sums))).sum(1) / (images * seeds)
+    return interval(difference.mean(), means)
 
 
 def paired_t(differences: np.ndarray) -> Interval:
@@ -63,12 +55,9 @@ def places(right: np.ndarray, sure: float = 0.05, resamples: int = RESAMPLES) ->
     """
     rows, seeds, images = right.shape
     first, second = np.triu_indices(rows, 1)
-    resamples = max(min(resamples, 50_000_000 // images), 80 * len(first), 2_000)  # p must be able to get below sure
-    of_image, of_seed = image_weights(images, resamples), seed_weights(seeds, resamples)
-    flat = right.reshape(rows * seeds, images).T.astype(np.float32)
-    chunk = max(1, DRAWS_AT_ONCE // images)
-    sums = np.concatenate([of_image[at : at + chunk].astype(np.float32) @ flat for at in range(0, resamples, chunk)])
-    means = (sums.reshape(resamples, rows, seeds) * of_seed[:, None]).sum(2) / (images * seeds)
+    resamples = max(enough(images, resamples), 80 * len(first), 2_000)  # p must be able to get below sure
+    sums = resampled_sums(right.reshape(rows * seeds, images).T.astype(np.float32), resamples)
+    means = (sums.reshape(resamples, rows, seeds) * seed_weights(seeds, resamples)[:, None]).sum(2) / (images * seeds)
     found = [interval(0.0, means[:, one] - means[:, two]).p for one, two in zip(first, second)]
     gap = right.mean((1, 2))[first] - right.mean((1, 2))[second]
     surely = np.sign(gap) * (holm(np.array(found)) < sure)
@@ -78,10 +67,22 @@ def places(right: np.ndarray, sure: float = 0.05, resamples: int = RESAMPLES) ->
     return [(1 + int(better), rows - int(worse)) for better, worse in zip(above, below)]
 
 
-@lru_cache(maxsize=2)
-def image_weights(images: int, resamples: int, seed: int = 0) -> np.ndarray:
+def enough(images: int, resamples: int) -> int:
+    """How many resamples are drawn of so many images: above 5,000 fewer, never below 1,000."""
+    return min(resamples, max(1_000, 50_000_000 // images))
+
+
+def resampled_sums(values: np.ndarray, resamples: int) -> np.ndarray:
+    """[resamples, columns]: sums of `values` [images, columns] over images drawn with replacement, alike for all columns."""
+    weights, chunk = image_weights(len(values), resamples), max(1, DRAWS_AT_ONCE // len(values))
+    starts = range(0, resamples, chunk)
+    return np.concatenate([weights[at : at + chunk].astype(values.dtype) @ values for at in starts])
+
+
+@lru_cache(maxsize=4)
+def image_weights(images: int, resamples: int) -> np.ndarray:
     """[resamples, images] uint8: how often a resample holds each image; drawn once for all rows and conditions."""
-    draw, chunk = np.random.default_rng(seed), max(1, DRAWS_AT_ONCE // images)
+    draw, chunk = np.random.default_rng(0), max(1, DRAWS_AT_ONCE // images)
     found = []
     for start in range(0, resamples, chunk):
         many = min(chunk, resamples - start)
@@ -95,15 +96,10 @@ def seed_weights(seeds: int, resamples: int) -> np.ndarray:
     return np.random.default_rng(1).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
 
 
-def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
-    """Interval of the mean of `values` [n]; above 5,000 values fewer resamples are drawn, never below 1,000."""
+def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES) -> Interval:
+    """Interval of the mean of `values` [n]."""
     values = np.asarray(values, float)
-    resamples = min(resamples, max(1_000, 50_000_000 // len(values)))
-    draw = np.random.default_rng(seed)
-    chunk = max(1, DRAWS_AT_ONCE // len(values))
-    sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
-    rows = (draw.integers(len(values), size=(many, len(values)), dtype=np.int32) for many in sizes)
-    return interval(values.mean(), np.concatenate([values[r].mean(1) for r in rows]))
+    return interval(values.mean(), resampled_sums(values[:, None], enough(len(values), resamples))[:, 0] / len(values))
 
 
 def interval(mean: float, means: np.ndarray) -> Interval:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -53,11 +54,17 @@ class Job:
 
     @property
     def spec(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "weights2" or value is not None}
+        return deepcopy(self.identity)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes up the identity; a second start is a part of it where there is one."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in found.items() if name != "weights2" or value is not None}
 
     @cached_property
     def id(self) -> str:
-        return digest(self.spec)
+        return digest(self.identity)
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def failed(request: dict[str, Any], kind: str, error: BaseException, code: int) 
         text = "".join(traceback.format_exception(error))[-8000:]
         keep_failure(request, kind, type(error).__name__, str(error)[:2000], text)
     except Exception as unwritten:  # a full disk, or an error that cannot be printed, must not change the class
-        print(f"the failure record could not be written: {type(unwritten).__name__}")
+        with suppress(OSError):
+            print(f"the failure record could not be written: {type(unwritten).__name__}")
     return code
 
 

@@ -1,5 +1,7 @@
 """The engine under faults: what fails is named and fails alone, what was measured stays, nothing runs on."""
 
+import errno
+import io
 import json
 import multiprocessing
 import os
@@ -25,7 +27,8 @@ from benchmark.launch.holder import holder, is_stopped, sign
 from benchmark.launch.locks import lock, take_slot
 from benchmark.launch.nursery import LOOKS, Nursery
 from benchmark.launch.supervise import supervise
-from benchmark.task import EXIT_DISK, LOST
+from benchmark.launch.tasks import failed
+from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
 from results.store import Store
@@ -410,6 +413,19 @@ def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_
     assert time.monotonic() - started < 5 and not (tmp_path / "failures").exists()
     with pytest.raises(Stopped):
         children.start()
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_log_that_takes_nothing_more_does_not_change_the_class_of_a_failure(tmp_path: Path, monkeypatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, Full())
+    (tmp_path / "file").touch()
+    request = {"results": str(tmp_path / "file"), "id": "a" * 20, "attempt": 1, "log": ""}
+    assert failed(request, "nan", ValueError("diverged"), EXIT_DIVERGED) == EXIT_DIVERGED
 
 
 FULL_DISK = """
