@@ -32,9 +32,14 @@ def draw(asked: Asked, results: Path, out: Path, options: Options | None = None)
 
 
 def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:
-    """Beside each table of accuracy: <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn); raises ReportError."""
+    """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn).
+
+    Raises ReportError.
+    """
     from reports.cells import read_cells
+    from reports.choose import table
     from reports.pictures import pictures
+    from reports.table_picture import table_picture
     from results.records import Records
 
     options, out = options or Options(), Path(out)
@@ -43,6 +48,9 @@ def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Opt
     read = [(one, read_cells(one, records, one.rule(options))) for one in asked if one.drawing == "accuracy"]
     files = []
     for one, _ in read:
+        shown = table_picture(table(one, records, options))
+        files.append(out / f"{shown.name}.png")
+        files[-1].write_bytes(shown.png())
         for drawing in pictures(one, read, options):
             files += drawing.write(out)
     return Drawn(files)

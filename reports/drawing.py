@@ -42,8 +42,7 @@ class Drawing:
             figure.savefig(
                 paths[0], metadata={"CreationDate": None, "Title": self.title, "Subject": words}, bbox_inches="tight"
             )
-            told = {"Software": None, "Title": self.title, "Description": words} | self.source
-            figure.savefig(paths[1], dpi=160, bbox_inches="tight", metadata=told)
+            self.save_png(figure, paths[1], 160)
         if self.facts:
             paths.append(out / f"{self.name}.csv")
             paths[-1].write_text(self.csv, encoding="utf-8", newline="")
@@ -58,12 +57,17 @@ class Drawing:
         digest = hashlib.sha256(self.csv.encode()).hexdigest() if self.facts else ""
         return {"Source": f"{self.name}.csv, sha256 {digest}"} if digest else {}
 
+    def save_png(self, figure: Any, path: Any, dpi: int) -> None:
+        words = " ".join([self.caption, *self.notes, *self.stands_on])
+        told = {"Software": None, "Title": self.title, "Description": words} | self.source
+        figure.savefig(path, format="png", dpi=dpi, bbox_inches="tight", metadata=told)
+
     def png(self) -> bytes:
         import matplotlib as mpl
 
         content = io.BytesIO()
         with mpl.rc_context(SETTINGS):
-            self.render().savefig(content, format="png", dpi=130, bbox_inches="tight")
+            self.save_png(self.render(), content, 130)
         return content.getvalue()
 
 

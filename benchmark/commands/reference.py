@@ -55,7 +55,8 @@ def draw(results: Path, pages: Path) -> int:
         examples = pages / "docs" / "examples"
         examples.mkdir(parents=True, exist_ok=True)
         for path in sorted(Path(folder).iterdir()):
-            if (path.suffix in SUFFIXES or path.stem == "table1") and path.name != "claims.md":
+            picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
+            if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 shutil.copyfile(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
     (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
