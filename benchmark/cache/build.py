@@ -79,8 +79,11 @@ def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: 
 
 def leaks_in(aside: Path, small: dict[str, np.ndarray]) -> Leaks:
     """What a build has in both splits, or under two labels."""
-    train, test = (np.load(aside / f"{split}_images.npy", mmap_mode="r") for split in SPLITS)
-    return find_leaks(train, test, np.load(aside / "train_labels.npy"), (small["train"], small["test"]))
+    images, labels = (
+        (np.load(aside / f"train_{kind}.npy", mmap_mode="r"), np.load(aside / f"test_{kind}.npy", mmap_mode="r"))
+        for kind in ("images", "labels")
+    )
+    return find_leaks(images, labels, (small["train"], small["test"]))
 
 
 def pairs(source: Source) -> Iterator[tuple[str, Rows]]:
@@ -181,7 +184,7 @@ def make_card(
         "test_images_nearly_in_train": len(leaks.near),
         "training_images_under_two_labels": len(leaks.torn),
         "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
-        "warnings": source.warnings + [f"{dataset.name}: {line}{fix}" for line in copies],
+        "warnings": source.warnings + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
         "facts": source.facts | stored(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
     }
 

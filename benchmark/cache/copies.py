@@ -111,11 +111,12 @@ def outline(images: np.ndarray, mirrored: bool = False) -> np.ndarray:
     return bits.view(">u8")[:, 0].astype(np.uint64)
 
 
-def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
+def near_pairs(hashes: np.ndarray, distance: int, reach: int | None = None) -> np.ndarray:
     """[m, 2] pairs i < j of 64-bit hashes that differ in at most `distance` < 4 bits, each once.
 
     Such hashes agree in at least three of six blocks, so only those that share three are compared: for each choice of
-    three a sort, and after it neighbours. That is n log n until so many pictures share 32 bits that most of them are found.
+    three a sort, and after it neighbours. That is n log n until so many pictures share 32 bits that most of them are found;
+    reach: of those that share them, only so many neighbours are compared.
     """
     n, found = len(hashes), [np.empty(0, np.int64)]
     shifts = np.cumsum((0, *BLOCKS[:-1])).tolist()
@@ -125,7 +126,7 @@ def near_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
         order = np.argsort(part)
         ordered, step = part[order], 1
         places = np.flatnonzero(ordered[1:] == ordered[:-1])
-        while len(places):
+        while len(places) and (reach is None or step <= reach):
             one, two = order[places], order[places + step]
             near = differing_bits(hashes[one] ^ hashes[two]) <= distance
             found.append(np.minimum(one, two)[near] * n + np.maximum(one, two)[near])

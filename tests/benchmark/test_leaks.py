@@ -27,10 +27,9 @@ def recoded(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(buffer))
 
 
-def found(train: np.ndarray, test: np.ndarray, labels: list[int]):
-    return find_leaks(
-        train, test, np.array(labels), tuple(np.stack([shrunk(i) for i in part]) for part in (train, test))
-    )
+def found(train: np.ndarray, test: np.ndarray, labels: list[int], tested: int = 0):
+    small = tuple(np.stack([shrunk(i) for i in part]) for part in (train, test))
+    return find_leaks((train, test), (np.array(labels), np.full(len(test), tested)), small)
 
 
 def test_exact_mirrored_and_recoded_copies_are_told_apart_from_others() -> None:
@@ -38,6 +37,40 @@ def test_exact_mirrored_and_recoded_copies_are_told_apart_from_others() -> None:
     test = np.stack([train[3], train[5][:, ::-1], recoded(train[7]), recoded(train[9][:, ::-1]), *others])
     leaks = found(train, test, [0] * 40)
     assert leaks.exact == [0] and leaks.near == [1, 2, 3] and leaks.torn == []
+
+
+def drawn(count: int, seed: int) -> np.ndarray:
+    """Pictures with plain backgrounds, whose outlines flip with every encoding."""
+    random = np.random.default_rng(seed)
+    images = np.full((count, 100, 100, 3), 150, np.uint8)
+    for image in images:
+        for _ in range(6):
+            y, x = random.integers(10, 70, 2)
+            image[y : y + random.integers(8, 25), x : x + random.integers(8, 25)] = random.integers(0, 256, 3)
+    return images
+
+
+def test_copies_that_were_encoded_or_resized_are_found_on_plain_backgrounds() -> None:
+    train, others = drawn(60, 0), drawn(60, 1)
+    small = [np.asarray(Image.fromarray(image).resize((48, 48)).resize((100, 100))) for image in train[:20]]
+    assert found(train, np.stack([*map(recoded, train[:20]), *small, *others]), [0] * 60).near == list(range(40))
+
+
+def test_copies_with_another_label_are_counted_across_the_splits_and_when_encoded_again() -> None:
+    pictures = faces(20)
+    assert found(pictures, pictures[:3], [0, 1, *[0] * 18]).crossed == [1]
+    train = np.stack([*pictures, *map(recoded, pictures[:4])])
+    leaks = found(train, faces(2, 1), [*[0] * 20, 0, 1, 1, 0])
+    assert leaks.torn == [] and leaks.nearly_torn == [1, 2, 21, 22]
+
+
+def test_pictures_that_share_most_of_their_outlines_take_seconds() -> None:
+    small = np.full((3_000, 16, 18), 150, np.uint8)
+    small[:, 4:12, 6:12] = np.random.default_rng(0).integers(0, 256, (3_000, 8, 6))
+    images = np.broadcast_to(np.zeros((1, 8, 8, 1), np.uint8), (3_000, 8, 8, 1))
+    start = time.process_time()
+    find_leaks(*((part[:2_000], part[2_000:]) for part in (images, np.zeros(3_000, int), small)))
+    assert time.process_time() - start < 10
 
 
 def test_one_picture_under_two_labels() -> None:
@@ -56,7 +89,8 @@ def test_thirty_thousand_images_take_seconds() -> None:
     small = np.random.default_rng(0).integers(0, 256, (30_000, 16, 18), np.uint8)
     images = np.broadcast_to(np.zeros((1, 8, 8, 1), np.uint8), (30_000, 8, 8, 1))
     start = time.process_time()
-    find_leaks(images[:24_000], images[24_000:], np.zeros(24_000, int), (small[:24_000], small[24_000:]))
+    labels = np.zeros(30_000, int)
+    find_leaks(*((part[:24_000], part[24_000:]) for part in (images, labels, small)))
     assert time.process_time() - start < 10
 
 
