@@ -2,7 +2,9 @@
 
 import errno
 import signal
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,34 @@ class Place:
     graphs: bool = True
     checkpoint_seconds: float = 30.0
     jobs_on_card: int = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a child process makes, and how it is tried; goes to the nursery as one line of JSON.
+
+    id: of the job, or of its start weights. makes: the file that is there when it is done. results, log: where records of
+    failures and words go. slots: [GPU, lock file] that it may take, of which one or, with whole_card, all of one GPU. job,
+    resolved, place: the fields of a `Job`, its recipe and parameters, and of a `Place`; or pretrain: the arguments of the
+    pre-training on landmarks. command: what a person types to repeat it. launch: the launcher that tries it, code: the
+    hash of all methods' files as it sees them, limit: seconds; attempt: its number, counted on disk.
+    """
+
+    id: str
+    makes: str
+    results: str
+    log: str
+    slots: Sequence[Sequence[str]] = ()
+    job: dict[str, Any] = field(default_factory=dict)
+    resolved: dict[str, Any] = field(default_factory=dict)
+    place: dict[str, Any] = field(default_factory=dict)
+    pretrain: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    launch: str = ""
+    code: str = ""
+    limit: float | None = None
+    whole_card: bool = False
+    attempt: int = 0
 
 
 EXIT_ERROR, EXIT_MEMORY, EXIT_DIVERGED, EXIT_DISK, EXIT_DEVICE, EXIT_BUSY = 1, 3, 4, 5, 6, 75

@@ -15,6 +15,7 @@ from benchmark.cache.decoded import open_folder
 from benchmark.commands.arguments import chosen_cards, device
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
+from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.job import Job
 from results.schema import Refused
@@ -84,18 +85,17 @@ def reproduce(
     )
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
-        request = {
-            "id": job.id,
-            "task": "train",
-            "job": asdict(job),
-            "resolved": record["resolved"],
-            "place": place | {"results": aside},
-            "results": aside,
-            "slots": hardware.slots(list(cards), 1) if device == "cuda" else [],
-            "makes": str(again.path(job.id)),
-            "log": str(again.log(job.id)),
-        }
-        outcome = supervise(request)
+        task = Task(
+            id=job.id,
+            makes=str(again.path(job.id)),
+            results=aside,
+            log=str(again.log(job.id)),
+            slots=hardware.slots(list(cards), 1) if device == "cuda" else [],
+            job=asdict(job),
+            resolved=record["resolved"],
+            place=place | {"results": aside},
+        )
+        outcome = supervise(task)
         new = again.read(job.id)
         if outcome.status != "ok" or new is None:
             print(f"{job.text}: {outcome.status}: {outcome.message}")

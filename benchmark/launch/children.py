@@ -1,4 +1,4 @@
-"""A launcher's end of its nursery: requests go in, the ends of children come out."""
+"""A launcher's end of its nursery: tasks go in, the ends of children come out."""
 
 import json
 import os
@@ -6,11 +6,11 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.task import LOST
+from benchmark.task import LOST, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 @dataclass
 class Children:
-    """A launcher's end of its nursery; one a process. waiting: {request id: (nursery, its events)}."""
+    """A launcher's end of its nursery; one a process. waiting: {task id: (nursery, its events)}."""
 
     process: subprocess.Popen | None = None
     waiting: dict[str, tuple[subprocess.Popen, queue.SimpleQueue]] = field(default_factory=dict)
@@ -78,27 +78,27 @@ class Children:
         if process.wait() > 0 and self.ready is not process:
             self.stopped = f"the parent of the jobs cannot start (status {process.returncode}; its error is above)"
 
-    def run(self, request: dict[str, Any], limit: float | None) -> tuple[int | None, int | None]:
-        """Run one request in a child; waiting for a GPU does not count against `limit` (seconds).
+    def run(self, task: Task) -> tuple[int | None, int | None]:
+        """Run one task in a child; waiting for a GPU does not count against its limit.
 
         Returns its exit status (negative: a signal; None: it ran past the limit and was killed) and the number of the
         attempt, None if it did not come to begin one. Raises Stopped.
         """
         process = self.start()
         events: queue.SimpleQueue = queue.SimpleQueue()
-        self.waiting[request["id"]] = (process, events)
+        self.waiting[task.id] = (process, events)
         try:
-            self.send(process, request)
+            self.send(process, asdict(task))
             event = events.get()
             attempt = event.get("attempt")
             if "exit" not in event:
                 try:
-                    event = events.get(timeout=limit)
+                    event = events.get(timeout=task.limit)
                 except queue.Empty:
-                    self.send(process, {"kill": request["id"]})
+                    self.send(process, {"kill": task.id})
                     event = after_kill(events)
         finally:
-            del self.waiting[request["id"]]
+            del self.waiting[task.id]
         if self.stopped:
             raise Stopped(self.stopped)
         return event["exit"], attempt

@@ -4,13 +4,14 @@ A Dask worker supervises a child process of its own nursery, as a thread does on
 folder the record is on disk when the task returns; without one its bytes come back and are written here.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmark import hardware
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
-from benchmark.task import Outcome
+from benchmark.task import Outcome, Task
 from benchmark.terminal import Usage
 from results.files import digest_bytes, write_bytes
 from results.schema import Refused, check
@@ -40,29 +41,28 @@ def prepare(dask_scheduler: Any) -> bool:
     return any("GPU" in worker.resources for worker in dask_scheduler.workers.values())
 
 
-def supervise_there(request: dict[str, Any], limit: float | None) -> tuple[Outcome, dict[str, Any]]:
+def supervise_there(task: Task) -> tuple[Outcome, dict[str, Any]]:
     """Runs in a worker: supervise the task on this machine's GPUs.
 
     Returns what a client that does not see this machine's disk has to write: {'.npz': bytes, '.json': bytes}, or
     {'failure': ...}.
     """
     CHILDREN.open()
-    if request["slots"]:
-        place = request["place"]
+    if task.slots and task.place:
         uuids = [uuid for uuid, _ in hardware.cards()]
-        request = request | {"slots": hardware.slots(uuids, place["jobs_on_card"])}
-    outcome = supervise(request, limit)
-    store, job_id = Store(Path(request["results"])), request["id"]
+        task = replace(task, slots=hardware.slots(uuids, task.place["jobs_on_card"]))
+    outcome = supervise(task)
+    store, job_id = Store(Path(task.results)), task.id
     if outcome.status in ("ok", "cached"):
         path = store.path(job_id)
         return outcome, {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".npz", ".json")}
     return outcome, {"failure": store.failure(job_id)}
 
 
-def receive(answer: tuple[Outcome, dict[str, Any]], requests: dict[str, dict[str, Any]]) -> Outcome:
+def receive(answer: tuple[Outcome, dict[str, Any]], tasks: dict[str, Task]) -> Outcome:
     """Runs in the client: keep what came back if it is not here already, after the usual checks; never raises."""
     outcome, files = answer
-    store = Store(Path(requests[outcome.id]["results"]))
+    store = Store(Path(tasks[outcome.id].results))
     path = store.path(outcome.id)
     try:
         if files.get("failure") and not store.failure(outcome.id):

@@ -27,7 +27,7 @@ from typing import Any
 from benchmark import find
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
-from benchmark.task import Outcome
+from benchmark.task import Outcome, Task
 from benchmark.terminal import say
 from results.job import Job
 
@@ -37,9 +37,7 @@ LOOKS = 60  # a holder found stopped so many times in a row is waited for no lon
 atexit.register(CHILDREN.close)
 
 
-def dispatch(
-    requests: list[dict[str, Any]], workers: int, limit: float | None, cluster: str | None
-) -> Iterator[Outcome]:
+def dispatch(tasks: list[Task], workers: int, limit: float | None, cluster: str | None) -> Iterator[Outcome]:
     """Run tasks, at most `workers` at once, in the given order; yields outcomes as they come.
 
     Tasks that another launcher has in flight are put off and looked at again until they are done or free.
@@ -47,8 +45,8 @@ def dispatch(
     from joblib import parallel_config
 
     CHILDREN.open()
-    shared = {"launch": uuid.uuid4().hex, "limit": limit}
-    by_id = {request["id"]: shared | {"code": code_hash(request)} | request for request in requests}
+    launch = uuid.uuid4().hex
+    by_id = {task.id: replace(task, launch=launch, limit=limit, code=code_hash(task)) for task in tasks}
     settings: dict[str, Any] = {"backend": "threading", "n_jobs": workers}
     function: Callable = supervise
     receive: Callable | None = None
@@ -57,11 +55,11 @@ def dispatch(
 
         settings, function, receive = there.connect(cluster), there.supervise_there, there.receive
     try:
-        todo, waiting = list(by_id), Waiting({job_id: name(request) for job_id, request in by_id.items()})
+        todo, waiting = list(by_id), Waiting({task_id: name(task) for task_id, task in by_id.items()})
         while todo:
             held = []
             with parallel_config(**settings):
-                for answer in unordered([by_id[i] for i in todo], function, limit):
+                for answer in unordered([by_id[i] for i in todo], function):
                     outcome = receive(answer, by_id) if receive else answer
                     if outcome.status in ("busy", "halted"):
                         held.append(outcome)
@@ -95,21 +93,21 @@ class Waiting:
         return [o.id for o in held if o not in over], [replace(o, status="stopped") for o in over]
 
 
-def name(request: dict[str, Any]) -> str:
+def name(task: Task) -> str:
     """What a person calls a task."""
-    return Job(**request["job"]).text if "job" in request else "the start weights"
+    return Job(**task.job).text if task.job else "the start weights"
 
 
-def unordered(requests: list[dict[str, Any]], function: Callable, limit: float | None) -> Iterator[Any]:
+def unordered(tasks: list[Task], function: Callable) -> Iterator[Any]:
     from joblib import Parallel, delayed
 
     run = Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="all")
-    return run(delayed(function)(request, limit) for request in requests)
+    return run(delayed(function)(task) for task in tasks)
 
 
-def code_hash(request: dict[str, Any]) -> str:
+def code_hash(task: Task) -> str:
     """The hash of all methods' files as this task sees them; a failure is worth another try when it has changed."""
     text = hashlib.sha256()
-    for path in find.files([Path(folder) for folder in request.get("place", {}).get("methods_path", ())]):
+    for path in find.files([Path(folder) for folder in task.place.get("methods_path", ())]):
         text.update(path.name.encode() + b"\0" + path.read_bytes())
     return text.hexdigest()[:20]

@@ -3,9 +3,10 @@
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 
 
-def take_slot(slots: list[list[str]], whole_card: bool) -> list[int]:
+def take_slot(slots: Sequence[Sequence[str]], whole_card: bool) -> list[int]:
     """Lock one free slot of a GPU, or all slots of one card, and make that card the only visible one.
 
     slots: [[card, lock file], ...]. The lock ends with the process, so no two processes ever hold a slot at once,

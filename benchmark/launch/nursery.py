@@ -1,6 +1,6 @@
 """The parent of all jobs of one launcher: it imports torch once, runs nothing, and forks one child a job.
 
-`python -m benchmark.launch.nursery` reads one JSON request a line from standard input ({"id", "task", "log", "slots", ...})
+`python -m benchmark.launch.nursery` reads one task a line from standard input, as JSON,
 and answers one line an event: {"ready"}, {"id", "attempt"} when a job has its lock and its GPU and begins, {"id",
 "exit"} when it has ended. At the end of its input it kills what still runs: a launcher that dies takes its jobs with
 it. Nursery and jobs are killed by the kernel with their parent, stopped or not, so that no orphan keeps a GPU or the
@@ -16,21 +16,21 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmark.launch.holder import sign
 from benchmark.launch.lifeline import die_with_parent, kill_group, start_warden, tell
 from benchmark.launch.locks import lock, take_slot
-from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_ERROR, FULL, LOST
+from benchmark.task import EXIT_BUSY, EXIT_DISK, EXIT_ERROR, FULL, LOST, Task
 
 LOOK = 5.0  # seconds between two looks for jobs that are stopped
 LOOKS = 12  # a job found stopped so many times in a row is ended; while the nursery is stopped too, nothing is counted
 
 
 def main() -> None:
-    """Serve requests until the input ends."""
+    """Serve tasks until the input ends."""
     die_with_parent()
     leave_if_alone()
     nursery = Nursery(os.dup(1), start_warden())
@@ -65,7 +65,7 @@ def leave_if_alone(*_: Any) -> None:
 
 @dataclass
 class Nursery:
-    """events: file descriptor that the launcher reads. warden: the one it hears. children: {pid: request id}.
+    """events: file descriptor that the launcher reads. warden: the one it hears. children: {pid: task id}.
 
     halted: {pid: how many looks in a row found it stopped}.
     """
@@ -102,18 +102,19 @@ class Nursery:
                 for line in lines:
                     self.handle(json.loads(line))
 
-    def handle(self, request: dict[str, Any]) -> None:
-        """Start a job, or kill one that has run past its limit."""
-        if "kill" in request:
-            for pid in [pid for pid, job_id in self.children.items() if job_id == request["kill"]]:
+    def handle(self, message: dict[str, Any]) -> None:
+        """Start a task, or kill one that has run past its limit."""
+        if "kill" in message:
+            for pid in [pid for pid, task_id in self.children.items() if task_id == message["kill"]]:
                 kill_group(pid)
             return
+        task = Task(**message)
         parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
-            print(f"no process for job {request['id']}: {error}", file=sys.stderr, flush=True)
-            self.say(id=request["id"], exit=LOST)
+            print(f"no process for job {task.id}: {error}", file=sys.stderr, flush=True)
+            self.say(id=task.id, exit=LOST)
             return
         if pid == 0:
             die_with_parent()
@@ -121,8 +122,8 @@ class Nursery:
                 os._exit(EXIT_ERROR)
             os.close(self.alive_write)
             os.close(self.warden)
-            child(request, self.alive_read, self.events)
-        self.children[pid] = request["id"]
+            child(task, self.alive_read, self.events)
+        self.children[pid] = task.id
         tell(self.warden, pid)
 
     def say(self, **event: Any) -> None:
@@ -156,7 +157,7 @@ def event_line(event: dict[str, Any]) -> bytes:
     return (json.dumps(event) + "\n").encode()
 
 
-def child(request: dict[str, Any], alive: int, events: int) -> None:
+def child(task: Task, alive: int, events: int) -> None:
     """Run one task in this fresh process; never returns."""
     code = EXIT_ERROR
     try:
@@ -164,12 +165,12 @@ def child(request: dict[str, Any], alive: int, events: int) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         threading.Thread(target=leave_with_parent, args=(alive,), daemon=True).start()
-        Path(request["log"]).parent.mkdir(parents=True, exist_ok=True)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        Path(task.log).parent.mkdir(parents=True, exist_ok=True)
+        log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        code = begin(request, events)
+        code = begin(task, events)
     except OSError as error:
         code = EXIT_DISK if error.errno in FULL else EXIT_ERROR
         traceback.print_exc()  # last: a full disk takes no log either
@@ -195,24 +196,24 @@ def kill_started() -> None:
             continue
 
 
-def begin(request: dict[str, Any], events: int) -> int:
+def begin(task: Task, events: int) -> int:
     """Lock the job, wait for a GPU, count the attempt, and work; the locks end with this process."""
     from benchmark.launch import tasks
     from results.store import Store
 
-    store = Store(Path(request["results"]))
-    store.lock(request["id"]).parent.mkdir(parents=True, exist_ok=True)
-    held = [lock(str(store.lock(request["id"])))]
+    store = Store(Path(task.results))
+    store.lock(task.id).parent.mkdir(parents=True, exist_ok=True)
+    held = [lock(str(store.lock(task.id)))]
     if held == [None]:
         return EXIT_BUSY
-    if tasks.made(request):
+    if tasks.made(task):
         return 0
-    sign(str(store.lock(request["id"])))
-    held += take_slot(request.get("slots") or [], request.get("whole_card", False))
-    request["attempt"] = store.begin_attempt(request["id"], request.get("launch", ""))
-    os.write(events, event_line({"id": request["id"], "attempt": request["attempt"]}))
+    sign(str(store.lock(task.id)))
+    held += take_slot(task.slots, task.whole_card)
+    task = replace(task, attempt=store.begin_attempt(task.id, task.launch))
+    os.write(events, event_line({"id": task.id, "attempt": task.attempt}))
     os.close(events)
-    return work(request)
+    return work(task)
 
 
 def leave_with_parent(alive: int) -> None:
@@ -222,7 +223,7 @@ def leave_with_parent(alive: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def work(request: dict[str, Any]) -> int:
+def work(task: Task) -> int:
     """The task itself; what goes wrong becomes a failure record and an exit code."""
     import torch
 
@@ -231,11 +232,11 @@ def work(request: dict[str, Any]) -> int:
 
     torch.set_num_threads(1)
     try:
-        tasks.run(request)
+        tasks.run(task)
         return 0
     except BaseException as error:
         kind, status = class_of(error)
-        return tasks.failed(request, kind, error, status)
+        return tasks.failed(task, kind, error, status)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Run what is missing of a plan: start weights first, then the jobs, seeds outermost and the longest first."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchmark.launch.dispatch import dispatch
 from benchmark.plan.cost import expected, measured
 from benchmark.plan.matrix import Plan, Planned
 from benchmark.progress import progress
-from benchmark.task import Outcome
+from benchmark.task import Outcome, Task
 from benchmark.terminal import duration
 from results.job import Job, digest
 from results.schema import Refused
@@ -24,7 +25,7 @@ class How:
     """
 
     workers: int
-    slots: list[list[str]] = field(default_factory=list)
+    slots: Sequence[Sequence[str]] = ()
     limit: float | None = None
     cluster: str | None = None
     fail_fast: bool = False
@@ -47,25 +48,25 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
     todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
-    requests = [pretraining_request(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
+    tasks = [pretraining_task(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
     seconds = sum(expected(planned, finished).seconds for planned in todo)
     bad_weights = {}
-    with progress("start weights", len(requests), how.workers) as shown:
-        for outcome in dispatch(requests, how.workers, how.limit, None):
+    with progress("start weights", len(tasks), how.workers) as shown:
+        for outcome in dispatch(tasks, how.workers, how.limit, None):
             if outcome.status not in ("ok", "cached"):
                 bad_weights[outcome.id] = outcome.message
             shown.finished(outcome, "start weights: " + (outcome.message or "made"))
-    requests = []
+    tasks = []
     for planned in todo:
         weights = planned.pretraining and digest(planned.pretraining["path"])
         if weights in bad_weights:
             message = f"its start weights could not be made: {bad_weights[weights]}"
             outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
         else:
-            requests.append(job_request(planned, plan, how))
+            tasks.append(job_task(planned, plan, how))
     jobs = {planned.job.id: planned.job for planned in todo}
-    with progress("jobs", len(requests), how.workers, seconds / max(1, how.workers)) as shown:
-        for outcome in dispatch(requests, how.workers, how.limit, how.cluster):
+    with progress("jobs", len(tasks), how.workers, seconds / max(1, how.workers)) as shown:
+        for outcome in dispatch(tasks, how.workers, how.limit, how.cluster):
             outcomes[outcome.id] = outcome
             shown.finished(outcome, words(outcome, jobs[outcome.id], store, plan.request.rule))
             if how.fail_fast and outcome.status not in ("ok", "cached"):
@@ -87,20 +88,19 @@ def words(outcome: Outcome, job: Job, store: Store, rule: str) -> str:
     return f"done: {job.text}: {accuracy}, {duration(outcome.seconds)}"
 
 
-def job_request(planned: Planned, plan: Plan, how: How) -> dict[str, Any]:
+def job_task(planned: Planned, plan: Plan, how: How) -> Task:
     job, store = planned.job, Store(plan.request.results)
-    return {
-        "id": job.id,
-        "task": "train",
-        "job": asdict(job),
-        "resolved": planned.resolved,
-        "place": asdict(planned.place),
-        "results": planned.place.results,
-        "makes": str(store.path(job.id)),
-        "log": str(store.log(job.id)),
-        "slots": how.slots,
-        "command": repeating(job, how.typed),
-    }
+    return Task(
+        id=job.id,
+        makes=str(store.path(job.id)),
+        results=planned.place.results,
+        log=str(store.log(job.id)),
+        slots=how.slots,
+        job=asdict(job),
+        resolved=planned.resolved,
+        place=asdict(planned.place),
+        command=repeating(job, how.typed),
+    )
 
 
 def repeating(job: Job, typed: str) -> str:
@@ -110,17 +110,10 @@ def repeating(job: Job, typed: str) -> str:
     return " ".join([*words, *(["--rates", rate] if rate else []), "--retry-failed"])
 
 
-def pretraining_request(weights: dict[str, Any], plan: Plan, how: How) -> dict[str, Any]:
-    key = digest(weights["path"])
-    return {
-        "id": key,
-        "task": "pretrain",
-        "pretrain": weights,
-        "results": str(plan.request.results),
-        "makes": weights["path"],
-        "log": str(Store(plan.request.results).log(key)),
-        "slots": how.slots,
-    }
+def pretraining_task(weights: dict[str, Any], plan: Plan, how: How) -> Task:
+    key, results = digest(weights["path"]), plan.request.results
+    log = str(Store(results).log(key))
+    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=how.slots, pretrain=weights)
 
 
 def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **options: Any) -> How:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,52 +10,52 @@ from benchmark.launch.children import CHILDREN, Stopped
 from benchmark.launch.holder import holder
 from benchmark.launch.locks import lock
 from benchmark.launch.tasks import keep_failure, made
-from benchmark.task import EXIT_BUSY, EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome
+from benchmark.task import EXIT_BUSY, EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome, Task
 from results.store import Store
 
 KILLED_AGAIN = 2  # a job that was killed is tried this many times more
 KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
 
 
-def supervise(request: dict[str, Any], limit: float | None = None) -> Outcome:
+def supervise(task: Task) -> Outcome:
     """Run a task in a child until it is done or its policy says stop; never raises.
 
     A task that another launcher runs is not waited for: it is 'busy', or 'halted' if who runs it is stopped.
     """
     start, status, message = time.monotonic(), "error", ""
     try:
-        status, message = attempt_until_settled({"launch": "", "limit": limit} | request, limit)
+        status, message = attempt_until_settled(task)
     except Stopped as reason:
         status, message = "stopped", str(reason)
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
-    return Outcome(request["id"], status, time.monotonic() - start, message)
+    return Outcome(task.id, status, time.monotonic() - start, message)
 
 
-def attempt_until_settled(request: dict[str, Any], limit: float | None) -> tuple[str, str]:
-    store, attempt, lost = Store(Path(request["results"])), None, 0
+def attempt_until_settled(task: Task) -> tuple[str, str]:
+    store, attempt, lost = Store(Path(task.results)), None, 0
     while True:
-        if made(request):
+        if made(task):
             return "cached" if attempt is None else "ok", ""
-        if in_flight(store, request["id"]):
-            who = holder(str(store.lock(request["id"])))
+        if in_flight(store, task.id):
+            who = holder(str(store.lock(task.id)))
             return "halted" if who and who.stopped else "busy", str(who or "a process of another machine has it")
-        failure = settled(store, request)
+        failure = settled(store, task)
         if failure:
             return failure["class"], f"{failure.get('error', '')}: {failure.get('message', '')}"
-        code, attempt = CHILDREN.run(request, limit)
-        if (code == EXIT_BUSY and attempt is None) or (code == 0 and made(request)):
+        code, attempt = CHILDREN.run(task)
+        if (code == EXIT_BUSY and attempt is None) or (code == 0 and made(task)):
             continue
         if attempt is None:  # nothing was counted on disk, so it is here
             lost += 1
             if lost <= KILLED_AGAIN and code == LOST:
                 continue
-            return KINDS.get(code or 0, "error" if code != LOST else "killed"), f"could not begin; see {request['log']}"
-        failure = failure_of(store, request | {"attempt": attempt}, code, limit)
+            return KINDS.get(code or 0, "error" if code != LOST else "killed"), f"could not begin; see {task.log}"
+        failure = failure_of(store, replace(task, attempt=attempt), code)
         kind = failure["class"]
-        if kind == "oom" and shares_card(request):
-            request["whole_card"] = True
-        elif kind != "killed" or store.kills(request["id"], request["launch"]) > KILLED_AGAIN:
+        if kind == "oom" and shares_card(task):
+            task = replace(task, whole_card=True)
+        elif kind != "killed" or store.kills(task.id, task.launch) > KILLED_AGAIN:
             return kind, f"{failure['error']}: {failure['message']}"
 
 
@@ -68,35 +69,35 @@ def in_flight(store: Store, job_id: str) -> bool:
     return held is None
 
 
-def settled(store: Store, request: dict[str, Any]) -> dict[str, Any] | None:
+def settled(store: Store, task: Task) -> dict[str, Any] | None:
     """The failure of an earlier attempt that one more would only repeat; None if the task is worth trying."""
-    if store.kills(request["id"], request["launch"]) > KILLED_AGAIN:
+    if store.kills(task.id, task.launch) > KILLED_AGAIN:
         why = {"class": "killed", "error": "killed", "message": "every attempt ended with its worker"}
-        return store.failure(request["id"]) or why
-    failure = store.failure(request["id"])
-    if failure is None or failure.get("code") != request.get("code"):
+        return store.failure(task.id) or why
+    failure = store.failure(task.id)
+    if failure is None or failure.get("code") != task.code:
         return None
     if failure["class"] == "timeout":
-        return failure if request["limit"] and request["limit"] <= (failure.get("limit") or 0) else None
+        return failure if task.limit and task.limit <= (failure.get("limit") or 0) else None
     return failure if failure["class"] in ("error", "nan") else None
 
 
-def failure_of(store: Store, request: dict[str, Any], code: int | None, limit: float | None) -> dict[str, Any]:
+def failure_of(store: Store, task: Task, code: int | None) -> dict[str, Any]:
     """The failure record of an attempt: the child's own, else one from its exit status, written if the disk lets us."""
-    said = store.failure_of(request["id"], request["attempt"])
+    said = store.failure_of(task.id, task.attempt)
     if said and code is not None and code > 0:
         return said
     kind = "timeout" if code is None else "killed" if code < 0 else KINDS.get(code, "error")
     ended = f"ended by signal {-code}" if kind == "killed" else f"ended with status {code} and no record"
-    message = f"ran past {limit:.0f} s" if kind == "timeout" else ended
+    message = f"ran past {task.limit:.0f} s" if kind == "timeout" else ended
     try:
-        keep_failure(request, kind, kind, message)
+        keep_failure(task, kind, kind, message)
     except OSError as error:
         message += f"; the failure record could not be written ({error.strerror})"
     return {"class": kind, "error": kind, "message": message}
 
 
-def shares_card(request: dict[str, Any]) -> bool:
+def shares_card(task: Task) -> bool:
     """Whether the task ran beside others on its GPU and may be tried alone on it."""
-    cards = [card for card, _ in request.get("slots") or []]
-    return len(cards) > len(set(cards)) and not request.get("whole_card")
+    cards = [card for card, _ in task.slots]
+    return len(cards) > len(set(cards)) and not task.whole_card

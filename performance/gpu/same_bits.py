@@ -4,7 +4,6 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from benchmark import hardware
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.dispatch import dispatch
 from benchmark.scale import DEMO, PAPER
-from benchmark.task import Place
+from benchmark.task import Place, Task
 from performance import engine
 from performance.gpu.course import Notes
 from performance.gpu.setting import Setting
@@ -26,27 +25,27 @@ def same_bits(setting: Setting, notes: Notes) -> None:
     methods = setting.methods[:1] if setting.rehearse else setting.methods
     slots = hardware.slots([name for name, _ in hardware.cards()][:1], 2) if setting.cuda else []
     stores = {name: Store(setting.out / "nursery" / f"{name}-{time.time_ns()}") for name in ("once", "again", "killed")}
-    asked = {name: [request(setting, method, store, slots) for method in methods] for name, store in stores.items()}
+    asked = {name: [job_task(setting, method, store, slots) for method in methods] for name, store in stores.items()}
     ends: dict[str, dict[str, str]] = {}
     for name in ("once", "again"):
         outcomes = dispatch(asked[name], max(1, len(slots)), 120, None)
         ends[name] = {outcome.id: outcome.message or outcome.status for outcome in outcomes}
         notes[f"jobs, {name}"] = sorted(ends[name].values())
     for one in asked["once"]:
-        differing = difference(stores["once"], stores["again"], one["id"])
-        notes.row(job=one["job"]["method"], against="the same again", differing=differing)
+        differing = difference(stores["once"], stores["again"], one.id)
+        notes.row(job=one.job["method"], against="the same again", differing=differing)
     last = asked["killed"][-1]
-    killer = threading.Thread(target=kill_at_checkpoint, args=(stores["killed"], last["id"]), daemon=True)
+    killer = threading.Thread(target=kill_at_checkpoint, args=(stores["killed"], last.id), daemon=True)
     killer.start()
     list(dispatch([last], 1, 120, None))
-    attempts = stores["killed"].attempts(last["id"])
-    differing = difference(stores["once"], stores["killed"], last["id"])
+    attempts = stores["killed"].attempts(last.id)
+    differing = difference(stores["once"], stores["killed"], last.id)
     how = "killed and resumed" if attempts > 1 else "it ended before it could be killed"
-    notes.row(job=last["job"]["method"], against=how, differing=differing)
+    notes.row(job=last.job["method"], against=how, differing=differing)
     CHILDREN.close()
 
 
-def request(setting: Setting, method: str, store: Store, slots: list[list[str]]) -> dict[str, Any]:
+def job_task(setting: Setting, method: str, store: Store, slots: list[list[str]]) -> Task:
     """A job of two epochs that keeps a checkpoint after the first, as a launcher asks for it."""
     scale = DEMO if setting.rehearse else PAPER  # a nursery knows the project's scales only
     asked = {"recipe.epochs": EPOCHS} | ({"recipe.batch_size": "50"} if setting.rehearse else {})
@@ -54,17 +53,16 @@ def request(setting: Setting, method: str, store: Store, slots: list[list[str]])
     job, resolved = engine.job_of(method, setting.images, asked, precision, scale)
     data = str(setting.faces())
     place = Place(str(store.root), data, device=setting.device, checkpoint_seconds=0.0, jobs_on_card=max(1, len(slots)))
-    return {
-        "id": job.id,
-        "task": "train",
-        "job": asdict(job),
-        "resolved": resolved,
-        "place": asdict(place),
-        "results": str(store.root),
-        "makes": str(store.path(job.id)),
-        "log": str(store.log(job.id)),
-        "slots": slots,
-    }
+    return Task(
+        id=job.id,
+        makes=str(store.path(job.id)),
+        results=str(store.root),
+        log=str(store.log(job.id)),
+        slots=slots,
+        job=asdict(job),
+        resolved=resolved,
+        place=asdict(place),
+    )
 
 
 def kill_at_checkpoint(store: Store, job_id: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from benchmark.launch.locks import lock, take_slot
 from benchmark.launch.nursery import LOOKS, Nursery
 from benchmark.launch.supervise import supervise
 from benchmark.launch.tasks import failed
-from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST
+from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
 from results.store import Store
@@ -191,9 +192,9 @@ def test_a_job_takes_the_card_that_is_free(tmp_path: Path, monkeypatch: pytest.M
         os.close(fd)
 
 
-def request(folder: Path, **more) -> dict:
-    made = str(folder / "made")
-    return {"id": "ab", "task": "pretrain", "results": str(folder), "makes": made, "log": str(folder / "log")} | more
+def task(folder: Path, **more) -> Task:
+    wanted = {"id": "ab", "results": str(folder), "makes": str(folder / "made"), "log": str(folder / "log")}
+    return Task(**wanted | more)
 
 
 ENDS = st.lists(st.one_of(st.none(), st.integers(-64, 255)), min_size=1, max_size=6)
@@ -205,17 +206,17 @@ def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, 
     folder = tmp_path_factory.mktemp("supervised")
     store, calls = Store(folder), []
 
-    def run(request, limit):
+    def run(task):
         if calls and raises:
             raise OSError(24, "Too many open files")
-        calls.append(dict(request))
-        attempt = store.begin_attempt("ab", request["launch"])
+        calls.append(task)
+        attempt = store.begin_attempt("ab", task.launch)
         return ends[min(len(calls), len(ends)) - 1], attempt
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CHILDREN, "run", run)
         packed = [["card", str(folder / str(k))] for k in range(slots)]
-        outcome = supervise(request(folder, slots=packed, launch="this"), 1.0)
+        outcome = supervise(task(folder, slots=packed, launch="this", limit=1.0))
     assert outcome.status in {"error", "killed", "timeout", "oom", "nan", "disk"}
     assert len(calls) <= 4 and outcome.message
     if not raises:
@@ -224,51 +225,51 @@ def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, 
         if ends[0] is not None and ends[0] < 0 and len(ends) == 1:
             assert outcome.status == "killed" and len(calls) == 3
         if ends[0] == 3:
-            assert len(calls) >= 1 + (slots > 1) and bool(slots > 1) == any("whole_card" in call for call in calls)
+            assert len(calls) >= 1 + (slots > 1) and bool(slots > 1) == any(call.whole_card for call in calls)
 
 
 def test_out_of_memory_is_tried_once_more_alone_on_the_card_only_if_it_was_shared(tmp_path: Path, monkeypatch) -> None:
     store, tried = Store(tmp_path), []
 
-    def run(request, limit):
-        tried.append(request.get("whole_card", False))
+    def run(task):
+        tried.append(task.whole_card)
         return 3, store.begin_attempt("ab")
 
     monkeypatch.setattr(CHILDREN, "run", run)
-    assert supervise(request(tmp_path, slots=[["one", "a"], ["two", "b"]])).status == "oom" and tried == [False]
-    assert supervise(request(tmp_path, slots=[["one", "a"], ["one", "b"]])).status == "oom"
+    assert supervise(task(tmp_path, slots=[["one", "a"], ["two", "b"]])).status == "oom" and tried == [False]
+    assert supervise(task(tmp_path, slots=[["one", "a"], ["one", "b"]])).status == "oom"
     assert tried == [False, False, True]
 
 
 def test_a_changed_method_or_a_longer_limit_is_worth_another_try(tmp_path: Path, monkeypatch) -> None:
     store, tried, ends = Store(tmp_path), [], [1]
 
-    def run(request, limit):
-        tried.append(request["code"])
+    def run(task):
+        tried.append(task.code)
         return ends[0], store.begin_attempt("ab")
 
     monkeypatch.setattr(CHILDREN, "run", run)
     for code in ("old", "old", "new", "new"):
-        assert supervise(request(tmp_path, code=code)).status == "error"
+        assert supervise(task(tmp_path, code=code)).status == "error"
     assert tried == ["old", "new"]
     ends[0] = None
     for limit in (5.0, 5.0, 9.0, 8.0):
-        assert supervise(request(tmp_path, code="newer"), limit).status == ("timeout")
+        assert supervise(task(tmp_path, code="newer", limit=limit)).status == "timeout"
     assert tried == ["old", "new", "newer", "newer"]
     store.forget_failures("ab")
-    assert supervise(request(tmp_path, code="newer"), 5.0).status == "timeout" and len(tried) == 5
+    assert supervise(task(tmp_path, code="newer", limit=5.0)).status == "timeout" and len(tried) == 5
 
 
 def test_workers_that_die_with_a_job_count_against_it_in_their_launch_alone(tmp_path: Path, monkeypatch) -> None:
     store = Store(tmp_path)
     for _ in range(5):
         store.begin_attempt("ab", "an interrupted launch")
-    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (1, store.begin_attempt("ab", request["launch"])))
+    monkeypatch.setattr(CHILDREN, "run", lambda task: (1, store.begin_attempt("ab", task.launch)))
     for _ in range(3):
         store.begin_attempt("ab", "this")
-    outcome = supervise(request(tmp_path, launch="this"))
+    outcome = supervise(task(tmp_path, launch="this"))
     assert outcome.status == "killed" and store.attempts("ab") == 8
-    assert supervise(request(tmp_path, launch="the next")).status == "error"
+    assert supervise(task(tmp_path, launch="the next")).status == "error"
 
 
 HOLD = """
@@ -297,9 +298,9 @@ def test_a_task_that_a_process_holds_is_put_off_and_its_holder_named_once(
 ) -> None:
     ended = []
 
-    def run(request, limit):
-        ended.append(request["id"])
-        Path(request["makes"]).touch()
+    def run(task):
+        ended.append(task.id)
+        Path(task.makes).touch()
         return 0, 1
 
     monkeypatch.setattr(CHILDREN, "run", run)
@@ -311,7 +312,7 @@ def test_a_task_that_a_process_holds_is_put_off_and_its_holder_named_once(
             stranger.kill()
             stranger.wait()
 
-    tasks = [request(tmp_path), *(request(tmp_path, id=i, makes=str(tmp_path / i)) for i in ("cd", "ef"))]
+    tasks = [task(tmp_path), *(task(tmp_path, id=i, makes=str(tmp_path / i)) for i in ("cd", "ef"))]
     outcomes = [(o.id, o.status) for o in dispatching.dispatch(tasks, 1, None, None)]
     assert ended == ["cd", "ef", "ab"] and {status for _, status in outcomes} == {"ok"} and len(looks) == 3
     said = capfd.readouterr().err
@@ -321,11 +322,11 @@ def test_a_task_that_a_process_holds_is_put_off_and_its_holder_named_once(
 def test_a_task_that_a_stopped_process_holds_is_given_up_after_the_rest(
     tmp_path: Path, monkeypatch, capfd, stranger
 ) -> None:
-    monkeypatch.setattr(CHILDREN, "run", lambda request, limit: (Path(request["makes"]).touch(), (0, 1))[1])
+    monkeypatch.setattr(CHILDREN, "run", lambda task: (Path(task.makes).touch(), (0, 1))[1])
     monkeypatch.setattr(dispatching, "LOOK", 0.01)
     stranger.send_signal(signal.SIGSTOP)
     until(lambda: holder(str(Store(tmp_path).lock("ab"))).stopped)
-    tasks = [request(tmp_path), request(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
+    tasks = [task(tmp_path), task(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
     outcomes = list(dispatching.dispatch(tasks, 1, None, None))
     assert [(o.id, o.status) for o in outcomes] == [("cd", "ok"), ("ab", "stopped")]
     assert f"kill -KILL {stranger.pid}" in outcomes[1].message
@@ -408,7 +409,7 @@ def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_
     monkeypatch.setattr(engine, "CHILDREN", children)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     started = time.monotonic()
-    outcomes = [supervise(request(tmp_path)) for _ in range(20)]
+    outcomes = [supervise(task(tmp_path)) for _ in range(20)]
     assert {outcome.status for outcome in outcomes} == {"stopped"} and "cannot start" in outcomes[0].message
     assert time.monotonic() - started < 5 and not (tmp_path / "failures").exists()
     with pytest.raises(Stopped):
@@ -424,17 +425,17 @@ def test_a_log_that_takes_nothing_more_does_not_change_the_class_of_a_failure(tm
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, Full())
     (tmp_path / "file").touch()
-    request = {"results": str(tmp_path / "file"), "id": "a" * 20, "attempt": 1, "log": ""}
-    assert failed(request, "nan", ValueError("diverged"), EXIT_DIVERGED) == EXIT_DIVERGED
+    assert failed(task(tmp_path / "file", attempt=1), "nan", ValueError("diverged"), EXIT_DIVERGED) == EXIT_DIVERGED
 
 
 FULL_DISK = """
 import os, resource, sys
 from benchmark.launch import nursery
+from benchmark.task import Task
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-request = {"task": "train", "results": sys.argv[1], "id": "a" * 20, "log": sys.argv[1] + "/log", "launch": "this one"}
+task = Task("a" * 20, "made", sys.argv[1], sys.argv[1] + "/log", launch="this one")
 (alive, kept), (_, events) = os.pipe(), os.pipe()
-nursery.child(request, alive, events)
+nursery.child(task, alive, events)
 """
 
 
@@ -454,34 +455,34 @@ def test_a_lost_nursery_is_told_to_every_task_that_it_had(tmp_path: Path) -> Non
     children = Children()
     process = children.start()
     os.kill(process.pid, signal.SIGKILL)
-    assert children.run(request(tmp_path), 30) == (LOST, None) or children.process is not process
+    assert children.run(task(tmp_path, limit=30)) == (LOST, None) or children.process is not process
     children.close()
     with pytest.raises(Stopped):
-        children.run(request(tmp_path), 1)
+        children.run(task(tmp_path))
 
 
 def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tmp_path: Path, monkeypatch) -> None:
     there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
-    theirs = request(there.root, id=JOB.id, task="train", slots=[])
-    ours = {JOB.id: theirs | {"results": str(here.root)}}
+    theirs = task(there.root, id=JOB.id, job=asdict(JOB))
+    ours = {JOB.id: replace(theirs, results=str(here.root))}
 
-    def run(request, limit):
+    def run(task):
         attempt = there.begin_attempt(JOB.id)
         if attempt > 1:
             there.write(record(0.5), {})
         return int(attempt == 1), attempt
 
     monkeypatch.setattr(CHILDREN, "run", run)
-    assert cluster.receive(cluster.supervise_there(theirs, None), ours).status == "error"
+    assert cluster.receive(cluster.supervise_there(theirs), ours).status == "error"
     assert here.failure(JOB.id)["class"] == "error" and not here.done(JOB.id)
     there.forget_failures(JOB.id)
     there.begin_attempt(JOB.id)
-    answer = cluster.supervise_there(theirs, None)
+    answer = cluster.supervise_there(theirs)
     spoiled = answer[0], answer[1] | {".npz": b"something else"}
     assert cluster.receive(spoiled, ours).status == "error" and not here.done(JOB.id)
     assert cluster.receive(answer, ours).status == "ok"
     assert here.read(JOB.id) == there.read(JOB.id) and here.done(JOB.id)
-    assert cluster.receive(cluster.supervise_there(theirs, None), ours).status == "cached"
+    assert cluster.receive(cluster.supervise_there(theirs), ours).status == "cached"
 
 
 @pytest.mark.timeout(240)

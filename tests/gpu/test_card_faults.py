@@ -9,6 +9,7 @@ import torch
 from benchmark.launch import nursery, tasks
 from benchmark.launch.card_preflight import try_cards
 from benchmark.launch.failures import class_of
+from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.store import Store
 
@@ -33,13 +34,12 @@ sys.exit(0)
 
 @pytest.mark.parametrize("text", ERRORS)
 def test_what_a_card_says_gets_its_class(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(request: dict) -> None:
+    def run(task: Task) -> None:
         raise getattr(torch, "AcceleratorError", RuntimeError)(text) if "CUDA" in text else RuntimeError(text)
 
     monkeypatch.setattr(tasks, "run", run)
     (tmp_path / "log").write_text("")
-    request = {"id": "0" * 20, "results": str(tmp_path), "log": str(tmp_path / "log"), "attempt": 1}
-    status = nursery.work(request)
+    status = nursery.work(Task("0" * 20, "made", str(tmp_path), str(tmp_path / "log"), attempt=1))
     assert Store(tmp_path).failure("0" * 20)["class"] == ERRORS[text] and status != 0
 
 

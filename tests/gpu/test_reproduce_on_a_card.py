@@ -10,19 +10,19 @@ from benchmark import hardware
 from benchmark.commands import reproduce
 from benchmark.commands.run_all import main
 from benchmark.launch import supervise
-from benchmark.task import Outcome
+from benchmark.task import Outcome, Task
 from results.store import Store
 from tests.gpu.runs import job_of
 
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """The request that a child would get for a typed command."""
+    """The task that a child would get for a typed command."""
     job, resolved = job_of("baseline", {}, "fp32")
-    requests: list[dict[str, Any]] = []
+    tasks: list[Task] = []
 
-    def noting(request: dict[str, Any]) -> Outcome:
-        requests.append(request)
+    def noting(task: Task) -> Outcome:
+        tasks.append(task)
         return Outcome(job.id, "error")
 
     monkeypatch.setattr(hardware, "cards", lambda: [("GPU-a", 9.0), ("GPU-b", 9.0)])
@@ -31,18 +31,18 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     monkeypatch.setattr(reproduce, "where", lambda *found: {"data": "d", "weights": None, "device": found[3]})
     monkeypatch.setattr(supervise, "supervise", noting)
 
-    def ask(*words: str) -> dict[str, Any]:
+    def ask(*words: str) -> Task:
         assert main(["--reproduce", job.id, "--results", str(tmp_path), *words]) == 1
-        return requests[-1]
+        return tasks[-1]
 
     return ask
 
 
 def test_it_takes_a_slot_of_the_chosen_card(asked) -> None:
-    assert asked()["slots"] == hardware.slots(["GPU-a", "GPU-b"], 1)
-    assert asked("--devices", "cuda:1")["slots"] == hardware.slots(["GPU-b"], 1)
-    assert asked("--devices", "cpu")["slots"] == []
+    assert asked().slots == hardware.slots(["GPU-a", "GPU-b"], 1)
+    assert asked("--devices", "cuda:1").slots == hardware.slots(["GPU-b"], 1)
+    assert asked("--devices", "cpu").slots == []
 
 
 def test_it_is_as_fast_as_the_record_was(asked) -> None:
-    assert asked("--fast")["place"]["fast"] and not asked()["place"]["fast"]
+    assert asked("--fast").place["fast"] and not asked().place["fast"]
