@@ -1,5 +1,6 @@
 """The door: a tiny real matrix from arguments to a table, resumed, drawn again, and every way to mistype it."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.commands.arguments import request
+from benchmark.commands.named_data import given_data
+from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
+from benchmark.launch.run import repeating
+from benchmark.plan.matrix import make
+from results.job import Job
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ["--set", "faces.train=1200", "--set", "faces.test=300"]  # drawn in seconds
@@ -181,7 +188,21 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--methods", "scn", "--set", "lanet.foo=1"], "parameter of lanet"),
         (["--table", "1", "--set", "ferplus.foo=1"], "option of ferplus"),
         (["--table", "1", "--set", "recipe.backbone=resnet99"], "did you mean 'resnet50'?"),
-        (["--table", "1", "--set", "recipe.schedule.kind=Foo"], "no recipe field 'kind'"),
+        (["--table", "1", "--set", "recipe.schedule.kind=Foo"], "no recipe field 'schedule.kind'"),
+        (["--table", "1", "--set", "recipe.schedule=cosine"], "did you mean 'schedule.warm'?"),
+        (["--table", "1", "--rate", "0.3"], "did you mean --rates?"),
+        (["--table", "1", "--epochs", "3"], "--help lists the options"),
+        (["--table", "1", "--weights", ""], "--weights: its value is empty"),
+        (["--table", "1", "--weights="], "--weights: its value is empty"),
+        (["--table", "1", "--methods-path", ""], "--methods-path: its value is empty"),
+        (["--table", "1", "--reproduce", ""], "--reproduce: its value is empty"),
+        (["--table", "1", "--methods", "baseline", "--methods", "scn"], "write all its values behind one --methods"),
+        (["--table", "1", "--weights", "random", "--weights", "landmarks"], "--weights: is given 2 times"),
+        (["--table", "1", "--set", "recipe.lr=0.1", "--set", "recipe.optimiser.lr=0.2"], "given as 0.1 and as 0.2"),
+        (["--table", "1", "--plan", "--workers", "-1"], "--workers"),
+        (["--table", "1", "--per-gpu", "99999999"], "--per-gpu"),
+        (["--table", "1", "--data", "=x"], "expected NAME=PATH"),
+        (["--all", "--draw", "--seeds", "77"], "holds records of nothing that was asked for"),
         (["--table", "1", "--set", "recipe.augment.flip=-1"], "flip: -1.0, expected 0 to 1"),
         (["--table", "1", "--set", "recipe.augment.mean=nan,0,0"], "expected numbers"),
         (["--table", "1", "--set", "recipe.augment.crop=abc"], "crop=abc: expected numbers"),
@@ -205,6 +226,47 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
     assert main([*arguments, *SMALL, "--results", str(shared)]) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("decoding images: ")]
     assert len(said) == 1 and words in said[0]  # the first of them to need the data set sees it decoded
+
+
+def test_what_changes_nothing_is_said(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    words = ["--table", "1", "--plan", "--methods", "baseline", "--noise", "none", "--rates", "0.1", "--root"]
+    words += ["--set", "scn.beta=0.5", "--weights2", "random", "--data", f"faces={tmp_path}"]
+    assert main([*words, "--data", f"ferplus={tmp_path}", "--datasets", "faces", *SHORT, "--results", str(shared)]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if line.endswith("; it changes nothing here")]
+    starts = ["--set scn.beta=0.5: no run", "--weights2: ", "--rates: none has", "--data faces: ", "--data ferplus: "]
+    assert [line[: len(start)] for line, start in zip(said, [*starts, "--root: only"], strict=True)] == [
+        *starts,
+        "--root: only",
+    ]
+    assert (
+        main(["--table", "1", "--plan", "--methods", "scn", "--set", "scn.beta=0.5", *SMALL, "--results", str(shared)])
+        == 0
+    )
+    assert "changes nothing" not in capsys.readouterr().err
+
+
+def test_a_value_that_is_given_twice_counts_once_and_a_home_is_found(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--table", "1", "--plan", "--methods", "gce", "gce", "--rates", "0.3", "0.30", "--seeds", "0", *SHORT]
+    made = make(request(parser().read([*words, "--results", str(shared)])))
+    assert [len(cells) for cells in made.cells.values()] == [1]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    args = parser().read(["--table", "1", "--weights=~/w.pth", "--results", "~/runs", "--data", "ferplus=~/here"])
+    assert (args.weights, args.results) == (f"{tmp_path}/w.pth", tmp_path / "runs")
+    (tmp_path / "here").mkdir()
+    assert given_data(args)["ferplus"] == tmp_path / "here"
+
+
+def test_the_command_for_one_job_names_each_option_once() -> None:
+    job = Job(**{field.name: {} for field in dataclasses.fields(Job)})  # type: ignore[arg-type]
+    job = dataclasses.replace(
+        job, method="scn", seed=3, data={"name": "faces"}, noise={"kind": "symmetric", "rate": "0.3"}
+    )
+    typed = "python run_all.py --table 1 --methods baseline scn --seeds=0-4 --retry-failed --out 'a b'"
+    assert repeating(job, typed) == (
+        "python run_all.py --table 1 --out 'a b' --datasets faces --methods scn --seeds 3 --rates 0.3 --retry-failed"
+    )
 
 
 def test_no_arguments_print_the_short_help() -> None:

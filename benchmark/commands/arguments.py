@@ -49,8 +49,8 @@ def request(args: argparse.Namespace) -> Request:
             raise Usage(f"{option}: give a folder other than this one")
     if args.against is not None and args.force:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
-    if args.per_gpu < 1:
-        raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 or more")
+    if not 1 <= args.per_gpu <= 64:
+        raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 to 64")
     if args.limit is not None and not 0 < args.limit <= 1e7:
         raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
     where = device(args)
@@ -64,9 +64,9 @@ def request(args: argparse.Namespace) -> Request:
         experiments=[found for kind, name in names if (found := find_experiment(kind, name))],
         data=data,
         datasets=asked,
-        methods=args.methods,
-        noise=args.noise,
-        rates=[rate(text) for text in args.rates] if args.rates else None,
+        methods=once(args.methods),
+        noise=once(args.noise),
+        rates=once([rate(text) for text in args.rates or ()]),
         seeds=seeds(args.seeds) if args.seeds else None,
         sets=parse_sets(args.set, methods, known),
         scale=scale,
@@ -84,6 +84,11 @@ def request(args: argparse.Namespace) -> Request:
         graphs=not args.no_graphs,
         per_gpu=args.per_gpu,
     )
+
+
+def once(values: list[str] | None) -> list[str] | None:
+    """Each value once, in their order; None for none."""
+    return list(dict.fromkeys(values)) if values else None
 
 
 def device(args: argparse.Namespace) -> str:

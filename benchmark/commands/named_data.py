@@ -90,7 +90,8 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
         alone = getattr(args, "name", None)
         if alone and (not path or name != alone):
             name, path = alone, text
-        if not path:
+        path = os.path.expanduser(path)  # a shell does not look behind '='
+        if not path or not name:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
         if not exists(Path(path)):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")

@@ -1,6 +1,9 @@
 """Every option of `run_all.py`, with what it does and which values there are."""
 
 import argparse
+import os
+import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,9 +27,46 @@ python run_all.py --help                 every option"""
 RULES = ("last", "best", "last5", "noisy_val")
 
 
+PATHS = ("weights", "weights2", "against", "imported", "results", "out", "study")
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        if unknown := re.match(r"unrecognized arguments: (--[\w-]+)", message):
+            near = get_close_matches(unknown[1], self._option_string_actions, 1, 0.7)
+            message += f" (did you mean {near[0]}?)" if near else "; python run_all.py --help lists the options"
         raise Usage(message)
+
+    def read(self, words: list[str]) -> argparse.Namespace:
+        """The arguments, with ~ in paths resolved; raises Usage for what would be passed over: an empty value, or all but
+        the last of several values of an option that has one place."""
+        for option, values in by_option(words).items():
+            action = self._option_string_actions.get(option)
+            if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
+                fix = f"write all its values behind one {option}" if action.nargs else "give one of them"
+                raise Usage(f"{option}: is given {len(values)} times, and only the last would count; {fix}")
+        args = self.parse_args(words)
+        for name in PATHS:
+            if value := getattr(args, name):
+                setattr(args, name, type(value)(os.path.expanduser(value)))
+        args.methods_path = [os.path.expanduser(path) for path in args.methods_path]
+        return args
+
+
+def by_option(words: list[str]) -> dict[str, list[list[str]]]:
+    """{option: the words behind it, each time that it is given}; raises Usage for an empty word."""
+    found: dict[str, list[list[str]]] = {"": [[]]}
+    option = ""
+    for word in words:
+        if word.startswith("--"):
+            option, equals, word = word.partition("=")
+            found.setdefault(option, []).append([])
+            if not equals:
+                continue
+        if not word:
+            raise Usage(f"{option}: its value is empty (a shell variable that is not set?); give one, or leave it out")
+        found[option][-1].append(word)
+    return found
 
 
 def named(kind: str) -> str:
@@ -34,7 +74,7 @@ def named(kind: str) -> str:
     return ", ".join(e.name for e in EXPERIMENTS if e.kind == kind)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     p = Parser("run_all.py", usage=HELP, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     what = p.add_argument_group("what to show")
     what.add_argument("--table", action="append", default=[], metavar="NAME", help=f"a table: {named('table')}")

@@ -13,6 +13,7 @@ from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
+from benchmark.commands.unused import unused
 from benchmark.plan.matrix import Plan, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 def asked(arguments: list[str]) -> int:
     """Import, repeat, or answer with tables and figures."""
-    args = parser().parse_args(arguments)
+    args = parser().read(arguments)
     args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
     if args.list:
         from benchmark.commands.listing import listing
@@ -73,10 +74,15 @@ def answer(args: argparse.Namespace) -> int:
     from results.store import Store
 
     shard = parse_shard(args.shard)
+    workers(args.workers)
     plan = make(request(args), progress=show_decoding)
     store = Store(args.results)
     left_out = narrow(plan) if args.draw and not args.datasets and not args.data else []
-    for line in [*warnings(plan), *left_out]:
+    if not any(plan.cells.values()):
+        raise Usage(
+            f"--draw: {args.results} holds records of nothing that was asked for; give their folder as --results"
+        )
+    for line in [*warnings(plan), *unused(args, plan), *left_out]:
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():

@@ -1,5 +1,6 @@
 """Run what is missing of a plan: start weights first, then the jobs, seeds outermost and the longest first."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,9 +106,13 @@ def job_task(planned: Planned, plan: Plan, how: How) -> Task:
 
 def repeating(job: Job, typed: str) -> str:
     """The command that was typed, narrowed to one job (and to others of its method and seed that are missing)."""
-    words = [typed, "--datasets", job.data["name"], "--methods", job.method, "--seeds", str(job.seed)]
-    rate = job.noise["rate"]
-    return " ".join([*words, *(["--rates", rate] if rate else []), "--retry-failed"])
+    narrowed = {"--datasets": job.data["name"], "--methods": job.method, "--seeds": str(job.seed)}
+    narrowed |= {"--rates": job.noise["rate"]} if job.noise["rate"] else {}
+    words, kept = [], True
+    for word in shlex.split(typed):
+        kept = word.partition("=")[0] not in {*narrowed, "--retry-failed"} if word.startswith("--") else kept
+        words += [word] if kept else []
+    return " ".join([shlex.join(words), *(f"{option} {value}" for option, value in narrowed.items()), "--retry-failed"])
 
 
 def pretraining_task(weights: dict[str, Any], plan: Plan, how: How) -> Task:

@@ -13,7 +13,8 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
 
     methods: {name: card}. datasets: {name: class}.
     """
-    found = {}
+    found: dict[str, str] = {}
+    once: dict[str, str] = {}  # by the one name of each
     for text in texts:
         matched = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
         if not matched:
@@ -31,6 +32,9 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
             known = [field.name for field in dataclasses.fields(datasets[name].Options)]
             one_of(f"--set {text}", f"option of {name}", option, known)
         found[f"{name}.{option}"] = value
+        meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{canonical(option)}"
+        if once.setdefault(meant, value) != value:
+            raise Usage(f"--set {meant}: is given as {once[meant]} and as {value}; give one of them")
     return found
 
 
@@ -96,19 +100,24 @@ def canonical(option: str) -> str:
     return f"optimiser.{option}" if option in ("lr", "head_lr", "weight_decay") else option
 
 
+def fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
+    """The leaves of a recipe that can be set, as 'epochs' and 'optimiser.lr'."""
+    found = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found += fields(value, f"{prefix}{name}.")
+        elif name != "kind":
+            found.append(f"{prefix}{name}")
+    return found
+
+
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
+    one_of(f"--set {key}={text}", "recipe field", option, fields(tree))
     *parents, leaf = option.split(".")
     part = tree
     for name in parents:
-        one_of(f"--set {key}={text}", "part of a recipe", name, [k for k, v in part.items() if isinstance(v, dict)])
         part = part[name]
-    one_of(
-        f"--set {key}={text}",
-        "recipe field",
-        leaf,
-        [k for k, v in part.items() if not isinstance(v, dict) and k != "kind"],
-    )
     old = part[leaf]
     part[leaf] = typed(key, text, old)
     return old, part[leaf]

@@ -1,0 +1,31 @@
+"""What was typed and changes nothing of what was asked for: said, never passed over."""
+
+import argparse
+
+from benchmark.commands.named_data import data_sets
+from benchmark.plan.matrix import Plan, noise_kind
+
+
+def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
+    """A line for each option that no run and no drawing heeds."""
+    request, lines = plan.request, []
+    methods = {run.job.method for run in plan.runs()}
+    for key, value in request.sets.items():
+        name = key.partition(".")[0]
+        if name not in {"recipe", "backbone", *methods, *plan.data}:
+            lines.append(f"--set {key}={value}: no run of {name} is asked for")
+    if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
+        lines.append("--weights2: no method that is asked for has a second network")
+    kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
+    if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
+        lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
+    known = data_sets(request.methods_path)
+    for name in dict.fromkeys(text.partition("=")[0] for text in args.data):
+        if name not in plan.data:
+            lines.append(f"--data {name}: is not among --datasets {' '.join(plan.data)}")
+        elif not known[name].needs_path:
+            lines.append(f"--data {name}: is drawn here and reads no folder")
+    if ("table", "2") not in plan.cells:
+        given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
+        lines += [f"{option}: only table 2 heeds it" for option, value in given.items() if value]
+    return [f"{line}; it changes nothing here" for line in lines]
