@@ -184,7 +184,10 @@ def make_card(
         "test_images_nearly_in_train": len(leaks.near),
         "training_images_under_two_labels": len(leaks.torn),
         "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
-        "warnings": source.warnings + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
+        "warnings": source.warnings
+        + empty_classes(dataset, counts, source.classes)
+        + no_landmarks(dataset, source)
+        + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
         "facts": source.facts | stored(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
     }
 
@@ -192,6 +195,26 @@ def make_card(
 def stored(dataset: DataSet) -> dict[str, str]:
     """The side at which images are stored, as captions say it."""
     return {"stored": f"{dataset.size} px"}
+
+
+def empty_classes(dataset: DataSet, counts: dict[str, list[int]], classes: tuple[str, ...]) -> list[str]:
+    """A line on classes of which a split has no picture, which noise and predictions may still name."""
+    lines = []
+    for split in SPLITS:
+        if empty := [name for name, count in zip(classes, counts[split]) if not count]:
+            seven = "contempt" in empty and hasattr(dataset.Options(), "classes")
+            fix = f" (--set {dataset.name}.classes=7 leaves contempt out)" if seven else ""
+            lines.append(f"{dataset.name}: no picture of class {few(empty)} in {split}{fix}")
+    return lines
+
+
+def no_landmarks(dataset: DataSet, source: Source) -> list[str]:
+    """A line where there are landmarks and none of them can be used."""
+    if source.train.landmarks is None or usable(source.train):
+        return []
+    return [
+        f"{dataset.name}: landmarks: {source.facts.get('landmarks', 'none is usable')}; do they name these pictures?"
+    ]
 
 
 def usable(rows: Rows) -> int:

@@ -232,3 +232,30 @@ def test_another_box_is_another_data_set(lists: Path, tmp_path: Path):
     rows[0][1] = 21
     write_list(lists / "training.csv", rows)
     assert opened(lists, tmp_path / "root").fingerprint != first.fingerprint
+
+
+def test_a_class_without_a_picture_is_said(sets: Path, tmp_path: Path):
+    for part in ("train_set", "val_set"):
+        (sets / part / "annotations" / "7_exp.npy").unlink()
+        (sets / part / "images" / "7.jpg").unlink()
+    line = "affectnet: no picture of class contempt in {} (--set affectnet.classes=7 leaves contempt out)"
+    found = opened(sets, tmp_path / "root").card["warnings"]
+    assert line.format("train") in found and line.format("test") in found
+    assert not [
+        text for text in opened(sets, tmp_path / "root", classes=7).card["warnings"] if "class contempt" in text
+    ]
+
+
+def test_labels_of_spreadsheets_are_whole_numbers(lists: Path, tmp_path: Path):
+    expected = opened(lists, tmp_path / "a").fingerprint
+    rows = [row_of(number, number) for number in range(11)]
+    write_list(lists / "training.csv", [[*row[:6], f"{row[6]}.0", *row[7:]] for row in rows])
+    assert opened(lists, tmp_path / "b").fingerprint == expected
+
+
+def test_landmarks_that_name_no_picture_are_said(lists: Path, tmp_path: Path):
+    for name, count in (("training.csv", 11), ("validation.csv", 8)):
+        start = 0 if count == 11 else 100
+        write_list(lists / name, [[*(r := row_of(start + n, n))[:5], "-1", *r[6:]] for n in range(count)])
+    (line,) = [line for line in opened(lists, tmp_path / "root").card["warnings"] if "landmarks" in line]
+    assert "usable for 0 of 8 training images; do they name these pictures?" in line

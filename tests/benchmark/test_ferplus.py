@@ -348,7 +348,10 @@ def test_landmarks_are_matched_by_name_and_doubtful_ones_are_not_used(folder: Pa
         ({"xy": np.zeros((2, 67, 2))}, r"array 'xy' is float64 of shape \(2, 67, 2\)"),
         ({"xy": np.zeros((3, 68, 2))}, r"array 'xy' is float64 of shape \(3, 68, 2\)"),
         ({"status": np.zeros(5)}, "array 'status'"),
-        ({"xy": np.full((2, 68, 2), 50.0)}, "points up to 50 images away, expected fractions of the image"),
+        (
+            {"xy": np.arange(272.0).reshape(2, 68, 2) % 51},
+            "points up to 50 images away, expected fractions of the image",
+        ),
     ],
 )
 def test_bad_landmark_files_are_refused(folder: Path, change: dict, message: str):
@@ -410,7 +413,8 @@ def test_mini_from_archives_folder_and_csv(tmp_path: Path):
     expected = {"anger": 43, "disgust": 10, "fear": 14, "happiness": 142, "sadness": 61, "surprise": 63, "contempt": 10}
     assert data.card["counts"]["test"] == expected | {"neutral": 157}
     assert data.card["dropped"]["no majority"]["count"] + 1 == 40 + 5 + 10
-    assert data.card["test_images_also_in_train"] == 0 and len(data.card["warnings"]) == 1
+    assert data.card["test_images_also_in_train"] == 0 and len(data.card["warnings"]) == 2
+    assert "2 of 500 test images have a near or mirrored copy" in data.card["warnings"][1]
     with np.load(MINI / "landmarks_68.npz") as marks:
         good = set(marks["names"][marks["status"] == 0].tolist())
         row = {name: i for i, name in enumerate(marks["names"].tolist())}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark.datasets.points import without_placeholders
-from benchmark.datasets.reading import landmark_files
+from benchmark.datasets.reading import affectnet, landmark_files
 
 FACE = np.random.default_rng(0).uniform(0.2, 0.8, (68, 2))
 
@@ -24,6 +24,7 @@ def no_faces(count: int) -> dict[str, np.ndarray]:
         "a corner of pixels": np.full((count, 2), -1 / 224),
         "outside": face + 1.5,
         "far outside": face + 40,
+        "a number that no point has": np.full((count, 2), 9999.0),
         "a line": line,
         "half of them -1": partly,
         "tiny": 0.5 + (face - 0.5) / 100,
@@ -55,3 +56,29 @@ def test_no_door_lets_them_in(tmp_path: Path, kind: str) -> None:
     torch.save(torch.tensor(np.stack([FACE[:19], bad, FACE[:19]])).float() * 224, tmp_path / "points.pt")
     found = landmark_files.from_tensor("own", tmp_path / "points.pt", 3)
     assert np.isfinite(found).all((1, 2)).tolist() == [True, False, True]
+
+
+def test_placeholders_for_most_images_stop_nothing(tmp_path: Path) -> None:
+    names = [f"train\\{n}" for n in range(5)]
+    points = np.stack([FACE[:19], *[np.full((19, 2), 9999.0)] * 4])
+    np.savez(tmp_path / "points.npz", names=np.array(names), xy=points)
+    found = landmark_files.from_npz("own", tmp_path / "points.npz", [f"train/{n}" for n in range(5)])
+    assert np.isfinite(found).all((1, 2)).tolist() == [True] + [False] * 4
+    torch.save(torch.tensor(points).float(), tmp_path / "points.pt")
+    assert np.isnan(landmark_files.from_tensor("own", tmp_path / "points.pt", 5)[1:]).all()
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "0", ";".join(["-2"] * 136), "NULL", ""])
+def test_a_cell_that_repeats_one_thing_is_no_face(text: str) -> None:
+    assert np.isnan(affectnet.parse_points(text, (0, 0, 9, 9), "x")).all()
+
+
+@pytest.mark.parametrize("value", [np.array(-1), np.zeros(0), np.full(136, -1.0), np.full((2, 68), np.nan)])
+def test_a_file_that_repeats_one_number_is_no_face(tmp_path: Path, value: np.ndarray) -> None:
+    (tmp_path / "annotations").mkdir()
+    np.save(tmp_path / "annotations" / "7_lnd.npy", value)
+    assert np.isnan(affectnet.read_points(tmp_path, "7", tmp_path / "7.jpg")).all()
+
+
+def test_coverage_counts_what_is_used() -> None:
+    assert "usable for 1 of 2" in landmark_files.coverage(np.stack([FACE, np.full((68, 2), -1.0)]), "x")

@@ -152,7 +152,7 @@ class Harm:
     ("content", "message"),
     [
         (torch.zeros(6, 19, 2), r"found \[6, 19, 2\], expected a float tensor \[7, 19, 2\]"),
-        (torch.full((7, 19, 2), 5000.0), "points up to 5000, expected pixels from 0 to 224"),
+        (torch.arange(266.0).reshape(7, 19, 2) % 3 * 2500, "points up to 5000, expected pixels from 0 to 224"),
         ({"a": 1}, "found dict"),
         (Harm(), "not a plain tensor file"),
     ],

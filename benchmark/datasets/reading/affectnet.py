@@ -112,7 +112,7 @@ def read_list(place: Place, split: str) -> Listed:
             raise DataError(f"{where}: {file} was listed before ({seen[file]}); keep one row for each image")
         seen[file] = where.rsplit(", ")[-1]
         names.append(file)
-        labels.append(whole_number(cells[LABEL], 0, HIGHEST_LABEL, where, LABEL))
+        labels.append(whole_number(cells[LABEL].strip().removesuffix(".0"), 0, HIGHEST_LABEL, where, LABEL))
         used = labels[-1] < 8
         boxes.append(parse_box(cells, where) if used else None)
         points.append(parse_points(cells[POINTS], boxes[-1], where) if used else np.full((68, 2), np.nan, np.float32))
@@ -152,8 +152,10 @@ def parse_box(cells: dict[str, str], where: str) -> tuple[int, int, int, int]:
 
 
 def parse_points(text: str, box: tuple[int, int, int, int], where: str) -> np.ndarray:
-    """'x;y;x;y;...' of 68 points in pixels of the picture as fractions of the face box; NaN for an empty cell."""
-    if text.strip() in ("", "NULL"):
+    """'x;y;x;y;...' of 68 points in pixels of the picture as fractions of the face box; NaN where one thing is repeated
+    ('', 'NULL', '-1', '0;0;...').
+    """
+    if len(set(text.split(";"))) == 1:
         return np.full((68, 2), np.nan, np.float32)
     try:
         points = np.array(text.split(";"), np.float64).reshape(68, 2)
@@ -226,6 +228,8 @@ def read_points(folder: Path, stem: str, picture: Path) -> np.ndarray:
     from PIL import Image
 
     value, where = read_array(folder, f"{stem}_lnd.npy")
+    if value.dtype.kind in "iuf" and value.size in (0, 1, 136) and np.unique(value).size <= 1:  # a placeholder
+        return np.full((68, 2), np.nan)
     try:
         points = value.astype(np.float64).reshape(68, 2)
     except (ValueError, TypeError):

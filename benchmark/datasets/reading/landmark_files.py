@@ -37,11 +37,11 @@ def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: not readable as plain arrays ({error}); write it with numpy.savez") from None
     check(where, held)
-    rows = {str(name): row for row, name in enumerate(held["names"])}
+    rows = {str(name).replace("\\", "/"): row for row, name in enumerate(held["names"])}
     if len(rows) != len(held["names"]):
         raise DataError(f"{where}: array 'names' holds the same name twice; keep one row for each image")
     points = held["xy"].astype(np.float64) * float(held.get("unit", 1)) / float(held.get("frame", 1))
-    bad = ~np.isfinite(points).all((1, 2))
+    bad = ~np.isfinite(points).all((1, 2)) | one_number(points)
     bad |= (held["status"] != 0) if "status" in held else False
     bad |= ~(held["confidence"] > 0) if "confidence" in held else False
     points[bad] = np.nan
@@ -98,12 +98,18 @@ def from_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
         )
     points = points.float().numpy() / np.float32(FRAME)
     largest = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
-    if rows and np.median(largest) > LARGEST:
+    meant = largest[~one_number(points)]
+    if len(meant) and np.median(meant) > LARGEST:
         raise DataError(f"{where}: points up to {np.max(largest) * FRAME:.0f}, expected pixels from 0 to {FRAME}")
     return without_placeholders(points)
 
 
+def one_number(points: np.ndarray) -> np.ndarray:
+    """[n] bool: rows [n, P, 2] that repeat one number, as detectors write where they found no face."""
+    return (points == points[:, :1, :1]).all((1, 2))
+
+
 def coverage(points: np.ndarray, file: str) -> str:
     """What a data card says of landmarks: '68 points from x.npz, usable for 1,963 of 2,060 training images'."""
-    usable = int(np.isfinite(points).all((1, 2)).sum())
+    usable = int(np.isfinite(without_placeholders(points)).all((1, 2)).sum())
     return f"{points.shape[1]} points from {file}, usable for {usable:,} of {len(points):,} training images"
