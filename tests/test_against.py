@@ -53,6 +53,7 @@ def mine(tmp_path: Path) -> list[str]:
     return ["--methods", "baseline", "mine", "--methods-path", str(tmp_path / "own")]
 
 
+@pytest.mark.slow
 def test_only_a_method_of_ones_own_is_trained_and_ranked(theirs: Path, ours: Path, mine: list[str]) -> None:
     done = drawn(ours, *mine, "--against", str(theirs))
     assert done.returncode == 0, done.stderr

@@ -58,6 +58,7 @@ def test_the_method_of_the_page_stands_in_the_table_beside_the_baseline(tmp_path
     assert "my_gce.py has changed since 1 of these runs" in run_all(*arguments, "--draw").stderr
 
 
+@pytest.mark.slow
 def test_two_networks_and_a_survey_take_one_short_file(tmp_path: Path) -> None:
     path = written("new-method.md", tmp_path / "mine", number=1)
     assert len(path.read_text().splitlines()) < 80 and wrong(path) == []
@@ -71,6 +72,7 @@ def test_two_networks_and_a_survey_take_one_short_file(tmp_path: Path) -> None:
     assert len(record["history"]["kept"]) == 2 and 0 < record["history"]["kept"][1] < 1
 
 
+@pytest.mark.slow
 def test_the_noise_of_the_page_trains(tmp_path: Path) -> None:
     path = written("new-noise.md", tmp_path / "mine")
     assert wrong(path) == []

@@ -100,6 +100,7 @@ def test_a_killed_launcher_leaves_nothing_running_and_the_next_finishes(tmp_path
     assert sum(matrix.count("begin").values()) == 4 + 2
 
 
+@pytest.mark.slow
 def test_two_launchers_share_the_jobs(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {seed: ["slow 0.5"] for seed in range(6)})
     assert matrix.run("6") == 0  # the cards of the methods are kept from here on

@@ -55,6 +55,7 @@ def test_it_is_small_and_holds_no_pictures() -> None:
     assert [path for path in files if "images" in path.name or path.suffix in (".png", ".jpg", ".pt")] == []
 
 
+@pytest.mark.slow
 def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     """The one command writes what the pages show: every table, the findings, and the table in the README."""
     kept = shutil.copytree(REFERENCE, tmp_path / "reference")
