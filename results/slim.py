@@ -10,23 +10,26 @@ import numpy as np
 from results.files import digest_bytes
 from results.schema import content_hash
 
-NEEDED_BY_VOTES = "distribution"  # half of a record; Table 2 and Figure 2 draw it, under these noises alone
+DRAWN = ("predictions", "test_labels", "test_rows")
+WITH_VOTES = (*DRAWN, "distribution", "train_rows", "given", "clean")  # Table 2 and Figure 2, under these noises alone
 VOTED = ("votes", "none")
-NEVER_DRAWN = ("wrongness",)  # its measures are among the record's metrics
 
 
 def slim(record: dict[str, Any], content: bytes) -> tuple[bytes, bytes]:
     """The text and arrays that a sound record ships with; `slim.arrays` keeps the hash of all its arrays.
 
-    Everything in the record itself stays; one that is slim already is given back as it is.
+    Everything in the record itself stays: measures of arrays that are left out are among its metrics. One that has nothing
+    more to lose is given back as it is.
     """
-    if "slim" not in record:
-        without = NEVER_DRAWN if record["spec"]["noise"]["kind"] in VOTED else (*NEVER_DRAWN, NEEDED_BY_VOTES)
-        with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-            left_out = [name for name in without if name in kept.files]
-            content = packed({name: kept[name] for name in kept.files if name not in left_out})
-        record = record | {"slim": {"without": left_out, "arrays": record["arrays"]}, "arrays": digest_bytes(content)}
-        record["hash"] = content_hash(record)
+    needed = WITH_VOTES if record["spec"]["noise"]["kind"] in VOTED else DRAWN
+    before = record.get("slim", {"without": [], "arrays": record["arrays"]})
+    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
+        left_out = [name for name in kept.files if name not in needed]
+        if left_out or "slim" not in record:
+            content = packed({name: kept[name] for name in kept.files if name in needed})
+            gone = sorted({*before["without"], *left_out})
+            record = record | {"slim": before | {"without": gone}, "arrays": digest_bytes(content)}
+            record["hash"] = content_hash(record)
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode(), content
 
 

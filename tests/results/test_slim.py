@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmark.commands.import_records import import_records
+from results import slim as slimming
 from results.job import Job
 from results.records import Records
 from results.schema import SCHEMA, content_hash
@@ -31,6 +32,8 @@ ARRAYS = {
     "distribution": RNG.random((400, 8)).astype(np.float16),
     "wrongness": RNG.random(400).astype(np.float32),
     "margin": RNG.random(400).astype(np.float16),
+    "given": RNG.integers(0, 8, 400).astype(np.uint8),
+    "test_labels": RNG.integers(0, 8, 400).astype(np.uint8),
 }
 
 
@@ -51,7 +54,7 @@ def shipped(tmp_path: Path, kind: str, times: int = 1) -> tuple[Store, Records, 
 def test_it_holds_what_is_drawn_and_no_more(tmp_path: Path, kind: str, votes: bool) -> None:
     _, records, job = shipped(tmp_path, kind)
     arrays = records.arrays(job)
-    expected = {"predictions", "margin"} | ({"distribution"} if votes else set())
+    expected = {"predictions", "test_labels"} | ({"distribution", "given"} if votes else set())
     assert arrays is not None and set(arrays) == expected
     assert all(np.array_equal(arrays[name], ARRAYS[name]) for name in expected)
 
@@ -61,7 +64,7 @@ def test_the_record_is_sound_and_says_what_it_was(tmp_path: Path) -> None:
     before, record = full.read(job), records.read(job)
     assert before is not None and record is not None
     records.need_arrays(record)
-    assert record["slim"] == {"without": ["wrongness", "distribution"], "arrays": before["arrays"]}
+    assert record["slim"] == {"without": ["distribution", "given", "margin", "wrongness"], "arrays": before["arrays"]}
     assert {key: record[key] for key in MEASURED} == {key: before[key] for key in MEASURED}
     assert len(records.path(job).read_bytes()) < len(full.path(job).read_bytes())
 
@@ -71,6 +74,18 @@ def test_slim_twice_is_slim_once(tmp_path: Path) -> None:
     _, twice, _ = shipped(tmp_path / "b", "symmetric", times=2)
     for suffix in (".json", ".npz"):
         assert once.path(job).with_suffix(suffix).read_bytes() == twice.path(job).with_suffix(suffix).read_bytes()
+
+
+def test_one_that_was_less_slim_becomes_so_and_keeps_the_hash_of_all_its_arrays(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(slimming, "DRAWN", (*slimming.DRAWN, "margin"))
+    _, larger, job = shipped(tmp_path, "symmetric")
+    monkeypatch.undo()
+    assert larger.arrays(job, ("margin",)) is not None
+    assert import_records(larger.root, tmp_path / "slimmer", light=True).startswith("imported 1 records")
+    _, once, _ = shipped(tmp_path / "b", "symmetric")
+    for suffix in (".json", ".npz"):
+        again = Records(tmp_path / "slimmer").path(job).with_suffix(suffix)
+        assert again.read_bytes() == once.path(job).with_suffix(suffix).read_bytes()
 
 
 def test_what_was_left_out_is_named_where_it_is_asked_for(tmp_path: Path) -> None:
