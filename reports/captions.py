@@ -25,9 +25,18 @@ UNMEASURED = "Nothing was measured here yet."
 
 
 def seeds_text(cells: list[Cell]) -> str:
-    """n = 5 seeds unless noted"""
+    """n = 5 seeds unless noted; n = 10 seeds (FERPlus: 5; NLA on RAF-DB: 3) unless noted"""
     n = max((len(cell.ids) for cell in cells), default=0)
-    return f"n = {n} seeds unless noted" if n > 1 else "n = 1 seed"
+    fewer: dict[int, list[str]] = {}
+    for name in unique(cell.dataset for cell in cells):
+        inside = [cell for cell in cells if cell.dataset == name and cell.ids]
+        for many in sorted({len(cell.ids) for cell in inside} - {n}, reverse=True):
+            rows = unique(cell.title for cell in inside if len(cell.ids) == many)
+            all_of_it = all(len(cell.ids) == many for cell in inside)
+            where = dataset_title(cells, name)
+            fewer.setdefault(many, []).append(where if all_of_it else f"{', '.join(rows)} on {where}")
+    noted = "; ".join(f"{', '.join(where)}: {many}" for many, where in sorted(fewer.items(), reverse=True))
+    return f"n = {n} seeds{f' ({noted})' * bool(noted)} unless noted" if n > 1 else "n = 1 seed"
 
 
 def scale_text(cells: list[Cell]) -> str:
@@ -64,7 +73,7 @@ def foundation(cells: list[Cell]) -> list[str]:
         *changed_text(cells),
         *realised_text(cells),
         *hardware_text(records),
-        *code_text(records),
+        *code_text(cells),
         *weights_text(records),
     ]
 
@@ -149,13 +158,17 @@ def hardware_text(records: list[dict[str, Any]]) -> list[str]:
     return [f"Mixed hardware: {', '.join(f'{name} ({many} runs)' for name, many in counts.most_common())}."]
 
 
-def code_text(records: list[dict[str, Any]]) -> list[str]:
-    """Named only where runs of one method were made by different states of its file."""
-    states = Counter((record["spec"]["method"], record["code"]) for record in records if record.get("code"))
+def code_text(cells: list[Cell]) -> list[str]:
+    """Named only where runs of one method were made by states of its file that may give other bits."""
+    states = Counter((cell.method, code) for cell in cells for code in cell.codes if code)
     mixed = [method for method, many in Counter(method for method, _ in states).items() if many > 1]
     if not mixed:
         return []
-    words = [f"{method} {str(code)[:8]} ({many} runs)" for (method, code), many in states.items() if method in mixed]
+    words = [
+        f"{method} {code.removeprefix('statements:')[:8]} ({many} runs)"
+        for (method, code), many in states.items()
+        if method in mixed
+    ]
     return [f"Different states of a method's file at equal version: {', '.join(words)}."]
 
 

@@ -1,6 +1,9 @@
 """One number of a table: the runs of a cell, their accuracies by seed, and what is missing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,8 @@ from results.schema import class_names, realised, seed
 class Cell:
     """values: {seed: accuracy in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
     places: the best and the worst that the row can have among those beside it (`reports.paired`). against: the name of
-    the records of others that some of the runs are, '' where all were made here.
+    the records of others that some of the runs are, '' where all were made here. codes: of each record the state of the
+    method's file that made it; states that were proved to give the same bits go by the name of the first (`tell_codes`).
     """
 
     title: str
@@ -35,6 +39,7 @@ class Cell:
     published: Published | None = None
     places: tuple[int, int] | None = None
     against: str = ""
+    codes: list[str] = field(default_factory=list)
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
 
     @property
@@ -49,7 +54,7 @@ class Cell:
 
     @property
     def mean(self) -> float | None:
-        return float(np.mean(list(self.values.values()))) if self.values else None
+        return fmean(self.values.values()) if self.values else None  # in whatever order they were read
 
     @property
     def std(self) -> float | None:
@@ -99,7 +104,19 @@ def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:
                     f"{asked.kind} {asked.name}: {cell.where}: runs {other['id']} and {record['id']} were trained "
                     f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
                 )
+    tell_codes(cells, records)
     return cells
+
+
+def tell_codes(cells: Iterable[Cell], records: Records) -> None:
+    """Fill in `codes`."""
+    same, states = cache(records.same_bits), {}
+    for cell in cells:
+        known = states.setdefault(cell.method, [])
+        for code in (str(record.get("code", "")) for record in cell.records):
+            alike = next((state for state in known if same(cell.method, state, code)), None)
+            known += [code] if alike is None else []
+            cell.codes.append(code if alike is None else alike)
 
 
 def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> Cell:

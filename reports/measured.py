@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import ReportError
-from reports.cells import Cell, common_seeds
+from reports.cells import Cell, common_seeds, tell_codes
 from reports.paired import ENOUGH_SEEDS, Hits
 from reports.statistics import Interval, paired_bootstrap, paired_t
 from results.published import DATASETS
@@ -50,6 +50,7 @@ class Measured:
                 cell = self.cells.setdefault(key, Cell(words, spec["method"], key[0], noise["kind"], noise["rate"]))
                 cell.records.append(record)
                 cell.values[seed(record)] = 100 * record["metrics"]["last"]
+        tell_codes(self.cells.values(), self.records)
 
     def stand_alike(self, record_id: str, spec: dict[str, Any]) -> None:
         now = {name: str(spec[name]) for name in ("scale", "preset", "precision", "weights")}

@@ -26,7 +26,7 @@ def write_record(folder: Path, **changes: Any) -> str:
     """Write a record with its arrays; returns its id.
 
     changes: method, dataset, fingerprint, noise, rate, seed, overrides (of the spec); accuracy (fraction, the last epoch);
-    title, hardware; metrics, resolved, history (merged into the record's own); arrays (merged).
+    title, hardware, code; metrics, resolved, history (merged into the record's own); arrays (merged).
     """
     method, seed = changes.get("method", "baseline"), changes.get("seed", 0)
     dataset, rate = changes.get("dataset", "rafdb"), changes.get("rate", "0.1")
@@ -99,6 +99,7 @@ def write_record(folder: Path, **changes: Any) -> str:
         "provenance": {"hardware": changes.get("hardware", "one CPU"), "python": "3.11", "torch": "2.11"},
         "arrays": hashlib.sha256(content.getvalue()).hexdigest(),
     }
+    record |= {"code": changes["code"]} if "code" in changes else {}
     record["hash"] = digest(record)
     path = Path(folder) / record["id"][:2] / f"{record['id']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

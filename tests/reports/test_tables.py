@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from records import cell, request, table1, with_cells, with_runs, write_record
 
 import reports
 from reports.accuracy import accuracy_table
+from reports.cells import Cell
 from reports.formats import latex_text, markdown_text
 from reports.table import signed
 from results.records import Records
+from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -223,6 +226,34 @@ def test_the_caption_is_one_short_sentence_and_no_format_loses_a_fact(tmp_path):
         assert f"- {markdown_text(fact)}\n" in texts["md"]
         assert latex_text(fact) in texts["tex"]
         assert f"<li>{escape(fact, quote=True)}</li>" in folded.replace("&#39;", "&#x27;")
+
+
+def test_fewer_seeds_are_named_with_what_has_them(tmp_path):
+    def measured(method, dataset, seeds):
+        made = [write_record(tmp_path, method=method, dataset=dataset, seed=s) for s in range(seeds)]
+        return cell(method.upper(), method, dataset, "0.1", made)
+
+    cells = [measured("scn", "rafdb", 6), measured("eac", "rafdb", 3), measured("scn", "ferplus", 5)]
+    made = accuracy_table(request("table", "1", cells), Records(tmp_path), reports.Options())
+    assert "; n = 6 seeds (FERPlus: 5; EAC on RAF-DB: 3) unless noted; " in made.caption
+
+
+def test_states_of_a_file_are_named_unless_they_were_proved_to_be_one(tmp_path):
+    codes = ["statements:aaaaaaaaaaaa", "statements:bbbbbbbbbbbb", "statements:bbbbbbbbbbbb"]
+    made = [write_record(tmp_path, seed=s, code=code) for s, code in enumerate(codes)]
+    asked = request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", made)])
+    said = (
+        "Different states of a method's file at equal version: baseline aaaaaaaa (1 runs), baseline bbbbbbbb (2 runs)."
+    )
+    assert said in accuracy_table(asked, Records(tmp_path), reports.Options()).stands_on
+    Store(tmp_path).note_proved("baseline", *codes[:2])
+    assert not any("states" in fact for fact in accuracy_table(asked, Records(tmp_path), reports.Options()).stands_on)
+
+
+def test_a_mean_does_not_depend_on_the_order_in_which_its_runs_were_read():
+    values = [75.9, 76.3, 78.1, 74.4, 73.8, 77.0, 75.6, 74.9, 76.2, 76.3]
+    one, two = (Cell("", "", "", "", None, values=dict(enumerate(order))) for order in (values, values[::-1]))
+    assert one.text == two.text and one.mean == fmean(values)
 
 
 def test_marks_are_explained_in_sight(tmp_path):
