@@ -8,6 +8,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from methods.base import Method
 
 OWN: set[Path] = set()  # folders of one's own from which something was imported
+TAKEN = ("recipe", "backbone")  # what --set calls something else
 PACKAGES = {"method": "methods", "noise": "noise", "data set": "benchmark.datasets"}
 
 
@@ -49,7 +51,7 @@ def methods(folders: Iterable[str | Path] = (), broken: dict[str, str] | None = 
     """
     from methods.base import Method
 
-    return by_name("method", [*classes("method", Method, folders, broken), *packaged(Method)])
+    return by_name("method", [*classes("method", Method, folders, broken), *packaged(Method, broken)])
 
 
 def data_sets(folders: Iterable[str | Path] = (), broken: dict[str, str] | None = None) -> dict[str, type[DataSet]]:
@@ -74,6 +76,30 @@ def by_name(kind: str, found: Iterable[Any]) -> dict[str, Any]:
             where = inspect.getfile(other)
             raise ValueError(f"{inspect.getfile(cls)}: {kind} {cls.name!r} is already defined in {where}; rename one")
     return named
+
+
+def method(name: str, folders: Iterable[str | Path] = ()) -> "type[Method]":
+    """One method; files beside it that cannot be imported do not matter. Raises Broken where it is in one of them."""
+    broken: dict[str, str] = {}
+    known = methods(folders, broken)
+    if name not in known:
+        raise Broken(broken.get(name, f"there is no method {name!r}"))
+    return known[name]
+
+
+def looked_at(folders: Iterable[str | Path]) -> str:
+    """What the folders of one's own define and which files define nothing, for who does not find a name there."""
+    said = []
+    for folder in map(Path, folders):
+        files = [path for path in sorted(folder.glob("*.py")) if path.is_file()]
+        names = [found.name for path in files for found in defined(path, path.stat().st_mtime_ns)]
+        nothing = [path.name for path in files if not defined(path, path.stat().st_mtime_ns)]
+        below = sorted({path.parent.name for path in folder.glob("*/*.py")})[:5]
+        what = f"{folder} defines {', '.join(names) or 'nothing'}" if files else f"{folder} holds no .py file"
+        what += f", and is not searched below (give {', '.join(below)} itself)" if below and not names else ""
+        needs = "; a class at the top of a file is found that has a `name` and a base that leads to Method"
+        said.append(what + (f" (nothing: {', '.join(nothing[:5])}{needs})" if nothing else ""))
+    return "; ".join(said)
 
 
 def noise(kind: str, folders: Iterable[str | Path] = ()) -> Noise:
@@ -110,13 +136,32 @@ def classes(
         for value in vars(module).values():
             ours = inspect.isclass(value) and f"{value.__module__}.".startswith(f"{module.__name__}.")
             if ours and issubclass(value, base) and "name" in vars(value):
-                yield value
+                if nameable(value.name):
+                    yield value
+                    continue
+                why = f"{file}: {value.__name__}.name is {value.name!r}; expected letters, digits, _ and -, "
+                why += f"not one of {', '.join(TAKEN)}"
+                if broken is None:
+                    raise Broken(why)
+                broken[str(value.name)] = why
 
 
-def packaged(base: type) -> Iterator[type]:
+def nameable(name: Any) -> bool:
+    """Whether a name can be typed, behind --set too, and stand in a file name."""
+    return isinstance(name, str) and bool(re.fullmatch(r"\w[\w-]*", name)) and name not in TAKEN
+
+
+def packaged(base: type, broken: dict[str, str] | None = None) -> Iterator[type]:
     """The method classes of installed packages; an entry names a module or a class."""
     for entry in packages():
-        loaded = entry.load()
+        try:
+            loaded = entry.load()
+        except (Exception, SystemExit) as error:
+            why = f"package {entry.value}: cannot be imported: {type(error).__name__}: {error}{hint(error)}"
+            if broken is None:
+                raise Broken(why) from error
+            broken[entry.name] = why
+            continue
         for value in [loaded] if inspect.isclass(loaded) else vars(loaded).values():
             own = value is loaded or getattr(value, "__module__", "") == getattr(loaded, "__name__", None)
             if own and inspect.isclass(value) and issubclass(value, base) and "name" in vars(value):
@@ -152,7 +197,7 @@ def defined(path: Path, changed: int) -> tuple[Definition, ...]:
 def named_classes(path: Path) -> list[tuple[str, str]]:
     """(class, its `name`) of the classes that a file, or a package from its own files, gives to the outside."""
     found = []
-    for node in tree(path).body:
+    for node in statements(tree(path).body):
         if isinstance(node, ast.ClassDef):
             found += [(node.name, name) for line in node.body for name in names_given(line)]
         elif isinstance(node, ast.ImportFrom) and path.name == "__init__.py":
@@ -160,6 +205,15 @@ def named_classes(path: Path) -> list[tuple[str, str]]:
             given = {alias.name for alias in node.names}
             found += [pair for pair in (named_classes(inner) if inner else []) if pair[0] in given]
     return found
+
+
+def statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """What stands at the top of a file, under its `if` and `try` too."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            handlers = [line for handler in getattr(node, "handlers", ()) for line in handler.body]
+            yield from statements([*node.body, *handlers, *node.orelse, *getattr(node, "finalbody", ())])
 
 
 def names_given(line: ast.stmt) -> Iterator[str]:
@@ -193,18 +247,20 @@ def kind_of(path: Path, cls: str, seen: frozenset[tuple[Path, str]]) -> str | No
     for kind, contract in (("method", "Method"), ("noise", "Noise"), ("data set", "DataSet")):
         if cls == contract and path == ROOT / HOMES[kind] / "base.py":
             return kind
-    for node in tree(path).body:
+    module, _, name = cls.rpartition(".")
+    for node in statements(tree(path).body):
         if isinstance(node, ast.ClassDef) and node.name == cls:
             for base in node.bases:
-                name = ast.unparse(base).rpartition(".")[2].partition("[")[0]
-                if found := kind_of(path, name, seen | {(path, cls)}):
+                if found := kind_of(path, ast.unparse(base).partition("[")[0], seen | {(path, cls)}):
                     return found
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [cls]:
+            return kind_of(path, ast.unparse(node.value), seen | {(path, cls)})
+        elif isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
                 inner = source_of(path, node, alias.name)
-                if (alias.asname or alias.name) == cls and inner:
-                    return kind_of(inner, alias.name, seen | {(path, cls)})
-    return {"Method": "method", "Noise": "noise", "DataSet": "data set"}.get(cls) if seen else None
+                if inner and (alias.asname or alias.name) in (cls, module):
+                    return kind_of(inner, name if module else alias.name, seen | {(path, cls)})
+    return {"Method": "method", "Noise": "noise", "DataSet": "data set"}.get(name) if seen else None
 
 
 def load(path: Path) -> ModuleType:
@@ -228,10 +284,19 @@ def load(path: Path) -> ModuleType:
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise Broken(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+        raise Broken(f"{path}: cannot be imported: {type(error).__name__}: {error}{hint(error)}") from error
     finally:
         sys.path[:] = [*(entry for entry in sys.path if entry != folder), folder]
     return module
+
+
+def hint(error: BaseException) -> str:
+    """What to do about what a file of one's own ended with when it was imported."""
+    if isinstance(error, SystemExit):
+        return " (it ends the program; put what runs it below `if __name__ == '__main__':`)"
+    if "relative import" in str(error):
+        return " (a helper beside it is imported by its name: `from helper import ...`)"
+    return f" (pip install it into {sys.prefix})" if isinstance(error, ModuleNotFoundError) else ""
 
 
 def forget_namesakes(folder: Path) -> None:

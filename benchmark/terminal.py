@@ -30,14 +30,14 @@ def said_once(owner: str, line: str) -> str:
     return re.sub(r"(?<!\S)([^\s:]+: )\1+", r"\1", f"{owner}: {line}")
 
 
-def one_of(option: str, what: str, value: str, known: Iterable[str]) -> str:
-    """`value` if it is known, else a Usage error with the nearest valid name."""
+def one_of(option: str, what: str, value: str, known: Iterable[str], more: str = "") -> str:
+    """`value` if it is known, else a Usage error with the nearest valid name; more: what else helps to find it."""
     names = sorted(known)
     if value in names:
         return value
     near = difflib.get_close_matches(value, names, 1, 0.5)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.")
+    raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.{more and f' {more}.'}")
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+TRIAL = 1 << 20  # bytes
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file aside, flush it to disk and move it into place."""
@@ -24,6 +26,20 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def try_writing(folder: Path) -> None:
+    """Write a file as large as some records and remove it: an OSError now, and not after hours of work. A full disk takes
+    empty files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trial = folder / f".writable-{uuid.uuid4().hex}"
+    try:
+        with open(trial, "xb") as file:
+            file.write(bytes(TRIAL))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

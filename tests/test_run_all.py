@@ -1,6 +1,7 @@
 """The door: a tiny real matrix from arguments to a table, resumed, drawn again, and every way to mistype it."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -267,6 +268,25 @@ def test_the_command_for_one_job_names_each_option_once() -> None:
     assert repeating(job, typed) == (
         "python run_all.py --table 1 --out 'a b' --datasets faces --methods scn --seeds 3 --rates 0.3 --retry-failed"
     )
+
+
+@pytest.mark.parametrize("option", ["--results", "--out"])
+def test_a_full_disk_is_found_before_anything_is_trained(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    place = {"--results": shared, "--out": tmp_path}[option]
+
+    def full(file: int) -> None:
+        if os.readlink(f"/proc/self/fd/{file}").startswith(str(place / ".writable-")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("results.files.os.fsync", full)
+    words = ["--table", "1", "--methods", "baseline", "--rates", "0.1", "--seeds", "55", *SHORT]
+    assert main([*words, "--results", str(shared), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"{option}: {place}: No space left on device; choose a folder that can be written" in said
+    assert not any(record["spec"]["seed"] == 55 for record in records(shared).values())
+    assert not list(place.glob(".writable-*"))
 
 
 def test_no_arguments_print_the_short_help() -> None:

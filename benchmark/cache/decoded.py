@@ -1,5 +1,6 @@
 """A decoded data set as it lies on disk: what its files are, and how they are opened (memory-mapped)."""
 
+import errno
 import hashlib
 import io
 import json
@@ -80,6 +81,8 @@ def open_folder(folder: Path) -> Data:
             **splits,
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO):
+            raise DataError(f"{folder}: cannot be read now ({error.strerror}); it may be whole") from None
         raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
 
 

@@ -37,9 +37,9 @@ def request(args: argparse.Namespace) -> Request:
     for kind, name in names:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
     own = folders(args)
-    known = data_sets(own)
     data = given_data(args)
     asked = args.datasets or list(data) or (args.draw and described(args.results)) or ["faces"]
+    known = data_sets(own, [*asked, *data])
     for name in [*asked, *data]:
         one_of("--datasets" if name in asked else "--data", "data set", name, known)
     for option, place in (("--results", args.results), ("--out", args.out)):

@@ -20,6 +20,7 @@ from benchmark.commands.named_data import add_arguments, chosen, opened, options
 from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import nineteen
 from benchmark.datasets.reading import landmark_files
+from benchmark.launch.preflight import writable
 from benchmark.terminal import Usage
 from results.files import arrays_bytes, write_bytes
 
@@ -48,8 +49,8 @@ def main(arguments: list[str]) -> int:
 def make(args: argparse.Namespace) -> int:
     """Detect or import the points, write them, read them back."""
     out = target(args)
-    for path in (out, args.sheets / "a"):
-        try_writing(path)
+    writable("--out", out.parent)
+    writable("--sheets", args.sheets)
     data = opened(args)
     if args.out is None and data.train.landmarks is not None:
         had = data.card["facts"].get("landmarks", "its own")
@@ -83,17 +84,6 @@ def target(args: argparse.Namespace) -> Path:
 def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Path:
     """Where the data is read from: the path, or where its archives are unpacked."""
     return readable(dataset, path, options_of(args, dataset), args.results / "data")
-
-
-def try_writing(path: Path) -> None:
-    """Raises Usage now where a file could not be written after hours of work."""
-    trial = path.parent / f".writable-{os.getpid()}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise Usage(f"{path}: {error.strerror}; choose a place that can be written") from None
 
 
 def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:

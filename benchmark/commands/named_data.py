@@ -3,6 +3,8 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> N
 
 def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
     """The data set that was named and where it lies; raises Usage."""
-    known = data_sets(folders(args))
+    known = data_sets(folders(args), [args.name])
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     path = given_data(args).get(args.name)
     if dataset.needs_path and path is None:
@@ -68,12 +70,24 @@ def folders(args: argparse.Namespace) -> tuple[Path, ...]:
     return tuple(folder(path, "--methods-path") for path in args.methods_path)
 
 
-def data_sets(own: tuple[Path, ...]) -> dict[str, type[DataSet]]:
-    """Every data set by its name; raises Usage for a file of one's own that cannot be used."""
+def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, type[DataSet]]:
+    """Every data set by its name; raises Usage where one that is asked for cannot be imported, warns of the others."""
+    broken: dict[str, str] = {}
     try:
-        return find.data_sets(own)
+        found = find.data_sets(own, broken)
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
+    for name, why in broken.items():
+        if name in asked:
+            raise Usage(f"--methods-path: {why}")
+        warn(f"warning: data set {name} is passed over: {why}")
+    return found
+
+
+@cache
+def warn(line: str) -> None:
+    """A line on standard error, once."""
+    print(printable(line), file=sys.stderr)
 
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:

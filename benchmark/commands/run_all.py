@@ -14,6 +14,7 @@ from benchmark.commands.named_data import folders
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
+from benchmark.launch.preflight import writable
 from benchmark.plan.matrix import Plan, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
@@ -103,7 +104,7 @@ def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[
         print(describe(plan, store, shard))
         return 0
     if not args.shard:  # a part draws nothing
-        args.out.mkdir(parents=True, exist_ok=True)
+        writable("--out", args.out)
     outcomes: dict[str, Any] = {}
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
@@ -125,7 +126,7 @@ def check_study(study: Path | None, plan: Plan) -> None:
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark.launch import run as matrix
     from benchmark.launch.card_preflight import try_cards
-    from benchmark.launch.preflight import preflight, writable
+    from benchmark.launch.preflight import preflight
     from benchmark.plan.cost import shorter
 
     todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, shard)
@@ -142,7 +143,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
-    writable(store)
+    writable("--results", store.root)
     need_pictures(plan)
     preflight(todo)
     if line := shorter(todo, store, how.workers):

@@ -2,6 +2,7 @@
 
 import argparse
 
+from benchmark import find
 from benchmark.commands.named_data import data_sets
 from benchmark.plan.matrix import Plan, noise_kind
 
@@ -19,6 +20,9 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
         lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
+    for folder in request.methods_path:
+        if not find.definitions([folder])[len(find.definitions()) :]:
+            lines.append(f"--methods-path: {find.looked_at([folder])}")
     known = data_sets(request.methods_path)
     for name in dict.fromkeys(text.partition("=")[0] for text in args.data):
         if name not in plan.data:

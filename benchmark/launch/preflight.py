@@ -7,17 +7,16 @@ from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
 from benchmark.scale import SCALES, steps_per_epoch
 from benchmark.terminal import Usage, one_line, one_of
+from results.files import try_writing
 from results.job import digest
-from results.store import Store
 
 
-def writable(store: Store) -> None:
-    """Raises Usage where no record could be kept."""
+def writable(option: str, folder: Path) -> None:
+    """Raises Usage where nothing could be kept in a folder."""
     try:
-        store.root.mkdir(parents=True, exist_ok=True)
-        (store.root / ".writable").touch()
+        try_writing(folder)
     except OSError as error:
-        raise Usage(f"--results: {store.root}: {error.strerror}; choose a folder that can be written") from None
+        raise Usage(f"{option}: {folder}: {error.strerror}; choose a folder that can be written") from None
 
 
 def preflight(todo: list[Planned]) -> None:
@@ -45,7 +44,7 @@ def check_settings(planned: Planned) -> None:
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
     folders = tuple(Path(folder) for folder in planned.place.methods_path)
-    cls = find.methods(folders)[job.method]
+    cls = find.method(job.method, folders)
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
         parameters = cls.Parameters(**planned.resolved["parameters"])

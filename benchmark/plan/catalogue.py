@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import find, source
 from benchmark.source import code
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, one_of
 from methods.recipe import plain
 from results.files import write_json
 
@@ -37,13 +37,19 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     except (OSError, ValueError):
         pass
     broken: dict[str, str] = {}
+    cards: Cards = {}
     try:
-        cards = {name: card(method) for name, method in sorted(find.methods(folders, broken).items())}
-    except (ValueError, TypeError, AttributeError) as error:
+        for name, method in sorted(find.methods(folders, broken).items()):
+            try:
+                cards[name] = card(method)
+            except (ValueError, TypeError, AttributeError) as error:
+                broken[name] = f"{inspect.getfile(method)}: {method.__name__} is no whole method: {error}"
+    except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
     cards |= {name: {"name": name, "broken": why} for name, why in broken.items() if name not in cards}
     try:
-        write_json(path, cards)
+        if not broken:  # a package may be installed until next time
+            write_json(path, cards)
     except OSError:
         pass  # a read-only results folder costs the time to import, nothing else
     return cards
@@ -60,7 +66,10 @@ def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
             raise Usage(f"--methods-path: {found['broken']}")
         if "broken" in found:
             print(f"warning: method {name} is passed over: {found['broken']}", file=sys.stderr)
-    return {name: found for name, found in cards.items() if "broken" not in found}
+    whole = {name: found for name, found in cards.items() if "broken" not in found}
+    for name in asked:
+        one_of("--methods", "method", name, whole, find.looked_at(folders))
+    return whole
 
 
 def file_name(path: Path) -> str:

@@ -79,7 +79,7 @@ def make(request: Request, progress: Any = None) -> Plan:
     }
     for method in request.methods or []:
         one_of("--methods", "method", method, known)
-    found = find.data_sets(request.methods_path)
+    found = find.data_sets(request.methods_path, {})
     data = {name: open_data(found[name](), request, progress) for name in request.datasets}
     plan = Plan(request, known, data, {})
     for experiment in request.experiments:

@@ -22,7 +22,7 @@ PRECISION = {"fp32": None, "bf16": torch.bfloat16}
 
 def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
     """The method on its backbone, with start weights and the given labels."""
-    cls = find.methods(tuple(Path(folder) for folder in place.methods_path))[job.method]
+    cls = find.method(job.method, tuple(Path(folder) for folder in place.methods_path))
     if cls.version != job.method_version:
         raise ValueError(f"{job.method}: its file was changed to version {cls.version} since this job was planned")
     if cls.needs_landmarks and data.landmarks is None:

@@ -1,5 +1,6 @@
 """The cache: built once, whole or not at all, shared, and read again only when the source has changed."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -222,6 +223,19 @@ def test_rows_that_do_not_fit_are_refused(source: Path, tmp_path: Path, lines: l
     source.write_text("\n".join(lines))
     with pytest.raises(DataError, match=message):
         opened(source, tmp_path / "root")
+
+
+def test_a_cache_that_cannot_be_opened_now_is_not_called_damaged(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = opened(source, tmp_path / "root")
+
+    def no_more(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(decoded.np, "load", no_more)
+    with pytest.raises(DataError, match=r"cannot be read now \(Too many open files\); it may be whole"):
+        decoded.open_folder(first.folder)
 
 
 @pytest.mark.parametrize("file", ["card.json", "train_images.npy", "test_labels.npy", "train_votes.npy"])

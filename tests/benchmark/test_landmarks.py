@@ -89,7 +89,7 @@ def test_writing_is_tried_before_the_work(own: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(landmarks, "detected", None)  # no work is done
     (tmp_path / "full").write_bytes(b"")
     assert run(own, tmp_path, "--out", str(tmp_path / "full" / "points.npz")) == 2
-    assert "choose a place that can be written" in capsys.readouterr().err
+    assert "choose a folder that can be written" in capsys.readouterr().err
 
 
 def test_errors_are_mean_distances_over_the_eye_distance() -> None:
