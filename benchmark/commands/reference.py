@@ -54,6 +54,9 @@ def draw(results: Path, pages: Path) -> int:
             return status
         examples = pages / "docs" / "examples"
         examples.mkdir(parents=True, exist_ok=True)
+        for path in examples.iterdir():  # what these records do not hold would be of others
+            if path.name != "README.md":
+                path.unlink()
         for path in sorted(Path(folder).iterdir()):
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):

@@ -121,12 +121,25 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     extra = [m for m in request.methods or [] if m not in own and experiment.kind == "table"]
     rows += [extra_row(method, experiment, plan) for method in extra]
     for data in plan.data.values():
-        for kind, rates in kinds.items():
-            for rate in rates or (None,):
-                found += [cell(row, data, kind, rate, plan) for row in rows]
+        conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]
+        column = [cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
         if request.floor and experiment.kind == "table":
-            found += floor_cells(data, kinds, plan)
+            column += floor_cells(data, kinds, plan)
+        if request.draw and request.seeds is None:
+            on_common_seeds(column, request.scale.seeds)
+        found += column
     return found
+
+
+def on_common_seeds(column: list[Cell], always: int) -> None:
+    """Leave each cell the first seeds, and of further ones those that every cell of which something was measured has.
+
+    Else a row of ten seeds would stand beside one of five, and other seeds would look like another method.
+    """
+    measured = [{run.job.seed for run in made.runs if kept(run)} for made in column]
+    common = set.intersection(*filter(None, measured)) if any(measured) else set()
+    for made in column:
+        made.runs = [run for run in made.runs if run.job.seed < always or run.job.seed in common]
 
 
 def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
@@ -187,8 +200,6 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
         made.runs = runs(row, data, kind, rate, seeds_of(request), plan, part)
-        if request.draw and request.seeds is None:
-            made.runs = made.runs[: request.scale.seeds] + [r for r in made.runs[request.scale.seeds :] if kept(r)]
     return made
 
 

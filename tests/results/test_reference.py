@@ -60,11 +60,15 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     """The one command writes what the pages show: every table, the findings, and the table in the README."""
     kept = shutil.copytree(REFERENCE, tmp_path / "reference")
     shutil.copyfile(ROOT / "README.md", tmp_path / "README.md")
+    stale = tmp_path / "docs" / "examples" / "figure9.png"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
     command = ["-m", "benchmark", "reference", "--results", str(kept), "--pages", str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, *command], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # every cell of what is drawn is there
     assert "has changed since" not in done.stderr, done.stderr
+    assert not stale.exists()  # of other records
     drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
     names = {path.name for path in drawn}
     assert {"table1.md", "table1.csv", "table1_rates.csv", "table1_epochs.csv", "findings.md", "README.md"} <= names
