@@ -138,11 +138,11 @@ class Records:
 
     def same_bits(self, method: str, before: str, now: str) -> bool:
         """Whether a code of a method is another one, or was proved to give its bits, step by step."""
-        of_code, reached, at = self.proved().get(method, {}), {before}, [before]
-        while at:
-            further = [code for code in of_code.get(at.pop(), ()) if code not in reached]
-            reached.update(further)
-            at += further
+        pairs = [{code, other} for code, others in self.proved().get(method, {}).items() for other in others]
+        reached, size = {before}, 0
+        while len(reached) > size:
+            size = len(reached)
+            reached = reached.union(*(pair for pair in pairs if pair & reached))
         return now in reached
 
     def note_proved(self, method: str, before: str, now: str) -> None:
