@@ -1,5 +1,6 @@
 """Noise from a list: the given labels stand in a text file of `name label` rows, as published with other methods."""
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from noise.base import Noise, NoiseError, Training
 from noise.expressions import ORDERS, class_word
 
 RAF_DB = ORDERS["rafdb"]
+NAMES = {"image", "image_name", "img", "file", "file_name", "filename", "path", "name"}  # and its first
 HEADS = {"label", "emotion", "class", "expression", "noisy_label"}  # what the second column of a first line is called
 
 Row = tuple[int, str, str]  # (line number, image name, label as written)
@@ -80,7 +82,9 @@ class LabelFile(Noise):
     def _rows(self) -> tuple[list[Row], str | None]:
         """Every row, and the order of numbers that the list names."""
         try:
-            lines = self._bytes().decode("utf-8-sig").splitlines()
+            content = self._bytes()
+            sixteen = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            lines = content.decode("utf-16" if sixteen else "utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise NoiseError(f"noise file {self.path}: not a UTF-8 text file of 'name label' rows.") from error
         rows: list[Row] = []
@@ -93,8 +97,9 @@ class LabelFile(Noise):
             cells = parted(line)
             if cells is None:
                 raise self._error(number, f"expected 'name label', found '{line.strip()[:60]}'")
-            if rows or cells[1].lower() not in HEADS:
-                rows.append((number, cells[0].replace("\\", "/"), cells[1]))
+            if rows or not (cells[1].lower() in HEADS or cells[0].lower() in NAMES):
+                label = re.sub(r"^([0-9]+)\.0+$", r"\1", cells[1])  # as spreadsheets write whole numbers
+                rows.append((number, cells[0].replace("\\", "/"), label))
         if not rows:
             raise NoiseError(f"noise file {self.path}: no rows; expected one 'name label' row for each image.")
         return rows, self.options.get("order") or order
@@ -231,13 +236,15 @@ class LabelFile(Noise):
 
 
 def parted(line: str) -> tuple[str, str] | None:
-    """The name and the label in a line; None where they cannot be told apart. A name may hold spaces before a tab or comma."""
-    words, ended = line.split(), re.fullmatch(r"(.*\.[A-Za-z]{2,4}\"?)\s*[,\t]\s*([^,\t]+)", line.strip())
+    """The name and the label in a line; None where they cannot be told apart. A name may hold spaces before a tab, comma or
+    semicolon.
+    """
+    words, ended = line.split(), re.fullmatch(r"(.*\.[A-Za-z]{2,4}\"?)\s*[,;\t]\s*([^,;\t]+)", line.strip())
     if ended:
         return ended[1].strip('"'), ended[2].strip('"')
     if len(words) == 2:
         return words[0].rstrip(","), words[1]
-    cells = [cell.strip().strip('"') for cell in line.split("\t" if "\t" in line else ",")]
+    cells = [cell.strip().strip('"') for cell in line.split(next((mark for mark in "\t;" if mark in line), ","))]
     return (cells[0], cells[1]) if len(cells) == 2 and all(cells) else None
 
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import inspect
 import json
 import os
 import shutil
 import socket
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +32,8 @@ Progress = Callable[[int, int], None]
 
 def check(dataset: DataSet, source: Source) -> None:
     """Raises DataError where a reader's rows do not fit together."""
+    if not isinstance(source, Source):
+        raise DataError(f"{dataset.name}: read gives {type(source).__name__}, expected a Source")
     classes = len(source.classes)
     if not 2 <= classes <= LARGEST_CLASSES:
         raise DataError(f"{dataset.name}: {classes} classes, expected 2 to {LARGEST_CLASSES}")
@@ -40,9 +44,15 @@ def check(dataset: DataSet, source: Source) -> None:
         where, n = f"{dataset.name}: {split}", len(rows.names)
         if n == 0:
             raise DataError(f"{where}: no image is left to use; check the path and the label rule")
+        if any(not isinstance(name, str) for name in rows.names):
+            raise DataError(
+                f"{where}: names are not all text: {few(repr(n) for n in rows.names if type(n) is not str)}"
+            )
         if len(set(rows.names)) != n:
             twice = sorted(name for name, times in Counter(rows.names).items() if times > 1)
             raise DataError(f"{where}: names that stand twice: {few(twice)}; keep one row for each image")
+        if not isinstance(rows.labels, np.ndarray) or rows.labels.dtype.kind not in "iu":
+            raise DataError(f"{where}: labels are {kind_of(rows.labels)}, expected a numpy array of whole numbers")
         if rows.labels.shape != (n,) or rows.labels.min() < 0 or rows.labels.max() >= classes:
             raise DataError(f"{where}: labels are not {n} numbers from 0 to {classes - 1}")
         if rows.votes is not None and rows.votes.shape != (n, classes):
@@ -51,6 +61,18 @@ def check(dataset: DataSet, source: Source) -> None:
             raise DataError(f"{where}: landmarks of shape {rows.landmarks.shape}, expected [{n}, 68 or 19, 2]")
         if rows.pixels is not None and len(rows.pixels) != n:
             raise DataError(f"{where}: {len(rows.pixels)} pixel hashes for {n} images")
+
+
+def kind_of(labels: Any) -> str:
+    return f"{labels.dtype} numbers" if isinstance(labels, np.ndarray) else f"a {type(labels).__name__}"
+
+
+def failed(dataset: DataSet, doing: str, error: Exception) -> DataError:
+    """What stopped a reader, in one line with the place in its file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == inspect.getfile(type(dataset))] or frames
+    place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
+    return DataError(f"{dataset.name}: {doing}: {type(error).__name__}: {str(error)[:120]} ({place})")
 
 
 def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: Progress | None) -> Path:
@@ -118,13 +140,17 @@ def decode(
                 hashes[split].append(rows.pixels[row] if rows.pixels else pixel_hash(image))
             except DataError as error:
                 bad.append(str(error).removeprefix(f"{dataset.name}: "))
+            except OSError:
+                raise
+            except Exception as error:  # of a reader of one's own
+                raise failed(dataset, f"image {rows.names[row]}", error) from error
             done += 1
             if progress and (done % EVERY == 0 or done == total):
                 progress(done, total)
         images.flush()
     if bad:
         unusable = "1 image" if len(bad) == 1 else f"{len(bad):,} images"
-        raise DataError(f"{dataset.name}: {unusable} cannot be used: {few(bad)}; replace them by sound copies")
+        raise DataError(f"{dataset.name}: {unusable} cannot be used: {few(bad)}")
     return hashes, small
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.build import Progress, build, check
+from benchmark.cache.build import Progress, build, check, failed
 from benchmark.cache.decoded import FORMAT, Data, open_folder
 from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
@@ -41,13 +41,25 @@ def open_data(
         return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, changed, or removed: read it
-    source = dataset.read(path, options)
+    source = read(dataset, path, options)
     if kept.is_file() and source.train.landmarks is None:
         attach(dataset, source, kept)
     check(dataset, source)
     folder = build(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
     return open_folder(folder)
+
+
+def read(dataset: DataSet, path: Path | None, options: Any) -> Source:
+    """The source as the reader lists it; what stops a reader of one's own is said in one line."""
+    try:
+        return dataset.read(path, options)
+    except (DataError, OSError):
+        raise
+    except Exception as error:
+        if own_code(type(dataset)) is None:
+            raise
+        raise failed(dataset, "read", error) from error
 
 
 def kept_landmarks(dataset: DataSet, path: Path | None, root: Path) -> Path:

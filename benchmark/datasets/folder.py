@@ -119,6 +119,8 @@ def found_instead(path: Path) -> str:
         return f"{lists[0].relative_to(path)} is not read: write it as metadata.csv with the columns file_name,label"
     if (path / "fer2013.csv").is_file() or (path / "icml_face_data.csv").is_file():
         return "FER2013's pixels are here; with fer2013new.csv beside them they are --data ferplus=PATH"
+    if packed := [p.name for end in ("*.rar", "*.7z", "*.zst") for p in sorted(path.glob(end))]:
+        return f"{packed[0]} is not read: unpack it there"
     if below := next((p for p in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")) if any_form(p)), None):
         return f"the data lies deeper; give {below}"
     names = [p.name + "/" * p.is_dir() for p in sorted(path.iterdir())]

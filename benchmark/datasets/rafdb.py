@@ -12,7 +12,7 @@ from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.files import Archive, Folder, count_warning, few, file_stamp, folder_stamp, whole_size
 from benchmark.datasets.reading.left_out import by_ending, unread_lines
-from benchmark.datasets.reading.pictures import picture
+from benchmark.datasets.reading.pictures import is_picture, picture
 from benchmark.datasets.reading.rafdb import (
     CLASSES,
     PUBLISHED,
@@ -54,7 +54,7 @@ class RAFDB(DataSet):
         files = images_of(base)
         present = files.names()
         aligned = by_file_name(files.where, present)
-        where = {name: aligned.get(aligned_name(name)) for names, _ in listed.values() for name in names}
+        where = {name: aligned.get(Path(aligned_name(name)).stem) for names, _ in listed.values() for name in names}
         absent = [name for name, file in where.items() if file is None]
         if absent:
             hint = "unpack aligned.zip or aligned.tar.gz of the data set there"
@@ -69,7 +69,7 @@ class RAFDB(DataSet):
     def read_passed_on(self, place: Place) -> Source:
         """The folders or lists in which the data set is passed on."""
         unread: list[str] = []
-        listed, where = passed_on(place, unread)
+        listed, where, notes = passed_on(place, unread)
         files = Folder(self.name, place.base)
         rows = {split: rows_of(files, where, *found) for split, found in listed.items()}
         labels = place.lists[0][0].name if place.lists else "names of folders"
@@ -78,7 +78,7 @@ class RAFDB(DataSet):
         )
         attach_landmarks(place.base, rows, facts, listed=False)
         lines = count_lines(listed, labels)
-        lines += [f"rafdb: {line}" for line in unread_lines(unread)]
+        lines += [f"rafdb: {line}" for line in [*notes, *unread_lines(unread)]]
         return Source(CLASSES, rows["train"], rows["test"], facts, by_ending(unread), lines)
 
     def home(self, path: Path) -> Path:
@@ -95,10 +95,10 @@ class RAFDB(DataSet):
 
 
 def by_file_name(where: str, present: set[str]) -> dict[str, str]:
-    """{file name: name with its folders}; raises DataError where a name stands in two folders."""
+    """{file name without its ending: name with its folders}; raises DataError where a name stands there twice."""
     found: dict[str, str] = {}
-    for name in sorted(present):
-        other = found.setdefault(name.rsplit("/", 1)[-1], name)
+    for name in sorted(filter(is_picture, present)):
+        other = found.setdefault(Path(name).stem, name)
         if other != name:
             raise DataError(f"{where}: {other} and {name} have one name; which is meant? Keep one of them")
     return found

@@ -122,3 +122,23 @@ def test_what_is_not_read_is_named_by_its_form(tmp_path: Path, name: str, text: 
     (tmp_path / "own" / name).write_text(text)
     with pytest.raises(DataError, match=words):
         opened(tmp_path / "own", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "said"), [("valid.zip", True), ("train.zip", False), ("notes.zip", False)])
+def test_a_further_split_in_an_archive_is_said(tmp_path: Path, name: str, said: bool) -> None:
+    base = folders(tmp_path / "own")
+    (base / name).write_bytes(b"PK")
+    lines = opened(base, tmp_path).card["warnings"]
+    assert any("(1 .zip): valid.zip" in line for line in lines) == said
+
+
+def test_names_may_hold_the_spaces_of_any_language(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    for n, name in enumerate(("Screenshot 3.00\u202fPM.png", "a\u00a0b.png", "\u5168\u3000\u89d2.png")):
+        (base / "train" / "happy" / name).write_bytes(picture(500 + n))
+    assert len(opened(base, tmp_path).train.labels) == 17
+    (base / "train" / "happy" / "new\nline.png").write_bytes(picture(1))
+    with pytest.raises(
+        DataError, match=r"new.nline.png': a control character in a file name, or none of UTF-8; rename"
+    ):
+        opened(base, tmp_path)

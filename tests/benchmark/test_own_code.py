@@ -10,6 +10,7 @@ from benchmark import find, source
 from benchmark.cache.lookup import open_data
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
+from benchmark.datasets.base import DataError
 from benchmark.plan.matrix import make
 from results.job import Job
 
@@ -102,3 +103,28 @@ def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_pat
         (folder / "helper.py").write_text("dark, light = 1, 2\n")
         codes.append(source.own_code(find.data_sets([folder])["striped"]))
     assert codes[0] != codes[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            'held["labels"][r].astype(np.int64)',
+            'held["labels"][r].tolist()',
+            "train: labels are a list, expected a numpy array",
+        ),
+        (
+            "astype(np.int64)",
+            "astype(float)",
+            "train: labels are float64 numbers, expected a numpy array of whole numbers",
+        ),
+        ('[f"{i:06d}" for i in r]', "list(range(len(r)))", "train: names are not all text: 0, 1"),
+        ("rows = [", "held['absent']; rows = [", r"read: KeyError: 'absent' \(own.py, line 2\d\)"),
+        ('["images"][r[n]]', '["images"][r[n] + 99]', r"image 000002: IndexError: .* \(own.py, line \d\d\)"),
+        ("return Source(", "Source(", "read gives NoneType, expected a Source"),
+    ],
+)
+def test_a_readers_mistake_is_one_line(tmp_path: Path, striped: Path, old: str, new: str, words: str) -> None:
+    dataset = find.data_sets([written("new-data-set.md", tmp_path / "own", (old, new))])["striped"]()
+    with pytest.raises(DataError, match=f"^striped: {words}"):
+        open_data(dataset, striped, dataset.Options(), tmp_path / "data")

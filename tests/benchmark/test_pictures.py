@@ -65,7 +65,11 @@ def test_kinds_of_files_are_read(kind: str) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "Git LFS pointer"),
         (b"\n<!DOCTYPE html><html>", "a web page"),
         (stored(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"), "mode F"),
-        (stored(Image.fromarray(UPRIGHT))[:-60], "not a readable image"),
+        (stored(Image.fromarray(UPRIGHT))[:-60], "not a readable image .*; put a sound copy there"),
+        (b"", "an empty file; copy or download it again"),
+        (b"\0\0\0\x18ftypheic" + bytes(100), "a picture in HEIC, which is not read; save it as PNG or JPEG"),
+        (b"\0\0\0\x1cftypavif" + bytes(100), "a picture in AVIF"),
+        (stored(Image.new("L", (5000, 8))), "at most 4096 a side; shrink it"),
     ],
 )
 def test_what_is_no_picture_is_said_to_be_that(content: bytes, words: str) -> None:

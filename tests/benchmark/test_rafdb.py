@@ -13,6 +13,7 @@ from PIL import Image
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.rafdb import RAFDB
+from benchmark.datasets.reading import rafdb
 
 NAMES = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger", 7: "neutral"}
 
@@ -141,6 +142,38 @@ def test_a_picture_that_lies_there_twice_is_not_guessed(base: Path):
     (base / "Image" / "aligned" / "old" / "train_00001_aligned.jpg").write_bytes(jpeg(50))
     with pytest.raises(DataError, match=r"old/train_00001_aligned.jpg and train_00001_aligned.jpg have one name"):
         read(base)
+
+
+def test_pictures_saved_as_png_and_a_list_with_commas_are_read(base: Path, tmp_path: Path):
+    for path in list((base / "Image" / "aligned").iterdir()):
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    label_list(base).write_text(label_list(base).read_text().replace(" ", ","))
+    data = opened(base, tmp_path / "root")
+    assert np.array_equal(data.train.images[2], np.asarray(Image.open(io.BytesIO(jpeg(2)))))
+
+
+def test_labels_from_nought_are_said(passed_on: Path, tmp_path: Path):
+    (passed_on / "train_landmarks.pt").unlink()
+    for split in ("train", "test"):
+        for label in range(1, 8):
+            (passed_on / split / str(label)).rename(passed_on / split / str(label - 1))
+    (line,) = [w for w in opened(passed_on, tmp_path / "root").card["warnings"] if "read as" in w]
+    assert "labels 0 to 6 are read as surprise, fear, disgust, happiness, sadness, anger, neutral" in line
+
+
+def test_published_counts_at_other_classes_are_refused(passed_on: Path, monkeypatch: pytest.MonkeyPatch):
+    """Folders numbered by the alphabet hold as many pictures as published, but under other names."""
+    (passed_on / "train_landmarks.pt").unlink()
+    next((passed_on / "train" / "2").iterdir()).unlink()
+    have = (2, 1, 2, 2, 2, 2, 2)
+    monkeypatch.setattr(rafdb, "COUNTS", {"train": have})
+    rafdb.passed_on(rafdb.locate(passed_on), [])
+    monkeypatch.setattr(rafdb, "COUNTS", {"train": have[::-1]})
+    with pytest.raises(
+        DataError, match=r"at other classes: fear 1 \(2\), anger 2 \(1\); the labels are in another order"
+    ):
+        rafdb.passed_on(rafdb.locate(passed_on), [])
 
 
 class Harm:

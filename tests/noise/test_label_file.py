@@ -58,6 +58,19 @@ def test_blank_lines_tabs_marks_and_windows_endings_are_read(tmp_path):
     np.testing.assert_array_equal(read(tmp_path, text), read(tmp_path, rows(range(7))))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        rows(range(7)).encode("utf-16"),
+        "image;label\n" + rows(range(7)).replace(" ", ";"),
+        "file,y_noisy\n" + rows(range(7)).replace(" ", ", "),
+        rows([f"{n}.0" for n in range(7)]),
+    ],
+)
+def test_lists_of_other_tools_are_read(tmp_path, text):
+    np.testing.assert_array_equal(read(tmp_path, text), read(tmp_path, rows(range(7))))
+
+
 def test_class_names_serve_for_any_classes(tmp_path):
     names = [f"fer{i}.png" for i in range(8)]
     found = read(tmp_path, rows(["Contempt", *EIGHT[:7]], names), names, EIGHT)
@@ -84,7 +97,7 @@ def test_class_names_serve_for_any_classes(tmp_path):
             rows(range(7)).replace("train_00004", "train_40000"),
             r"1 of 7.*'train_00004.jpg', and a name in the list is 'train_00001.jpg'",
         ),
-        (b"\xff\xfe\x00 1\n", "UTF-8"),
+        (b"\xff\x00 1\n", "UTF-8"),
     ],
 )
 def test_broken_lists_are_refused_in_one_clear_line(tmp_path, text, message):

@@ -7,6 +7,7 @@ from benchmark.datasets.reading.files import Folder
 from benchmark.datasets.reading.pictures import ENDINGS, is_picture
 from benchmark.datasets.reading.splits import hidden, split_of
 
+PACKED = ("zip", "tar", "tar.gz", "tgz", "tar.bz2", "tar.xz", "rar", "7z")
 Listed = dict[str, list[tuple[str, str]]]  # {'train': [(file name, label)], 'test': ..., 'valid': ...}
 
 
@@ -64,9 +65,17 @@ def from_folders(owner: str, base: Path, unread: list[str]) -> Listed:
 
 
 def outside(owner: str, base: Path, parts: set[str]) -> list[str]:
-    """Pictures below `base` that lie in none of these folders."""
-    found = [p.name for p in sorted(base.iterdir()) if p.is_file() and not hidden(p.name) and is_picture(p.name)]
+    """Pictures below `base` that lie in none of these folders, and archives of further splits."""
+    files = [p.name for p in sorted(base.iterdir()) if p.is_file() and not hidden(p.name)]
+    found = [name for name in files if is_picture(name) or packed_split(name, parts)]
     for folder in inner_folders(base):
         if folder.name not in parts:
             found += [f"{folder.name}/{n}" for n in sorted(Folder(owner, folder).names()) if is_picture(n)]
     return found
+
+
+def packed_split(name: str, parts: set[str]) -> bool:
+    """Whether a file is the archive of a split of which there is no folder."""
+    stem, _, ending = name.partition(".")
+    unpacked = {split_of(part) for part in parts}
+    return ending.lower() in PACKED and split_of(stem) is not None and split_of(stem) not in unpacked

@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -50,8 +51,8 @@ def count_warning(owner: str, found: dict[str, int], published: dict[str, int]) 
 
 def safe_name(name: str, where: str) -> str:
     """A file name that stays inside its folder; raises DataError for '..', absolute paths and control characters."""
-    if not name.isprintable():
-        raise DataError(f"{where}: {name!a}: a control character in a file name; rename the file")
+    if any(not (letter.isprintable() or unicodedata.category(letter) == "Zs") for letter in name):
+        raise DataError(f"{where}: {name!a}: a control character in a file name, or none of UTF-8; rename the file")
     if name.startswith("/") or name[1:2] == ":" or "\\" in name or ".." in name.split("/"):
         raise DataError(f"{where}: {name!r}: a path that leads outside; expected a name inside the data folder")
     return name

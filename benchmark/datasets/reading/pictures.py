@@ -25,6 +25,7 @@ UNREAD = (
     ".npy",
 )  # named as pictures
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+FORMS = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIF", b"ftypavif": "AVIF", b"JXL ": "JPEG XL"}
 LFS = b"version https://git-lfs"
 
 
@@ -45,15 +46,18 @@ def picture(content: bytes, channels: int, where: str, upright: bool = True) -> 
     try:
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             if max(image.size) > LARGEST_SIDE:
-                raise DataError(f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side")
+                raise DataError(
+                    f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side; shrink it"
+                )
             shown, done = as_shown(image, where, upright)
             pixels = np.asarray(shown.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
     except Image.DecompressionBombError:
-        raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side") from None
+        raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side; shrink it") from None
     except Exception as error:  # Pillow's decoders raise many kinds for a broken file
-        raise DataError(f"{where}: not a readable image ({type(error).__name__}, {len(content):,} bytes)") from None
+        what = f"{type(error).__name__}, {len(content):,} bytes"
+        raise DataError(f"{where}: not a readable image ({what}); put a sound copy there") from None
     return pixels, hashlib.sha256(content + done.encode()).hexdigest()
 
 
@@ -79,7 +83,7 @@ def eight_bits(image: Any, where: str) -> Any:
 
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise DataError(f"{where}: pixels of mode {image.mode}, expected 8 or 16 bits a channel")
+        raise DataError(f"{where}: pixels of mode {image.mode}, expected 8 or 16 bits a channel; save it as PNG")
     return Image.fromarray(np.rint(values.astype(np.float64) / 257).astype(np.uint8))
 
 
@@ -89,3 +93,7 @@ def refuse_other_files(content: bytes, where: str) -> None:
         raise DataError(f"{where}: a Git LFS pointer, not the picture; run: git lfs pull")
     if content[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise DataError(f"{where}: a web page, not a picture; download it again")
+    if not content:
+        raise DataError(f"{where}: an empty file; copy or download it again")
+    if form := next((form for mark, form in FORMS.items() if content[4 : 4 + len(mark)] == mark), None):
+        raise DataError(f"{where}: a picture in {form}, which is not read; save it as PNG or JPEG")

@@ -17,6 +17,10 @@ LABELS = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first spelling is the published one
 PUBLISHED = {"train": 12271, "test": 3068}
+COUNTS = {  # of the classes, in the order of LABELS, counted in the authors' list
+    "train": (1290, 281, 717, 4772, 1982, 705, 2524),
+    "test": (329, 74, 160, 1185, 478, 162, 680),
+}
 DIGITS = {"train": 5, "test": 4}
 PUBLISHED_NAME = re.compile(r"(train|test)_[0-9]{4,5}_aligned\.jpe?g")
 OFFICIAL = "list_patition_label.txt"  # as its authors spell it
@@ -83,7 +87,7 @@ def read_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
         raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
     found, seen = {"train": ([], []), "test": ([], [])}, {}
     for number, line in enumerate(lines, 1):
-        where, words = f"rafdb: {path.name}, line {number}", line.split()
+        where, words = f"rafdb: {path.name}, line {number}", line.replace(",", " ").split()
         if not words:
             continue
         if len(words) != 2:
@@ -112,8 +116,9 @@ def unlisted(split: str, names: list[str]) -> list[str]:
     return [n for i in range(PUBLISHED[split]) if (n := f"{split}_{i + 1:0{DIGITS[split]}}.jpg") not in listed]
 
 
-def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[str, str]]:
-    """Names and labels of the forms in which it is passed on, and {name: file below the place}; others go to `unread`.
+def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[str, str], list[str]]:
+    """Names and labels of the forms in which it is passed on, {name: file below the place}, and what to say of the labels;
+    other files go to `unread`.
 
     A picture that keeps its published file name has its published name, so the data is the same in every form.
     """
@@ -126,7 +131,7 @@ def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[s
         raise DataError(
             f"rafdb: {place.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"
         )
-    meaning, _ = understood("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
+    meaning, notes = understood("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
     strange = sorted({name for name in meaning.values() if name not in CLASSES})
     if strange:
         raise DataError(f"rafdb: {place.base}: class {few(strange)}; RAF-DB has {few(CLASSES)} and neutral, or 1 to 7")
@@ -135,7 +140,22 @@ def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[s
         names = [published_name(file, split) for file, _ in part]
         files |= dict(zip(names, (file for file, _ in part)))
         found[split] = names, np.array([CLASSES.index(meaning[label]) for _, label in part], np.int64)
-    return found, files
+    if "0" in meaning or "0.0" in meaning:
+        notes.append(f"labels 0 to 6 are read as {', '.join(LABELS.values())}, in this order; is it theirs?")
+    refuse_other_order(place, {split: labels for split, (_, labels) in found.items()})
+    return found, files, notes
+
+
+def refuse_other_order(place: Place, labels: dict[str, np.ndarray]) -> None:
+    """Raises DataError where the published numbers of pictures stand at other classes than they belong to."""
+    for split, counts in COUNTS.items():
+        have = [int((labels[split] == CLASSES.index(name)).sum()) for name in LABELS.values()]
+        if sorted(have) == sorted(counts) and tuple(have) != counts:
+            wrong = [f"{name} {n:,} ({known:,})" for name, n, known in zip(LABELS.values(), have, counts) if n != known]
+            raise DataError(
+                f"rafdb: {place.base}: the numbers of pictures in {split} are the published ones, at other classes: "
+                f"{few(wrong)}; the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
+            )
 
 
 def published_name(file: str, split: str) -> str:
