@@ -76,7 +76,7 @@ def near_copies_of(data: Data, images: list[tuple[str, int]], pairs: np.ndarray)
         split, at = images[row]
         small[place] = shrunk(getattr(data, split).images[at], (GRID, GRID))
     small -= small.mean((1, 2), keepdims=True)
-    norms = np.linalg.norm(small.reshape(len(small), -1), axis=1)
+    norms = np.linalg.norm(small.reshape(len(small), GRID * GRID), axis=1)
     kept = [pairs[:0]]
     for start in range(0, len(pairs), CHUNK):
         (a, b), part = places[start : start + CHUNK].T, pairs[start : start + CHUNK]

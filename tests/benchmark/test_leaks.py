@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.cache.copies import near_copies_of
 from benchmark.cache.leaks import find_leaks, shrunk
 from benchmark.cache.lookup import open_data
 from benchmark.commands.run_all import main
@@ -135,3 +136,7 @@ def test_the_stored_size_is_an_option(tmp_path: Path) -> None:
             Image.fromarray(faces(1, label, 224)[0]).save(path)
     data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(size=224), tmp_path / "cache")
     assert data.train.images.shape[1:] == (224, 224, 3) and data.card["facts"]["stored"] == "224 px"
+
+
+def test_a_card_without_any_candidates_of_copies_is_drawn() -> None:
+    assert len(near_copies_of(None, [("train", 0), ("test", 0)], np.empty((0, 3), np.int64))) == 0
