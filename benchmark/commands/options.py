@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, say
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people
@@ -38,13 +38,13 @@ class Parser(argparse.ArgumentParser):
         raise Usage(message)
 
     def read(self, words: list[str]) -> argparse.Namespace:
-        """The arguments, with ~ in paths resolved; raises Usage for what would be passed over: an empty value, or all but
-        the last of several values of an option that has one place."""
+        """The arguments, with ~ in paths resolved; raises Usage for an empty value. Of an option that has one place the last
+        one counts, as in any program, so that a script's own can be changed behind it; that is said."""
         for option, values in by_option(words).items():
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
-                fix = f"write all its values behind one {option}" if action.nargs else "give one of them"
-                raise Usage(f"{option}: is given {len(values)} times, and only the last would count; {fix}")
+                fix = f" (several values go behind one {option})" if action.nargs else ""
+                say(f"{option}: is given {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}")
         args = self.parse_args(words)
         for name in PATHS:
             if value := getattr(args, name):

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-from benchmark.terminal import Usage, one_of
+from benchmark.terminal import Usage, one_of, say
 
 
 def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, Any]) -> dict[str, str]:
@@ -14,7 +14,7 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
     methods: {name: card}. datasets: {name: class}.
     """
     found: dict[str, str] = {}
-    once: dict[str, str] = {}  # by the one name of each
+    spelt: dict[str, str] = {}  # {the one name of each: as it was typed}
     for text in texts:
         matched = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
         if not matched:
@@ -31,10 +31,12 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         elif name in datasets:
             known = [field.name for field in dataclasses.fields(datasets[name].Options)]
             one_of(f"--set {text}", f"option of {name}", option, known)
-        found[f"{name}.{option}"] = value
         meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{canonical(option)}"
-        if once.setdefault(meant, value) != value:
-            raise Usage(f"--set {meant}: is given as {once[meant]} and as {value}; give one of them")
+        before = found.pop(spelt.get(meant, ""), value)
+        if before != value:
+            say(f"--set {meant}: is given as {before} and as {value}; the last one counts")
+        spelt[meant] = f"{name}.{option}"
+        found[spelt[meant]] = value
     return found
 
 

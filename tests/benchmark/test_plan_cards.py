@@ -282,3 +282,28 @@ def test_the_last_data_of_a_single_table_stay(two: Callable[..., Plan]) -> None:
     assert narrow(plan) == [] and {cell.dataset for cell in cells(plan)} == {"specks", "elsewhere"}
     both = two(["1", "symmetric"])
     assert len(narrow(both)) == 4 and cells(both) == []
+
+
+def test_of_an_option_that_is_given_twice_the_last_counts_and_that_is_said(capsys: pytest.CaptureFixture) -> None:
+    words = [
+        "--table",
+        "1",
+        "--methods",
+        "scn",
+        "eac",
+        "--scale",
+        "small",
+        "--set",
+        "recipe.lr=0.1",
+        "--devices",
+        "cpu",
+    ]
+    args = parser().read([*words, "--methods", "rul", "--scale", "demo", "--set", "recipe.optimiser.lr=0.2"])
+    made = request(args)
+    assert (made.methods, made.scale.name, made.sets) == (["rul"], "demo", {"recipe.optimiser.lr": "0.2"})
+    said = capsys.readouterr().err
+    assert "--methods: is given 2 times; the last one counts, rul (several values go behind one --methods)" in said
+    assert "--scale: is given 2 times; the last one counts, demo\n" in said
+    assert "--set recipe.optimiser.lr: is given as 0.1 and as 0.2; the last one counts" in said
+    parser().read(words)
+    assert capsys.readouterr().err == ""
