@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from test_run_all import SMALL, records, run_all
 
+pytestmark = pytest.mark.slow  # five runs stand behind every test here
 MINE = """
 from methods.baseline import Baseline
 
@@ -53,7 +54,6 @@ def mine(tmp_path: Path) -> list[str]:
     return ["--methods", "baseline", "mine", "--methods-path", str(tmp_path / "own")]
 
 
-@pytest.mark.slow
 def test_only_a_method_of_ones_own_is_trained_and_ranked(theirs: Path, ours: Path, mine: list[str]) -> None:
     done = drawn(ours, *mine, "--against", str(theirs))
     assert done.returncode == 0, done.stderr

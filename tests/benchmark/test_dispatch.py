@@ -59,6 +59,7 @@ def latest(matrix: Matrix) -> dict[int, dict]:
     return {seed: failure for seed, failure in found.items() if failure}
 
 
+@pytest.mark.slow
 def test_every_fault_costs_its_own_job_and_is_named(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path / "faults", FAULTS)
     assert matrix.run("0-12") == 1
@@ -486,6 +487,7 @@ def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tm
     assert cluster.receive(cluster.supervise_there(theirs), ours).status == "cached"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_dask_worker_that_dies_hangs_nothing_and_gpus_cap_what_runs_at_once(tmp_path: Path, monkeypatch) -> None:
     distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")

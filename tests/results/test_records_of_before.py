@@ -77,6 +77,7 @@ def test_harm_ends_with_1_and_a_line(results: Path, harm, drawn_before: bool) ->
     assert named.name in done.stderr or (harm is missing and "1 jobs have not been run" in done.stderr), done.stderr
 
 
+@pytest.mark.slow
 def test_one_trained_again_has_the_same_bits(results: Path) -> None:
     before = Records(results)
     (old,) = [record for record in before.records() if record["spec"]["method"] == "baseline"]
