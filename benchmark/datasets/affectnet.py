@@ -20,6 +20,7 @@ CLASSES = {
     8: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral"),
     7: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
 }
+HIGHEST_NUMBER, SAMPLED = 450_000, 1000  # labels written again all at once are noticed without asking for each
 PUBLISHED = {8: {"train": 287651, "test": 4000}, 7: {"train": 283901, "test": 3500}}
 
 
@@ -72,13 +73,15 @@ class AffectNet(DataSet):
         return locate(path).base
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        """Lists and folders, not 290,000 pictures: one that is overwritten in place is not noticed."""
+        """Lists, folders and the labels of every SAMPLED number: of 290,000 files, single ones overwritten go unnoticed."""
         place = locate(path)
         npz = landmark_files.npz_beside(self.name, place.base)
         beside = [file_stamp(npz)] if npz else []
         if place.layout == "sets":
             parts = [place.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")]
-            return [file_stamp(part) for part in parts] + beside
+            names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
+            labels = [part / name for name in names for part in parts[1::2]]
+            return [file_stamp(path) for path in [*parts, *filter(Path.exists, labels)]] + beside
         lists = [file_stamp(place.lists / name) for name in LISTS.values()]
         return lists + beside + [file_stamp(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
 

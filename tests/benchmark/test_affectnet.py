@@ -120,6 +120,16 @@ def test_ready_faces(sets: Path, tmp_path: Path):
     assert "287,651 / 4,000" in data.card["warnings"][0]
 
 
+def test_labels_written_again_in_place_are_read_again(sets: Path, tmp_path: Path):
+    before = opened(sets, tmp_path / "root")
+    for path in (sets / "train_set" / "annotations").glob("*_exp.npy"):
+        label = int(np.load(path))
+        np.save(path, np.array((label + 1) % 8))
+    after = opened(sets, tmp_path / "root")
+    assert after.fingerprint != before.fingerprint
+    assert (np.asarray(after.train.labels) != np.asarray(before.train.labels)).any()
+
+
 def test_two_archives_are_the_same_data(sets: Path, tmp_path: Path):
     for name in ("train_set", "val_set"):
         shutil.make_archive(str(tmp_path / "handed" / name), "tar", sets, name)
