@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 OWN: set[Path] = set()  # folders of one's own from which something was imported
 TAKEN = ("recipe", "backbone")  # what --set calls something else
+NAMEABLE = f"letters, digits, _ and -, not one of {', '.join(TAKEN)}"
 PACKAGES = {"method": "methods", "noise": "noise", "data set": "benchmark.datasets"}
 
 
@@ -139,11 +140,15 @@ def classes(
                 if nameable(value.name):
                     yield value
                     continue
-                why = f"{file}: {value.__name__}.name is {value.name!r}; expected letters, digits, _ and -, "
-                why += f"not one of {', '.join(TAKEN)}"
-                if broken is None:
-                    raise Broken(why)
-                broken[str(value.name)] = why
+                unusable(value, str(file), broken)
+
+
+def unusable(cls: Any, where: str, broken: dict[str, str] | None) -> None:
+    """Raises Broken for a class whose name cannot be typed, or notes it."""
+    why = f"{where}: {cls.__name__}.name is {cls.name!r}; expected {NAMEABLE}"
+    if broken is None:
+        raise Broken(why)
+    broken[str(cls.name)] = why
 
 
 def nameable(name: Any) -> bool:
@@ -165,7 +170,10 @@ def packaged(base: type, broken: dict[str, str] | None = None) -> Iterator[type]
         for value in [loaded] if inspect.isclass(loaded) else vars(loaded).values():
             own = value is loaded or getattr(value, "__module__", "") == getattr(loaded, "__name__", None)
             if own and inspect.isclass(value) and issubclass(value, base) and "name" in vars(value):
-                yield value
+                if nameable(vars(value)["name"]):
+                    yield value
+                else:
+                    unusable(value, f"package {entry.value}", broken)
 
 
 def packages() -> list[metadata.EntryPoint]:
@@ -173,9 +181,13 @@ def packages() -> list[metadata.EntryPoint]:
     return sorted(metadata.entry_points(group="fer_methods"), key=lambda entry: (entry.name, entry.value))
 
 
-def files(folders: Iterable[str | Path] = ()) -> list[Path]:
-    """Every file that defines something, the project's own first, in a fixed order."""
-    return list(dict.fromkeys(found.file for found in definitions(folders)))
+def package_files(entry: metadata.EntryPoint) -> list[Path]:
+    """The Python files of the installed package that an entry names, wherever they lie; nothing of it is run."""
+    spec = importlib.util.find_spec(entry.module.partition(".")[0])
+    if spec is None or (spec.origin is None and not spec.submodule_search_locations):
+        return []
+    folders = spec.submodule_search_locations
+    return [p for folder in folders for p in Path(folder).rglob("*.py")] if folders else [Path(str(spec.origin))]
 
 
 def definitions(folders: Iterable[str | Path] = ()) -> list[Definition]:

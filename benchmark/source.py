@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import sys
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,6 +89,16 @@ def is_mine(path: Path) -> bool:
 @lru_cache
 def contents(start: tuple[Path, ...], own: bool = False) -> str:
     """A hash of the statements of these files and of those that they import; own: without the project's."""
+    seen = {path for path in reached(start) if not (own and is_projects(path))}
+    statements = {
+        ast.dump(node) for path in seen if is_projects(path) for node in map(bare, tree(path).body) if node is not None
+    }
+    statements |= {whole(path) for path in seen if not is_projects(path)}
+    return STATEMENTS + hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
+
+
+def reached(start: Iterable[Path]) -> set[Path]:
+    """These files and those that they import, of the project or beside them."""
     waiting, seen = list(start), set()
     while waiting:
         path = waiting.pop()
@@ -97,12 +108,7 @@ def contents(start: tuple[Path, ...], own: bool = False) -> str:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 waiting += [found for alias in node.names if (found := source_of(path, node, alias.name))]
-    seen = {path for path in seen if not (own and is_projects(path))}
-    statements = {
-        ast.dump(node) for path in seen if is_projects(path) for node in map(bare, tree(path).body) if node is not None
-    }
-    statements |= {whole(path) for path in seen if not is_projects(path)}
-    return STATEMENTS + hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
+    return seen
 
 
 def whole(path: Path) -> str:

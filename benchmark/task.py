@@ -37,8 +37,9 @@ class Task:
     id: of the job, or of its start weights. makes: the file that is there when it is done. results, log: where records of
     failures and words go. slots: [GPU, lock file] that it may take, of which one or, with whole_card, all of one GPU. job,
     resolved, place: the fields of a `Job`, its recipe and parameters, and of a `Place`; or pretrain: the arguments of the
-    pre-training on landmarks. command: what a person types to repeat it. launch: the launcher that tries it, code: the
-    hash of all methods' files as it sees them, limit: seconds; attempt: its number, counted on disk.
+    pre-training on landmarks. command: what a person types to repeat it. code: the hash of
+    its method, whose failure is worth another try when it has changed. launch: the launcher that tries it; limit: seconds;
+    attempt: its number, counted on disk.
     """
 
     id: str

@@ -18,7 +18,7 @@ from benchmark.plan.catalogue import card
 from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
-from benchmark.train.trainer import Clock, State, Trainer
+from benchmark.train.trainer import Clock, Trainer, trainer_of
 
 IMAGES, CLASSES = 256, 7
 
@@ -26,27 +26,11 @@ IMAGES, CLASSES = 256, 7
 def trainer(name: str) -> Trainer:
     """A method on random images, as the engine puts it together at demo scale."""
     cls = find.methods()[name]
-    data, device = random_data(IMAGES, CLASSES, one_class=False), torch.device("cpu")
+    data = random_data(IMAGES, CLASSES, one_class=False)
     resolved, _ = recipes.resolve({name: card(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
     place, spec = Place(results="", data=""), job(cls, "fp32")
-    method, recipe, run = assembly.build(spec, {"weights": {}, **resolved}, place, data)
-    given = torch.from_numpy(data.given)
-    return Trainer(
-        job=spec,
-        place=place,
-        data=data,
-        method=method,
-        recipe=recipe,
-        run=run,
-        optimiser=assembly.make_optimiser(method, recipe, device),
-        clock=Clock(),
-        state=State(),
-        images=torch.from_numpy(data.images),
-        landmarks=torch.from_numpy(data.landmarks) if cls.needs_landmarks else None,
-        usable=torch.from_numpy(data.usable) if cls.needs_landmarks else None,
-        given=given,
-        clean=given,
-    )
+    built = assembly.build(spec, {"weights": {}, **resolved}, place, data)
+    return trainer_of(spec, place, data, *built, Clock())
 
 
 def measure(names: list[str], repeats: int) -> dict[str, float]:

@@ -98,7 +98,7 @@ def facts(one: Course) -> list[dict[str, Any]]:
     places = {
         "best": float(one.best_epochs.mean()),
         "last": one.epochs,
-        "last5": f"{one.epochs - LAST + 1}-{one.epochs}",
+        "last5": f"{max(1, one.epochs - LAST + 1)}-{one.epochs}",
     }
     rows = [(number, "", values, "") for number, values in enumerate(one.values.T, 1)]
     rows += [(places[rule], rule, one.rules[rule], ids) for rule, *_ in MARKS]

@@ -38,7 +38,7 @@ def against_note(cells: list[Cell]) -> list[str]:
 
 
 def gaps(cells: list[Cell]) -> list[str]:
-    """One line a run that is not there, and one a cell that cannot be; what an exit status rests on."""
+    """One line a run that is not there, and one a cell that cannot be; an exit status rests on them."""
     lines = [f"{cell.where}: {cell.reason}" for cell in cells if cell.reason]
     for cell in cells:
         lines += [f"{cell.where}: {line}" for line in cell.failed]

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -70,22 +71,30 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
     missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
     if missing:
         raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
-    at = {str(name): row for row, name in enumerate(names)} | {Path(str(n)).name: row for row, n in enumerate(names)}
+    whole = {str(name): row for row, name in enumerate(names)}
+    short = Counter(Path(name).name for name in whole)  # a file name alone will do where only one image has it
+    at = {Path(name).name: row for name, row in whole.items() if short[Path(name).name] == 1} | whole
     votes = np.zeros((len(names), len(classes)), np.float32)
-    if not any(row["image"] in at for row in rows):
+    if not any(row["image"] in at or row["image"] in short for row in rows):
         return votes
-    seen: set[str] = set()
+    seen: set[int] = set()
     for line, row in enumerate(rows, 2):
-        if row["image"] in seen:
+        image = at.get(row["image"])
+        if image is None:
+            why = (
+                "is the file name of several images; write whole names"
+                if row["image"] in short
+                else "is no training image"
+            )
+            raise ReportError(f"{path}, line {line}: '{row['image']}' {why} of this data set")
+        if image in seen:
             raise ReportError(f"{path}, line {line}: '{row['image']}' stands twice; keep one row for each image")
-        seen.add(row["image"])
-        if row["image"] not in at:
-            raise ReportError(f"{path}, line {line}: '{row['image']}' is no training image of this data set")
+        seen.add(image)
         try:
-            votes[at[row["image"]]] = [float(row[name]) for name in classes]
+            votes[image] = [float(row[name]) for name in classes]
         except (TypeError, ValueError):
             raise ReportError(f"{path}, line {line}: a vote is not a number; give counts or shares") from None
-        if not (np.isfinite(votes[at[row["image"]]]).all() and votes[at[row["image"]]].min() >= 0):
+        if not (np.isfinite(votes[image]).all() and votes[image].min() >= 0):
             raise ReportError(f"{path}, line {line}: votes must be 0 or more")
     return votes
 

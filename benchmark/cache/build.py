@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, open_folder, pixel_hash
+from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, Unreadable, open_folder, pixel_hash
 from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, sentences, shrunk
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.points import without_placeholders
@@ -190,7 +190,8 @@ def make_card(
     """card.json: what the data is, and all that a caption may want to say of it."""
     counts = {split: np.bincount(rows.labels, minlength=len(source.classes)).tolist() for split, rows in pairs(source)}
     copies = sentences(leaks, len(source.test.names))
-    fix = " (--set ferplus.drop_leaks=true leaves them out)" if hasattr(options, "drop_leaks") and leaks.exact else ""
+    drops = hasattr(options, "drop_leaks") and bool(leaks.exact)
+    fix = f" (--set {dataset.name}.drop_leaks=true leaves them out)" if drops else ""
     return {
         "format": FORMAT,
         "name": dataset.name,
@@ -298,6 +299,8 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
                     raise
             try:
                 data = open_folder(folder)
+            except Unreadable:
+                raise
             except DataError:  # damaged: out of the way, then try again
                 bin = aside.with_name(f"{aside.name}-damaged")
                 bin.mkdir()

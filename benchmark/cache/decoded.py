@@ -19,6 +19,10 @@ SPLITS = ("train", "test")
 OPTIONAL = ("votes", "landmarks")
 
 
+class Unreadable(DataError):
+    """A folder that may be whole but cannot be read now: nothing is to be built or removed in its place."""
+
+
 @dataclass(frozen=True)
 class Split:
     """One split, memory-mapped; nothing writes into it, and what did would not reach the files.
@@ -82,7 +86,7 @@ def open_folder(folder: Path) -> Data:
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EIO):
-            raise DataError(f"{folder}: cannot be read now ({error.strerror}); it may be whole") from None
+            raise Unreadable(f"{folder}: cannot be read now ({error.strerror}); it may be whole") from None
         raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.cache.build import Progress, build, check, failed
-from benchmark.cache.decoded import FORMAT, Data, open_folder
+from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
 from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
 from benchmark.datasets.reading.files import file_stamp
@@ -39,6 +39,8 @@ def open_data(
     stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options, kept)}.json"
     try:
         return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
+    except Unreadable:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, changed, or removed: read it
     source = read(dataset, path, options)

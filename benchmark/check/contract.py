@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmark.find import NAMEABLE, nameable
+
 
 class Wrong(Exception):
     """A part of the contract that is not kept; the message says what was found and what to do."""
@@ -35,6 +37,5 @@ def global_generators() -> tuple[object, bytes, int]:
 
 
 def check_name(name: object) -> None:
-    """A name that can be typed and stand in a file name."""
-    good = isinstance(name, str) and name.isascii() and name.isidentifier() and name == name.lower()
-    require(good, f"name is {name!r}; use lower-case letters, digits and underscores")
+    """A name that runs take."""
+    require(nameable(name), f"name is {name!r}; use {NAMEABLE}")

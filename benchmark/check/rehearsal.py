@@ -7,13 +7,12 @@ from torch import Tensor
 from benchmark.check.contract import require
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
-from benchmark.scale import DEMO, steps_per_epoch
+from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
-from benchmark.train.trainer import Clock, State, Trainer
+from benchmark.train.trainer import Clock, Trainer, trainer_of
 from benchmark.train.training_set import TrainingSet
-from methods.base import Batch, Method, Run
-from methods.recipe import rebuild
+from methods.base import Batch, Method
 from results.job import Job
 
 IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
@@ -56,34 +55,13 @@ def prepared(
     data = random_data(images, classes, one_class)
     asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
     resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
-    settings = cls.Parameters(**resolved["parameters"])
-    recipe = cls.adapt(rebuild(resolved["recipe"]), settings, True)
-    side, steps = DEMO.side, steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    run = Run(classes, images, recipe.epochs, steps, recipe.batch_size, side, noisy=True, seed=0)
-    backbone, *others = assembly.networks(cls, recipe.backbone, job(cls, precision), run)
-    method = cls(settings)
-    method.build(backbone, classes, *others)
+    asked_for, place = job(cls, precision), Place(results="", data="", device=device)
+    method, recipe, run = assembly.assembled(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
     method.to(device, memory_format=torch.channels_last)
-    given = torch.from_numpy(data.given).to(device)
-    method.begin(given, run)
+    method.begin(torch.from_numpy(data.given).to(device), run)
     kept = isinstance(getattr(method, "labels", None), Tensor)
     require(kept, "begin keeps no labels; call super().begin(labels, run)")
-    return Trainer(
-        job=job(cls, precision),
-        place=Place(results="", data="", device=device),
-        data=data,
-        method=assembly.placed(method, device),
-        recipe=recipe,
-        run=run,
-        optimiser=assembly.make_optimiser(method, recipe, torch.device(device)),
-        clock=Clock(),
-        state=State(),
-        images=torch.from_numpy(data.images).to(device),
-        landmarks=torch.from_numpy(data.landmarks).to(device) if cls.needs_landmarks else None,
-        usable=torch.from_numpy(data.usable).to(device) if cls.needs_landmarks else None,
-        given=given,
-        clean=given,
-    )
+    return trainer_of(asked_for, place, data, assembly.placed(method, device), recipe, run, Clock())
 
 
 def job(cls: type[Method], precision: str) -> Job:

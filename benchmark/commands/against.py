@@ -25,6 +25,15 @@ REFERENCE = Path(room.__file__).resolve().parent / "reference"
 NAMED = 3  # fields that are said to differ, at most
 
 
+@dataclass(frozen=True)
+class Others:
+    """Records that are not of this results folder. refused: what of them is not sound."""
+
+    folder: Path | None = None
+    name: str = ""
+    refused: tuple[str, ...] = ()
+
+
 @dataclass
 class Against:
     """taken: {job id: the folder its record lies in}. lines: what was taken, and what not and why."""
@@ -33,12 +42,12 @@ class Against:
     lines: list[str] = field(default_factory=list)
 
 
-def take(plan: Plan, store: Store, given: str | None) -> Against:
-    """Let the runs of a plan that are not done here, and are sound there, count as done; raises Usage."""
-    if given is None:
+def take(plan: Plan, store: Store, there: Others) -> Against:
+    """Let the runs of a plan that are not done here, and are sound there, count as done."""
+    if there.folder is None:
         return Against()
-    folder, refused = opened(given, store.root)
-    found, theirs, apart, name = Against(), Records(folder), Differences(folder), Path(given).name
+    folder, refused = there.folder, list(there.refused)
+    found, theirs, apart = Against(), Records(folder), Differences(folder)
     for run in plan.runs():
         if store.done(run.job.id):
             continue
@@ -56,15 +65,17 @@ def take(plan: Plan, store: Store, given: str | None) -> Against:
             found.taken[run.job.id] = folder
     store.elsewhere |= found.taken
     lines = [f"{len(found.taken)} runs are taken from there", *apart.lines(), *(f"refused: {line}" for line in refused)]
-    found.lines = [f"against {name}: {line}" for line in lines]
+    found.lines = [f"against {there.name}: {line}" for line in lines]
     return found
 
 
-def opened(given: str, results: Path) -> tuple[Path, list[str]]:
-    """The folder of the records, and what of them was refused. A zip is checked and kept below <results>/against."""
+def opened(given: str | None, results: Path) -> Others:
+    """Where the records of others lie; raises Usage. A zip is checked and kept below <results>/against."""
+    if given is None:
+        return Others()
     path = REFERENCE if given == "reference" else Path(given)
     if path.is_dir():
-        return path, []
+        return Others(path, path.name)
     if given == "reference":
         raise Usage(
             f"--against reference: {path} is not there; get the project whole, or give a folder or zip of records"
@@ -73,7 +84,7 @@ def opened(given: str, results: Path) -> tuple[Path, list[str]]:
         raise Usage(f"--against: {given} is neither 'reference' nor a folder or zip of records")
     with path.open("rb") as file:
         kept = results / "against" / hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    return kept, [line.removeprefix("refused: ") for line in import_records(path, kept).splitlines()[1:]]
+    return Others(kept, path.name, import_records(path, kept).refused)
 
 
 def changed_recipe(record: dict[str, Any], run: Planned) -> list[str]:

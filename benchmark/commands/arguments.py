@@ -23,8 +23,8 @@ NO_BF16 = (
 )
 
 
-def request(args: argparse.Namespace) -> Request:
-    """The arguments, checked one by one."""
+def request(args: argparse.Namespace, against: Path | None = None) -> Request:
+    """The arguments, checked one by one. against: the folder of others' records."""
     names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
     if args.all:
         names = [(e.kind, e.name) for e in EXPERIMENTS if not e.optional or e.name in args.also]
@@ -80,6 +80,8 @@ def request(args: argparse.Namespace) -> Request:
         methods_path=own,
         draw=args.draw,
         results=args.results,
+        cards=methods,
+        against=against,
         fast=args.fast,
         graphs=not args.no_graphs,
         per_gpu=args.per_gpu,

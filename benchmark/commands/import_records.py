@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,15 @@ def main(arguments: list[str]) -> int:
 
 def show(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
+    if describe and not source.is_dir():
+        raise Usage(
+            f"--describe: {source}: only a results folder has its data beside it; unpack it, or leave --describe out"
+        )
     found = import_records(source, results, light)
     print(found)
     if describe:
         describe_from(source, results)
-    return 2 if found.startswith("imported 0 records, 0 were here") else 0
+    return 0 if found.taken or found.kept else 2
 
 
 def describe_from(source: Path, results: Path) -> None:
@@ -67,8 +72,21 @@ def describe_from(source: Path, results: Path) -> None:
                 store.note_proved(method, before, now)
 
 
-def import_records(source: Path, results: Path, light: bool = False) -> str:
-    """Copy every sound record of a folder or zip into `results`; returns a summary, one refusal a line.
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import. kept: records that were here already; refused: why, one line a record."""
+
+    taken: int
+    kept: int
+    refused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        first = f"imported {self.taken} records, {self.kept} were here already, {len(self.refused)} refused"
+        return "\n".join([first, *(f"refused: {line}" for line in self.refused)])
+
+
+def import_records(source: Path, results: Path, light: bool = False) -> Imported:
+    """Copy every sound record of a folder or zip into `results`.
 
     A record is taken only if its spec hashes to its name, its protocol is ours and its arrays hash to what it says.
     What is already here stays as it is. light: take only the arrays that are drawn (`results.slim`).
@@ -95,8 +113,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> str:
         write_bytes(store.path(job_id).with_suffix(".npz"), written[1])
         write_bytes(store.path(job_id), written[0])
         taken += 1
-    lines = [f"imported {taken} records, {kept} were here already, {len(refused)} refused"]
-    return "\n".join(lines + [f"refused: {line}" for line in refused])
+    return Imported(taken, kept, tuple(refused))
 
 
 def check_arrays(content: bytes, name: str) -> None:

@@ -7,11 +7,11 @@ excludes commercial use.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 
+from benchmark import hardware
 from benchmark.cache.decoded import SPLITS, Data
 from benchmark.cache.detection import detected
 from benchmark.cache.lookup import kept_landmarks, readable
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         metavar="FILE.npz",
         help="default: kept below --results, for all commands that are given the same; or a file, for example " + FILE,
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that detect (default: cores)")
+    parser.add_argument("--workers", type=int, default=hardware.cores(), help="processes that detect (default: cores)")
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
     args = parser.parse_args(arguments)
     return answered("benchmark landmarks", lambda: make(args))

@@ -51,9 +51,18 @@ def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
     """The decoded data set that was named, with what a person should know of it; raises Usage or DataError."""
     dataset, path = chosen(args)
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
+    need_pictures(data)
     for line in [] if quiet else data.card["warnings"]:
         print(printable(said_once(data.name, line)), file=sys.stderr)
     return data
+
+
+def need_pictures(data: Data) -> None:
+    """Raises Usage where a data set is only described."""
+    if data.described:
+        raise Usage(
+            f"--results: {data.folder} describes {data.name} without its pictures, enough for --draw; give another --results"
+        )
 
 
 def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:

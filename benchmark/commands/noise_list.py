@@ -71,8 +71,9 @@ def write(args: argparse.Namespace) -> Path:
     else:
         kind, mapped = args.kind, None
         labels = given(data, args.kind, args.rate, args.seed, folders(args))
+    rate = args.rate if args.from_confusion or find.noise(kind, folders(args)).rated else None
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
-    cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}_{args.rate:g}_seed{args.seed}"
+    cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
     default = f"noise_{cell}.txt".replace("/", "_")
     path = args.out or Path("reports/out") / default
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def write(args: argparse.Namespace) -> Path:
         "data": data.name,
         "fingerprint": data.fingerprint,
         "kind": kind,
-        "nominal": args.rate,
+        "nominal": rate,
         "seed": args.seed,
         "map": mapped,
         "images": len(labels),

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.against import take
+from benchmark.commands.against import opened, take
 from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
 from benchmark.commands.errors import answered
-from benchmark.commands.named_data import folders
+from benchmark.commands.named_data import folders, need_pictures
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
@@ -24,16 +24,18 @@ from reports.asked import ReportError
 
 def main(arguments: list[str]) -> int:
     """Everything a person can ask for; returns the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not arguments:
         print(HELP)
         return 0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return answered("run_all.py", lambda: asked(arguments))
     except KeyboardInterrupt:
         words = "the same command without --force" if "--force" in arguments else "the same command"
         print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def asked(arguments: list[str]) -> int:
@@ -76,7 +78,8 @@ def answer(args: argparse.Namespace) -> int:
 
     shard = parse_shard(args.shard)
     workers(args.workers)
-    plan = make(request(args), progress=show_decoding)
+    there = opened(args.against, args.results)
+    plan = make(request(args, there.folder), progress=show_decoding)
     store = Store(args.results)
     left_out = narrow(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
@@ -87,7 +90,7 @@ def answer(args: argparse.Namespace) -> int:
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
-        against = take(plan, store, args.against)
+        against = take(plan, store, there)
         for line in against.lines:
             print(printable(line), file=sys.stderr)
         return run_and_draw(plan, store, args, shard)
@@ -144,7 +147,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     if not todo:
         return {}
     writable("--results", store.root)
-    need_pictures(plan)
+    for data in plan.data.values():
+        need_pictures(data)
     preflight(todo)
     if line := shorter(todo, store, how.workers):
         print(line, file=sys.stderr)
@@ -154,16 +158,6 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         for run in todo:
             store.set_aside(run.job.id)
     return matrix.run(plan, todo, how)
-
-
-def need_pictures(plan: Plan) -> None:
-    """Raises Usage where a data set is only described here."""
-    for data in plan.data.values():
-        if data.described:
-            raise Usage(
-                f"--results: {data.folder} describes {data.name} without its pictures, enough for --draw; give another "
-                "--results to train"
-            )
 
 
 def warnings(plan: Plan) -> list[str]:

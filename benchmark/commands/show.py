@@ -15,12 +15,12 @@ from reports.asked import Asked, AskedCell
 
 
 def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
-    """Draw every table and figure that was asked for; 0 if no cell has a gap."""
+    """Draw every table and figure that was asked for; 0 if no cell has a gap, but with `--all` for what cannot be."""
     import reports
 
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
-    wanted, lacking = [], []
+    wanted, lacking, gaps = [], [], []
     missing: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
@@ -28,6 +28,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         wanted.append(asked(kind, name, plan, described, args.against))
         drawn = reports.draw(wanted[-1], args.results, args.out, options)
         lacking += drawn.refused
+        gaps += drawn.gaps
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     pictures = reports.draw_pictures(wanted, args.results, args.out, options)
@@ -47,7 +48,10 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
     for line in other_code(plan, store):
         print(line, file=sys.stderr)
-    return 1 if missing or lacking else 0
+    whole = not missing and not lacking
+    for line in dict.fromkeys(gaps) if whole else ():
+        print(f"{'left out' if args.all else 'missing'}: {line}", file=sys.stderr)
+    return 0 if whole and (args.all or not gaps) else 1
 
 
 def other_code(plan: Plan, store: Any) -> list[str]:

@@ -4,6 +4,7 @@ import argparse
 
 from benchmark import find
 from benchmark.commands.named_data import data_sets
+from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 
 
@@ -17,6 +18,12 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
             lines.append(f"--set {key}={value}: no run of {name} is asked for")
     if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
         lines.append("--weights2: no method that is asked for has a second network")
+    shown = {cell.row.method for cells in plan.cells.values() for cell in cells}
+    lines += [
+        f"--methods {name}: nothing that is asked for has a row of it"
+        for name in request.methods or []
+        if name not in shown
+    ]
     kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
         lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
@@ -29,7 +36,9 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
             lines.append(f"--data {name}: is not among --datasets {' '.join(plan.data)}")
         elif not known[name].needs_path:
             lines.append(f"--data {name}: is drawn here and reads no folder")
-    if ("table", "2") not in plan.cells:
+    of_votes = [found for found in EXPERIMENTS if found.drawing == "divergence"]
+    if not any((found.kind, found.name) in plan.cells for found in of_votes):
         given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
-        lines += [f"{option}: only table 2 heeds it" for option, value in given.items() if value]
+        heeding = " and ".join(f"{found.kind} {found.name}" for found in of_votes)
+        lines += [f"{option}: only {heeding} heeds it" for option, value in given.items() if value]
     return [f"{line}; it changes nothing here" for line in lines]

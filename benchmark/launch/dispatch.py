@@ -12,19 +12,16 @@ result is there returns at once.
     error     no                                          no
     nan       no                                          no
 
-A change of any method's file makes a job new in this respect, and so does `--retry-failed`.
+A change of its method, or of what that imports, makes a job new in this respect, and so does `--retry-failed`.
 """
 
 import atexit
-import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from benchmark import find
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome, Task
@@ -46,7 +43,7 @@ def dispatch(tasks: list[Task], workers: int, limit: float | None, cluster: str 
 
     CHILDREN.open()
     launch = uuid.uuid4().hex
-    by_id = {task.id: replace(task, launch=launch, limit=limit, code=code_hash(task)) for task in tasks}
+    by_id = {task.id: replace(task, launch=launch, limit=limit) for task in tasks}
     settings: dict[str, Any] = {"backend": "threading", "n_jobs": workers}
     function: Callable = supervise
     receive: Callable | None = None
@@ -103,11 +100,3 @@ def unordered(tasks: list[Task], function: Callable) -> Iterator[Any]:
 
     run = Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="all")
     return run(delayed(function)(task) for task in tasks)
-
-
-def code_hash(task: Task) -> str:
-    """The hash of all methods' files as this task sees them; a failure is worth another try when it has changed."""
-    text = hashlib.sha256()
-    for path in find.files([Path(folder) for folder in task.place.get("methods_path", ())]):
-        text.update(path.name.encode() + b"\0" + path.read_bytes())
-    return text.hexdigest()[:20]

@@ -1,14 +1,19 @@
 """What would fail in every job, found out before the first one: the results folder, settings, start weights."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
-from benchmark.scale import SCALES, steps_per_epoch
+from benchmark.scale import SCALES
 from benchmark.terminal import Usage, one_line, one_of
 from results.files import try_writing
 from results.job import digest
+
+if TYPE_CHECKING:
+    from methods.base import Method
+    from methods.recipe import Recipe
 
 
 def writable(option: str, folder: Path) -> None:
@@ -39,7 +44,7 @@ def check_settings(planned: Planned) -> None:
     """Build the method as a job would, with the settings that were changed by hand or by a row."""
     from benchmark import find
     from methods.backbones import BACKBONES
-    from methods.recipe import plain, rebuild
+    from methods.recipe import plain
 
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
@@ -47,9 +52,7 @@ def check_settings(planned: Planned) -> None:
     cls = find.method(job.method, folders)
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
-        parameters = cls.Parameters(**planned.resolved["parameters"])
-        used = cls.adapt(rebuild(recipe), parameters, job.noise["kind"] != "none")
-        build_on_cpu(planned, cls(parameters), used)
+        used = build_on_cpu(planned, cls)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise Usage(f"--set: {job.method} refuses {texts}: {one_line(error)}") from None
     for key, value in job.overrides.items():
@@ -57,22 +60,18 @@ def check_settings(planned: Planned) -> None:
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
-def build_on_cpu(planned: Planned, method: Any, recipe: Any) -> None:
-    """The method on its backbone with its optimiser; whether the run can be is the method's to say."""
+def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
+    """Build the method and its optimiser, without start weights; returns the recipe that it uses."""
     import torch
 
-    from benchmark.train.assembly import make_optimiser, networks
-    from methods.base import Run
+    from benchmark.train.assembly import assembled, make_optimiser
 
     job, data = planned.job, decoded.open_folder(Path(planned.place.data))
-    size = SCALES[job.scale["name"]]
-    images = size.images(len(data.train.labels), job.holdout)
-    steps = steps_per_epoch(images, recipe.batch_size, recipe.drop_last)
-    run = Run(len(data.classes), images, recipe.epochs, steps, recipe.batch_size, size.side, True, job.seed)
-    backbone, *others = networks(type(method), recipe.backbone, job, run)
-    method.build(backbone, run.classes, *others)
-    method.check(run)
+    images = SCALES[job.scale["name"]].images(len(data.train.labels), job.holdout)
+    bare = replace(planned.place, weights=None, weights2=None, device="cpu")
+    method, recipe, _ = assembled(cls, job, planned.resolved, bare, len(data.classes), images)
     make_optimiser(method, recipe, torch.device("cpu"))
+    return recipe
 
 
 def leaf(recipe: dict[str, Any], key: str) -> Any:

@@ -42,14 +42,14 @@ def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[P
 def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
     """Run the given jobs; returns how each ended, by id."""
     store = Store(plan.request.results)
-    for planned in todo:
-        if how.retry_failed:
-            store.forget_failures(planned.job.id)
     finished = measured(store)
     todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
     tasks = [pretraining_task(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
+    if how.retry_failed:
+        for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
+            store.forget_failures(task_id)
     seconds = sum(expected(planned, finished).seconds for planned in todo)
     bad_weights = {}
     with progress("start weights", len(tasks), how.workers) as shown:
@@ -101,6 +101,7 @@ def job_task(planned: Planned, plan: Plan, how: How) -> Task:
         resolved=planned.resolved,
         place=asdict(planned.place),
         command=repeating(job, how.typed),
+        code=plan.cards[job.method]["code"],
     )
 
 

@@ -88,7 +88,7 @@ def failure_of(store: Store, task: Task, code: int | None) -> dict[str, Any]:
     if said and code is not None and code > 0:
         return said
     kind = "timeout" if code is None else "killed" if code < 0 else KINDS.get(code, "error")
-    ended = f"ended by signal {-code}" if kind == "killed" else f"ended with status {code} and no record"
+    ended = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code} and no record"
     message = f"ran past {task.limit:.0f} s" if kind == "timeout" else ended
     try:
         keep_failure(task, kind, kind, message)

@@ -24,10 +24,9 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     text = hashlib.sha256()
     for path in (Path(__file__), Path(source.__file__)):  # how a card is made
         text.update(path.read_bytes())
-    for path in [
-        *sorted(Path(find.ROOT, "methods").rglob("*.py")),
-        *sorted(p for f in folders for p in f.glob("*.py") if p.is_file()),
-    ]:
+    own = [p for f in folders for p in f.glob("*.py") if p.is_file()]
+    packaged = [path for entry in find.packages() for path in find.package_files(entry)]
+    for path in sorted({*Path(find.ROOT, "methods").rglob("*.py"), *source.reached(own), *packaged}):
         text.update(path.name.encode() + b"\0" + path.read_bytes())
     for entry in find.packages():
         text.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())

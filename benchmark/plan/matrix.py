@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,14 @@ import numpy as np
 from benchmark import find
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
-from benchmark.plan import catalogue, recipes
+from benchmark.plan import recipes
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import further_weights, start_weights
 from benchmark.source import own_code
 from benchmark.task import Place
-from benchmark.terminal import Usage, one_of
+from benchmark.terminal import Usage
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
 from results.records import Records
@@ -72,16 +71,9 @@ class Plan:
 
 def make(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
-    known = {
-        name: card
-        for name, card in catalogue.read(request.results, request.methods_path).items()
-        if "broken" not in card
-    }
-    for method in request.methods or []:
-        one_of("--methods", "method", method, known)
     found = find.data_sets(request.methods_path, {})
     data = {name: open_data(found[name](), request, progress) for name in request.datasets}
-    plan = Plan(request, known, data, {})
+    plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
@@ -117,7 +109,7 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     request, found = plan.request, []
     kinds = noise_asked(experiment, request)
     rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
-    own = {*PAPER_FIVE, *(row.method for row in experiment.rows)}
+    own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
     extra = [m for m in request.methods or [] if m not in own and experiment.kind == "table"]
     rows += [extra_row(method, experiment, plan) for method in extra]
     for data in plan.data.values():
@@ -126,20 +118,20 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
         if request.floor and experiment.kind == "table":
             column += floor_cells(data, kinds, plan)
         if request.draw and request.seeds is None:
-            on_common_seeds(column, request.scale.seeds)
+            on_common_seeds(column, request)
         found += column
     return found
 
 
-def on_common_seeds(column: list[Cell], always: int) -> None:
-    """Leave each cell the first seeds, and of further ones those that every cell of which something was measured has.
+def on_common_seeds(column: list[Cell], request: Request) -> None:
+    """Leave each cell the scale's seeds, and of further ones those that every cell of which something was measured has.
 
     Else a row of ten seeds would stand beside one of five, and other seeds would look like another method.
     """
-    measured = [{run.job.seed for run in made.runs if kept(run)} for made in column]
+    measured = [{run.job.seed for run in made.runs if kept(run, request)} for made in column]
     common = set.intersection(*filter(None, measured)) if any(measured) else set()
     for made in column:
-        made.runs = [run for run in made.runs if run.job.seed < always or run.job.seed in common]
+        made.runs = [run for run in made.runs if run.job.seed < request.scale.seeds or run.job.seed in common]
 
 
 def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
@@ -210,9 +202,9 @@ def seeds_of(request: Request) -> Iterable[int]:
     return range(MOST_SEEDS if request.draw else request.scale.seeds)
 
 
-def kept(run: Planned) -> bool:
-    """Whether a record of the run's name is there."""
-    return Records(Path(run.place.results)).path(run.job.id).exists()
+def kept(run: Planned, request: Request) -> bool:
+    """Whether a record of the run's name is there, or where rows are taken from."""
+    return any(Records(folder).path(run.job.id).exists() for folder in (request.results, request.against) if folder)
 
 
 def runs(

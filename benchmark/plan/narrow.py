@@ -12,7 +12,7 @@ def narrow(plan: Plan) -> list[str]:
     """
     lines = []
     for (kind, name), cells in plan.cells.items():
-        measured = {dataset: share(cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)}
+        measured = {dataset: share(plan, cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)}
         staying = {dataset for dataset, of in measured.items() if of > ENOUGH}
         if not staying and len(plan.cells) == 1:
             continue
@@ -26,7 +26,9 @@ def narrow(plan: Plan) -> list[str]:
     return lines
 
 
-def share(cells: list[Cell], dataset: str) -> float:
+def share(plan: Plan, cells: list[Cell], dataset: str) -> float:
     """Of a data set's cells that can have runs, how many have a record."""
-    here = [any(map(kept, cell.runs)) for cell in cells if cell.dataset == dataset and cell.runs]
+    here = [
+        any(kept(run, plan.request) for run in cell.runs) for cell in cells if cell.dataset == dataset and cell.runs
+    ]
     return sum(here) / len(here) if here else 1.0

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.plan.catalogue import Cards
 from benchmark.plan.experiments import Experiment
 from benchmark.scale import Scale
 
 PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Request:
-    """What was typed, checked: one field an option (docs/command-line.md)."""
+    """What was typed, checked: one field an option (docs/command-line.md). cards: of the methods that can be used.
+    against: the folder of others' records.
+    """
 
     experiments: list[Experiment]
     data: dict[str, Path]
@@ -30,6 +33,8 @@ class Request:
     floor: bool
     methods_path: tuple[Path, ...]
     results: Path
+    cards: Cards
+    against: Path | None = None
     fast: bool = False
     graphs: bool = True
     per_gpu: int = 1

@@ -28,17 +28,26 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     if cls.needs_landmarks and data.landmarks is None:
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
     code(cls)  # of the file as it is imported
+    method, recipe, run = assembled(cls, job, resolved, place, len(data.classes), len(data.given))
+    method.to(place.device, memory_format=torch.channels_last)
+    method.begin(torch.from_numpy(data.given).to(place.device), run)
+    return placed(method, place.device), recipe, run
+
+
+def assembled(
+    cls: type[Method], job: Job, resolved: dict[str, Any], place: Place, classes: int, images: int
+) -> tuple[Method, Recipe, Run]:
+    """The method on its networks, on the CPU, before it has seen a label; raises what the method refuses."""
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
     recipe = cls.adapt(rebuild(resolved["recipe"]), parameters, noisy)
-    size = SCALES[job.scale["name"]]
     run = Run(
-        classes=len(data.classes),
-        images=len(data.given),
+        classes=classes,
+        images=images,
         epochs=recipe.epochs,
-        steps_per_epoch=steps_per_epoch(len(data.given), recipe.batch_size, recipe.drop_last),
+        steps_per_epoch=steps_per_epoch(images, recipe.batch_size, recipe.drop_last),
         batch_size=recipe.batch_size,
-        image_size=size.side,
+        image_size=SCALES[job.scale["name"]].side,
         noisy=noisy,
         seed=job.seed,
     )
@@ -51,9 +60,7 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     method = cls(parameters)
     method.build(backbone, run.classes, *others)
     method.check(run)
-    method.to(place.device, memory_format=torch.channels_last)
-    method.begin(torch.from_numpy(data.given).to(place.device), run)
-    return placed(method, place.device), recipe, run
+    return method, recipe, run
 
 
 def placed(method: Method, device: str) -> Method:

@@ -56,12 +56,15 @@ def versions() -> dict[str, Any]:
 
     folder = Path(__file__).resolve().parents[2]
     git = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    described = subprocess.run(git, capture_output=True, text=True, check=False)
+    try:
+        described = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # many containers have no git
+        described = ""
     return {
         "python": sys.version.split()[0],
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "git": described.stdout.strip() or None,
+        "git": described or None,
         "packages": digest(packages()),
     }
 

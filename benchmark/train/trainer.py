@@ -101,27 +101,36 @@ class Trainer:
 def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
     """Data, labels, network and optimiser of a job."""
     with clock.part("start"):
-        device = torch.device(place.device)
         data = training_set(decoded.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
         keep_noise(Store(Path(place.results)), data)
-        method, recipe, run = build(job, resolved, place, data)
-        trainer = Trainer(
-            job=job,
-            place=place,
-            data=data,
-            method=method,
-            recipe=recipe,
-            run=run,
-            optimiser=make_optimiser(method, recipe, device),
-            clock=clock,
-            state=State(),
-            images=resident(data.images, device),
-            landmarks=torch.from_numpy(data.landmarks).to(device) if method.needs_landmarks else None,
-            usable=torch.from_numpy(data.usable).to(device) if method.needs_landmarks else None,
-            given=torch.from_numpy(data.given).to(device),
-            clean=torch.from_numpy(data.clean).to(device),
-        )
-    return trainer
+        return trainer_of(job, place, data, *build(job, resolved, place, data), clock)
+
+
+def trainer_of(
+    job: Job, place: Place, data: TrainingSet, method: Method, recipe: Recipe, run: Run, clock: Clock
+) -> Trainer:
+    """A trainer that has not begun, with what its steps read on its device."""
+    device = torch.device(place.device)
+
+    def there(array: np.ndarray | None) -> Tensor | None:
+        return None if array is None or not method.needs_landmarks else torch.from_numpy(array).to(device)
+
+    return Trainer(
+        job=job,
+        place=place,
+        data=data,
+        method=method,
+        recipe=recipe,
+        run=run,
+        optimiser=make_optimiser(method, recipe, device),
+        clock=clock,
+        state=State(),
+        images=resident(data.images, device),
+        landmarks=there(data.landmarks),
+        usable=there(data.usable),
+        given=torch.from_numpy(data.given).to(device),
+        clean=torch.from_numpy(data.clean).to(device),
+    )
 
 
 def keep_noise(store: Store, data: TrainingSet) -> None:

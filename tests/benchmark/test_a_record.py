@@ -14,7 +14,7 @@ import torch
 
 from benchmark import scale
 from benchmark.cache import lookup
-from benchmark.train import loop
+from benchmark.train import loop, provenance
 from benchmark.train.loop import Diverged, Place
 from methods.backbones import BACKBONES
 from methods.recipe import SGD, Augment, LinearToZero, Recipe, plain
@@ -298,3 +298,10 @@ def test_a_loss_that_is_no_number_ends_the_run_by_its_name(train) -> None:
         Diverged, match=r"^epoch \d: loss (where|twice) is -?(inf|nan); lower the rate or the loss weight$"
     ):
         train(JOB, steep)
+
+
+def test_a_machine_without_git_trains_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    provenance.versions.cache_clear()
+    assert provenance.versions()["git"] is None
+    provenance.versions.cache_clear()

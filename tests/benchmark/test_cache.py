@@ -238,6 +238,24 @@ def test_a_cache_that_cannot_be_opened_now_is_not_called_damaged(
         decoded.open_folder(first.folder)
 
 
+def test_nor_is_it_built_again_and_removed(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = opened(source, tmp_path / "root")
+
+    def no_more(folder: Path) -> None:
+        raise decoded.Unreadable(f"{folder}: cannot be read now")
+
+    monkeypatch.setattr(lookup, "open_folder", no_more)
+    with pytest.raises(DataError, match="cannot be read now"):
+        opened(source, tmp_path / "root")
+    assert len(Toy.reads) == 1
+    aside = tmp_path / "root" / ".building-elsewhere"
+    aside.mkdir()
+    monkeypatch.setattr(build, "open_folder", no_more)
+    with pytest.raises(DataError, match="cannot be read now"):
+        build.move_into_place(aside, tmp_path / "root", first.card)
+    assert (first.folder / "card.json").exists() and (first.folder / "train_images.npy").exists()
+
+
 @pytest.mark.parametrize("file", ["card.json", "train_images.npy", "test_labels.npy", "train_votes.npy"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_cache_is_noticed_and_built_again(source: Path, tmp_path: Path, file: str, damage: str):

@@ -11,7 +11,7 @@ from benchmark.plan.matrix import Cell
 
 @pytest.fixture(autouse=True)
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "kept", lambda run: run.there)
+    monkeypatch.setattr(matrix, "kept", lambda run, request: run.there)
 
 
 def row(*there: int) -> Cell:
@@ -22,7 +22,7 @@ def row(*there: int) -> Cell:
 
 
 def seeds(*column: Cell) -> list[list[int]]:
-    matrix.on_common_seeds(list(column), 3)
+    matrix.on_common_seeds(list(column), SimpleNamespace(scale=SimpleNamespace(seeds=3)))
     return [[run.job.seed for run in made.runs] for made in column]
 
 

@@ -255,6 +255,17 @@ def test_a_name_that_two_pictures_have_is_not_guessed(tmp_path: Path) -> None:
         opened(base, tmp_path)
 
 
+def test_absent_pictures_are_said_of_the_list_that_names_them(tmp_path: Path) -> None:
+    base = tmp_path / "own"
+    for split, more in (("train", "gone.jpg,happy\n"), ("test", "")):
+        for c in range(7):
+            save(base / "images" / f"{split}{c}.jpg", c + 10 * (split == "test"))
+        rows = "".join(f"{split}{c}.jpg,{name}\n" for c, name in enumerate(KAGGLE))
+        (base / f"{split}_labels.csv").write_text("path,label\n" + rows + more)
+    with pytest.raises(DataError, match=r"train_labels.csv.*1 listed pictures are not in .*: gone.jpg"):
+        opened(base, tmp_path)
+
+
 def test_absent_pictures_are_counted(tmp_path: Path) -> None:
     base = images_csv(folders(tmp_path / "own"), lambda path, label: f"{path},{label},{path.split('/')[0]}")
     (base / "images.csv").write_text((base / "images.csv").read_text() + "gone.jpg,happy,train\n")

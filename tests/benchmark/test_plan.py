@@ -12,6 +12,7 @@ from benchmark.cache import decoded
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
+from benchmark.commands.unused import unused
 from benchmark.plan.matrix import Cell, Plan, Planned, make
 from benchmark.task import Place
 from benchmark.terminal import Usage
@@ -164,6 +165,15 @@ def test_a_further_method_goes_below_the_rows_of_a_table_under_its_recipe(home: 
         planned(home, "--figure", "2", "--methods", "baseline")
     both = planned(home, "--figure", "2", "--table", "clean", "--methods", "baseline")
     assert [len(found) for found in both.cells.values()] == [1, 0]
+
+
+def test_a_method_that_is_asked_for_has_a_row_or_is_said_to_have_none(home: Path) -> None:
+    words = ["--rates", "0.1", "--seeds", "0", "--table"]
+    general = planned(home, *words, "general", "--methods", "scn", "gce")
+    assert {cell.row.method for cell in cells(general)} == {"scn", "gce"}
+    args = parser().parse_args(typed(home, *words, "matched", "--methods", "baseline", "scn"))
+    said = unused(args, make(request(args)))
+    assert "--methods baseline: nothing that is asked for has a row of it; it changes nothing here" in said
 
 
 def test_data_without_votes_have_an_empty_cell_unless_votes_are_asked_for(home: Path) -> None:

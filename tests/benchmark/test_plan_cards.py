@@ -1,14 +1,17 @@
 """What planning knows of methods, the recipe that a run gets of it, and which data sets a table keeps."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from test_plan import OTHER, OWN, cells, finished, home, jobs, planned, shown, typed  # noqa: F401
 
+from benchmark import source
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
+from benchmark.launch import run as launching
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import SWEEPS, find_experiment
 from benchmark.plan.matrix import Plan, make
@@ -83,6 +86,37 @@ def test_cards_are_made_once_and_again_when_a_file_is_another(tmp_path: Path) ->
     assert "mine" not in catalogue.read(runs) and len(list((runs / "cards").glob("*.json"))) == 3
     (tmp_path / "file").write_text("")
     assert "baseline" in catalogue.read(tmp_path / "file")  # a place that cannot be written
+
+
+def forget() -> None:
+    """What another process would not have: imported files and their hashes."""
+    for name in [name for name in sys.modules if name.startswith(("own_mine", "parts", "helper"))]:
+        del sys.modules[name]
+    source.contents.cache_clear()
+
+
+def test_a_helper_below_ones_own_folder_makes_another_card(tmp_path: Path) -> None:
+    mine = "from parts.numbers import LATE\n" + METHOD.replace("epochs=7", "epochs=LATE")
+    folder, runs = own(tmp_path / "own", mine=mine), tmp_path / "runs"
+    own(folder / "parts", __init__="", numbers="LATE = 3")
+    before = catalogue.read(runs, (folder,))["mine"]
+    own(folder / "parts", numbers="LATE = 9  # more")
+    forget()
+    after = catalogue.read(runs, (folder,))["mine"]
+    assert (before["as_published"]["epochs"], after["as_published"]["epochs"]) == (3, 9)
+    assert before["code"] != after["code"]
+
+
+def test_a_failure_is_tried_again_when_what_its_method_imports_is_mended(home: Path, tmp_path: Path) -> None:  # noqa: F811
+    folder = own(tmp_path / "own", mine="from helper import LATE\n" + METHOD, helper="LATE = 1")
+    words = ["--table", "1", "--methods", "mine", "--seeds", "0", "--rates", "0.1", "--methods-path", str(folder)]
+    codes = []
+    for text in ("LATE = 1", "LATE = 2"):
+        own(folder, helper=text)
+        forget()
+        made = planned(home, *words)
+        codes += {launching.job_task(run, made, launching.How(1)).code for run in made.runs()}
+    assert len(set(codes)) == 2 and all(code.startswith("statements:") for code in codes)
 
 
 def test_a_broken_file_is_refused_where_it_is_asked_for_and_else_passed_over(

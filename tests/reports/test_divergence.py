@@ -12,7 +12,7 @@ from records import EIGHT, FINGERPRINT, cell, request, with_cells, with_runs, wr
 
 import reports
 from reports.statistics import jensen_shannon
-from reports.votes import kinds, one_hot_divergence, random_annotator_divergence, shares
+from reports.votes import kinds, one_hot_divergence, random_annotator_divergence, read_study, shares
 
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared"
 
@@ -209,6 +209,23 @@ def test_an_unusable_study_is_refused_in_one_line(tmp_path, text, complaint):
     study.write_text(text)
     with pytest.raises(reports.ReportError, match=complaint):
         reports.draw(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+
+
+def test_votes_of_a_study_go_to_the_image_that_it_names(tmp_path):
+    study, names = tmp_path / "study.csv", np.array(["a.png", "x/a.png", "x/b.png", "y/c.png", "z/c.png"])
+
+    def of(*lines: str) -> list[float]:
+        study.write_text("\n".join(["image,yes,no", *lines]))
+        return read_study(study, names, ["yes", "no"])[:, 0].tolist()
+
+    assert of("a.png,3,1") == [3, 0, 0, 0, 0] and of("x/a.png,3,1") == [0, 3, 0, 0, 0]
+    assert of("b.png,2,1") == [0, 0, 2, 0, 0]
+    with pytest.raises(
+        reports.ReportError, match=r"line 2: 'c.png' is the file name of several images; write whole names"
+    ):
+        of("c.png,2,1")
+    with pytest.raises(reports.ReportError, match=r"line 3: 'b.png' stands twice"):
+        of("x/b.png,2,1", "b.png,2,1")
 
 
 def test_a_data_set_without_votes_is_said(tmp_path):

@@ -57,6 +57,29 @@ def test_a_table_that_is_asked_for_by_data_set_or_alone_shows_its_gaps(shipped: 
     assert done.returncode == 1 and "left out" not in done.stderr
 
 
+def test_all_seeds_and_tables_of_another_folder_are_drawn_from_there(shipped: Path) -> None:
+    reference, nothing = str(shipped / "reference"), str(shipped / "empty")
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
+    words = ["--table", "1", "--table", "clean", *QUICK, *small, "--draw", "--against", reference, "--results", nothing]
+    done = run("run_all.py", *words)
+    assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
+    assert "table clean: faces is left out" in done.stderr
+
+
+def test_a_list_of_noise_wants_the_pictures(shipped: Path) -> None:
+    words = ["faces", "--set", "faces.train=300", "--set", "faces.test=100", "--results", str(shipped / "reference")]
+    done = run("-m", "benchmark", "noise-list", *words, "--out", str(shipped / "list.txt"))
+    assert done.returncode == 2 and "describes faces without its pictures" in done.stderr
+    assert not (shipped / "list.txt").exists()
+
+
+def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for_by_name(shipped: Path) -> None:
+    words = ["--methods", "baseline", *QUICK[:4], "--set", "faces.train=300", "--set", "faces.test=100"]
+    words += ["--out", str(shipped / "out"), "--results", str(shipped / "reference"), "--draw", "--figure", "2"]
+    done = run("run_all.py", *words)
+    assert done.returncode != 0, done.stdout
+
+
 def test_training_wants_the_pictures(shipped: Path) -> None:
     done = draw(shipped, "--seeds", "9")
     assert done.returncode == 2 and "without its pictures" in done.stderr

@@ -66,13 +66,13 @@ def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Liste
     found: Listed = {"train": [], "test": []}
     undecided: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
-    absent: list[str] = []
+    absent: list[tuple[str, str]] = []
     for path, split in lists:
         inside = path.parent.relative_to(base).as_posix()
         for where, row in list_rows(owner, path):
             name = files.find(row["path"], where, inside)
             if name is None:
-                absent.append(row["path"])
+                absent.append((where, row["path"]))
                 continue
             if name in seen:
                 raise DataError(f"{where}: {row['path']!r} stands twice ({seen[name]}); keep one row for each picture")
@@ -81,7 +81,7 @@ def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Liste
             (found.setdefault(named, []) if named else undecided).append((name, row["label"]))
     if absent:
         raise DataError(
-            f"{owner}: {lists[0][0].name}: {len(absent):,} listed pictures are not in {base}: {few(absent)}"
+            f"{absent[0][0]}: {len(absent):,} listed pictures are not in {base}: {few(name for _, name in absent)}"
         )
     unread += sorted(files.present - set(seen))
     if not found["test"] and found.get("valid"):
