@@ -7,7 +7,16 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
-from reports.notes import AGAINST, against_note, below_baseline, details, detectable_note, failure_notes, gaps
+from reports.notes import (
+    AGAINST,
+    against_note,
+    below_baseline,
+    details,
+    detectable_note,
+    failure_notes,
+    fallen_note,
+    gaps,
+)
 from reports.paired import Hits, rank, rank_text, ranks_note
 from reports.table import Block, Entry, Table, signed
 from results.published import METHODS, Published, find
@@ -31,7 +40,11 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
         title=asked.heading + other_noise(asked, shown),
         caption=f"{accuracy_caption(shown, asked.rule(options))}{marks(shown, asked, also)}.",
         blocks=blocks,
-        notes=[*against_note([*shown, *cells_below]), *failure_notes([*shown, *cells_below])],
+        notes=[
+            *against_note([*shown, *cells_below]),
+            *failure_notes([*shown, *cells_below]),
+            *fallen_note([*shown, *cells_below]),
+        ],
         stands_on=[
             *foundation(shown),
             *ranks_note(shown, options.ranks),

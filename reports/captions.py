@@ -80,14 +80,17 @@ def foundation(cells: list[Cell]) -> list[str]:
 
 def data_text(cells: list[Cell], name: str) -> str:
     """FERPlus: 8 classes, majority rule, Train+Valid, 25,045 training and 3,137 test images."""
-    record = next(record for cell in cells if cell.dataset == name for record in cell.records)
-    data = record["resolved"].get("data", {})
+    records = [record for cell in cells if cell.dataset == name for record in cell.records]
+    record, known = records[0], [part for record in records if (part := record["resolved"].get("data", {}))]
+    data = max(
+        known, key=lambda part: len(str(part.get("copies", ""))), default={}
+    )  # later readings of the same find more
     words = [f"{len(class_names(record))} classes"]
     words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
     words += [f"stored at {data['stored']}"] if data.get("stored") else []
-    copies = f" {data['copies']}." if data.get("copies") else ""
+    copies = f" In the whole data set: {data['copies']}." if data.get("copies") else ""
     return f"{title(record)}: {', '.join(words)}.{copies}"
 
 
@@ -140,8 +143,10 @@ def realised_text(cells: list[Cell]) -> list[str]:
             if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
                 rates.setdefault((cell.noise, cell.rate), cell.realised)
         if rates:
+            several = len({noise for noise, _ in rates}) > 1
             shown = [
-                f"{100 * got:.1f} %" + (f" for {100 * float(rate):g} %" if rate else f" ({noise})")
+                f"{100 * got:.1f} %"
+                + (f" for {100 * float(rate):g} %{f' {noise}' * several}" if rate else f" ({noise})")
                 for (noise, rate), got in rates.items()
             ]
             sentences.append(

@@ -1,7 +1,7 @@
 """One number of a table: the runs of a cell, their accuracies by seed, and what is missing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 from statistics import fmean
 from typing import Any
@@ -89,6 +89,14 @@ class Cell:
     def where(self) -> str:
         words = [self.title, self.dataset, self.noise + (f" {self.rate}" if self.rate else "")]
         return ", ".join(words)
+
+
+def of_seeds(cell: Cell, wanted: Collection[int]) -> Cell:
+    """A cell with these seeds alone; as it is where none of them was measured."""
+    values = {number: value for number, value in cell.values.items() if number in wanted}
+    kept = [record for record in cell.records if seed(record) in wanted]
+    ids = [*(record["id"] for record in kept), *cell.absent]
+    return replace(cell, values=values, records=kept, ids=ids) if values else cell
 
 
 def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:

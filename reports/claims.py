@@ -1,20 +1,21 @@
-"""The paper's claims as data, each with a verdict from paired comparisons over seeds and images."""
+"""The paper's claims as data, each with a verdict a data set, from paired comparisons over seeds and images."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from reports.asked import Asked, Options
-from reports.captions import changed_text, dataset_title, noise_text, unique
+from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
 from reports.cells import Cell, common_seeds, parameter_value
 from reports.divergence import groups, nearer
-from reports.paired import ENOUGH_SEEDS, Hits
+from reports.paired import Hits
 from reports.statistics import Interval, holm, paired_bootstrap
 from reports.table import signed
 from results.published import DATASETS, METHODS, facts
 from results.records import Records
+from results.schema import ENOUGH_SEEDS, RULES
 
 PAPER_RATES = ("0.1", "0.2", "0.3")
 PAPER_NOISE = "asymmetric"
@@ -23,31 +24,43 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """One paired difference that a claim says is above 0, in points (or divergence); p: adjusted by Holm."""
+    """One paired difference that a claim says is above 0, in points (or divergence); p: adjusted by Holm.
 
+    dataset: its name. found: None where it was not measured.
+    """
+
+    dataset: str
     text: str
-    found: Interval
-    n: int
+    found: Interval | None
+    n: int = 0
     p: float = 1.0
 
 
 @dataclass(frozen=True)
 class Claim:
-    """text: the claim in words. of: (kind, name) of the table or figure it stands on. compare: its comparisons, and in
-    words those that it needs and that were not measured.
+    """text: the claim in words. of: (kind, name) of the table or figure it stands on. compare: its comparisons, those that
+    it needs and that were not measured too. as_printed: it is a number of the paper's scale, of which others tell nothing.
     """
 
     text: str
     source: str
     of: tuple[str, str]
-    compare: Callable[["Evidence"], Iterator[Comparison | str]]
+    compare: Callable[["Evidence"], Iterator[Comparison]]
     unit: str = "points"
+    as_printed: bool = False
 
 
 @dataclass
 class Verdict:
+    """What the runs on one data set say of a claim.
+
+    dataset: its title, and whether the paper has it. ground: at which scale and by which accuracy.
+    """
+
     claim: Claim
     verdict: str
+    dataset: str = ""
+    ground: str = ""
     comparisons: list[Comparison] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -69,19 +82,19 @@ class Evidence:
         return None if right is None else (seeds, 100 * (right[0] - right[1]))
 
 
-def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison | str]:
+def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
     """A method against another one of the paper's (None: each of them), on each data set shown, at the paper's rates."""
     shown = of_paper(evidence.cells)
     for dataset in unique(cell.dataset for cell in evidence.cells):
         for rate in PAPER_RATES:
             for other in METHODS if than is None else (than,):
                 if other != method:
-                    where = f"{dataset_title(evidence.cells, dataset)}, {noise_text(PAPER_NOISE, rate)}"
                     pair = shown.get((method, dataset, rate)), shown.get((other, dataset, rate))
-                    yield compared(evidence, pair, f"{where}: over {METHODS[other]}")
+                    text = f"{noise_text(PAPER_NOISE, rate)}: over {METHODS[other]}"
+                    yield compared(evidence, pair, dataset, text)
 
 
-def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison | str]:
+def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net over EAC on one data set, mean over the paper's rates, on the seeds that all of them have."""
     shown = of_paper(evidence.cells)
     pairs = [(shown.get(("lanet", dataset, rate)), shown.get(("eac", dataset, rate))) for rate in PAPER_RATES]
@@ -91,10 +104,10 @@ def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison | str]
         seeds = sorted(set.intersection(*(set(found[0]) for found in measured)))
         if seeds:
             by_rate = [found[1][[found[0].index(number) for number in seeds]] for found in measured]
-            yield Comparison(where, paired_bootstrap(np.mean(by_rate, axis=0)), len(seeds))
+            yield Comparison(dataset, where, paired_bootstrap(np.mean(by_rate, axis=0)), len(seeds))
             return
     if measured:
-        yield where
+        yield Comparison(dataset, where, None)
 
 
 def of_paper(cells: list[Cell]) -> dict[tuple[str, str, str | None], Cell]:
@@ -106,13 +119,15 @@ def of_paper(cells: list[Cell]) -> dict[tuple[str, str, str | None], Cell]:
     }
 
 
-def compared(evidence: Evidence, pair: tuple[Cell | None, Cell | None], text: str) -> Comparison | str:
-    """The paired difference of two cells, or its name alone where it was not measured."""
+def compared(evidence: Evidence, pair: tuple[Cell | None, Cell | None], dataset: str, text: str) -> Comparison:
+    """The paired difference of two cells."""
     measured = evidence.difference(*pair)
-    return Comparison(text, paired_bootstrap(measured[1]), len(measured[0])) if measured else text
+    if measured is None:
+        return Comparison(dataset, text, None)
+    return Comparison(dataset, text, paired_bootstrap(measured[1]), len(measured[0]))
 
 
-def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison | str]:
+def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison]:
     """The published best value of a parameter against every other value of its grid."""
     at = {}
     for cell in evidence.cells:
@@ -123,16 +138,15 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
         for value in grid:
             if value != best:
                 pair = at.get((dataset, noise, rate, best)), at.get((dataset, noise, rate, value))
-                where = f"{dataset_title(evidence.cells, dataset)}, {noise_text(noise, rate)}"
-                yield compared(evidence, pair, f"{where}: over {value:g}")
+                yield compared(evidence, pair, dataset, f"{noise_text(noise, rate)}: over {value:g}")
 
 
-def closer(to: str, evidence: Evidence) -> Iterator[Comparison | str]:
+def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in groups(evidence.cells, evidence.records, evidence.options):
-        where = f"{dataset_title(evidence.cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
-        found = nearer(group, to)
-        yield Comparison(where, paired_bootstrap(found[1]), len(found[0])) if found else where
+        where, found = noise_text(group.noise, group.rate), nearer(group, to)
+        interval, n = (paired_bootstrap(found[1]), len(found[0])) if found else (None, 0)
+        yield Comparison(group.dataset, where, interval, n)
 
 
 def claims() -> tuple[Claim, ...]:
@@ -145,12 +159,18 @@ def claims() -> tuple[Claim, ...]:
     )
     one, two, tau_grid, omega_grid = ("table", "1"), ("table", "2"), ("figure", "tau"), ("figure", "omega")
     gain_claims = [
-        Claim(f"LA-Net gains over EAC on {DATASETS[n]}", f"section A: {gains[n]} points", one, partial(average_gain, n))
-        for n in DATASETS
+        Claim(
+            f"LA-Net gains over EAC on {DATASETS[name]}",
+            f"section A: {gains[name]} points",
+            one,
+            partial(average_gain, name),
+            as_printed=True,
+        )
+        for name in DATASETS
     ]
     closer_to_people = "LA-Net's label distributions are closer to people than one-hot labels"
     return (
-        Claim("LA-Net is first at every rate, on every data set shown", "Table 1", one, partial(better, "lanet", None)),
+        Claim("LA-Net is first at every rate", "Table 1", one, partial(better, "lanet", None)),
         *gain_claims,
         *(
             Claim(
@@ -179,59 +199,88 @@ def claims() -> tuple[Claim, ...]:
 def verdicts(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
     """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
     evidence = {(asked.kind, asked.name): Evidence(records, options, cells) for asked, cells in shown}
-    return [judge(claim, evidence.get(claim.of)) for claim in claims()]
+    return [verdict for claim in claims() for verdict in judged(claim, evidence.get(claim.of))]
 
 
-def judge(claim: Claim, evidence: Evidence | None) -> Verdict:
-    """One word for all comparisons of a claim.
+def judged(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
+    """A verdict for each data set on which something of the claim was measured; else one that nothing was."""
+    every = list(claim.compare(evidence)) if evidence else []
+    names = unique(one.dataset for one in every if one.found)
+    if not evidence or not names:
+        return [Verdict(claim, "not measured")]
+    return [judge(claim, evidence, name, [one for one in every if one.dataset == name]) for name in names]
+
+
+def judge(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison]) -> Verdict:
+    """One word for all comparisons of a claim on one data set.
 
     'holds': everything that it needs was measured with at least five seeds, and every 95 % interval, and p by Holm,
     speaks for it. 'does not hold': one of them speaks against it. 'not shown': some reach both sides of 0.
     """
-    if evidence is None:
-        return Verdict(claim, "not measured")
-    every = list(claim.compare(evidence))
-    found = [entry for entry in every if isinstance(entry, Comparison)]
-    if not found:
-        return Verdict(claim, "not measured")
-    adjusted = holm(np.array([c.found.p for c in found]))
-    found = [Comparison(c.text, c.found, c.n, float(p)) for c, p in zip(found, adjusted)]
-    lacking = [entry for entry in every if isinstance(entry, str)]
-    changed = changed_text([cell for cell in evidence.cells if cell.records])
-    return Verdict(claim, word(found, lacking), found, lacking, changed)
+    measured = [one for one in every if one.found]
+    adjusted = holm(np.array([one.found.p for one in measured if one.found]))
+    found = [replace(one, p=float(p)) for one, p in zip(measured, adjusted)]
+    lacking = [one.text for one in every if not one.found]
+    cells = [cell for cell in evidence.cells if cell.dataset == dataset and cell.records]
+    title = dataset_title(cells, dataset) + ("" if dataset in DATASETS else " (not a data set of the paper)")
+    at_scale, rule = scale_text(cells), RULES[evidence.options.rule]
+    ground = f"at {at_scale}" + (f", {rule}" if claim.unit == "points" else "")
+    said = "not measured" if claim.as_printed and at_scale != "paper scale" else word(found, lacking)
+    return Verdict(claim, said, title, ground, found, lacking, changed_text(cells))
 
 
 def word(found: list[Comparison], lacking: list[str]) -> str:
-    if any(c.found.high < 0 and c.p < SURE and c.n >= ENOUGH_SEEDS for c in found):
+    sides = [(side(one), one) for one in found]
+    if any(where < 0 and one.p < SURE and one.n >= ENOUGH_SEEDS for where, one in sides):
         return "does not hold"
-    if min(c.n for c in found) < ENOUGH_SEEDS:
+    if min(one.n for one in found) < ENOUGH_SEEDS:
         return "too few seeds"
     if lacking:
         return "partly measured"
-    return "holds" if all(c.found.low > 0 and c.p < SURE for c in found) else "not shown"
+    return "holds" if all(where > 0 and one.p < SURE for where, one in sides) else "not shown"
+
+
+def side(one: Comparison) -> int:
+    """1 where the interval lies above 0, -1 where below, 0 where it reaches both sides."""
+    return int(one.found is not None and one.found.low > 0) - int(one.found is not None and one.found.high < 0)
 
 
 def summary(verdict: Verdict) -> str:
     """What stands beside the verdict in one line."""
     if not verdict.comparisons:
         return "no runs that could tell"
-    n = unique(sorted(c.n for c in verdict.comparisons))
-    lowest = min(verdict.comparisons, key=lambda c: c.found.mean)
-    parts = [f"{interval_text(lowest.found, verdict.claim.unit)} ({lowest.text})"]
-    if len(verdict.comparisons) > 1:
-        above = sum(c.found.low > 0 for c in verdict.comparisons)
-        parts = [f"{above} of {len(verdict.comparisons)} comparisons above 0", f"smallest {parts[0]}"]
+    n, sides = unique(sorted(one.n for one in verdict.comparisons)), [side(one) for one in verdict.comparisons]
+    measured = [(one.found, one.text) for one in verdict.comparisons if one.found]
+    lowest, where = min(measured, key=lambda pair: pair[0].mean)
+    parts = [f"{interval_text(lowest, verdict.claim.unit)} ({where})"]
+    if len(sides) > 1:
+        counts = f"interval above 0 in {sides.count(1)} of {len(sides)} comparisons, below in {sides.count(-1)}"
+        parts = [counts, f"smallest {parts[0]}"]
     parts += [f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"]
     parts += [f"{len(verdict.lacking)} more not measured"] if verdict.lacking else []
     return "; ".join([*parts, *(text.rstrip(".") for text in verdict.changed)])
 
 
 def interval_text(found: Interval, unit: str) -> str:
-    places = 1 if unit == "points" else 4
-    numbers = [signed(value, f"+.{places}f") for value in (found.mean, found.low, found.high)]
+    numbers = [signed(value, f"+.{places_of(unit)}f") for value in (found.mean, found.low, found.high)]
     return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"
+
+
+def places_of(unit: str) -> int:
+    return 1 if unit == "points" else 4
 
 
 def claims_markdown(found: list[Verdict]) -> str:
     """A list of the claims, each with its verdict and what it stands on."""
-    return "".join(f"- **{one.verdict}**: {one.claim.text} ({one.claim.source}): {summary(one)}\n" for one in found)
+    return "".join(f"- **{heading(one)[0]}**: {heading(one)[1]}: {summary(one)}\n" for one in found)
+
+
+def heading(one: Verdict) -> tuple[str, str]:
+    """The verdict with its ground, and the claim with its data set and source."""
+    on = f" on {one.dataset}"
+    claim = f"{one.claim.text}{on if one.dataset and on not in one.claim.text else ''} ({one.claim.source})"
+    if one.verdict != "not measured":
+        return f"{one.verdict} {one.ground}", claim
+    if not one.ground:
+        return one.verdict, claim
+    return "not measured at paper scale", f"{claim}; {one.ground}"

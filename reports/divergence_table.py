@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, ReportError, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text
+from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text, unique
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
 from reports.notes import AGAINST, against_note, failure_notes, gaps
-from reports.statistics import Interval, bootstrap_mean
+from reports.statistics import Interval, bootstrap_mean, places
 from reports.table import Block, Entry, Table
 from reports.votes import (
     KINDS,
@@ -26,6 +26,7 @@ from reports.votes import (
 )
 from results.published import facts
 from results.records import Records
+from results.schema import ENOUGH_SEEDS
 
 COLUMNS = "row method dataset noise rate n asked images_of images mean low high base root people ids"
 
@@ -51,7 +52,7 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
         caption=caption([c for c in cells if c.dataset in with_votes and c.records], options),
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
         notes=[*notes, *against_note(cells), *failure_notes(cells)],
-        stands_on=[*explanation(options), *foundation([c for c in cells if c.dataset in with_votes])],
+        stands_on=[*explanation(options, cells), *foundation([c for c in cells if c.dataset in with_votes])],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
         gaps=gaps(cells),
@@ -77,15 +78,19 @@ def caption(cells: list[Cell], options: Options) -> str:
     )
 
 
-def explanation(options: Options) -> list[str]:
+def explanation(options: Options, cells: list[Cell]) -> list[str]:
     annotators = "the image's annotators" if options.study else "the annotators (5 of ten)"
+    drawn = unique(dataset_title(cells, c.dataset) for c in cells if c.records and c.dataset == "faces")
+    simulated = f" ({drawn[0]}: simulated annotators)" if drawn and not options.study else ""
     return [
         f"{measure_name(options)} between the shares of people's votes and the labels that a method was "
         "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
         "closer to people.",
-        f"People: {people_text(options.study)}.",
+        f"People: {people_text(options.study)}{simulated}.",
         "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what "
         "any trained network reaches without a model of labels.",
+        "Bold: no other row is nearer by the seeds and images that all rows have (paired bootstrap, 5 %, Holm over all pairs "
+        "of rows), where these are five seeds or more. Counts of images by kind are means over seeds.",
         f"Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of "
         f"{annotators} agree on one class; clear: the rest. Classes are those of the labels before noise.",
         "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say "
@@ -97,7 +102,7 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
     counts = [group.measured[0].of_kind(kind)[1] for kind in range(3)]
     columns = ["Labels", f"all ({len(group.measured[0].rows):,})"]
     columns += [f"{name} ({many:,})" for name, many in zip(KINDS, counts)]
-    best = min((intervals[row.title].mean for row in group.measured[1:]), default=None)
+    nearest = nearest_rows(group)
     rows = []
     for row in group.measured:
         found = intervals[row.title]
@@ -106,13 +111,23 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
         text += f" ({n}/{asked})" if n < asked else ""
         text += f" {AGAINST}" if row.cell and row.cell.against else ""
         ids = "" if row.cell is None else "; records " + " ".join(record["id"] for record in row.cell.records)
-        first = Entry(text, found.mean == best, sort=found.mean, detail=f"n = {n} of {asked}{ids}")
+        first = Entry(text, row.title in nearest, sort=found.mean, detail=f"n = {n} of {asked}{ids}")
         of_kinds = [row.of_kind(kind)[0] for kind in range(3)]
         rows.append([Entry(row.title), first, *(Entry(number(v), sort=None if np.isnan(v) else v) for v in of_kinds)])
     expected = float(group.annotator.mean())
     one_person = [Entry(ONE_ANNOTATOR), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
     heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
     return Block(heading, columns, [rows[0], one_person, *rows[1:]])
+
+
+def nearest_rows(group: Group) -> set[str]:
+    """The rows than which none of the others is nearer to people by seeds and images; none with fewer than five seeds."""
+    rows = group.measured[1:]
+    seeds = sorted(set.intersection(*(set(row.values) for row in rows))) if len(rows) > 1 else []
+    if len(seeds) < ENOUGH_SEEDS:
+        return set()
+    near = -np.array([[row.values[number] for number in seeds] for row in rows])
+    return {row.title for row, (best, _) in zip(rows, places(near)) if best == 1}
 
 
 def class_block(group: Group, cells: list[Cell]) -> Block:

@@ -15,11 +15,11 @@ from reports.extras import history
 from reports.lines import by_noise, head, named
 from reports.notes import against_note
 from reports.statistics import sample_std
+from results.schema import LAST_EPOCHS
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
 WORDS = 0.42  # share of a panel's height that is kept for what the rules report
 ACROSS = 5  # panels in a row
-LAST = 5  # epochs in 'mean of the last five'
 MARKS = (("best", "★ best on test", "#d55e00"), ("last5", "━ last five", "#0072b2"), ("last", "● last", INK))
 
 
@@ -98,7 +98,7 @@ def facts(one: Course) -> list[dict[str, Any]]:
     places = {
         "best": float(one.best_epochs.mean()),
         "last": one.epochs,
-        "last5": f"{max(1, one.epochs - LAST + 1)}-{one.epochs}",
+        "last5": f"{max(1, one.epochs - LAST_EPOCHS + 1)}-{one.epochs}",
     }
     rows = [(number, "", values, "") for number, values in enumerate(one.values.T, 1)]
     rows += [(places[rule], rule, one.rules[rule], ids) for rule, *_ in MARKS]
@@ -161,7 +161,7 @@ def draw_panel(axes: Any, one: Course, beside: Course | None) -> None:
     means = {rule: float(values.mean()) for rule, values in one.rules.items()}
     places = {"best": one.best_epochs.mean(), "last": one.epochs}
     colours = {rule: colour for rule, _, colour in MARKS}
-    five = [max(1, one.epochs - LAST + 1) - 0.4, one.epochs + 0.4]
+    five = [max(1, one.epochs - LAST_EPOCHS + 1) - 0.4, one.epochs + 0.4]
     axes.plot(five, [means["last5"]] * 2, color=colours["last5"], linewidth=3, solid_capstyle="butt", zorder=3)
     for rule, marker, size in (("best", "*", 9), ("last", "o", 5)):
         look = {"color": colours[rule], "marker": marker, "markersize": size, "markeredgecolor": "white"}

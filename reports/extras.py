@@ -88,15 +88,24 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
         row += [
             number(cell, lambda r, read=read: read(r["metrics"]), form, factor) for _, read, form, factor in MEASURES
         ]
+        row.append(
+            number(cell, lambda r: r["history"]["memorised"][-1] if r["noise"]["realised"] else None, ".1f", 100)
+        )
         nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
         row.append(number(cell, realised, ".1f", 100, nominal))
-        packed = any(
-            record.get("jobs_on_card", record.get("co_resident", 1)) not in (1, None) for record in cell.records
-        )
+        packed = any(record.get("jobs_on_card", 1) not in (1, None) for record in cell.records)
+        passed_on = any("slim" in record for record in cell.records)  # times are of whoever measured them
         for name, read, form in COST:
-            row.append(number(cell, read, form, mark=" *" if packed and name != "parameters" else ""))
+            timed = name != "parameters"
+            row.append(Entry("–") if timed and passed_on else number(cell, read, form, mark=" *" * (packed and timed)))
         blocks.setdefault(heading(cells, cell), []).append(row)
-    columns = ["Method", *(name for name, *_ in MEASURES), "realised noise", *(name for name, *_ in COST)]
+    columns = [
+        "Method",
+        *(name for name, *_ in MEASURES),
+        "memorised %",
+        "realised noise",
+        *(name for name, *_ in COST),
+    ]
     return [Block(name, columns, rows) for name, rows in blocks.items()]
 
 

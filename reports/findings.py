@@ -3,7 +3,7 @@
 No sentence knows its outcome: its words follow the intervals, and what was not measured is not spoken of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,17 +11,20 @@ import numpy as np
 
 from reports.asked import Options
 from reports.captions import foundation, noise_text
+from reports.cells import Cell, common_seeds, of_seeds
+from reports.claims import PAPER_RATES, SURE
 from reports.divergence import groups, nearer
 from reports.measured import Difference, Measured, by_seed, paired
-from reports.paired import ENOUGH_SEEDS
-from reports.statistics import holm, paired_bootstrap
+from reports.statistics import SMALLEST_P, holm, paired_bootstrap
 from reports.table import signed
 from results.published import LATER, METHODS
+from results.schema import ENOUGH_SEEDS
 
-SURE = 0.05
 WORST = "0.3"  # the rate at which the methods differ most
 OTHERS = tuple(method for method in METHODS if method != "baseline")
 NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
+BALANCED = {"lanet.sampler": "balanced"}
+PEOPLE = ("none", "votes")  # noises of Table 2
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
 
 
@@ -66,15 +69,19 @@ def findings(measured: Measured) -> list[Finding]:
         gains("asymmetric", "0.1", "--table 1"),
         gains("symmetric", WORST, "--table symmetric"),
         gains("none", None, "--table clean"),
+        rare_classes(measured, "asymmetric", WORST),
+        rare_classes(measured, "none", None),
         memorised(measured),
         best_epoch(measured),
         gains_by_best(measured),
         sampler(measured),
+        sampler_and_rare_classes(measured),
         recipe(measured),
         against_baseline(measured, NEW, "asymmetric", WORST, "--table later"),
         against_baseline(measured, NEW, "symmetric", WORST, "--table later"),
         people(measured),
         margin(measured),
+        missed(measured),
     )
     return [finding for finding in made if finding is not None]
 
@@ -119,6 +126,25 @@ def against_baseline(
     return compose(f"{who}: {noise_text(noise, rate)}", about, found, asked)
 
 
+def balanced(text: str, measured: Measured, first: Cell | None, second: Cell | None) -> Difference | None:
+    """First less second in points of balanced accuracy, the mean over classes."""
+    if first is None or second is None:
+        return None
+    one, two = (by_seed(cell, lambda record: 100 * record["metrics"]["balanced_accuracy"]) for cell in (first, second))
+    return paired(measured.title(first.dataset), text, one, two)
+
+
+def rare_classes(measured: Measured, noise: str, rate: str | None) -> Finding | None:
+    """Methods less the baseline by balanced accuracy, which counts a rare class as much as a common one."""
+    found = []
+    for name in measured.datasets():
+        base = measured.cell(name, "baseline", noise, rate)
+        found += [balanced(METHODS[m], measured, measured.cell(name, m, noise, rate), base) for m in OTHERS]
+    words = noise_text(noise, rate)
+    about = f"Balanced accuracy (mean over classes, last epoch) less the baseline's, {words}: what is gained on rare classes."
+    return compose(f"Rare classes: {words}", about, found, "--all")
+
+
 def memorised(measured: Measured) -> Finding | None:
     """Share of the wrong labels that the network gives back in the last epoch, less the baseline's."""
     found, shares = [], []
@@ -133,7 +159,7 @@ def memorised(measured: Measured) -> Finding | None:
         f"In the last epoch, {noise_text('asymmetric', WORST)}, the baseline gives back {' and '.join(shares)} of its "
         "wrong training labels; the others, less that."
     )
-    return compose("Wrong labels memorised", about, found, "--table 1", Words("more", "fewer", "not told apart"))
+    return compose("Wrong labels memorised", about, found, "--all", Words("more", "fewer", "not told apart"))
 
 
 def best_epoch(measured: Measured) -> Finding | None:
@@ -161,27 +187,46 @@ def gains_by_best(measured: Measured) -> Finding | None:
     return compose("The same methods by their best epochs", about, found, "--table 1 --rule best")
 
 
-def sampler(measured: Measured) -> Finding | None:
-    """LA-Net with its published sampler less LA-Net with the sampler of all others."""
-    found = []
+Pair = tuple[str, Cell | None, Cell | None]  # what is compared, and the two sides
+
+
+def samplers(measured: Measured) -> Iterator[Pair]:
+    """LA-Net, with and without its losses, with its published sampler and with the uniform one of all rows."""
     for name in measured.datasets():
-        for rate in ("0.1", "0.2", "0.3"):
-            plain = measured.cell(name, "lanet", "asymmetric", rate)
-            own = measured.cell(name, "lanet", "asymmetric", rate, {"lanet.sampler": "balanced"})
-            found.append(measured.accuracy(f"at {100 * float(rate):g} %", own, plain))
-    about = "LA-Net with its published sampler (classes balanced) less LA-Net with the uniform one of all rows."
+        for losses, words in (({}, "LA-Net"), (WITHOUT_LOSSES, "without its losses")):
+            for rate in PAPER_RATES:
+                plain = measured.cell(name, "lanet", "asymmetric", rate, losses)
+                own = measured.cell(name, "lanet", "asymmetric", rate, losses | BALANCED)
+                yield f"{words} at {100 * float(rate):g} %", own, plain
+
+
+def sampler(measured: Measured) -> Finding | None:
+    """What the sampler does to accuracy."""
+    found = [measured.accuracy(text, own, plain) for text, own, plain in samplers(measured)]
+    about = (
+        "LA-Net with its published sampler (classes balanced) less LA-Net with the uniform one of all rows; and the same "
+        "with its three losses off, which is a baseline."
+    )
     return compose("What LA-Net's sampler does", about, found, "--table matched", Words("gain", "loss"))
 
 
+def sampler_and_rare_classes(measured: Measured) -> Finding | None:
+    """What the sampler does to balanced accuracy."""
+    found = [balanced(text, measured, own, plain) for text, own, plain in samplers(measured)]
+    about = "The same by balanced accuracy, the mean over classes."
+    return compose("What LA-Net's sampler does for rare classes", about, found, "--all", Words("gain", "loss"))
+
+
 def recipe(measured: Measured) -> Finding | None:
-    """LA-Net less the baseline under LA-Net's own recipe."""
+    """LA-Net less the baseline under LA-Net's own recipe, by sampler."""
     found = []
     for name in measured.datasets():
-        for rate in ("0.1", "0.2", "0.3"):
-            base = measured.cell(name, "lanet", "asymmetric", rate, WITHOUT_LOSSES)
-            ours = measured.cell(name, "lanet", "asymmetric", rate)
-            found.append(measured.accuracy(f"at {100 * float(rate):g} %", ours, base))
-    about = "LA-Net less the same recipe with its three losses off."
+        for drawn, words in (({}, "uniform sampler"), (BALANCED, "balanced sampler")):
+            for rate in PAPER_RATES:
+                base = measured.cell(name, "lanet", "asymmetric", rate, WITHOUT_LOSSES | drawn)
+                ours = measured.cell(name, "lanet", "asymmetric", rate, drawn)
+                found.append(measured.accuracy(f"{words}, {100 * float(rate):g} %", ours, base))
+    about = "LA-Net less the same recipe with its three losses off, under either sampler."
     return compose("LA-Net's losses under one recipe", about, found, "--table matched", Words("gain", "loss"))
 
 
@@ -189,15 +234,20 @@ def people(measured: Measured) -> Finding | None:
     """LA-Net's label distributions against people, beside the given labels and the baseline's softmax."""
     found, options = [], Options()
     for name in measured.datasets():
-        for noise in ("none", "votes"):
-            cells = [c for method in ("baseline", "lanet") if (c := measured.cell(name, method, noise, None))]
+        both = [measured.cell(name, method, noise, None) for noise in PEOPLE for method in ("baseline", "lanet")]
+        seeds = common_seeds([cell for cell in both if cell])  # as Table 2 has them, which shows all in one column
+        for noise in PEOPLE:
+            cells = [of_seeds(cell, seeds) for cell in both if cell and cell.noise == noise]
             for group in groups(cells, measured.records, options):
                 for other, words in (("given", "than the given labels"), ("baseline", "than the baseline's softmax")):
                     gap = nearer(group, other)
                     if gap and len(gap[0]) >= ENOUGH_SEEDS:
                         text = f"{words} ({noise_text(noise, None)})"
                         found.append(Difference(measured.title(name), text, paired_bootstrap(gap[1]), len(gap[0])))
-    about = "How much closer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence, base 2)."
+    about = (
+        "How much closer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence, base 2; on drawn "
+        "faces votes of simulated annotators)."
+    )
     words = Words("closer", "farther", "not told apart")
     return compose("Label distributions and people", about, found, "--table 2", words, "divergence")
 
@@ -218,6 +268,31 @@ def margin(measured: Measured) -> Finding | None:
         f"less the method's own opinion, {noise_text('asymmetric', WORST)}."
     )
     return compose("Finding wrong labels", about, found, "--all", Words("margin better", "own better"), "area")
+
+
+def missed(measured: Measured) -> Finding | None:
+    """Which wrong labels stay unflagged, by the margin and by the method's own opinion."""
+    found, shares = [], []
+    for name in measured.datasets():
+        for method in METHODS:
+            cell = measured.cell(name, method, "asymmetric", WORST)
+            by_margin, own = (
+                by_seed(cell, lambda record, key=key: per_cent(record["metrics"].get(key)))
+                for key in ("margin_fnr", "wrong_label_fnr")
+            )
+            found.append(paired(measured.title(name), METHODS[method], by_margin, own))
+            if method == "baseline" and by_margin:
+                shares.append(f"{np.mean(list(by_margin.values())):.0f} % on {measured.title(name)}")
+    about = (
+        "Share of the wrong labels that are not among the flagged when as many images are flagged as are wrong, "
+        f"{noise_text('asymmetric', WORST)} (the baseline's by the margin: {' and '.join(shares)}): by the margin less by the "
+        "method's own opinion."
+    )
+    return compose("Wrong labels missed", about, found, "--all", Words("own better", "margin better"))
+
+
+def per_cent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 FORMS = {"points": "+.1f", "divergence": "+.4f", "area": "+.3f"}
@@ -244,7 +319,7 @@ def row(line: Line, form: str) -> str:
     one, found = line.difference, line.difference.found
     mark = "**" if line.sign else ""
     interval = f"{signed(found.low, form)} to {signed(found.high, form)}"
-    p = "< 0.001" if line.p < 0.001 else f"{line.p:.3f}"
+    p = "< 0.001" if line.p < 0.001 else f"{'≤ ' * (abs(found.p - SMALLEST_P) < 1e-9)}{line.p:.3f}"
     return f"| {one.dataset} | {one.text} | {mark}{signed(found.mean, form)}{mark} | {interval} | {p} | {one.n} |"
 
 

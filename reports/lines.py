@@ -8,6 +8,7 @@ from typing import Any
 from reports.captions import unique
 from reports.cells import Cell
 from reports.drawing import INK, SOFT, plain
+from results.published import METHODS
 
 # Told apart with any colour vision (after Okabe and Ito, 2008), and once more by their markers.
 COLOURS = ["#222222", "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#7a4fa3", "#8a6d1c", "#8c8c8c"]
@@ -18,9 +19,18 @@ Style = tuple[str, str, bool]  # colour, marker, and whether it is filled
 
 
 def styles(titles: Iterable[str]) -> dict[str, Style]:
-    """A colour and a marker for each row of a table; from the eleventh on markers are hollow."""
+    """A colour and a marker for each row of a table, for the paper's methods the same in every picture.
+
+    From the eleventh on markers are hollow.
+    """
     found = [(colour, marker, filled) for filled, (colour, marker) in product((True, False), zip(COLOURS, MARKERS))]
-    return {title: found[number % len(found)] for number, title in enumerate(titles)}
+    papers = {title: number for number, title in enumerate(METHODS.values())}
+    at: dict[str, int] = {}
+    for title in titles:
+        own = papers.get(title.partition(" (")[0])
+        free = (number for number in range(len(papers), 2 * len(found)) if number % len(found) not in at.values())
+        at[title] = own if own is not None and own not in at.values() else next(free, 0) % len(found)
+    return {title: found[number] for title, number in at.items()}
 
 
 def by_noise(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

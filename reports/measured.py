@@ -8,11 +8,11 @@ import numpy as np
 
 from reports.asked import ReportError
 from reports.cells import Cell, common_seeds, tell_codes
-from reports.paired import ENOUGH_SEEDS, Hits
+from reports.paired import Hits
 from reports.statistics import Interval, paired_bootstrap, paired_t
 from results.published import DATASETS
 from results.records import Records
-from results.schema import seed, title
+from results.schema import ENOUGH_SEEDS, seed, title
 
 Key = tuple[str, str, str, str | None, tuple[tuple[str, str], ...]]  # data set, method, noise, rate, what was changed
 

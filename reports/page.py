@@ -10,13 +10,13 @@ from reports.asked import Asked, Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
 from reports.choose import figure, table
-from reports.claims import claims_markdown, summary, verdicts
+from reports.claims import claims_markdown, heading, places_of, summary, verdicts
 from reports.detection import CAPTION, STANDS_ON, detection
 from reports.drawing import Drawing
 from reports.extras import behind_accuracy, confusions, curves, per_class
 from reports.formats import environment
 from reports.pictures import pictures
-from reports.table import Block, Table
+from reports.table import Block, Table, signed
 from results.records import Records
 from results.schema import RULES
 
@@ -24,8 +24,9 @@ BEHIND = "What lies behind an accuracy: means over seeds, accuracies in per cent
 BEHIND_STANDS_ON = (
     "best − last and best − last five: what choosing the epoch on the test set adds.",
     "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch.",
+    "Memorised: share of the wrong training labels that the network gives back in the last epoch.",
     "Realised noise: share of the training labels that are wrong, in per cent, beside the nominal rate.",
-    "*: other jobs ran on the same card; not comparable.",
+    "*: other jobs ran on the same card; not comparable. –: records that were passed on without all their arrays.",
 )
 
 
@@ -41,7 +42,10 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
     shown = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
         "rule": RULES[options.rule],
-        "verdicts": [(verdict, verdict.verdict.replace(" ", "-"), summary(verdict)) for verdict in found],
+        "number": lambda value, unit: signed(value, f"+.{places_of(unit)}f"),
+        "verdicts": [
+            (verdict, verdict.verdict.replace(" ", "-"), heading(verdict), summary(verdict)) for verdict in found
+        ],
         "tables": list(zip(tables, beside)),
         "figures": [*map(shown_as, figures)],
         "behind": extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
@@ -60,7 +64,7 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
     (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
     path.write_text(environment().get_template("page.html").render(**facts), encoding="utf-8")
     gaps = unique(gap for drawing in [*tables, *figures] for gap in drawing.gaps)
-    text = "\n".join(f"{verdict.verdict}: {verdict.claim.text} ({summary(verdict)})" for verdict in found)
+    text = "\n".join(f"{': '.join(heading(verdict))}: {summary(verdict)}" for verdict in found)
     return Drawn([path, out / "claims.md"], text, gaps)
 
 

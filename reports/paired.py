@@ -7,10 +7,7 @@ import numpy as np
 from reports.cells import Cell, common_seeds
 from reports.statistics import places
 from results.records import Records
-from results.schema import seed
-
-ENOUGH_SEEDS = 5
-LAST = 5  # epochs in 'mean of the last five'
+from results.schema import ENOUGH_SEEDS, LAST_EPOCHS, seed
 
 
 class Hits:
@@ -47,7 +44,7 @@ class Hits:
 def epochs(record: dict[str, Any], rule: str) -> slice:
     """The epochs whose predictions a rule looks at."""
     if rule == "last5":
-        return slice(-LAST, None)
+        return slice(-LAST_EPOCHS, None)
     if rule == "last":
         return slice(-1, None)
     chosen = record["metrics"]["best_epoch"] - 1
@@ -93,6 +90,6 @@ def ranks_note(cells: list[Cell], column: bool) -> list[str]:
         return [f"No ranks and no bold: {why}."]
     also = "; rank: the places that it can have, shared by rows that cannot be told apart" if column else ""
     return [
-        "Bold: no other row is better by the seeds and test images (paired bootstrap, 10,000 resamples, 5 %, Holm over "
-        f"all pairs of rows){also}."
+        "Bold: no other row of that data set and rate is better by the seeds and test images (paired bootstrap, 10,000 "
+        f"resamples, 5 %, Holm over all pairs of rows there){also}."
     ]

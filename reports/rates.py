@@ -14,7 +14,7 @@ from reports.captions import (
     scale_text,
     seeds_text,
 )
-from reports.cells import Cell
+from reports.cells import Cell, of_seeds
 from reports.drawing import SOFT, Drawing, new_figure, plain
 from reports.lines import Style, by_noise, head, name_ends, named, styles
 from reports.notes import against_note
@@ -103,7 +103,8 @@ def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
     found = []
     for place, here in places.items():
         if any(cell.values for cell in here):
-            first = [replace(clean[place], rate=None)] if place in clean else []
+            wanted = {number for cell in here for number in cell.values}
+            first = [replace(of_seeds(clean[place], wanted), rate=None)] if place in clean else []
             found.append(Line(place[0], place[3], [*first, *sorted(here, key=per_cent)]))
     return found
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 RESAMPLES = 10_000
+SMALLEST_P = 2 / (RESAMPLES + 1)  # that the bootstrap can give
 DRAWS_AT_ONCE = 4_000_000
 
 

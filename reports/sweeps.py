@@ -12,6 +12,7 @@ from reports.captions import accuracy_caption, dataset_title, foundation, noise_
 from reports.cells import Cell, parameter_value, read_cells
 from reports.drawing import SOFT, Drawing, new_figure, plain
 from reports.notes import against_note, gaps
+from results.published import METHODS
 from results.records import Records
 
 # Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
@@ -47,7 +48,8 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
     spread = "lines: means over seeds, bands: one sample standard deviation, vertical line: the published value"
-    caption = f"{accuracy_caption(cells, asked.rule(options), spread)}."
+    of_method = "".join(f"{name}: " for name in unique(METHODS.get(cell.method, cell.method) for cell in cells))
+    caption = f"{of_method}{accuracy_caption(cells, asked.rule(options), spread)}."
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     notes += against_note(cells)

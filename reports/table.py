@@ -56,6 +56,6 @@ def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:
 
 
 def signed(value: float, form: str = "+.1f") -> str:
-    """A number with a typographic minus; what rounds to nothing has none."""
+    """A number with a typographic minus; what rounds to nothing has no sign."""
     text = format(value, form)
-    return (text if text.strip("+-0.") else text.lstrip("-")).replace("-", "−")
+    return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")

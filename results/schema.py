@@ -20,6 +20,8 @@ RULES = {
     "last5": "mean of the last five epochs",
     "noisy_val": "epoch chosen on 10 % of the training images with their noisy labels",
 }
+ENOUGH_SEEDS = 5  # for ranks, findings and verdicts
+LAST_EPOCHS = 5  # of 'last5'
 # Numbers that every record holds, and the largest that can be.
 MEASURED: dict[str, float] = {
     **{f"metrics.{rule}": 1.0 for rule in ("last", "best", "last5")},

@@ -71,6 +71,12 @@ def test_only_a_method_of_ones_own_is_trained_and_ranked(theirs: Path, ours: Pat
     assert "\\textdaggerdbl{}" in (ours / "out" / "table1.tex").read_text()
 
 
+def test_as_many_seeds_as_ranks_need_where_none_are_named(theirs: Path, ours: Path, mine: list[str]) -> None:
+    unnamed = [word for word in ASKED if word not in ("--seeds", "0-4")]
+    done = run_all(*unnamed, *mine, "--results", str(ours), "--against", str(theirs), "--plan")
+    assert "10 jobs at demo scale, 5 done, 5 to run" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_zip_is_read_and_the_plan_counts_it_as_done(theirs: Path, ours: Path, tmp_path: Path) -> None:
     packed = tmp_path / "theirs.zip"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -140,10 +140,11 @@ def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Path | 
 
 
 def described(results: Path) -> list[str]:
-    """Data sets of which a results folder holds everything but the pictures, faces first."""
-    cards = (path for path in (results / "data").glob("*/card.json") if not (path.parent / "train_images.npy").exists())
-    names = {path.parent.name.rpartition("-")[0] for path in cards}
-    return sorted(names, key=lambda name: (name != "faces", name))
+    """Data sets of which a results folder holds everything but the pictures, faces first, which may have theirs."""
+    folders = [path.parent for path in (results / "data").glob("*/card.json")]
+    names = {path.name.rpartition("-")[0] for path in folders if not (path / "train_images.npy").exists()}
+    drawn = [path for path in folders if names and path.name.startswith("faces-")]
+    return ["faces"] * bool(drawn) + sorted(names - {"faces"})
 
 
 def rate(text: str) -> str:

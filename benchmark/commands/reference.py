@@ -8,7 +8,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from benchmark.cache.lookup import open_data
 from benchmark.commands.errors import answered
+from benchmark.datasets.faces import Faces
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.terminal import Usage
 from reports.findings import findings, markdown, readme_table, stands_on
@@ -23,9 +25,14 @@ INTRO = """# Findings
 
 What the records that ship (`results/reference/`) say, drawn by `python -m benchmark reference`. No sentence knows its
 outcome: words follow the intervals, and only comparisons with at least five seeds are made. Intervals are 95 %, of paired
-differences: of accuracies by a bootstrap over seeds and test images, of other numbers by Student's t over seeds. p is adjusted by
-Holm over the rows of one finding; bold: below 0.05 with its interval on one side of 0. All of this is one scale, that of a demo:
-a small network that memorises a thousand images. It says nothing about the paper's scale.
+differences: of accuracies by a bootstrap over seeds and test images, of divergences over seeds and training images, of other
+numbers by Student's t over seeds. p is adjusted by Holm over the rows of one finding, so that it depends on what stands beside
+it: a table compares all pairs of its rows and may leave tied what is bold here. Bold: p below 0.05 with its interval on one side
+of 0. All of this is one scale, that of a demo: a small network that memorises a thousand images. It says nothing about the
+paper's scale.
+"""
+ABOUT_CLAIMS = """A verdict a data set, by the rule of `reports/claims.py`. Intervals are not adjusted; p is by Holm over
+the comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
 """
 
 
@@ -48,8 +55,8 @@ def draw(results: Path, pages: Path) -> int:
     measured = Measured(Records(results))
     if not measured.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
-    with tempfile.TemporaryDirectory() as folder:
-        status = everything(results, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
+        status = everything(with_faces(results, Path(beside)), Path(folder))
         if status == 2:  # said already
             return status
         examples = pages / "docs" / "examples"
@@ -68,6 +75,19 @@ def draw(results: Path, pages: Path) -> int:
     return status
 
 
+def with_faces(results: Path, beside: Path) -> Path:
+    """The same records in a folder that has the drawn faces too, for the gallery; they are embedded, so nobody ships them."""
+    for path in results.resolve().iterdir():
+        if path.name != "data":
+            (beside / path.name).symlink_to(path)
+    for path in (results.resolve() / "data").glob("*"):
+        if not path.name.startswith(f"{Faces.name}-") and path.name != "stamps":
+            (beside / "data").mkdir(exist_ok=True)
+            (beside / "data" / path.name).symlink_to(path)
+    open_data(Faces(), None, Faces.Options(), beside / "data")
+    return beside
+
+
 def everything(results: Path, out: Path) -> int:
     """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
     from benchmark.commands.run_all import main as run_all
@@ -80,5 +100,5 @@ def page(measured: Measured, claims: str) -> str:
     """docs/findings.md."""
     facts = "\n".join(f"- {fact}" for fact in stands_on(measured))
     found = markdown(findings(measured), "results/reference")
-    verdicts = f"## The paper's claims on these records\n\n{claims}"
+    verdicts = f"## The paper's claims on these records\n\n{ABOUT_CLAIMS}\n{claims}"
     return "\n".join([INTRO, "Stands on:\n", facts, "", found, verdicts])

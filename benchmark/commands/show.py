@@ -116,7 +116,8 @@ def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
 def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = find_experiment(kind, name)
-    published = [name for name in PAPER_DATA if name not in plan.data] if experiment.published else []
+    shown = dict.fromkeys(cell.dataset for cell in cells)
+    published = [name for name in PAPER_DATA if name not in shown] if experiment.published else []
     return Asked(
         kind=kind,
         name=name,
@@ -128,7 +129,7 @@ def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], agains
         published=experiment.published,
         any_rule=experiment.any_rule,
         note=experiment.note,
-        columns=(*plan.data, *published),
+        columns=(*shown, *published),
         methods=tuple(dict.fromkeys(row.method for row in experiment.rows)),
         data={name: data.folder.name for name, data in plan.data.items()},
         against=Path(against).name if against else "",

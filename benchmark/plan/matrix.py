@@ -21,6 +21,7 @@ from benchmark.terminal import Usage
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
 from results.records import Records
+from results.schema import ENOUGH_SEEDS
 
 MOST_SEEDS = 32  # looked for where only drawing is asked for and no seeds are named
 
@@ -196,10 +197,13 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
 
 
 def seeds_of(request: Request) -> Iterable[int]:
-    """The seeds that were named, else the scale's; where only drawing is asked for, any that may have been measured."""
+    """The seeds that were named, else the scale's, or as many as ranks need beside others' records; where only drawing is
+    asked for, any that may have been measured.
+    """
     if request.seeds is not None:
         return request.seeds
-    return range(MOST_SEEDS if request.draw else request.scale.seeds)
+    beside = ENOUGH_SEEDS if request.against else 0
+    return range(MOST_SEEDS if request.draw else max(request.scale.seeds, beside))
 
 
 def kept(run: Planned, request: Request) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-LAST = 5  # epochs in 'mean of the last five'
+from results.schema import LAST_EPOCHS
 
 
 def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
         "last": accuracy[-1],
         "best": accuracy.max(),
         "best_epoch": int(accuracy.argmax()) + 1,
-        "last5": accuracy[-LAST:].mean(),
+        "last5": accuracy[-LAST_EPOCHS:].mean(),
         "majority": np.bincount(data.test_labels, minlength=len(data.classes))[np.bincount(data.given).argmax()]
         / len(data.test_labels),
         "calibration_error": calibration_error(

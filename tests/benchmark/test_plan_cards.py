@@ -305,7 +305,7 @@ def test_a_table_keeps_the_data_of_which_most_cells_are_measured(two: Callable[.
     plan = two(["1"], ("specks", "0.1"), ("specks", "0.3"), ("elsewhere", "0.1"))
     lines = narrow(plan)
     assert lines == [
-        "table 1: elsewhere is left out, 33 % of its cells have records here (--datasets elsewhere shows them)"
+        "table 1: elsewhere is left out and not asked for, 33 % of its cells have records here (--datasets elsewhere shows them)"
     ]
     assert [(cell.dataset, cell.rate) for cell in cells(plan)] == [("specks", rate) for rate in ("0.1", "0.2", "0.3")]
     assert narrow(plan) == []

@@ -283,3 +283,17 @@ def test_a_study_is_named_and_counts_its_own_annotators(tmp_path):
     votes = np.array([[0, 30], [3, 0]])
     assert kinds(votes, np.array([1, 0]), study=True).tolist() == [2, 2]
     assert kinds(votes, np.array([1, 0])).tolist() == [2, 1]
+
+
+def test_bold_goes_to_the_rows_that_none_is_nearer_than(tmp_path):
+    what, _, _ = table2(tmp_path, seeds=5)
+    reports.draw(what, tmp_path, tmp_path / "out")
+    text = (tmp_path / "out" / "table2.md").read_text()
+    bold = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|") and "**0." in line]
+    assert bold == ["LA-Net: label distribution"]
+    flat = next(c.ids for c in what.cells if c.method == "baseline")
+    reports.draw(with_runs(what, flat, method="lanet"), tmp_path, tmp_path / "out")  # the same distributions twice
+    assert (tmp_path / "out" / "table2.md").read_text().count("**0.") == 2
+    few, _, _ = table2(tmp_path / "few", seeds=2)
+    reports.draw(few, tmp_path / "few", tmp_path / "few" / "out")
+    assert "**0." not in (tmp_path / "few" / "out" / "table2.md").read_text()

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from reports.asked import ReportError
-from reports.findings import Words, compose, markdown
+from reports.findings import Words, compose, markdown, rare_classes
 from reports.measured import Difference, Measured, by_seed, paired
-from reports.statistics import Interval, paired_bootstrap, paired_t
+from reports.statistics import SMALLEST_P, Interval, paired_bootstrap, paired_t
 from results.records import Records
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
@@ -83,3 +83,21 @@ def test_each_side_has_its_own_rule(measured: Measured) -> None:
     gain = by_seed(cell, lambda record: 100 * (record["metrics"]["best"] - record["metrics"]["last"]))
     assert found is not None and found.found.mean == pytest.approx(np.mean(list(gain.values())))
     assert paired_bootstrap(np.zeros((5, 10))).mean == 0
+
+
+def test_rare_classes_count_as_much_as_common_ones(measured: Measured) -> None:
+    found = rare_classes(measured, "asymmetric", "0.3")
+    assert found is not None
+    line = next(
+        line for line in found.lines if line.difference.dataset.startswith("Faces") and line.difference.text == "EAC"
+    )
+    of = [measured.cell("faces", method, "asymmetric", "0.3") for method in ("eac", "baseline")]
+    means = [np.mean([100 * r["metrics"]["balanced_accuracy"] for r in cell.records]) for cell in of if cell]
+    assert line.difference.found.mean == pytest.approx(means[0] - means[1]) and line.sign == -1
+
+
+def test_a_p_at_the_smallest_that_the_bootstrap_gives_is_a_bound() -> None:
+    made = compose("Title", "About.", [difference(3, "A", SMALLEST_P), difference(3, "B", 0.01)], "--table 1")
+    assert made is not None and "≤ 0.000" not in markdown([made], "records")
+    rows = [difference(3, str(number), SMALLEST_P) for number in range(8)]
+    assert "≤ 0.002" in markdown([compose("Title", "About.", rows, "--table 1")], "records")

@@ -100,7 +100,7 @@ def test_it_shows_what_the_papers_do_not(whole):
 
 
 def test_the_summary_is_given_in_words(whole):
-    assert "too few seeds: LA-Net is first at every rate" in whole[1].text
+    assert "too few seeds at demo scale, last epoch: LA-Net is first at every rate on RAF-DB (Table 1)" in whole[1].text
     assert "not measured: momentum ω = 0.9 is best" in whole[1].text
 
 

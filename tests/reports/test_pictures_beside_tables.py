@@ -65,6 +65,26 @@ def test_clean_accuracy_stands_at_rate_0_only_where_it_was_asked_for(tmp_path: P
     assert {fact["rate"] for fact in beside(tmp_path, asked, other_row)["table1_rates"].facts} == set(RATES)
 
 
+def test_rate_0_stands_on_the_seeds_of_the_other_rates(tmp_path: Path) -> None:
+    ids = [
+        write_record(tmp_path, method="lanet", noise="none", rate=None, seed=s, accuracy=0.9 - 0.3 * (s > 2))
+        for s in range(6)
+    ]
+    more = request("table", "clean", [cell("LA-Net", "lanet", "rafdb", None, ids)])
+    first = beside(tmp_path, table1(tmp_path, seeds=3), more)["table1_rates"].facts
+    (at_zero,) = [fact for fact in first if fact["rate"] == "0"]
+    assert (at_zero["n"], at_zero["asked"], at_zero["mean"]) == (3, 3, 90.0)
+
+
+def test_a_method_of_the_paper_has_one_colour_everywhere() -> None:
+    alone, all_five = styles(["Baseline", "LA-Net"]), styles(["Baseline", "SCN", "RUL", "EAC", "LA-Net"])
+    rows = styles(["Baseline (LA-Net's recipe)", "SCN (LA-Net's recipe)", "LA-Net", "LA-Net (published sampler)", "X"])
+    assert alone["LA-Net"] == all_five["LA-Net"] == rows["LA-Net"]
+    assert rows["SCN (LA-Net's recipe)"] == all_five["SCN"]
+    assert len(set(rows.values())) == 5 and not {rows["X"], rows["LA-Net (published sampler)"]} & set(all_five.values())
+    assert len(set(styles(["Baseline", *map(str, range(15))]).values())) == 16
+
+
 def test_published_values_are_dashed_and_far_ones_have_a_scale_of_their_own(tmp_path: Path) -> None:
     near = beside(tmp_path, table1(tmp_path))["table1_rates"].render()
     assert len(near.axes) == 1

@@ -113,7 +113,7 @@ def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
     assert [line.count("**") for line in first.splitlines() if line.startswith("| ") and "±" in line] == [0, 0, 0, 2, 2]
     assert texts["html"].count("<b>") == texts["tex"].count("\\textbf{") == 4  # published values are never bold
     assert "\\textbf{75.0$\\pm$0.8} & 1-2 &" in texts["tex"] and ">1-2</td>" in texts["html"]
-    assert "Holm over all pairs of rows); rank: the places" in texts["md"]
+    assert "Holm over all pairs of rows there); rank: the places" in texts["md"]
 
 
 def test_rows_that_differ_have_a_place_each(tmp_path):
@@ -217,7 +217,7 @@ def test_the_caption_is_one_short_sentence_and_no_format_loses_a_fact(tmp_path):
         "Accuracy in per cent, last epoch; mean ± sample standard deviation; n = 5 seeds unless noted; demo scale; "
         "bold: no row beside it is better; grey or italic: published."
     )
-    for beginning in ("RAF-DB: 8 classes", "Backbone", "Recipes", "Realised", "Bold", "With n = 5", "Published"):
+    for beginning in ("RAF-DB: 8 classes", "Backbone", "Recipes", "Realised", "Bold", "The smallest gain", "Published"):
         assert sum(fact.startswith(beginning) for fact in made.stands_on) == 1, beginning
     _, texts, _ = draw(what, tmp_path)
     folded = texts["html"].split("<summary>Stands on</summary>")[1].split("</details>")[0]
@@ -291,7 +291,7 @@ def test_the_smallest_detectable_gain_stands_next_to_the_paper_s(tmp_path):
         ids = [write_record(tmp_path, method=method, seed=s, accuracy=0.7 + 0.01 * s + extra[s]) for s in range(3)]
         cells.append(cell(method, method, "rafdb", "0.1", ids))
     _, texts, _ = draw(request("table", "1", cells), tmp_path)
-    assert "gain of 3.3 points or more (standard deviation of paired differences 1.00" in texts["md"]
+    assert "RAF-DB: 3.3 points (n = 3, standard deviation of paired differences 1.00)" in texts["md"]
     assert "is 1.2 points" in texts["md"] and "Not above the baseline" not in texts["md"]
     ids = [write_record(tmp_path, method="scn", seed=s, accuracy=0.7 + 0.01 * s) for s in range(3)]
     _, texts, _ = draw(request("table", "1", [cells[0], cell("scn", "scn", "rafdb", "0.1", ids)]), tmp_path)
@@ -435,6 +435,20 @@ def test_eac_s_seven_classes_of_ferplus_have_no_difference_to_eight(tmp_path):
     assert "87.03 (7 classes)" in texts["md"] and rows[0]["difference"] == ""
 
 
-@pytest.mark.parametrize("value, text", [(-0.04, "0.0"), (-0.0, "0.0"), (0.0, "+0.0"), (-1.24, "−1.2"), (3.0, "+3.0")])
+@pytest.mark.parametrize("value, text", [(-0.04, "0.0"), (-0.0, "0.0"), (0.0, "0.0"), (-1.24, "−1.2"), (3.0, "+3.0")])
 def test_what_rounds_to_nothing_has_no_minus(value, text):
     assert signed(value) == text
+
+
+def test_a_run_that_fell_far_below_its_row_is_named(tmp_path):
+    what = table1(tmp_path, seeds=5, rates=("0.1",))
+    ids = [
+        write_record(tmp_path, method="scn", seed=s, accuracy=0.8 - 0.2 * (s == 3), overrides={"scn.x": "1"})
+        for s in range(5)
+    ]
+    _, texts, _ = draw(with_runs(what, ids, method="scn"), tmp_path)
+    assert (
+        "SCN, rafdb, asymmetric 0.1: seed 3 ended at 60.0, 20.0 points below the row's median; it counts."
+        in texts["md"]
+    )
+    assert texts["md"].count("below the row's median") == 1
