@@ -4,6 +4,7 @@ import re
 
 SEVEN = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 EIGHT = (*SEVEN[:-1], "contempt", "neutral")
+BY_COUNT = {8: EIGHT, 7: SEVEN}
 
 # What a label number stands for, by the data set whose publication numbers the classes so.
 ORDERS = {

@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmark.cache.build import Progress, build, check, failed
 from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
 from benchmark.datasets.base import DataError, DataSet, Source
@@ -45,7 +43,7 @@ def open_data(
         pass  # never read, changed, or removed: read it
     source = read(dataset, path, options)
     if kept.is_file() and source.train.landmarks is None:
-        attach(dataset, source, kept)
+        landmark_files.attach(dataset.name, kept, source.train, source.test, source.facts)
     check(dataset, source)
     folder = build(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
@@ -68,13 +66,6 @@ def kept_landmarks(dataset: DataSet, path: Path | None, root: Path) -> Path:
     """The file beside the decoded data in which `python -m benchmark landmarks` keeps the points of a source."""
     where = hashlib.sha256(str(path and path.resolve()).encode()).hexdigest()[:12]
     return root.parent / "landmarks" / f"{dataset.name}-{where}.npz"
-
-
-def attach(dataset: DataSet, source: Source, kept: Path) -> None:
-    """Give kept landmarks to a source that comes without."""
-    points = landmark_files.from_npz(dataset.name, kept, source.train.names + source.test.names)
-    source.train.landmarks, source.test.landmarks = np.split(points, [len(source.train.names)])
-    source.facts["landmarks"] = landmark_files.coverage(source.train.landmarks, kept.name)
 
 
 def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:

@@ -13,10 +13,10 @@ from benchmark.train import assembly, loop
 from benchmark.train.trainer import Clock, Trainer, trainer_of
 from benchmark.train.training_set import TrainingSet
 from methods.base import Batch, Method
+from noise.expressions import EIGHT
 from results.job import Job
 
 IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch is incomplete
-EIGHT = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 
 
 def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:

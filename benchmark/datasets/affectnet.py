@@ -13,13 +13,9 @@ from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.affectnet import LISTS, SETS, Listed, locate, read_list, read_set
 from benchmark.datasets.reading.files import count_warning, file_stamp, one_of, whole_size
+from noise.expressions import BY_COUNT, ORDERS
 
-LABELS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 OTHERS = {8: "none of the emotions", 9: "uncertain", 10: "no face"}
-CLASSES = {
-    8: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral"),
-    7: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
-}
 HIGHEST_NUMBER, SAMPLED = 450_000, 1000  # labels written again all at once are noticed without asking for each
 PUBLISHED = {8: {"train": 287651, "test": 4000}, 7: {"train": 283901, "test": 3500}}
 
@@ -40,7 +36,7 @@ class AffectNet(DataSet):
 
         def __post_init__(self) -> None:
             whole_size("affectnet", self.size)
-            one_of("affectnet.classes", self.classes, tuple(CLASSES))
+            one_of("affectnet.classes", self.classes, tuple(BY_COUNT))
 
     def read(self, path: Path, options: Options) -> Source:
         self.size = options.size
@@ -62,15 +58,10 @@ class AffectNet(DataSet):
         }
         if train.landmarks is not None:
             facts["landmarks"] = landmark_files.coverage(train.landmarks, label_files(place.layout))
-        elif npz := landmark_files.npz_beside(self.name, place.base):
-            points = landmark_files.from_npz(self.name, npz, train.names + test.names)
-            train.landmarks, test.landmarks = np.split(points, [len(train.names)])
-            facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
+        else:
+            landmark_files.attach_beside(self.name, place.base, train, test, facts)
         warnings = count_warning(self.name, counts, PUBLISHED[options.classes])
-        return Source(CLASSES[options.classes], train, test, facts, dropped, warnings)
-
-    def home(self, path: Path) -> Path:
-        return locate(path).base
+        return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         """Lists, folders and the labels of every SAMPLED number: of 290,000 files, single ones overwritten go unnoticed."""
@@ -92,8 +83,8 @@ def label_files(layout: str) -> str:
 
 def select(listed: Listed, classes: int, dropped: dict[str, list[str]]) -> Rows:
     """The used images of a split; what is left out is added to `dropped` by reason."""
-    order = CLASSES[classes]
-    into = np.array([order.index(name) if name in order else -1 for name in LABELS] + [-1] * len(OTHERS))
+    order = BY_COUNT[classes]
+    into = np.array([order.index(name) if name in order else -1 for name in ORDERS["affectnet"]] + [-1] * len(OTHERS))
     labels = into[listed.labels]
     for row in np.flatnonzero(labels < 0):
         reason = OTHERS.get(int(listed.labels[row]), "contempt (7 classes)")

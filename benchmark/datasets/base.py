@@ -79,7 +79,3 @@ class DataSet:
     def stamp(self, path: Path | None, options: Any) -> list[tuple[str, int, int]]:
         """(name, size, modification time in ns) of the files that decide whether to read again; cheap."""
         raise NotImplementedError
-
-    def home(self, path: Path) -> Path:
-        """The folder in which `read` looks for a landmark file."""
-        return path if path.is_dir() else path.parent

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.drawing import action_units, model, strokes
-from noise.expressions import EIGHT, SEVEN
+from noise.expressions import BY_COUNT, ORDERS
 
 # Images of RAF-DB's training list (Li et al., CVPR 2017); contempt, which it has not, gets CONTEMPT of all images.
 RAFDB = {
@@ -30,7 +30,7 @@ CONTEMPT = 0.03
 
 # Mean vote shares (column) of ten taggers on images with one majority class (row): FER+ (Barsoum et al., ICMI 2016),
 # counted in the official label.csv over the 25,045 training images that the majority rule uses.
-VOTED = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+VOTED = ORDERS["ferplus"]
 SHARES = np.array(
     [
         [0.784, 0.031, 0.018, 0.105, 0.027, 0.008, 0.005, 0.022],
@@ -86,7 +86,7 @@ class Faces(DataSet):
 
     def read(self, path: Path | None, options: Any) -> Source:
         """The rows of both splits; path is not used. Images are drawn when they are asked for."""
-        classes = EIGHT if options.classes == 8 else SEVEN
+        classes = BY_COUNT[options.classes]
         train, test = (split(number, classes, options, self.size) for number in (0, 1))
         facts = {
             "label_rule": "label: the mode of ten simulated annotators' distribution",

@@ -26,11 +26,8 @@ from benchmark.datasets.reading.ferplus import (
     votes_file,
 )
 from benchmark.datasets.reading.files import count_warning, file_stamp, folder_stamp, one_of
+from noise.expressions import BY_COUNT
 
-CLASSES = {
-    8: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral"),
-    7: ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
-}
 PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
     "majority": {TRAIN: 25045, VALID: 3191, TEST: 3137},
     "plurality": {TRAIN: 28556, VALID: 3579, TEST: 3573},
@@ -75,7 +72,7 @@ class FERPlus(DataSet):
 
         def __post_init__(self) -> None:
             one_of("ferplus.rule", self.rule, tuple(RULES))
-            one_of("ferplus.classes", self.classes, tuple(CLASSES))
+            one_of("ferplus.classes", self.classes, tuple(BY_COUNT))
             one_of("ferplus.train", self.train, ("train+valid", "train"))
 
     def read(self, path: Path, options: Options) -> Source:
@@ -100,14 +97,11 @@ class FERPlus(DataSet):
                 layout
             ],
         }
-        attach_landmarks(base, train, test, facts)
+        landmark_files.attach_beside(self.name, base, train, test, facts)
         warnings = count_warning(self.name, counts, PUBLISHED[options.rule])
         if warnings and layout == "csv":
             warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
-        return Source(CLASSES[options.classes], train, test, facts, dropped, warnings)
-
-    def home(self, path: Path) -> Path:
-        return locate(path)[0]
+        return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, layout = locate(path)
@@ -129,7 +123,7 @@ def used_of_eight(rows: Listed, rule: str) -> int:
 def select(rows: Listed, options: FERPlus.Options, dropped: dict[str, list[str]]) -> Rows:
     """The used images of a split; what is left out is added to `dropped` by reason."""
     won = RULES[options.rule](rows.votes)
-    classes = CLASSES[options.classes]
+    classes = BY_COUNT[options.classes]
     reasons = {
         "no majority" if options.rule == "majority" else "no vote for an emotion": won < 0,
         "unknown or not a face by majority": won >= len(EMOTIONS),
@@ -172,13 +166,3 @@ def without_leaks(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Row
 
 def pixel_hash(rows: Rows, row: int) -> bytes:
     return hashlib.sha256(rows.image(row).tobytes()).digest()
-
-
-def attach_landmarks(base: Path, train: Rows, test: Rows, facts: dict) -> None:
-    """Fill in the landmarks that lie beside the data, if there are any."""
-    path = landmark_files.npz_beside("ferplus", base)
-    if path is None:
-        return
-    points = landmark_files.from_npz("ferplus", path, train.names + test.names)
-    train.landmarks, test.landmarks = np.split(points, [len(train.names)])
-    facts["landmarks"] = landmark_files.coverage(train.landmarks, path.name)

@@ -9,14 +9,14 @@ import numpy as np
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
 from benchmark.datasets.reading.class_folders import Listed, from_folders, has_splits, inner_folders
-from benchmark.datasets.reading.class_names import AS_NAMED, ORDER, in_order, understood
+from benchmark.datasets.reading.class_names import AS_NAMED, in_order, understood
 from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of, whole_size
 from benchmark.datasets.reading.image_lists import Lists, beside, from_lists, lists_in
 from benchmark.datasets.reading.left_out import by_ending, unread_lines
 from benchmark.datasets.reading.parquet import from_parquet, parquet_files
 from benchmark.datasets.reading.pictures import picture
 from benchmark.datasets.reading.splits import split_of
-from noise.expressions import ORDERS
+from noise.expressions import EIGHT, ORDERS
 
 TRAIN = ("train+valid", "train")
 
@@ -72,16 +72,9 @@ class ImageFolder(DataSet):
         }
         facts |= {"train_set": train_set} if train_set else {}
         facts |= {"note": "; ".join(renamed)} if renamed else {}
-        npz = landmark_files.npz_beside(self.name, place.base)
-        if npz:
-            points = landmark_files.from_npz(self.name, npz, train.names + test.names)
-            train.landmarks, test.landmarks = np.split(points, [len(train.names)])
-            facts["landmarks"] = landmark_files.coverage(train.landmarks, npz.name)
+        landmark_files.attach_beside(self.name, place.base, train, test, facts)
         lines = [f"{self.name}: {line}" for line in [*notes, *renamed, *unread_lines(unread), *strange(classes)]]
         return Source(classes, train, test, facts, by_ending(unread), lines)
-
-    def home(self, path: Path) -> Path:
-        return locate(path).base
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         place = locate(path)
@@ -194,5 +187,5 @@ def note_size(sizes: dict[str, str], shape: tuple[int, ...]) -> None:
 
 def strange(classes: tuple[str, ...]) -> list[str]:
     """Classes that are no expressions."""
-    others = [name for name in classes if name not in ORDER]
-    return [f"{few(others)}: not among {', '.join(ORDER)}; asymmetric noise needs those names"] if others else []
+    others = [name for name in classes if name not in EIGHT]
+    return [f"{few(others)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"] if others else []

@@ -81,9 +81,6 @@ class RAFDB(DataSet):
         lines += [f"rafdb: {line}" for line in [*notes, *unread_lines(unread)]]
         return Source(CLASSES, rows["train"], rows["test"], facts, by_ending(unread), lines)
 
-    def home(self, path: Path) -> Path:
-        return locate(path).base
-
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         place = locate(path)
         base, list_file = place.base, place.list_file
@@ -163,11 +160,8 @@ def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: boo
             )
             if split == "train":
                 facts["landmarks"] = landmark_files.coverage(part.landmarks, named[0].name)
-    npz = landmark_files.npz_beside("rafdb", base)
-    if npz and not any(part.landmarks is not None for part in rows.values()):
-        points = landmark_files.from_npz("rafdb", npz, rows["train"].names + rows["test"].names)
-        rows["train"].landmarks, rows["test"].landmarks = np.split(points, [len(rows["train"].names)])
-        facts["landmarks"] = landmark_files.coverage(rows["train"].landmarks, npz.name)
+    if not any(part.landmarks is not None for part in rows.values()):
+        landmark_files.attach_beside("rafdb", base, rows["train"], rows["test"], facts)
 
 
 def numbered_points(path: Path, split: str, names: list[str]) -> np.ndarray:

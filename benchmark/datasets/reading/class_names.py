@@ -10,7 +10,6 @@ from noise.expressions import EIGHT, MISSPELT, ORDERS, WORDS, class_word
 
 NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})(?:\.0*)?\s*", re.ASCII)
 NOTHING = {"", "nan", "none", "null", "n/a", "na", "nil", "undefined", "-"}
-ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
 AS_NAMED = "names"  # numbers that are the names of the classes
 KNOWN = 3  # expressions among the classes from which on a near word is a misspelling
 
@@ -84,4 +83,4 @@ def in_order(owner: str, names: Iterable[str]) -> tuple[str, ...]:
     found = set(names)
     if len(found) < 2:
         raise DataError(f"{owner}: only the class {few(found)}; expected at least two")
-    return tuple(sorted(found, key=lambda c: (ORDER.index(c) if c in ORDER else len(ORDER), c)))
+    return tuple(sorted(found, key=lambda c: (EIGHT.index(c) if c in EIGHT else len(EIGHT), c)))

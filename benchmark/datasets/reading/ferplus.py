@@ -11,8 +11,9 @@ from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.files import Archive, Folder, csv_rows, few, safe_name, whole_number
 from benchmark.datasets.reading.pictures import decode
 from benchmark.datasets.reading.splits import hidden
+from noise.expressions import ORDERS
 
-EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+EMOTIONS = ORDERS["ferplus"]
 COLUMNS = (*EMOTIONS, "unknown", "NF")
 SPLITS = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest": "FER2013Test"}
 TRAIN, VALID, TEST = SPLITS.values()

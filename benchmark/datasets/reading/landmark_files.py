@@ -3,10 +3,11 @@
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmark.datasets.base import DataError
+from benchmark.datasets.base import DataError, Rows
 from benchmark.datasets.points import without_placeholders
 from benchmark.datasets.reading.files import Archive, few
 
@@ -107,6 +108,19 @@ def from_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
 def one_number(points: np.ndarray) -> np.ndarray:
     """[n] bool: rows [n, P, 2] that repeat one number, as detectors write where they found no face."""
     return (points == points[:, :1, :1]).all((1, 2))
+
+
+def attach_beside(owner: str, folder: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
+    """Fill in the points of a file that lies in the folder, if there is one; raises DataError."""
+    if path := npz_beside(owner, folder):
+        attach(owner, path, train, test, facts)
+
+
+def attach(owner: str, path: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
+    """Fill in the points of both splits, and say in the facts how many there are; raises DataError."""
+    points = from_npz(owner, path, train.names + test.names)
+    train.landmarks, test.landmarks = np.split(points, [len(train.names)])
+    facts["landmarks"] = coverage(train.landmarks, path.name)
 
 
 def coverage(points: np.ndarray, file: str) -> str:

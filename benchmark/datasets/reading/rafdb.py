@@ -12,9 +12,10 @@ from benchmark.datasets.reading.class_names import understood
 from benchmark.datasets.reading.files import Archive, Folder, few, safe_name, whole_number
 from benchmark.datasets.reading.image_lists import Lists, from_lists, lists_in
 from benchmark.datasets.reading.parquet import parquet_files
+from noise.expressions import ORDERS, SEVEN
 
-LABELS = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6: "anger", 7: "neutral"}
-CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+LABELS = dict(enumerate(ORDERS["rafdb"], 1))
+CLASSES = SEVEN
 LISTS = ("list_patition_label.txt", "list_partition_label.txt")  # the first spelling is the published one
 PUBLISHED = {"train": 12271, "test": 3068}
 COUNTS = {  # of the classes, in the order of LABELS, counted in the authors' list
