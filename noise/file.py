@@ -14,7 +14,6 @@ import numpy as np
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import ORDERS, class_word
 
-RAF_DB = ORDERS["rafdb"]
 NAMES = {"image", "image_name", "img", "file", "file_name", "filename", "path", "name"}  # and its first
 HEADS = {"label", "emotion", "class", "expression", "noisy_label"}  # what the second column of a first line is called
 

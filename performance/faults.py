@@ -98,7 +98,7 @@ class Matrix:
         return found
 
     def ids(self) -> dict[int, str]:
-        """{seed: job id}, from what `--plan` prints."""
+        """{seed: job id}, from the identity of a record."""
         if not hasattr(self, "known"):
             from results.job import Job
 

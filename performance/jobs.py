@@ -7,7 +7,6 @@ forked from one that has imported torch, in turn; and the throughput of one job 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from statistics import median
 
 BUILD = "import torch; torch.set_num_threads(1); from methods.backbones import BACKBONES; BACKBONES['resnet18'](3)"
@@ -57,12 +56,12 @@ def throughput(processes: int, threads: int) -> float:
     return sum(float(process.communicate()[0]) for process in running)
 
 
-def main(cores: Callable[[], int] | None = None) -> None:
-    from benchmark.hardware import cores as counted
+def main() -> None:
+    from benchmark.hardware import cores
 
     fresh, forked = start_seconds()
     print(f"jobs: start of a job: fresh process {fresh:.2f} s, forked child {forked:.3f} s: {fresh / forked:.0f}x")
-    n = (cores or counted)()
+    n = cores()
     pairs = [(throughput(n, 1), throughput(1, n)) for _ in range(3)]
     side, wide = (median(part) for part in zip(*pairs))
     print(f"jobs: {n} jobs of 1 thread {side:.0f} images/s, 1 job of {n} threads {wide:.0f}: {side / wide:.2f}x")

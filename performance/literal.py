@@ -1,6 +1,6 @@
 """LA-Net written out as its equations stand, pair by pair and landmark by landmark.
 
-Slow on purpose: these are what the fast forms in `methods/lanet*.py` are compared with, in tests and in benchmarks.
+Slow on purpose: these are what the fast forms in `methods/lanet/` are compared with, in tests and in benchmarks.
 """
 
 import cv2

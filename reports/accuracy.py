@@ -38,7 +38,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     return Table(
         name=stem(asked),
         title=asked.heading + other_noise(asked, shown),
-        caption=f"{accuracy_caption(shown, asked.rule(options))}{marks(shown, asked, also)}.",
+        caption=f"{accuracy_caption(shown, asked.rule(options))}{marks(shown, also)}.",
         blocks=blocks,
         notes=[
             *against_note([*shown, *cells_below]),
@@ -58,7 +58,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     )
 
 
-def marks(cells: list[Cell], asked: Asked, also: tuple[str, ...]) -> str:
+def marks(cells: list[Cell], also: tuple[str, ...]) -> str:
     """What bold and grey mean, in a few words."""
     bold = "; bold: no row beside it is better" if any(cell.places for cell in cells) else ""
     return bold + ("; grey or italic: published" if also or any(cell.published for cell in cells) else "")
@@ -78,8 +78,7 @@ class Layout:
     def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell], ranks: bool) -> None:
         self.asked, self.cells, self.below = asked, cells, below
         self.ranks = ranks and any(cell.places for cell in cells)
-        rates = asked.rates or (None,)
-        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, r) for r in rates]
+        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, None)]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
         self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in asked.methods or METHODS]
         self.datasets = list(dict.fromkeys([*asked.columns, *(c.dataset for c in cells)]))

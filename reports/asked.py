@@ -55,7 +55,7 @@ class Asked:
     kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
     names; noises: all that it is about. published: the file of results/paper with its printed values. any_rule: False
     where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
-    sets shown. methods: those that the table is about; rates: conditions where there is no cell at all. data: {data
+    sets shown. methods: those that the table is about. data: {data
     set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.
     """
 
@@ -71,7 +71,6 @@ class Asked:
     note: str = ""
     columns: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
-    rates: tuple[str, ...] = ()
     data: dict[str, str] = field(default_factory=dict)
     against: str = ""
 

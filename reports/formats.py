@@ -18,7 +18,6 @@ LATEX |= {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
-LATEX |= {"‡": r"\textdaggerdbl{}"}
 LATEX |= {"δ": r"$\delta$", "α": r"$\alpha$", "β": r"$\beta$", "τ": r"$\tau$", "ω": r"$\omega$"}
 
 

@@ -23,7 +23,6 @@ from results.schema import RULES
 
 PLOT, HEIGHT, LEFT, TOP, BOTTOM = 2.7, 3.1, 0.62, 0.78, 0.5  # inches
 STRIP, BREAK = 0.24, 0.06  # shares of a panel's height: published values far from the measured ones, and the gap below
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True)

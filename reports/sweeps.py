@@ -1,4 +1,4 @@
-"""Figures: accuracy against a parameter (Figure 1, tau, omega), and the frame that every figure is written in."""
+"""Figures: accuracy against a parameter (Figure 1, tau, omega)."""
 
 import textwrap
 from dataclasses import dataclass

@@ -19,8 +19,6 @@ from benchmark.datasets.base import DataSet
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @dataclass(frozen=True)
 class Finding:

@@ -1,7 +1,6 @@
 """`python -m benchmark reproduce ID` (or `run_all.py --reproduce`): one job run again aside, compared with its record."""
 
 import argparse
-import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -107,7 +106,7 @@ def reproduce(
 
 
 def repeat(store: Store, job_id: str) -> str:
-    failure = store.failure(job_id) if re.fullmatch(r"[0-9a-f]{20}", job_id) else None
+    failure = store.failure(job_id)
     return f"; it failed, and is tried again by: {failure['command']}" if failure and failure.get("command") else ""
 
 

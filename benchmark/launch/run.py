@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import hardware
-from benchmark.launch.children import CHILDREN
 from benchmark.launch.dispatch import dispatch
 from benchmark.plan.cost import expected, measured
 from benchmark.plan.matrix import Plan, Planned
@@ -71,8 +70,7 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
             outcomes[outcome.id] = outcome
             shown.finished(outcome, words(outcome, jobs[outcome.id], store, plan.request.rule))
             if how.fail_fast and outcome.status not in ("ok", "cached"):
-                CHILDREN.close()
-                break
+                break  # which closes the children
     return outcomes
 
 

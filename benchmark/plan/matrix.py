@@ -157,7 +157,7 @@ def noise_kind(kind: str, request: Request) -> Noise:
         raise Usage(f"--noise: {error}") from None
 
 
-def check_noise(kind: Noise, data: decoded.Data, request: Request) -> None:
+def check_noise(kind: Noise, data: decoded.Data) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
     seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names), dataset=data.name)
@@ -182,7 +182,7 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
     made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
     found = noise_kind(kind, request)
     if not {"images", "votes"} & set(found.needs) and (kind, data.name) not in plan.noises:
-        check_noise(found, data, request)
+        check_noise(found, data)
         plan.noises.add((kind, data.name))
     if "votes" in found.needs and data.train.votes is None:
         if request.noise:

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from benchmark.plan.overrides import canonical, set_path, spelled, typed
-from benchmark.scale import Scale, translate
+from benchmark.scale import DEMO, Scale, translate
 from benchmark.terminal import Usage, one_of
 
 
@@ -49,7 +49,8 @@ def resolve(
     notes = scale.notes()
     if scale.shortened:
         kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
-        notes += [f"{card['title']}: {name} {value} ({reason})" for name, (value, reason) in kept.items()]
+        chosen = "" if scale is DEMO else f"chosen at {DEMO.name} scale: "
+        notes += [f"{card['title']}: {name} {value} ({chosen}{reason})" for name, (value, reason) in kept.items()]
     return {"recipe": recipe, "parameters": parameters, "scale_notes": notes, "method_title": card["title"]}, overrides
 
 

@@ -46,7 +46,7 @@ def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None 
             saved = time.monotonic()
     with trainer.clock.part("evaluation"):
         distribution, wrongness = opinions(trainer)
-    return record.record(trainer, resolved, distribution, wrongness), record.arrays(trainer, distribution, wrongness)
+    return record.record(trainer, resolved, wrongness), record.arrays(trainer, distribution, wrongness)
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:

@@ -11,7 +11,7 @@ from methods.recipe import plain
 from results.schema import SCHEMA
 
 
-def record(trainer: Any, resolved: dict[str, Any], distribution: np.ndarray, wrongness: np.ndarray) -> dict[str, Any]:
+def record(trainer: Any, resolved: dict[str, Any], wrongness: np.ndarray) -> dict[str, Any]:
     """The record of a run (docs/architecture.md), from a trainer that has run to its end."""
     import torch
 

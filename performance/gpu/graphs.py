@@ -3,17 +3,13 @@
 import torch
 
 from benchmark.train.loop import train_epoch
-from performance.engine import GRAPHS
 from performance.gpu.course import Notes
-from performance.gpu.setting import FEW, NO_GRAPHS, Setting, every_method
+from performance.gpu.setting import FEW, Setting, every_method
 
 EPOCHS, SIDE = 3, 64
 
 
 def graphs(setting: Setting, notes: Notes) -> None:
-    if not GRAPHS:
-        notes["graphs"] = NO_GRAPHS
-        return
     for name in every_method(setting):
         side = None if name in setting.methods else SIDE
         notes.attempt(lambda name=name, side=side: of_method(setting, name, side), method=name)

@@ -13,7 +13,6 @@ from performance import engine
 
 TINY = {"recipe.backbone": "resnet10_w16", "recipe.batch_size": "50", "lanet.queue": "100"}
 FEW = 256  # images, for what does not depend on their number
-NO_GRAPHS = "not there yet: the engine has no CUDA graphs"
 
 
 @dataclass(frozen=True)

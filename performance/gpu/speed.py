@@ -8,9 +8,9 @@ import torch
 
 from benchmark.train.loop import train_epoch
 from benchmark.train.trainer import Trainer
-from performance.engine import AS_RUN, GRAPHS
+from performance.engine import AS_RUN
 from performance.gpu.course import Notes
-from performance.gpu.setting import NO_GRAPHS, Setting
+from performance.gpu.setting import Setting
 
 LARGE = 256
 
@@ -23,12 +23,9 @@ def speed(setting: Setting, notes: Notes) -> None:
         "graphs": AS_RUN,
         "fp32": {"precision": "fp32"},
     }
-    if not GRAPHS:
-        del kinds["graphs"]
-        notes["graphs"] = NO_GRAPHS
     names = setting.methods[:1] if setting.rehearse else setting.methods
     cells = [(kind, None, name) for kind in kinds for name in names]
-    cells += [(kind, LARGE, name) for kind in ("deterministic", "graphs") for name in names if kind in kinds]
+    cells += [(kind, LARGE, name) for kind in ("deterministic", "graphs") for name in names]
     for kind, batch, name in cells:
         wanted = {"precision": "bf16"} | kinds[kind]
         notes.attempt(lambda n=name, b=batch, w=wanted: of_cell(setting, n, b, w), method=name, setting=kind)
@@ -42,7 +39,7 @@ def of_cell(setting: Setting, name: str, batch: int | None, wanted: dict[str, An
     rate = images_per_second(setting, made)
     peak = torch.cuda.max_memory_allocated() / 2**30 if setting.cuda else None
     row = {"batch": made.recipe.batch_size, "images/s": rate, "peak GiB": peak}
-    return row | ({"graph used": made.steps.used} if GRAPHS and wanted.get("graphs") else {})
+    return row | ({"graph used": made.steps.used} if wanted.get("graphs") else {})
 
 
 def images_per_second(setting: Setting, made: Trainer, epochs: int = 3) -> float:

@@ -6,7 +6,6 @@ import pytest
 from benchmark import find
 from noise.base import NoiseError, Training
 from noise.expressions import EIGHT, ORDERS, SEVEN
-from noise.file import RAF_DB
 
 NAMES = [f"train_{i:05}.jpg" for i in range(1, 8)]
 
@@ -106,6 +105,7 @@ def test_broken_lists_are_refused_in_one_clear_line(tmp_path, text, message):
     assert "list.txt" in str(caught.value) and "\n" not in str(caught.value)
 
 
+RAF_DB = ORDERS["rafdb"]
 OFFICIAL = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")  # FER+'s columns
 
 

@@ -148,7 +148,7 @@ def request(kind: str, name: str, cells: Sequence[AskedCell], **more: Any) -> As
     assert experiment is not None
     told = {key: getattr(experiment, key) for key in ("title", "drawing", "published", "any_rule", "note")}
     told |= {"noises": tuple(experiment.noise)}
-    told |= {"noise": next(iter(experiment.noise)), "rates": next(iter(experiment.noise.values()))}
+    told |= {"noise": next(iter(experiment.noise))}
     told |= {
         "columns": tuple(dict.fromkeys(c.dataset for c in cells)),
         "methods": tuple(dict.fromkeys(row.method for row in experiment.rows)),

@@ -162,13 +162,6 @@ def test_a_column_that_was_not_run_has_published_values_and_no_data(tmp_path):
     assert [row["n"] for row in rows if row["dataset"] == "affectnet"] == ["0"] * 5
 
 
-def test_without_any_cell_the_published_table_is_drawn(tmp_path):
-    what = request("table", "1", [], columns=("rafdb",), methods=("baseline", "lanet"))
-    _, texts, _ = draw(what, tmp_path)
-    assert texts["md"].count("no data") == 6
-    assert "*81.03±0.24*" in texts["md"]
-
-
 @pytest.mark.parametrize(("rule", "shown"), [("last", 80.0), ("best", 82.0), ("last5", 79.0)])
 def test_rules_of_accuracy_are_never_mixed(tmp_path, rule, shown):
     ids = one_cell(tmp_path, [0.8, 0.8, 0.8])

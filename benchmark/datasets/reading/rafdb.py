@@ -24,7 +24,6 @@ COUNTS = {  # of the classes, in the order of LABELS, counted in the authors' li
 }
 DIGITS = {"train": 5, "test": 4}
 PUBLISHED_NAME = re.compile(r"(train|test)_[0-9]{4,5}_aligned\.jpe?g")
-OFFICIAL = "list_patition_label.txt"  # as its authors spell it
 
 Split = tuple[list[str], np.ndarray]  # names, labels in the order of CLASSES
 
