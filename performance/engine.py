@@ -14,9 +14,10 @@ from benchmark.task import Place
 from benchmark.train.device import exact_arithmetic
 from benchmark.train.trainer import Clock, Trainer, prepare
 from results.job import Job
+from results.published import METHODS
 
 EAGER, AS_RUN = {"graphs": False}, {"graphs": True}
-FIVE = ("baseline", "scn", "rul", "eac", "lanet")
+FIVE = tuple(METHODS)
 
 
 def faces(root: Path, train: int, test: int = 100) -> Path:

@@ -22,8 +22,9 @@ from benchmark.train.augment import augment
 from methods.backbones import BACKBONES
 from methods.base import Batch, Method, Run
 from methods.recipe import Recipe
+from results.published import METHODS
 
-NAMES = ("baseline", "scn", "rul", "eac", "lanet")
+NAMES = tuple(METHODS)
 CLASSES, IMAGES, STORED = 7, 2048, 100
 
 

@@ -328,7 +328,7 @@ def readme_table(measured: Measured) -> str:
     names = [name for name in measured.datasets() if measured.cell(name, "baseline", "asymmetric", WORST)]
     lines = [f"| | {' | '.join(measured.title(name) for name in names)} |", f"| --- |{' ---: |' * len(names)}"]
     for method, title in METHODS.items():
-        cells = [[measured.cell(name, method, "asymmetric", rate) for rate in ("0.1", "0.2", WORST)] for name in names]
+        cells = [[measured.cell(name, method, "asymmetric", rate) for rate in PAPER_RATES] for name in names]
         texts = [" / ".join(f"{cell.mean:.1f}" if cell and cell.values else "–" for cell in row) for row in cells]
         lines.append(f"| {title} | {' | '.join(texts)} |")
     return "\n".join(lines)

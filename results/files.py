@@ -52,5 +52,11 @@ def arrays_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a file, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from results.files import write_json
+from results.files import digest_file, write_json
 from results.schema import ID, Refused, check
 
 LEDGER, REPRODUCED = "checked.json", "reproduced.json"
@@ -79,8 +79,7 @@ class Records:
             now = [found.st_size, found.st_mtime_ns]
             if self.ledger is not None and self.ledger.get(record["id"]) == now:
                 return
-            with path.open("rb") as file:
-                same = hashlib.file_digest(file, "sha256").hexdigest() == record.get("arrays")
+            same = digest_file(path) == record.get("arrays")
         except OSError as error:
             raise Refused(f"{path}: {error.strerror}; the job has to run again") from None
         if not same:

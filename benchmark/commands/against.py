@@ -4,7 +4,6 @@ A run is taken only if it is the same job (data fingerprint, scale and its versi
 whatever else is in a job's identity) under the same resolved recipe and parameters. Of others it is said which field differs.
 """
 
-import hashlib
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from benchmark.commands.import_records import import_records
 from benchmark.commands.show import alike
 from benchmark.plan.matrix import Plan, Planned
 from benchmark.terminal import Usage
+from results.files import digest_file
 from results.records import Records
 from results.schema import Refused
 from results.store import Store
@@ -82,8 +82,7 @@ def opened(given: str | None, results: Path) -> Others:
         )
     if not (path.is_file() and zipfile.is_zipfile(path)):
         raise Usage(f"--against: {given} is neither 'reference' nor a folder or zip of records")
-    with path.open("rb") as file:
-        kept = results / "against" / hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    kept = results / "against" / digest_file(path)[:12]
     return Others(kept, path.name, import_records(path, kept).refused)
 
 

@@ -13,9 +13,9 @@ from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
-from benchmark.plan.request import PAPER_DATA
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, one_of, printable, said_once
+from results.published import DATASETS
 
 
 def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
@@ -105,9 +105,9 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
     typed: dict[str, Path] = {}
     root = os.environ.get("FER_DATA")
     if root:
-        found = {name: Path(root) / name for name in PAPER_DATA if (Path(root) / name).exists()}
+        found = {name: Path(root) / name for name in DATASETS if (Path(root) / name).exists()}
         if not found:
-            raise Usage(f"FER_DATA: {root} holds none of {', '.join(PAPER_DATA)}")
+            raise Usage(f"FER_DATA: {root} holds none of {', '.join(DATASETS)}")
     for text in args.data:
         name, _, path = text.partition("=")
         alone = getattr(args, "name", None)

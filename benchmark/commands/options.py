@@ -10,6 +10,7 @@ from typing import NoReturn
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, say
+from results.schema import RULES
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
 python run_all.py --table 2              divergence of labels and label distributions from people
@@ -24,7 +25,6 @@ python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""
-RULES = ("last", "best", "last5", "noisy_val")
 
 
 PATHS = ("weights", "weights2", "against", "imported", "results", "out", "study")
@@ -153,7 +153,7 @@ def parser() -> Parser:
     )
     which.add_argument(
         "--rule",
-        choices=RULES,
+        choices=tuple(RULES),
         default="last",
         help="which accuracy the tables show: of the last epoch, of the best on the test images, the mean of the last "
         "five, or of the epoch that noisy held-out labels choose (default: last)",

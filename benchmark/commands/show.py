@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
-from benchmark.plan.request import PAPER_DATA
 from benchmark.source import STATEMENTS
 from reports.asked import Asked, AskedCell
+from results.published import DATASETS
 
 
 def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
@@ -117,7 +117,7 @@ def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], agains
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = find_experiment(kind, name)
     shown = dict.fromkeys(cell.dataset for cell in cells)
-    published = [name for name in PAPER_DATA if name not in shown] if experiment.published else []
+    published = [name for name in DATASETS if name not in shown] if experiment.published else []
     return Asked(
         kind=kind,
         name=name,

@@ -7,8 +7,6 @@ from benchmark.plan.catalogue import Cards
 from benchmark.plan.experiments import Experiment
 from benchmark.scale import Scale
 
-PAPER_DATA = {"rafdb": "RAF-DB", "ferplus": "FERPlus", "affectnet": "AffectNet"}
-
 
 @dataclass(frozen=True)
 class Request:

@@ -1,6 +1,5 @@
 """What a backbone starts from: identity, file and words, and how to make it if it has to be made here."""
 
-import hashlib
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +9,7 @@ from benchmark import scale
 from benchmark.cache import decoded
 from benchmark.plan.request import Request
 from benchmark.terminal import Usage
+from results.files import digest_file
 from results.job import digest
 
 ENOUGH = 30  # training images with usable landmarks that a shape model can be made of
@@ -62,15 +62,10 @@ def from_file(option: str, choice: str, expected: str) -> dict[str, Any]:
     if re.match(r"\w+://", choice):
         raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")
     try:
-        sha = file_hash(path)
+        sha = digest_file(path)
     except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
         near = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         why = getattr(error, "strerror", None) or error
         raise Usage(f"{option} {choice[:200]}: {why}{hint}; give {expected}") from None
     return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}
-
-
-def file_hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
