@@ -5,7 +5,6 @@ accuracy: last, best, last5, noisy_val (`results.schema.RULES`).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, stem
@@ -48,9 +47,8 @@ def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Opt
     records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
     read = [(one, read_cells(one, records, one.rule(options))) for one in asked if one.drawing == "accuracy"]
     files = []
-    for one, cells in read:
-        measured = tuple(name for name in one.columns if any(c.dataset == name and c.values for c in cells))
-        shown = table_picture(table(replace(one, columns=measured or one.columns), records, options))
+    for one, _ in read:
+        shown = table_picture(table(one, records, options))
         files.append(out / f"{shown.name}.png")
         files[-1].write_bytes(shown.png())
         for drawing in pictures(one, read, options):

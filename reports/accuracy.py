@@ -18,7 +18,7 @@ from reports.notes import (
     gaps,
 )
 from reports.paired import Hits, rank, rank_text, ranks_note
-from reports.table import Block, Entry, Table, signed
+from reports.table import NO_DATA, Block, Entry, Table, signed
 from results.published import METHODS, Published, find
 from results.records import Records
 
@@ -170,7 +170,7 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         gap = cell.difference
         return Entry("") if gap is None else Entry(signed(gap), sort=gap)
     if unmeasured:
-        return Entry("no data")
+        return Entry(NO_DATA)
     mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
     first = cell.places is not None and cell.places[0] == 1
     return Entry(cell.text + mark, first, sort=cell.mean, detail=details(cell))

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+NO_DATA = "no data"  # of a data set that was not measured
+BESIDE = ("rank", "published", "difference")  # columns that belong to the data set before them
+
 
 @dataclass(frozen=True)
 class Entry:

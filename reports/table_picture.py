@@ -1,11 +1,12 @@
 """A table as a picture, for a page that shows no HTML."""
 
 import textwrap
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from reports.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.table import Block, Entry, Table
+from reports.table import BESIDE, NO_DATA, Block, Entry, Table
 
 LINE, CHARACTER, GAP, EDGE = 0.23, 0.078, 0.16, 0.12  # inches: of a row, a letter of 9 points, between columns, around
 WORDS = 16  # letters of the caption to an inch
@@ -19,20 +20,35 @@ def table_picture(table: Table) -> Drawing:
 
 def draw_table(table: Table) -> Any:
     """A matplotlib figure of the table's blocks one below the other, title above, caption and notes below."""
-    ends = column_ends(table.blocks)
+    blocks = [measured_columns(block) for block in table.blocks]
+    ends = column_ends(blocks)
     width = ends[-1] + EDGE
     words = [line for text in (table.caption, *table.notes) for line in textwrap.wrap(text, int(width * WORDS))]
-    lines = 2 + sum(len(block.rows) + 2.6 for block in table.blocks) + 0.8 * len(words)
+    lines = 2 + sum(len(block.rows) + 2.6 for block in blocks) + 0.8 * len(words)
     figure = new_figure(width, lines * LINE + 2 * EDGE, layout="none")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(lines * LINE + EDGE, -EDGE))
     axes.set_axis_off()
     axes.text(EDGE, LINE / 2, plain(table.title), size=12, weight="bold", color=INK, va="center")
     top = 1.6 * LINE
-    for block in table.blocks:
+    for block in blocks:
         top = draw_block(axes, block, ends, top)
     for number, text in enumerate(words):
         axes.text(EDGE, top + (0.8 * number + 0.4) * LINE, plain(text), size=8, color=SOFT, va="center")
     return figure
+
+
+def measured_columns(block: Block) -> Block:
+    """Without the data sets of which nothing was measured, and what stands beside them; all where nothing was."""
+    kept, measured = [0], True
+    for at, name in enumerate(block.columns[1:], 1):
+        if name not in BESIDE:
+            measured = any(row[at].text != NO_DATA for row in block.rows)
+        kept += [at] if measured else []
+    if len(kept) == 1:
+        return block
+    return replace(
+        block, columns=[block.columns[at] for at in kept], rows=[[row[at] for at in kept] for row in block.rows]
+    )
 
 
 def column_ends(blocks: list[Block]) -> list[float]:

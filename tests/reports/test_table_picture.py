@@ -4,7 +4,7 @@ import pytest
 from matplotlib.text import Text
 
 from reports.table import Block, Entry, Table
-from reports.table_picture import draw_table, table_picture
+from reports.table_picture import draw_table, measured_columns, table_picture
 
 WIDE = "a method with a long name"
 ROWS = [
@@ -50,3 +50,13 @@ def test_nothing_is_cut_off_or_lies_on_another(texts: list[Text]) -> None:
 def test_the_file_says_what_it_stands_on_and_of_which_numbers_it_is() -> None:
     content = table_picture(TABLE).png()
     assert content.startswith(b"\x89PNG") and b"five seeds" in content and b"table1.csv, sha256 " in content
+
+
+def test_data_sets_without_runs_are_left_out_with_what_stands_beside_them() -> None:
+    columns = ["Method", "Faces", "rank", "RAF-DB", "published", "FERPlus", "published", "difference"]
+    row = [Entry(text) for text in ("A", "80.0", "1", "no data", "88.5", "66.0", "87.2", "−21.2")]
+    shown = measured_columns(Block("noise", columns, [row, row]))
+    assert shown.columns == ["Method", "Faces", "rank", "FERPlus", "published", "difference"]
+    assert [entry.text for entry in shown.rows[1]] == ["A", "80.0", "1", "66.0", "87.2", "−21.2"]
+    nothing = Block("noise", ["Method", "RAF-DB", "published"], [[Entry("A"), Entry("no data"), Entry("88.5")]])
+    assert measured_columns(nothing) == nothing
