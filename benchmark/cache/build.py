@@ -1,78 +1,30 @@
 """A data set decoded once into a folder of arrays, moved into place whole or not at all."""
 
 import contextlib
-import hashlib
-import inspect
 import json
 import os
 import shutil
 import socket
-import traceback
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import FORMAT, OPTIONAL, SPLITS, Unreadable, open_folder, pixel_hash
-from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, sentences, shrunk
+from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, open_folder, pixel_hash
+from benchmark.cache.facts import make_card
+from benchmark.cache.identity import pairs
+from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, shrunk
+from benchmark.cache.source_check import failed
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.points import without_placeholders
 from benchmark.datasets.reading.files import few
-from benchmark.source import own_code
 
 EVERY = 500  # images between two calls of `progress`
-NAMES_KEPT = 1000  # of each reason in the card
-LARGEST_CLASSES = 256  # predictions are kept as bytes
+
+
 Progress = Callable[[int, int], None]
-
-
-def check(dataset: DataSet, source: Source) -> None:
-    """Raises DataError where a reader's rows do not fit together."""
-    if not isinstance(source, Source):
-        raise DataError(f"{dataset.name}: read gives {type(source).__name__}, expected a Source")
-    classes = len(source.classes)
-    if not 2 <= classes <= LARGEST_CLASSES:
-        raise DataError(f"{dataset.name}: {classes} classes, expected 2 to {LARGEST_CLASSES}")
-    odd = [name for name in source.classes if not name.isprintable()]
-    if odd:
-        raise DataError(f"{dataset.name}: class name {odd[0]!a}: expected printable text")
-    for split, rows in zip(SPLITS, (source.train, source.test)):
-        where, n = f"{dataset.name}: {split}", len(rows.names)
-        if n == 0:
-            raise DataError(f"{where}: no image is left to use; check the path and the label rule")
-        if any(not isinstance(name, str) for name in rows.names):
-            raise DataError(
-                f"{where}: names are not all text: {few(repr(n) for n in rows.names if type(n) is not str)}"
-            )
-        if len(set(rows.names)) != n:
-            twice = sorted(name for name, times in Counter(rows.names).items() if times > 1)
-            raise DataError(f"{where}: names that stand twice: {few(twice)}; keep one row for each image")
-        if not isinstance(rows.labels, np.ndarray) or rows.labels.dtype.kind not in "iu":
-            raise DataError(f"{where}: labels are {kind_of(rows.labels)}, expected a numpy array of whole numbers")
-        if rows.labels.shape != (n,) or rows.labels.min() < 0 or rows.labels.max() >= classes:
-            raise DataError(f"{where}: labels are not {n} numbers from 0 to {classes - 1}")
-        if rows.votes is not None and rows.votes.shape != (n, classes):
-            raise DataError(f"{where}: votes of shape {rows.votes.shape}, expected [{n}, {classes}]")
-        if rows.landmarks is not None and rows.landmarks.shape not in ((n, 68, 2), (n, 19, 2)):
-            raise DataError(f"{where}: landmarks of shape {rows.landmarks.shape}, expected [{n}, 68 or 19, 2]")
-        if rows.pixels is not None and len(rows.pixels) != n:
-            raise DataError(f"{where}: {len(rows.pixels)} pixel hashes for {n} images")
-
-
-def kind_of(labels: Any) -> str:
-    return f"{labels.dtype} numbers" if isinstance(labels, np.ndarray) else f"a {type(labels).__name__}"
-
-
-def failed(dataset: DataSet, doing: str, error: Exception) -> DataError:
-    """What stopped a reader, in one line with the place in its file."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == inspect.getfile(type(dataset))] or frames
-    place = f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
-    return DataError(f"{dataset.name}: {doing}: {type(error).__name__}: {str(error)[:120]} ({place})")
 
 
 def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: Progress | None) -> Path:
@@ -106,10 +58,6 @@ def leaks_in(aside: Path, small: dict[str, np.ndarray]) -> Leaks:
         for kind in ("images", "labels")
     )
     return find_leaks(images, labels, (small["train"], small["test"]))
-
-
-def pairs(source: Source) -> Iterator[tuple[str, Rows]]:
-    return zip(SPLITS, (source.train, source.test))
 
 
 def need_room(dataset: DataSet, source: Source, root: Path) -> None:
@@ -177,112 +125,6 @@ def write_facts(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
         if array is not None:
             array = array[order].astype(np.float32) if kind in OPTIONAL else array[order]
             np.save(aside / f"{split}_{kind}.npy", array, allow_pickle=False)
-
-
-def make_card(
-    dataset: DataSet,
-    options: Any,
-    source: Source,
-    orders: dict[str, list[int]],
-    hashes: dict[str, list[str]],
-    leaks: Leaks,
-) -> dict[str, Any]:
-    """card.json: what the data is, and all that a caption may want to say of it."""
-    counts = {split: np.bincount(rows.labels, minlength=len(source.classes)).tolist() for split, rows in pairs(source)}
-    copies = sentences(leaks, len(source.test.names))
-    drops = hasattr(options, "drop_leaks") and bool(leaks.exact)
-    fix = f" (--set {dataset.name}.drop_leaks=true leaves them out)" if drops else ""
-    return {
-        "format": FORMAT,
-        "name": dataset.name,
-        "title": dataset.title,
-        "fingerprint": fingerprint(dataset, source, orders, hashes),
-        "landmark_fingerprint": landmark_fingerprint(source, orders),
-        "classes": list(source.classes),
-        "size": dataset.size,
-        "channels": dataset.channels,
-        "options": asdict(options),
-        "label_rule": source.facts.get("label_rule"),
-        "counts": {split: dict(zip(source.classes, counts[split])) for split in SPLITS},
-        "votes": [split for split, rows in pairs(source) if rows.votes is not None],
-        "landmarks": [split for split, rows in pairs(source) if rows.landmarks is not None],
-        "landmarks usable": {split: usable(rows) for split, rows in pairs(source) if rows.landmarks is not None},
-        "test_images_also_in_train": len(leaks.exact),
-        "test_images_nearly_in_train": len(leaks.near),
-        "training_images_under_two_labels": len(leaks.torn),
-        "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
-        "warnings": source.warnings
-        + empty_classes(dataset, counts, source.classes)
-        + no_landmarks(dataset, source)
-        + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
-        "facts": source.facts | stored(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
-    }
-
-
-def stored(dataset: DataSet) -> dict[str, str]:
-    """The side at which images are stored, as captions say it."""
-    return {"stored": f"{dataset.size} px"}
-
-
-def empty_classes(dataset: DataSet, counts: dict[str, list[int]], classes: tuple[str, ...]) -> list[str]:
-    """A line on classes of which a split has no picture, which noise and predictions may still name."""
-    lines = []
-    for split in SPLITS:
-        if empty := [name for name, count in zip(classes, counts[split]) if not count]:
-            seven = "contempt" in empty and hasattr(dataset.Options(), "classes")
-            fix = f" (--set {dataset.name}.classes=7 leaves contempt out)" if seven else ""
-            lines.append(f"{dataset.name}: no picture of class {few(empty)} in {split}{fix}")
-    return lines
-
-
-def no_landmarks(dataset: DataSet, source: Source) -> list[str]:
-    """A line where there are landmarks and none of them can be used."""
-    if source.train.landmarks is None or usable(source.train):
-        return []
-    return [
-        f"{dataset.name}: landmarks: {source.facts.get('landmarks', 'none is usable')}; do they name these pictures?"
-    ]
-
-
-def usable(rows: Rows) -> int:
-    """How many images have landmarks that are a face."""
-    return int(np.isfinite(rows.landmarks).all((1, 2)).sum())
-
-
-def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]) -> str:
-    """SHA-256 of what the images, labels and votes are; the same for every container, path and order of the source."""
-    head = [
-        dataset.name,
-        source.classes,
-        source.facts.get("label_rule"),
-        dataset.size,
-        dataset.channels,
-        source.identity,
-    ]
-    if code := own_code(type(dataset)):  # hashes of files say nothing of what a reader of one's own makes of them
-        head.append(code)
-    text = hashlib.sha256(json.dumps(head).encode())
-    for split, rows in pairs(source):
-        for place, row in enumerate(orders[split]):
-            votes = None if rows.votes is None else [f"{vote:.9g}" for vote in rows.votes[row].tolist()]
-            pixels = hashes[split][place] if source.identity is None else None
-            line = [split, rows.names[row], pixels, source.classes[rows.labels[row]], votes]
-            text.update(json.dumps(line).encode() + b"\n")
-    return text.hexdigest()
-
-
-def landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -> str | None:
-    """SHA-256 of the names and points of both splits; None where there are none."""
-    if source.train.landmarks is None and source.test.landmarks is None:
-        return None
-    text = hashlib.sha256()
-    for split, rows in pairs(source):
-        if rows.landmarks is not None:
-            points = rows.landmarks[orders[split]].astype("<f4")
-            points[np.isnan(points)] = np.nan  # one spelling
-            text.update(json.dumps([split, points.shape, [rows.names[row] for row in orders[split]]]).encode())
-            text.update(points.tobytes())
-    return text.hexdigest()
 
 
 def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:

@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmark.cache.build import Progress, build, check, failed
+from benchmark.cache.build import Progress, build
 from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
+from benchmark.cache.source_check import check, failed
 from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
 from benchmark.datasets.reading.files import file_stamp

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.cache import build
+from benchmark.cache import build, source_check
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, require
 from benchmark.datasets.base import DataError, DataSet, Source
 
@@ -74,7 +74,7 @@ def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
 
 def rows(cls: type[DataSet], data: Path | None) -> None:
     dataset, source = read(cls, place(cls, data))
-    build.check(dataset, source)
+    source_check.check(dataset, source)
     for split in (source.train, source.test):
         require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
 

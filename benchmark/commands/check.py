@@ -16,6 +16,7 @@ from benchmark.check.contract import Check, Skipped, Wrong
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.datasets.base import DataSet
+from benchmark.definitions import definitions
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise
 
@@ -61,7 +62,7 @@ def file_of(name: str, own: tuple[Path, ...]) -> Path:
         if not path.is_file() or path.suffix != ".py":
             raise Usage(f"{path}: expected a Python file")
         return path
-    known = {found.name: found.file for found in find.definitions(own)}
+    known = {found.name: found.file for found in definitions(own)}
     return known[one_of("FILE|NAME", "method, noise, data set or file", name, known)]
 
 

@@ -4,6 +4,7 @@ import argparse
 
 from benchmark import find
 from benchmark.commands.named_data import data_sets
+from benchmark.definitions import definitions
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 
@@ -28,7 +29,7 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
         lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
     for folder in request.methods_path:
-        if not find.definitions([folder])[len(find.definitions()) :]:
+        if not definitions([folder])[len(definitions()) :]:
             lines.append(f"--methods-path: {find.looked_at([folder])}")
     known = data_sets(request.methods_path)
     for name in dict.fromkeys(text.partition("=")[0] for text in args.data):

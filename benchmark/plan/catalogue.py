@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import find, source
+from benchmark.definitions import unreadable
 from benchmark.source import code
 from benchmark.terminal import Usage, one_of
 from methods.recipe import plain
@@ -56,7 +57,7 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
 
 def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
     """The methods that can be imported; raises Usage where one that cannot is asked for, warns of the others."""
-    for path, why in find.unreadable(folders).items():
+    for path, why in unreadable(folders).items():
         if not set(asked) <= set(cards):
             raise Usage(f"--methods-path: {path}: cannot be imported: {why}")
         print(f"warning: {path} is passed over: {why}", file=sys.stderr)
