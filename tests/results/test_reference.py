@@ -50,7 +50,8 @@ def test_every_cell_of_table_1_has_five_seeds(measured: dict[Key, list[float]]) 
 
 
 def test_it_is_small_and_holds_no_pictures() -> None:
-    files = [path for path in REFERENCE.rglob("*") if path.is_file()]
+    made_here = [REFERENCE / name for name in ("cards", "checked.json", "locks")]  # by drawing, and not shipped
+    files = [path for path in REFERENCE.rglob("*") if path.is_file() and not {path, path.parent} & set(made_here)]
     assert sum(path.stat().st_size for path in files) < 20e6
     assert [path for path in files if "images" in path.name or path.suffix in (".png", ".jpg", ".pt")] == []
 
