@@ -6,32 +6,41 @@ accuracy: last, best, last5, noisy_val (`results.schema.RULES`).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, stem
 
 __all__ = ["Asked", "AskedCell", "Drawn", "Options", "ReportError", "draw", "draw_page", "draw_pictures", "stem"]
 
 
-def draw(asked: Asked, results: Path, out: Path, options: Options | None = None) -> Drawn:
-    """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError."""
+def draw(
+    asked: Asked, results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+) -> Drawn:
+    """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError.
+
+    made: what the same command has drawn, filled and used again by this and the two below.
+    """
     from results.records import Records
 
     options, records, out = options or Options(), Records(results, asked.elsewhere), Path(out)
+    made = {} if made is None else made
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import table
         from reports.formats import markdown, write
 
-        made = table(asked, records, options)
-        return Drawn(write(made, out), markdown(made), made.gaps, sorted(records.refused.values()))
+        shown = table(asked, records, options, made)
+        return Drawn(write(shown, out), markdown(shown), shown.gaps, sorted(records.refused.values()))
     from reports.choose import figure
     from reports.formats import markdown_words
 
-    drawing = figure(asked, records, options)
+    drawing = figure(asked, records, options, made)
     return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
 
 
-def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:
+def draw_pictures(
+    asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+) -> Drawn:
     """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn).
 
     Raises ReportError.
@@ -42,25 +51,28 @@ def draw_pictures(asked: Sequence[Asked], results: Path, out: Path, options: Opt
     from reports.table_picture import table_picture
     from results.records import Records
 
-    options, out = options or Options(), Path(out)
+    options, out, made = options or Options(), Path(out), {} if made is None else made
     out.mkdir(parents=True, exist_ok=True)
     records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
     read = [(one, read_cells(one, records, one.rule(options))) for one in asked if one.drawing == "accuracy"]
     files = []
     for one, _ in read:
-        shown = table_picture(table(one, records, options))
+        shown = table_picture(table(one, records, options, made))
         files.append(out / f"{shown.name}.png")
-        files[-1].write_bytes(shown.png())
+        files[-1].write_bytes(shown.png)
         for drawing in pictures(one, read, options):
+            made[drawing.name] = drawing
             files += drawing.write(out)
     return Drawn(files)
 
 
-def draw_page(asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None) -> Drawn:
+def draw_page(
+    asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+) -> Drawn:
     """Write report.html: the claims, then every table and figure that was asked for; raises ReportError."""
     from reports.page import write_page
     from results.records import Records
 
     out, elsewhere = Path(out), {run: folder for one in asked for run, folder in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
-    return write_page(list(asked), Records(results, elsewhere), out, options or Options())
+    return write_page(list(asked), Records(results, elsewhere), out, options or Options(), {} if made is None else made)

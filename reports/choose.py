@@ -1,7 +1,9 @@
 """Which function draws what was asked for."""
 
+from typing import Any
+
 from reports.accuracy import accuracy_table
-from reports.asked import Asked, Options
+from reports.asked import Asked, Options, stem
 from reports.divergence_table import divergence_table
 from reports.drawing import Drawing
 from reports.gallery import gallery
@@ -13,11 +15,20 @@ TABLES = {"accuracy": accuracy_table, "divergence": divergence_table}
 FIGURES = {"sweep": sweep_figure, "gallery": gallery}
 
 
-def table(asked: Asked, records: Records, options: Options) -> Table:
+Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once
+
+
+def table(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Table:
     """Any table; raises ReportError."""
-    return TABLES[asked.drawing](asked, records, options)
+    made = {} if made is None else made
+    if stem(asked) not in made:
+        made[stem(asked)] = TABLES[asked.drawing](asked, records, options)
+    return made[stem(asked)]
 
 
-def figure(asked: Asked, records: Records, options: Options) -> Drawing:
+def figure(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Drawing:
     """Any figure; raises ReportError."""
-    return FIGURES[asked.drawing](asked, records, options)
+    made = {} if made is None else made
+    if stem(asked) not in made:
+        made[stem(asked)] = FIGURES[asked.drawing](asked, records, options)
+    return made[stem(asked)]

@@ -4,12 +4,14 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reports.table import csv_rows
 
 SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+DPI = 160
 INK, SOFT = "#222222", "#777777"
 
 
@@ -35,14 +37,11 @@ class Drawing:
         """
         import matplotlib as mpl
 
-        words = " ".join([self.caption, *self.notes, *self.stands_on])
+        paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
+        told = {"CreationDate": None, "Title": self.title, "Subject": self.words}
         with mpl.rc_context(SETTINGS):
-            figure = self.render()
-            paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
-            figure.savefig(
-                paths[0], metadata={"CreationDate": None, "Title": self.title, "Subject": words}, bbox_inches="tight"
-            )
-            self.save_png(figure, paths[1], 160)
+            self.figure.savefig(paths[0], metadata=told, bbox_inches="tight")
+        paths[1].write_bytes(self.png)
         if self.facts:
             paths.append(out / f"{self.name}.csv")
             paths[-1].write_text(self.csv, encoding="utf-8", newline="")
@@ -57,17 +56,22 @@ class Drawing:
         digest = hashlib.sha256(self.csv.encode()).hexdigest() if self.facts else ""
         return {"Source": f"{self.name}.csv, sha256 {digest}"} if digest else {}
 
-    def save_png(self, figure: Any, path: Any, dpi: int) -> None:
-        words = " ".join([self.caption, *self.notes, *self.stands_on])
-        told = {"Software": None, "Title": self.title, "Description": words} | self.source
-        figure.savefig(path, format="png", dpi=dpi, bbox_inches="tight", metadata=told)
+    @property
+    def words(self) -> str:
+        return " ".join([self.caption, *self.notes, *self.stands_on])
 
+    @cached_property
+    def figure(self) -> Any:
+        """The matplotlib figure, rendered once."""
+        return self.render()
+
+    @cached_property
     def png(self) -> bytes:
         import matplotlib as mpl
 
-        content = io.BytesIO()
+        content, told = io.BytesIO(), {"Software": None, "Title": self.title, "Description": self.words} | self.source
         with mpl.rc_context(SETTINGS):
-            self.save_png(self.render(), content, 130)
+            self.figure.savefig(content, format="png", dpi=DPI, bbox_inches="tight", metadata=told)
         return content.getvalue()
 
 

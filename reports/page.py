@@ -9,7 +9,7 @@ from typing import Any
 from reports.asked import Asked, Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
-from reports.choose import figure, table
+from reports.choose import Made, figure, table
 from reports.claims import claims_markdown, heading, places_of, summary, verdicts
 from reports.detection import CAPTION, STANDS_ON, detection
 from reports.drawing import Drawing
@@ -30,14 +30,18 @@ BEHIND_STANDS_ON = (
 )
 
 
-def write_page(wanted: list[Asked], records: Records, out: Path, options: Options) -> Drawn:
-    """Write report.html into `out`; raises ReportError."""
+def write_page(wanted: list[Asked], records: Records, out: Path, options: Options, made: Made) -> Drawn:
+    """Write report.html into `out`; made: what was drawn before, by name; raises ReportError."""
     read = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
     cells = [cell for _, found in read for cell in found]
     of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
-    tables = [table(asked, records, options) for asked in wanted if asked.kind == "table"]
-    beside = [[*map(shown_as, pictures(asked, read, options))] for asked in wanted if asked.kind == "table"]
-    figures = [figure(asked, records, options) for asked in wanted if asked.kind == "figure"]
+    tables = [table(asked, records, options, made) for asked in wanted if asked.kind == "table"]
+    beside = [
+        [shown_as(made.get(drawing.name, drawing)) for drawing in pictures(asked, read, options)]
+        for asked in wanted
+        if asked.kind == "table"
+    ]
+    figures = [figure(asked, records, options, made) for asked in wanted if asked.kind == "figure"]
     found = verdicts(read, records, options)
     shown = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
@@ -70,7 +74,7 @@ def write_page(wanted: list[Asked], records: Records, out: Path, options: Option
 
 def shown_as(drawing: Drawing) -> tuple[Drawing, str]:
     """A drawing with its PNG in base 64."""
-    return drawing, base64.b64encode(drawing.png()).decode()
+    return drawing, base64.b64encode(drawing.png).decode()
 
 
 def extra_table(

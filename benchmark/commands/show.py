@@ -21,20 +21,21 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     base = 2.0 if args.log_base == "2" else math.e
     options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
     wanted, lacking, gaps = [], [], []
+    made: dict[str, Any] = {}
     missing: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
         described = tuple(asked_cell(cell, store, outcomes) for cell in cells)
         wanted.append(asked(kind, name, plan, described, args.against))
-        drawn = reports.draw(wanted[-1], args.results, args.out, options)
+        drawn = reports.draw(wanted[-1], args.results, args.out, options, made)
         lacking += drawn.refused
         gaps += drawn.gaps
         print(drawn.text)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
-    pictures = reports.draw_pictures(wanted, args.results, args.out, options)
+    pictures = reports.draw_pictures(wanted, args.results, args.out, options, made)
     print("\n".join(f"wrote {path}" for path in pictures.files), file=sys.stderr)
     if args.all:
-        drawn = reports.draw_page(wanted, args.results, args.out, options)
+        drawn = reports.draw_page(wanted, args.results, args.out, options, made)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     for line in dict.fromkeys([*lacking, *(why for run in missing if (why := store.refused.get(run)))]):
         print(f"refused: {line}", file=sys.stderr)

@@ -48,7 +48,7 @@ def test_nothing_is_cut_off_or_lies_on_another(texts: list[Text]) -> None:
 
 
 def test_the_file_says_what_it_stands_on_and_of_which_numbers_it_is() -> None:
-    content = table_picture(TABLE).png()
+    content = table_picture(TABLE).png
     assert content.startswith(b"\x89PNG") and b"five seeds" in content and b"table1.csv, sha256 " in content
 
 
