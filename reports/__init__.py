@@ -47,8 +47,8 @@ def draw_pictures(
     """
     from reports.cells import read_cells
     from reports.choose import table
-    from reports.pictures import pictures
-    from reports.table_picture import table_picture
+    from reports.pictures.beside import pictures
+    from reports.pictures.table import table_picture
     from results.records import Records
 
     options, out, made = options or Options(), Path(out), {} if made is None else made

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from reports.accuracy import accuracy_table
 from reports.asked import Asked, Options, stem
-from reports.divergence_table import divergence_table
-from reports.drawing import Drawing
-from reports.gallery import gallery
-from reports.sweeps import sweep_figure
+from reports.pictures.drawing import Drawing
+from reports.pictures.gallery import gallery
+from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
+from reports.tables.accuracy import accuracy_table
+from reports.tables.divergence import divergence_table
 from results.records import Records
 
 TABLES = {"accuracy": accuracy_table, "divergence": divergence_table}

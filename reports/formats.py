@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from reports.drawing import Drawing
+from reports.pictures.drawing import Drawing
 from reports.table import Block, Entry, Table, csv_rows
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}

@@ -10,13 +10,13 @@ from reports.asked import Asked, Drawn, Options
 from reports.captions import unique
 from reports.cells import Cell, read_cells
 from reports.choose import Made, figure, table
-from reports.claims import claims_markdown, heading, places_of, summary, verdicts
-from reports.detection import CAPTION, STANDS_ON, detection
-from reports.drawing import Drawing
-from reports.extras import behind_accuracy, confusions, curves, per_class
 from reports.formats import environment
-from reports.pictures import pictures
+from reports.pictures.beside import pictures
+from reports.pictures.drawing import Drawing
+from reports.statements.claims import claims_markdown, heading, places_of, summary, verdicts
 from reports.table import Block, Table, signed
+from reports.tables.detection import CAPTION, STANDS_ON, detection
+from reports.tables.extras import behind_accuracy, confusions, curves, per_class
 from results.records import Records
 from results.schema import RULES
 

@@ -13,8 +13,8 @@ from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.terminal import Usage
-from reports.findings import findings, markdown, readme_table, stands_on
-from reports.measured import Measured
+from reports.statements.findings import findings, markdown, readme_table, stands_on
+from reports.statements.measured import Measured
 from results.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +31,8 @@ it: a table compares all pairs of its rows and may leave tied what is bold here.
 of 0. All of this is one scale, that of a demo: a small network that memorises a thousand images. It says nothing about the
 paper's scale.
 """
-ABOUT_CLAIMS = """A verdict a data set, by the rule of `reports/claims.py`. Intervals are not adjusted; p is by Holm over
-the comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
+ABOUT_CLAIMS = """A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm
+over the comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
 """
 
 

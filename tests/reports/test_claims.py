@@ -6,11 +6,11 @@ from records import cell, request, table1, with_cells, with_runs, write_record
 from test_divergence import table2
 from test_figures import sweep
 
-from reports import claims
 from reports.asked import Options
 from reports.cells import read_cells
-from reports.claims import heading, summary, verdicts
 from reports.paired import epochs
+from reports.statements import claims
+from reports.statements.claims import heading, summary, verdicts
 from results.records import Records
 
 

@@ -10,8 +10,8 @@ from test_divergence import table2
 import reports
 from reports.cells import read_cells
 from reports.choose import figure
-from reports.gallery import choose
-from reports.sweeps import draw_sweep
+from reports.pictures.gallery import choose
+from reports.pictures.sweeps import draw_sweep
 from results.records import Records
 
 

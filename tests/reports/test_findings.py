@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from reports.asked import ReportError
-from reports.findings import Words, compose, markdown, rare_classes
-from reports.measured import Difference, Measured, by_seed, paired
+from reports.statements.findings import Words, compose, markdown, rare_classes
+from reports.statements.measured import Difference, Measured, by_seed, paired
 from reports.statistics import SMALLEST_P, Interval, paired_bootstrap, paired_t
 from results.records import Records
 

@@ -10,7 +10,7 @@ from benchmark.commands.options import parser
 from benchmark.plan.experiments import find_experiment
 from benchmark.terminal import Usage
 from reports import Options
-from reports.accuracy import accuracy_table
+from reports.tables.accuracy import accuracy_table
 from results import published
 from results.records import Records
 

@@ -13,9 +13,9 @@ from records import cell, request, table1, with_runs, write_record
 import reports
 from reports.asked import Asked, Options
 from reports.cells import read_cells
-from reports.drawing import Drawing
-from reports.lines import spread, styles
-from reports.pictures import pictures
+from reports.pictures.beside import pictures
+from reports.pictures.drawing import Drawing
+from reports.pictures.lines import spread, styles
 from results.records import Records
 
 RATES = ("0.1", "0.2", "0.3")

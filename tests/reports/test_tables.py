@@ -17,10 +17,10 @@ import pytest
 from records import cell, request, table1, with_cells, with_runs, write_record
 
 import reports
-from reports.accuracy import accuracy_table
 from reports.cells import Cell
 from reports.formats import latex_text, markdown_text
 from reports.table import signed
+from reports.tables.accuracy import accuracy_table
 from results.records import Records
 from results.store import Store
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from reports.drawing import INK, SOFT, Drawing, new_figure, plain
+from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.table import BESIDE, NO_DATA, Block, Entry, Table
 
 LINE, CHARACTER, GAP, EDGE = 0.23, 0.078, 0.16, 0.12  # inches: of a row, a letter of 9 points, between columns, around

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.captions import unique
 from reports.cells import Cell
-from reports.drawing import INK, SOFT, plain
+from reports.pictures.drawing import INK, SOFT, plain
 from results.published import METHODS
 
 # Told apart with any colour vision (after Okabe and Ito, 2008), and once more by their markers.

@@ -10,11 +10,11 @@ import numpy as np
 from reports.asked import Asked, stem
 from reports.captions import dataset_title, foundation, noise_text, scale_text, seeds_text, unique
 from reports.cells import Cell
-from reports.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.extras import history
-from reports.lines import by_noise, head, named
 from reports.notes import against_note
+from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
+from reports.pictures.lines import by_noise, head, named
 from reports.statistics import sample_std
+from reports.tables.extras import history
 from results.schema import LAST_EPOCHS
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches

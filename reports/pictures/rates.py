@@ -15,9 +15,9 @@ from reports.captions import (
     seeds_text,
 )
 from reports.cells import Cell, of_seeds
-from reports.drawing import SOFT, Drawing, new_figure, plain
-from reports.lines import Style, by_noise, head, name_ends, named, styles
 from reports.notes import against_note
+from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
+from reports.pictures.lines import Style, by_noise, head, name_ends, named, styles
 from results.published import Published
 from results.schema import RULES
 

@@ -10,8 +10,8 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
 from reports.cells import Cell, parameter_value, read_cells
-from reports.drawing import SOFT, Drawing, new_figure, plain
 from reports.notes import against_note, gaps
+from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
 from results.published import METHODS
 from results.records import Records
 

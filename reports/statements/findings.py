@@ -12,9 +12,9 @@ import numpy as np
 from reports.asked import Options
 from reports.captions import foundation, noise_text
 from reports.cells import Cell, common_seeds, of_seeds
-from reports.claims import PAPER_RATES, SURE
 from reports.divergence import groups, nearer
-from reports.measured import Difference, Measured, by_seed, paired
+from reports.statements.claims import PAPER_RATES, SURE
+from reports.statements.measured import Difference, Measured, by_seed, paired
 from reports.statistics import SMALLEST_P, holm, paired_bootstrap
 from reports.table import signed
 from results.published import LATER, METHODS

@@ -10,8 +10,8 @@ from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import dataset_title, foundation, noise_text, scale_text
 from reports.cells import read_cells
 from reports.divergence import misfit
-from reports.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.notes import against_note, gaps
+from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.votes import kinds, people_text, read_votes, shares
 from results.records import Records
 from results.schema import class_names, seed

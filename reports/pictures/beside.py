@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from reports.asked import Asked, Options
 from reports.cells import Cell
-from reports.drawing import Drawing
-from reports.epochs import epochs_pictures
-from reports.rates import rates_pictures
+from reports.pictures.drawing import Drawing
+from reports.pictures.epochs import epochs_pictures
+from reports.pictures.rates import rates_pictures
 
 
 def pictures(asked: Asked, read: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:

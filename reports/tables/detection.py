@@ -1,8 +1,8 @@
 """How well wrong training labels are found: by a method's own opinion, and by the margin that every run keeps."""
 
 from reports.cells import Cell
-from reports.extras import heading, measured, number
 from reports.table import Block, Entry
+from reports.tables.extras import heading, measured, number
 
 # Column, the number in a record's metrics, its form, its factor.
 COLUMNS = (

@@ -1,0 +1,1 @@
+"""Tables as data: accuracies, divergences from people, and what lies behind an accuracy."""
