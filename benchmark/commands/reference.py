@@ -31,8 +31,9 @@ it: a table compares all pairs of its rows and may leave tied what is bold here.
 of 0. All of this is one scale, that of a demo: a small network that memorises a thousand images. It says nothing about the
 paper's scale.
 """
-ABOUT_CLAIMS = """A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm
-over the comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
+ABOUT_CLAIMS = """\
+A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm over the
+comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
 """
 
 
