@@ -64,7 +64,7 @@ FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 LOST = -signal.SIGKILL
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """How a task ended: 'ok', 'cached', 'stopped' (not tried to the end), or the class of its failure."""
 

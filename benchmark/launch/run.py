@@ -18,7 +18,7 @@ from results.schema import Refused
 from results.store import Store
 
 
-@dataclass
+@dataclass(frozen=True)
 class How:
     """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed. typed: the command
     line, for the words that repeat a failed job.

@@ -221,7 +221,7 @@ def runs(
     settings, overrides = recipes.resolve(
         plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
     )
-    weights, pretraining = start_weights(data, settings["recipe"]["backbone"], request)
+    weights = start_weights(data, settings["recipe"]["backbone"], request)
     further = further_weights(request.weights2 if card["networks"] > 1 else None)
     first = Job(
         method=row.method,
@@ -236,17 +236,17 @@ def runs(
         precision=request.precision,
         preset=request.preset,
         scale={"name": request.scale.name, "version": request.scale.version},
-        weights=weights["identity"],
+        weights=weights.identity,
         overrides=overrides,
         holdout=holdout,
         part="correct" if part == "correct" else "all",
-        weights2=further["identity"],
+        weights2=further.identity or None,
     )
     place = Place(
         results=str(request.results),
         data=str(data.folder),
-        weights=weights["path"],
-        weights2=further["path"],
+        weights=weights.path,
+        weights2=further.path,
         device=request.device,
         methods_path=tuple(str(folder) for folder in request.methods_path),
         noise_argument=kind.partition(":")[2],
@@ -256,8 +256,8 @@ def runs(
         checkpoint_seconds=checkpoint_seconds(),
     )
     facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
-    resolved = settings | {"data": facts, "weights": {"text": weights["text"] + further["text"]}}
-    return [Planned(replace(first, seed=seed), resolved, place, pretraining) for seed in seeds]
+    resolved = settings | {"data": facts, "weights": {"text": weights.text + further.text}}
+    return [Planned(replace(first, seed=seed), resolved, place, weights.pretraining) for seed in seeds]
 
 
 def noise_identity(kind: Noise, rate: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a backbone starts from: identity, file and words, and how to make it if it has to be made here."""
 
 import re
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,20 @@ from results.job import digest
 ENOUGH = 30  # training images with usable landmarks that a shape model can be made of
 
 
-def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """What the backbone starts from: identity, path and words; and how to make it if it has to be made here."""
+@dataclass(frozen=True)
+class Start:
+    """What a network starts from. identity: in a job's, empty where it says nothing. path: of the file, None for random weights. text: in captions.
+    pretraining: how the file is made where it has to be made here.
+    """
+
+    identity: str
+    path: str | None = None
+    text: str = ""
+    pretraining: dict[str, Any] | None = None
+
+
+def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
+    """What the backbone starts from; raises Usage."""
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable < ENOUGH:
         if request.weights:
@@ -29,7 +42,7 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[
             )
         choice = "random"
     if choice == "random":
-        return {"identity": "random", "path": None, "text": "random weights"}, None
+        return Start("random", text="random weights")
     if choice == "landmarks":
         made_from = [
             scale.PRETRAINING_VERSION,
@@ -43,21 +56,21 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> tuple[
         text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
         how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "scale": request.scale.name}
         how |= {"device": request.device, "precision": request.precision}
-        return {"identity": f"landmarks:{key}", "path": str(path), "text": text}, how
-    return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'"), None
+        return Start(f"landmarks:{key}", str(path), text, how)
+    return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'")
 
 
-def further_weights(choice: str | None) -> dict[str, Any]:
+def further_weights(choice: str | None) -> Start:
     """What a method's further networks start from (`--weights2`); without it what the first one starts from."""
     if choice is None:
-        return {"identity": None, "path": None, "text": ""}
+        return Start("")
     if choice == "random":
-        return {"identity": "random", "path": None, "text": "; further networks: random weights"}
+        return Start("random", text="; further networks: random weights")
     found = from_file("--weights2", choice, "a checkpoint or 'random'")
-    return found | {"text": f"; further networks: {found['text']}"}
+    return replace(found, text=f"; further networks: {found.text}")
 
 
-def from_file(option: str, choice: str, expected: str) -> dict[str, Any]:
+def from_file(option: str, choice: str, expected: str) -> Start:
     path = Path(choice)
     if re.match(r"\w+://", choice):
         raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")
@@ -68,4 +81,4 @@ def from_file(option: str, choice: str, expected: str) -> dict[str, Any]:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         why = getattr(error, "strerror", None) or error
         raise Usage(f"{option} {choice[:200]}: {why}{hint}; give {expected}") from None
-    return {"identity": f"sha256:{sha}", "path": str(path), "text": f"{path.name} (sha256 {sha[:8]})"}
+    return Start(f"sha256:{sha}", str(path), f"{path.name} (sha256 {sha[:8]})")

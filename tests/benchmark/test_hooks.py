@@ -138,7 +138,7 @@ def test_start_weights_of_the_second_network_are_noted_and_held_against_the_job(
     saved = BACKBONES["resnet10_w16"](1)
     torch.save(saved.state_dict(), tmp_path / "start.pth")
     found, noted = BACKBONES["resnet10_w16"](1), {}
-    identity = further_weights(str(tmp_path / "start.pth"))["identity"]
+    identity = further_weights(str(tmp_path / "start.pth")).identity
     assembly.load(found, identity, str(tmp_path / "start.pth"), noted, "loaded2")
     assert torch.equal(found.conv1.weight, saved.conv1.weight) and f"sha256:{noted['loaded2']['sha256']}" == identity
     with pytest.raises(ValueError, match="was changed since"):
@@ -152,7 +152,7 @@ def test_further_weights_are_a_part_of_the_identity_only_where_they_differ() -> 
     assert "weights2" not in plain.spec and other.spec["weights2"] == "random" and plain.id != other.id
     assert plain.id == digest({k: v for k, v in asdict(plain).items() if k != "weights2"})
     assert Job(**plain.spec).id == plain.id and Job(**other.spec).id == other.id
-    assert further_weights(None)["identity"] is None and further_weights("random")["path"] is None
+    assert further_weights(None).identity == "" and further_weights("random").path is None
     with pytest.raises(Usage, match="--weights2 nowhere"):
         further_weights("nowhere.pth")
 
