@@ -78,14 +78,15 @@ def draw(results: Path, pages: Path) -> int:
 
 def with_faces(results: Path, beside: Path) -> Path:
     """The same records in a folder that has the drawn faces too, for the gallery; they are embedded, so nobody ships them."""
-    for path in results.resolve().iterdir():
-        if path.name != "data":
-            (beside / path.name).symlink_to(path)
-    for path in (results.resolve() / "data").glob("*"):
-        if not path.name.startswith(f"{Faces.name}-") and path.name != "stamps":
-            (beside / "data").mkdir(exist_ok=True)
-            (beside / "data" / path.name).symlink_to(path)
-    open_data(Faces(), None, Faces.Options(), beside / "data")
+    results, data = results.resolve(), beside / "data"
+    data.mkdir()
+    faces = list((results / "data").glob(f"{Faces.name}-*"))
+    linked = [path for path in results.iterdir() if path.name != "data"]
+    linked += [path for path in (results / "data").glob("*") if path not in faces and path.name != "stamps"]
+    for path in linked:
+        (beside / path.relative_to(results)).symlink_to(path)
+    if faces:
+        open_data(Faces(), None, Faces.Options(), data)
     return beside
 
 

@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def asked(arguments: list[str]) -> int:
