@@ -71,9 +71,11 @@ class Cell:
 
     @property
     def difference(self) -> float | None:
-        """Measured minus published; None where the class sets are known to differ."""
+        """Measured minus published; None where the scale is another or the class sets are known to differ."""
         printed = self.published
         if self.mean is None or printed is None or printed.classes not in (None, self.classes):
+            return None
+        if any(record["spec"].get("scale", {}).get("name") != "paper" for record in self.records):
             return None
         return self.mean - printed.mean
 

@@ -18,7 +18,9 @@ ENOUGH = 30  # training images with usable landmarks that a shape model can be m
 
 @dataclass(frozen=True)
 class Start:
-    """What a network starts from. identity: in a job's, empty where it says nothing. path: of the file, None for random weights. text: in captions.
+    """What a network starts from.
+
+    identity: in a job's, empty where it says nothing. path: of the file, None for random weights. text: in captions.
     pretraining: how the file is made where it has to be made here.
     """
 

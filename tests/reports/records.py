@@ -25,7 +25,7 @@ def digest(spec: dict[str, Any]) -> str:
 def write_record(folder: Path, **changes: Any) -> str:
     """Write a record with its arrays; returns its id.
 
-    changes: method, dataset, fingerprint, noise, rate, seed, overrides (of the spec); accuracy (fraction, the last epoch);
+    changes: method, dataset, fingerprint, noise, rate, seed, scale, overrides (of the spec); accuracy (fraction, the last epoch);
     title, hardware, code; metrics, resolved, history (merged into the record's own); arrays (merged).
     """
     method, seed = changes.get("method", "baseline"), changes.get("seed", 0)
@@ -40,7 +40,7 @@ def write_record(folder: Path, **changes: Any) -> str:
         "seed": seed,
         "precision": "fp32",
         "preset": "comparison",
-        "scale": {"name": "demo", "version": 1},
+        "scale": {"name": changes.get("scale", "demo"), "version": 1},
         "weights": "random",
         "overrides": changes.get("overrides", {}),
         "holdout": False,

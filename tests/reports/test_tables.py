@@ -41,9 +41,9 @@ def one_cell(folder, accuracies, asked=3, **more):
 
 
 def test_mean_and_sample_deviation_agree_with_a_table_made_by_hand(tmp_path):
-    ids = one_cell(tmp_path, [0.84, 0.845, 0.838])
+    ids = one_cell(tmp_path, [0.84, 0.845, 0.838], scale="paper")
     drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
-    assert "84.1±0.4" in texts["md"]
+    assert "84.1±0.4" in texts["md"] and "| difference |" in texts["md"]
     assert "84.1$\\pm$0.4" in texts["tex"]
     assert float(rows[0]["mean"]) == pytest.approx(84.1)
     assert float(rows[0]["std"]) == pytest.approx(0.360555, abs=1e-6)
@@ -321,15 +321,26 @@ def test_a_row_that_does_not_beat_the_baseline_is_named(tmp_path):
 )
 def test_clean_values_are_those_of_the_class_set(tmp_path, dataset, classes, published, difference):
     names = [f"class {c}" for c in range(classes)]
-    ids = [write_record(tmp_path, method="lanet", dataset=dataset, noise="none", rate=None, class_names=names)]
+    ids = [
+        write_record(
+            tmp_path, method="lanet", dataset=dataset, noise="none", rate=None, class_names=names, scale="paper"
+        )
+    ]
     _, _, rows = draw(request("table", "clean", [cell("LA-Net", "lanet", dataset, None, ids)]), tmp_path)
     assert rows[0]["published"] == published
     assert bool(rows[0]["difference"]) == difference
 
 
+def test_a_number_of_another_scale_has_no_difference_to_the_published_one(tmp_path):
+    ids = one_cell(tmp_path, [0.84, 0.845, 0.838])
+    _, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert rows[0]["published"] == "80.93" and rows[0]["difference"] == ""
+    assert "difference |" not in texts["md"] and "measured minus published" not in texts["md"]
+
+
 def test_no_difference_is_formed_between_class_sets(tmp_path):
     ids = [
-        write_record(tmp_path, method="eac", dataset="affectnet", noise="none", rate=None)
+        write_record(tmp_path, method="eac", dataset="affectnet", noise="none", rate=None, scale="paper")
     ]  # printed for 7 classes only
     _, texts, rows = draw(request("table", "clean", [cell("EAC", "eac", "affectnet", None, ids)]), tmp_path)
     assert rows[0]["difference"] == ""
@@ -422,7 +433,7 @@ def test_published_class_sets_are_marked_where_nothing_was_measured(tmp_path):
 
 
 def test_eac_s_seven_classes_of_ferplus_have_no_difference_to_eight(tmp_path):
-    ids = one_cell(tmp_path, [0.8, 0.81, 0.82], method="eac", dataset="ferplus", noise="symmetric")
+    ids = one_cell(tmp_path, [0.8, 0.81, 0.82], method="eac", dataset="ferplus", noise="symmetric", scale="paper")
     asked = cell("EAC", "eac", "ferplus", "0.1", ids, noise="symmetric")
     _, texts, rows = draw(request("table", "symmetric", [asked]), tmp_path)
     assert "87.03 (7 classes)" in texts["md"] and rows[0]["difference"] == ""
