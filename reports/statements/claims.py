@@ -205,7 +205,7 @@ def verdicts(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, option
 def judged(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
     """A verdict for each data set on which something of the claim was measured; else one that nothing was."""
     every = list(claim.compare(evidence)) if evidence else []
-    names = unique(one.dataset for one in every if one.found)
+    names = sorted(unique(one.dataset for one in every if one.found), key=lambda name: name not in DATASETS)
     if not evidence or not names:
         return [Verdict(claim, "not measured")]
     return [judge(claim, evidence, name, [one for one in every if one.dataset == name]) for name in names]
