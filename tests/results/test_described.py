@@ -73,13 +73,6 @@ def test_a_list_of_noise_wants_the_pictures(shipped: Path) -> None:
     assert not (shipped / "list.txt").exists()
 
 
-def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for_by_name(shipped: Path) -> None:
-    words = ["--methods", "baseline", *QUICK[:4], "--set", "faces.train=300", "--set", "faces.test=100"]
-    words += ["--out", str(shipped / "out"), "--results", str(shipped / "reference"), "--draw", "--figure", "2"]
-    done = run("run_all.py", *words)
-    assert done.returncode != 0, done.stdout
-
-
 def test_training_wants_the_pictures(shipped: Path) -> None:
     done = draw(shipped, "--seeds", "9")
     assert done.returncode == 2 and "without its pictures" in done.stderr

@@ -77,6 +77,17 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
 
 
+@pytest.mark.parametrize("asked, status, said", [(["--figure", "2"], 1, "missing"), (["--figure", "tau"], 0, "")])
+def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for(
+    tmp_path: Path, asked: list, status: int, said: str
+) -> None:
+    done = run_all(*asked, "--draw", "--results", str(REFERENCE), "--out", str(tmp_path))
+    assert done.returncode == status, done.stderr
+    assert (f"{said}: figure 2: no run with people's votes and decoded images is kept here" in done.stderr) == bool(
+        said
+    )
+
+
 def test_pictures_that_ship_are_of_the_numbers_that_ship() -> None:
     """Each PNG beside a table holds the SHA-256 of the CSV that it was drawn from, and the test above holds the CSV."""
     examples = ROOT / "docs" / "examples"
