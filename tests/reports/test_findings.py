@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from reports.asked import ReportError
-from reports.statements.findings import Words, compose, markdown, rare_classes
+from reports.statements.findings import Words, compose, findings, markdown, rare_classes
 from reports.statements.measured import Difference, Measured, by_seed, paired
 from reports.statistics import SMALLEST_P, Interval, paired_bootstrap, paired_t
 from results.records import Records
@@ -101,3 +101,17 @@ def test_a_p_at_the_smallest_that_the_bootstrap_gives_is_a_bound() -> None:
     assert made is not None and "≤ 0.000" not in markdown([made], "records")
     rows = [difference(3, str(number), SMALLEST_P) for number in range(8)]
     assert "≤ 0.002" in markdown([compose("Title", "About.", rows, "--table 1")], "records")
+
+
+def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Measured) -> None:
+    text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
+    assert "all four at 30 %, without noise none" in text
+    assert "by balanced accuracy both are below the baseline, on both data sets" in text
+    signs = {
+        one.title: {(ln.difference.dataset, ln.difference.text): ln.sign for ln in one.lines}
+        for one in findings(measured)
+    }
+    assert set(signs["The methods: asymmetric noise, 30 %"].values()) == {1}
+    assert 1 not in signs["The methods: no added noise"].values()
+    for title in ("Rare classes: asymmetric noise, 30 %", "Rare classes: no added noise"):
+        assert {sign for (_, method), sign in signs[title].items() if method in ("EAC", "LA-Net")} == {-1}
