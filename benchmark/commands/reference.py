@@ -13,8 +13,9 @@ from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.terminal import Usage
-from reports.statements.findings import findings, markdown, readme_table, stands_on
+from reports.statements.findings import findings, readme_table, stands_on
 from reports.statements.measured import Measured
+from reports.statements.wording import markdown
 from results.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,8 +3,7 @@
 No sentence knows its outcome: its words follow the intervals, and what was not measured is not spoken of.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -13,10 +12,10 @@ from reports.asked import Options
 from reports.captions import foundation, noise_text
 from reports.cells import Cell, common_seeds, of_seeds
 from reports.divergence import groups, nearer
-from reports.statements.claims import PAPER_RATES, SURE
+from reports.statements.claims import PAPER_RATES
 from reports.statements.measured import Difference, Measured, by_seed, paired
-from reports.statistics import SMALLEST_P, holm, paired_bootstrap
-from reports.table import signed
+from reports.statements.wording import Finding, Words, compose
+from reports.statistics import paired_bootstrap
 from results.published import LATER, METHODS
 from results.schema import ENOUGH_SEEDS
 
@@ -26,39 +25,6 @@ NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor")
 BALANCED = {"lanet.sampler": "balanced"}
 PEOPLE = ("none", "votes")  # noises of Table 2
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
-
-
-@dataclass(frozen=True)
-class Words:
-    """How a sentence says that a difference is surely above 0, surely below, or neither."""
-
-    above: str = "above"
-    below: str = "below"
-    tie: str = "not told apart"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One difference; p: by Holm over all of the finding."""
-
-    difference: Difference
-    p: float
-
-    @property
-    def sign(self) -> int:
-        found = self.difference.found
-        return 0 if self.p >= SURE else int(found.low > 0) - int(found.high < 0)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A statement. asked: what draws the table that it stands on. unit: of its differences, with their form."""
-
-    title: str
-    sentence: str
-    lines: list[Line]
-    unit: str
-    asked: str
 
 
 def findings(measured: Measured) -> list[Finding]:
@@ -84,32 +50,6 @@ def findings(measured: Measured) -> list[Finding]:
         missed(measured),
     )
     return [finding for finding in made if finding is not None]
-
-
-def compose(
-    title: str,
-    about: str,
-    found: Iterable[Difference | None],
-    asked: str,
-    words: Words = Words(),
-    unit: str = "points",
-) -> Finding | None:
-    """A finding from its differences: by data set, who is above, below and neither; None where there are none."""
-    kept = [one for one in found if one is not None]
-    if not kept:
-        return None
-    p = holm(np.array([one.found.p for one in kept]))
-    lines = [Line(one, float(value)) for one, value in zip(kept, p)]
-    parts = []
-    for dataset in dict.fromkeys(one.dataset for one in kept):
-        here = [line for line in lines if line.difference.dataset == dataset]
-        said = [
-            f"{word}: {', '.join(line.difference.text for line in here if line.sign == sign)}"
-            for sign, word in ((1, words.above), (-1, words.below), (0, words.tie))
-            if any(line.sign == sign for line in here)
-        ]
-        parts.append(f"On {dataset} {'; '.join(said)}.")
-    return Finding(title, " ".join([about, *parts]), lines, unit, asked)
 
 
 def against_baseline(
@@ -295,32 +235,10 @@ def per_cent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-FORMS = {"points": "+.1f", "divergence": "+.4f", "area": "+.3f"}
-
-
 def stands_on(measured: Measured) -> list[str]:
     """What all numbers of the page stand on: data, network, weights, scale, precision and realised noise of Table 1."""
     cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.method in METHODS]
     return foundation(sorted((c for c in cells if c.noise == "asymmetric"), key=lambda cell: cell.rate or ""))
-
-
-def markdown(found: list[Finding], results: str) -> str:
-    """A heading, a sentence, its intervals and its command for each."""
-    parts = []
-    for number, finding in enumerate(found, 1):
-        rows = [row(line, FORMS[finding.unit]) for line in finding.lines]
-        table = ["| | | difference | 95 % interval | p (Holm) | seeds |", "| --- | --- | ---: | :---: | ---: | ---: |"]
-        command = f"    python run_all.py {finding.asked} --draw --results {results}"
-        parts += [f"## {number}. {finding.title}", finding.sentence, "\n".join(table + rows), command]
-    return "\n\n".join(parts) + "\n"
-
-
-def row(line: Line, form: str) -> str:
-    one, found = line.difference, line.difference.found
-    mark = "**" if line.sign else ""
-    interval = f"{signed(found.low, form)} to {signed(found.high, form)}"
-    p = "< 0.001" if line.p < 0.001 else f"{'≤ ' * (abs(found.p - SMALLEST_P) < 1e-9)}{line.p:.3f}"
-    return f"| {one.dataset} | {one.text} | {mark}{signed(found.mean, form)}{mark} | {interval} | {p} | {one.n} |"
 
 
 def readme_table(measured: Measured) -> str:

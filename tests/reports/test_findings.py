@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from reports.asked import ReportError
-from reports.statements.findings import Words, compose, findings, markdown, rare_classes
+from reports.statements.findings import findings, rare_classes
 from reports.statements.measured import Difference, Measured, by_seed, paired
+from reports.statements.wording import Words, compose, markdown
 from reports.statistics import SMALLEST_P, Interval, paired_bootstrap, paired_t
 from results.records import Records
 
