@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,11 @@ class Check:
 
     name: str
     run: Callable[[], None]
+
+
+def of_class(cls: type, named: dict[str, Callable[[Any], None]]) -> list[Check]:
+    """Checks by name, each a function of the class."""
+    return [Check(name, partial(function, cls)) for name, function in named.items()]
 
 
 def require(true: bool, text: str) -> None:

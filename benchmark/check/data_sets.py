@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.cache import build, source_check
-from benchmark.check.contract import Check, Skipped, Wrong, check_name, require
+from benchmark.check.contract import Check, Skipped, Wrong, check_name, of_class, require
 from benchmark.datasets.base import DataError, DataSet, Source
 
 DECODED = 20  # images of each split that are looked at
@@ -26,11 +25,7 @@ def checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
         "read twice, the same": lambda cls: twice(cls, data),
         "stamp": lambda cls: stamp(cls, data),
     }
-    return [Check(name, bound(function, cls)) for name, function in named.items()]
-
-
-def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
-    return lambda: function(cls)
+    return of_class(cls, named)
 
 
 def place(cls: type[DataSet], data: Path | None) -> Path | None:

@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from benchmark import find
 from benchmark.check import hooks
-from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, require
+from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
 from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, step, trained
 from benchmark.plan.catalogue import card
 from benchmark.train import loop
@@ -48,11 +47,7 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
         "opinion of training images": opinion,
         "on a pretended GPU": on_a_card,
     }
-    return [Check(name, bound(function, cls)) for name, function in named.items()]
-
-
-def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
-    return lambda: function(cls)
+    return of_class(cls, named)
 
 
 def name_and_title(cls: type[Method]) -> None:

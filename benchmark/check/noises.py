@@ -1,12 +1,11 @@
 """What `python -m benchmark check` asks of a kind of label noise, on 4,000 random labels."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.check.contract import Check, check_name, global_generators, require
+from benchmark.check.contract import Check, check_name, global_generators, of_class, require
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
 
@@ -28,11 +27,7 @@ def checks(cls: type[Noise], data: Path | None = None) -> list[Check]:
         "data without what it needs is refused": missing,
         "identity": identity,
     }
-    return [Check(name, bound(function, cls)) for name, function in named.items()]
-
-
-def bound(function: Callable[[type], None], cls: type) -> Callable[[], None]:
-    return lambda: function(cls)
+    return of_class(cls, named)
 
 
 def training(classes: tuple[str, ...] = EIGHT) -> Training:
