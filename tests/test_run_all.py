@@ -337,6 +337,29 @@ def test_a_method_of_ones_own_fails_alone_and_is_named(shared: Path, tmp_path: P
     assert json.loads(failure.read_text())["class"] == "error"
 
 
+def test_the_first_failure_stops_the_matrix_and_a_mended_helper_is_worth_another_try(
+    shared: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.py").write_text(
+        "from aid import weight\nfrom methods.baseline import Baseline\n\n\n"
+        "class Aided(Baseline):\n    name, title = 'aided', 'Aided'\n\n"
+        "    def loss(self, batch):\n        losses, logits = super().loss(batch)\n"
+        "        return {name: weight() * value for name, value in losses.items()}, logits\n"
+    )
+    (own / "aid.py").write_text("def weight():\n    raise RuntimeError('not written yet')\n")
+    asked = ["--table", "1", "--methods", "aided", *SHORT, "--rates", "0.1", "--seeds", "0-1", "--workers", "1"]
+    asked += ["--results", str(shared), "--methods-path", str(own), "--out", str(tmp_path)]
+    done = run_all(*asked, "--fail-fast")
+    assert done.returncode == 1 and done.stderr.count("error: not written yet") == 1, done.stderr
+    assert "missing: 1 jobs have not been run" in done.stderr
+    (own / "aid.py").write_text("def weight():\n    return 1.0\n")
+    done = run_all(*asked)
+    assert done.returncode == 0, done.stderr
+    assert "Aided" in (tmp_path / "table1.md").read_text()
+
+
 def test_one_s_own_files_that_cannot_be_used_are_named(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
