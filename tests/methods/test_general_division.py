@@ -151,7 +151,7 @@ def test_a_batch_without_believed_or_without_other_labels_is_trained(believed: f
     method.believed.fill_(believed)
     losses, _ = method.loss(seen)
     sum(losses.values()).backward()
-    assert float(losses["first labelled" if believed == 0 else "first unlabelled"]) == 0
+    assert float(losses["first labelled" if believed == 0 else "first unlabelled"].detach()) == 0
     assert all(torch.isfinite(p.grad).all() for p in method.parameters())
 
 
