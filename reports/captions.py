@@ -82,9 +82,8 @@ def data_text(cells: list[Cell], name: str) -> str:
     """FERPlus: 8 classes, majority rule, Train+Valid, 25,045 training and 3,137 test images."""
     records = [record for cell in cells if cell.dataset == name for record in cell.records]
     record, known = records[0], [part for record in records if (part := record["resolved"].get("data", {}))]
-    data = max(
-        known, key=lambda part: len(str(part.get("copies", ""))), default={}
-    )  # later readings of the same find more
+    # Later readings of the same pictures find more copies.
+    data = max(known, key=lambda part: len(str(part.get("copies", ""))), default={})
     words = [f"{len(class_names(record))} classes"]
     words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
