@@ -10,23 +10,29 @@ from performance.gpu.course import Notes, words
 from performance.gpu.setting import Setting
 from performance.gpu.speed import images_of
 
-METHODS, COUNTS = ("baseline", "lanet"), (1, 2, 4)
+METHODS, COUNTS, SIDES = ("baseline", "lanet"), (1, 2, 4), (64, 224)
 SECONDS, PATIENCE = 3.0, 60.0  # each trains so long; for the slowest start
 
 
 def together(setting: Setting, notes: Notes) -> None:
     setting.faces()  # decoded once, before any process reads it
     counts = COUNTS[:2] if setting.rehearse else COUNTS
-    for name in METHODS[:1] if setting.rehearse else METHODS:
-        for count in counts:
-            notes.attempt(lambda name=name, count=count: of_count(setting, name, count), method=name, processes=count)
+    for side in SIDES[:1] if setting.rehearse else SIDES:
+        for name in METHODS[:1] if setting.rehearse else METHODS:
+            for count in counts:
+                notes.attempt(
+                    lambda side=side, name=name, count=count: of_count(setting, name, side, count),
+                    method=name,
+                    side=side,
+                    processes=count,
+                )
 
 
-def of_count(setting: Setting, name: str, count: int) -> dict[str, Any]:
+def of_count(setting: Setting, name: str, side: int, count: int) -> dict[str, Any]:
     """Images/s of all processes together, each over the seconds in which all of them train."""
     fork = multiprocessing.get_context("fork")  # nothing here has touched the card yet
     barrier, answers = fork.Barrier(count), fork.Queue()
-    children = [fork.Process(target=train, args=(setting, name, barrier, answers)) for _ in range(count)]
+    children = [fork.Process(target=train, args=(setting, name, side, barrier, answers)) for _ in range(count)]
     for child in children:
         child.start()
     said = [answers.get(timeout=PATIENCE + 2 * SECONDS) for _ in children]
@@ -37,9 +43,9 @@ def of_count(setting: Setting, name: str, count: int) -> dict[str, Any]:
     return {"images/s": sum(said), "of each": said}
 
 
-def train(setting: Setting, name: str, barrier: Any, answers: Any) -> None:
+def train(setting: Setting, name: str, side: int, barrier: Any, answers: Any) -> None:
     try:
-        made, epoch = setting.trainer(name, **AS_RUN), 2
+        made, epoch = setting.trainer(name, side=side, **AS_RUN), 2
         train_epoch(made, 1)
         train_epoch(made, 2)
         setting.wait()

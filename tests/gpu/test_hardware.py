@@ -34,7 +34,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
         package = tmp_path / "stand_in"
         package.mkdir()
         (package / "torch.py").write_text(torch or "raise ImportError('no torch here')\n")
-        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+        others = [] if query is None else ["/usr/bin", "/bin"]  # on a GPU machine a real nvidia-smi lies there
+        monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), *others]))
         monkeypatch.setenv("PYTHONPATH", str(package))
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if visible is not None:
