@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 HOMES = {"method": "methods", "noise": "noise", "data set": "benchmark/datasets"}
@@ -91,7 +92,7 @@ def contents(start: tuple[Path, ...], own: bool = False) -> str:
     """A hash of the statements of these files and of those that they import; own: without the project's."""
     seen = {path for path in reached(start) if not (own and is_projects(path))}
     statements = {
-        ast.dump(node) for path in seen if is_projects(path) for node in map(bare, tree(path).body) if node is not None
+        words(node) for path in seen if is_projects(path) for node in map(bare, tree(path).body) if node is not None
     }
     statements |= {whole(path) for path in seen if not is_projects(path)}
     return STATEMENTS + hashlib.sha256("\n".join(sorted(statements)).encode()).hexdigest()[:20]
@@ -115,10 +116,28 @@ def whole(path: Path) -> str:
     """A file of one's own in its order and with what it imports under which name: both change what it makes."""
     imports = (ast.Import, ast.ImportFrom)
     return "\n".join(
-        ast.dump(node)
+        words(node)
         for node in (part if isinstance(part, imports) else bare(part) for part in tree(path).body)
         if node is not None
     )
+
+
+def words(node: Any) -> str:
+    """A syntax tree as Python 3.11's `ast.dump` writes it; later ones name more fields or fewer, and a hash would differ."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(words, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, getattr(node, name, None)) for name in node._fields]
+    kept = [(name, value) for name, value in fields if not left_out(node, name, value)]
+    return f"{type(node).__name__}({', '.join(f'{name}={words(value)}' for name, value in kept)})"
+
+
+def left_out(node: ast.AST, name: str, value: Any) -> bool:
+    """Whether 3.11 writes nothing of a field: one that may be missing and is, or one that 3.11 does not know."""
+    if name == "type_params":  # since 3.12; where there are some, they count
+        return not value
+    return value is None and getattr(type(node), name, ...) is None
 
 
 def bare(node: ast.stmt) -> ast.stmt | None:

@@ -11,7 +11,7 @@ from results.store import Store
 
 LONG = 2 * 3600  # seconds after which a person is told of the smaller scale
 LISTED = 40  # jobs printed one by one
-Kind = tuple[str, str, str]  # method, data set, scale
+Kind = tuple[str, str, str, str]  # method, data set, scale, device
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,15 @@ RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
 
 
 def measured(store: Store) -> dict[Kind, Cost]:
-    """The mean cost of the finished runs of each kind; of memory the largest."""
+    """The mean cost of the finished runs of each kind; of memory the largest. Minutes of a GPU say nothing of a CPU."""
     found: dict[Kind, list[Cost]] = {}
     for record in store.records():
         spec, path = record["spec"], store.path(record["id"])
         arrays = path.with_suffix(".npz")
         disk = path.stat().st_size + (arrays.stat().st_size if arrays.exists() else 0)
         cost = Cost(record["times"]["total"], disk, record["peak_memory"])
-        found.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"]), []).append(cost)
+        device = record["provenance"].get("device", "cpu")
+        found.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"], device), []).append(cost)
     return {
         kind: Cost(fmean(c.seconds for c in costs), fmean(c.disk for c in costs), max(c.memory for c in costs), True)
         for kind, costs in found.items()
@@ -44,9 +45,9 @@ def measured(store: Store) -> dict[Kind, Cost]:
 
 
 def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
-    """From finished runs of the same method, data and scale; else a rough guess."""
+    """From finished runs of the same method, data and scale on such a device; else a rough guess."""
     method, scale = run.job.method, run.job.scale["name"]
-    known = finished.get((method, run.job.data["name"], scale))
+    known = finished.get((method, run.job.data["name"], scale, run.place.device))
     if known:
         return known
     guess, images = SCALES[scale], run.resolved["data"].get("train_images", PUBLISHED_IMAGES)

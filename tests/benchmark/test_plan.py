@@ -273,7 +273,7 @@ def test_data_that_lie_nowhere_are_drawn_as_the_results_describe_them(tmp_path: 
     assert run.job.noise["rate"] is None and str(listed) not in json.dumps(run.job.spec)
 
 
-def finished(store: Store, run: Planned, seconds: float, memory: int) -> None:
+def finished(store: Store, run: Planned, seconds: float, memory: int, device: str = "cpu") -> None:
     """A record of a run that is planned, with what it took."""
     record = {
         "schema": 1,
@@ -287,7 +287,7 @@ def finished(store: Store, run: Planned, seconds: float, memory: int) -> None:
         "resolved": run.resolved | {"data": run.resolved["data"] | {"class_names": []}},
         "history": {},
         "cost": {},
-        "provenance": {},
+        "provenance": {"device": device},
         "arrays": None,
     }
     record["hash"] = content_hash(json.loads(json.dumps(record)))
@@ -338,6 +338,10 @@ def test_the_mean_of_finished_runs_is_expected_and_their_largest_memory(
     assert "expected: 6:00 of one worker in all, the longest job 2:00 (3 of 3 from measured" in lines[6]
     size = sum(p.stat().st_size for run in runs[:2] for p in store.path(run.job.id).parent.glob(f"{run.job.id}*")) / 2
     assert lines[7] == f"disk: about {3 * size / 1e6:.1f} MB of records; memory: at most 5.0 GB a job"
+    finished(store, runs[2], 1.0, 10**9, device="cuda")  # which says nothing of the two that are left
+    assert (
+        "expected: 4:00 of one worker in all, the longest job 2:00 (2 of 2" in shown(capsys, typed(tmp_path, *words))[6]
+    )
 
 
 def test_forty_jobs_are_listed_and_the_others_counted(home: Path, capsys: pytest.CaptureFixture) -> None:
