@@ -155,10 +155,10 @@ def realised_text(cells: list[Cell]) -> list[str]:
 
 
 def hardware_text(records: list[dict[str, Any]]) -> list[str]:
-    """Named only where a table mixes machines."""
+    """Which machines they were trained on, and how many runs on each where these are several."""
     counts = Counter(str(record["provenance"].get("hardware")) for record in records)
     if len(counts) < 2:
-        return []
+        return [f"Trained on {name}." for name in counts if name != "None"]
     return [f"Mixed hardware: {', '.join(f'{name} ({many} runs)' for name, many in counts.most_common())}."]
 
 

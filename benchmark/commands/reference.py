@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from benchmark.cache.lookup import open_data
@@ -21,6 +22,7 @@ from results.records import Records
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = [experiment.name for experiment in EXPERIMENTS if experiment.optional]
 SUFFIXES = (".md", ".csv", ".png")  # of what is drawn; of Table 1 every format
+ELSEWHERE = {"small": ("--rates", "0.3", "--datasets", "ferplus")}  # what of Table 1 was measured at other scales
 MARKED = re.compile(r"(?s)(<!-- drawn from results/reference -->\n).*?(\n<!-- end -->)")
 INTRO = """# Findings
 
@@ -54,7 +56,9 @@ def draw(results: Path, pages: Path) -> int:
         raise Usage(
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
         )
-    measured = Measured(Records(results))
+    records = Records(results)
+    scales = Counter(record["spec"]["scale"]["name"] for record in records.records())
+    measured = Measured(records, *(name for name, _ in scales.most_common(1)))
     if not measured.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
@@ -70,6 +74,8 @@ def draw(results: Path, pages: Path) -> int:
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 shutil.copyfile(path, examples / path.name)
+        for scale in scales.keys() & ELSEWHERE.keys():
+            at_another_scale(results, scale, Path(beside) / scale, examples)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
     (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
     table = readme_table(measured)
@@ -97,6 +103,17 @@ def everything(results: Path, out: Path) -> int:
 
     with contextlib.redirect_stdout(io.StringIO()):
         return run_all(["--all", "--with", *OPTIONAL, "--draw", "--results", str(results), "--out", str(out)])
+
+
+def at_another_scale(results: Path, scale: str, out: Path, examples: Path) -> None:
+    """Table 1 as far as it could be measured at a scale beside that of the findings, as table1_<scale>."""
+    from benchmark.commands.run_all import main as run_all
+
+    words = ["--table", "1", "--scale", scale, *ELSEWHERE[scale], "--draw"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        run_all([*words, "--results", str(results), "--out", str(out)])  # with gaps, which the table shows
+    for name in ("table1.md", "table1.csv"):
+        shutil.copyfile(out / name, examples / name.replace("table1", f"table1_{scale}"))
 
 
 def page(measured: Measured, claims: str) -> str:

@@ -31,10 +31,12 @@ class Difference:
 class Measured:
     """The runs on whole data sets without a hold-out; a cell's values are accuracies of the last epoch in per cent.
 
+    scale: of which runs are read; None for all, which then must be of one.
     Raises ReportError where a data set's runs stand on different data, scales, precisions or start weights.
     """
 
     records: Records
+    scale: str | None = None
     cells: dict[Key, Cell] = field(default_factory=dict)
     hits: dict[str, Hits] = field(default_factory=dict)
     ground: dict[str, dict[str, str]] = field(default_factory=dict)  # {data set: what its runs stand on}
@@ -42,6 +44,8 @@ class Measured:
     def __post_init__(self) -> None:
         for record in self.records.records():
             spec = record["spec"]
+            if self.scale not in (None, spec["scale"]["name"]):
+                continue
             self.stand_alike(record["id"], spec)
             if spec["part"] == "all" and not spec["holdout"]:
                 noise, changed = spec["noise"], tuple(sorted(spec["overrides"].items()))

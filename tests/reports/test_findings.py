@@ -55,7 +55,7 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> Measured:
-    return Measured(Records(REFERENCE))
+    return Measured(Records(REFERENCE), "demo")
 
 
 def test_a_difference_of_accuracies_is_that_of_the_records(measured: Measured) -> None:

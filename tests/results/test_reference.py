@@ -30,7 +30,12 @@ def measured() -> dict[Key, list[float]]:
     for record in records.records():
         records.need_arrays(record)
         spec = record["spec"]
-        if spec["noise"]["kind"] == "asymmetric" and not spec["overrides"] and spec["part"] == "all":
+        if (
+            spec["scale"]["name"] == "demo"
+            and spec["noise"]["kind"] == "asymmetric"
+            and not spec["overrides"]
+            and spec["part"] == "all"
+        ):
             found[spec["data"]["name"], spec["method"], spec["noise"]["rate"]].append(100 * record["metrics"]["last"])
     assert not records.refused
     return found
@@ -72,7 +77,16 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert not stale.exists()  # of other records
     drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
     names = {path.name for path in drawn}
-    assert {"table1.md", "table1.csv", "table1_rates.csv", "table1_epochs.csv", "findings.md", "README.md"} <= names
+    assert {
+        "table1_small.md",
+        "table1_small.csv",
+        "table1.md",
+        "table1.csv",
+        "table1_rates.csv",
+        "table1_epochs.csv",
+        "findings.md",
+        "README.md",
+    } <= names
     for path in drawn:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
 
@@ -123,6 +137,23 @@ def test_what_the_best_epoch_is_worth_is_that_of_the_records() -> None:
         if asked == ("faces", "asymmetric", "0.3", {}):
             gains[spec["method"]].append(100 * (metrics["best"] - metrics["last"]))
     assert list(said) == [f"{fmean(gains[method]):.1f}" for method in ("baseline", "scn")]
+
+
+def test_what_is_said_of_the_small_scale_is_that_of_its_records() -> None:
+    text = (ROOT / "docs" / "concepts.md").read_text()
+    text = text[text.index("**Scale `small`, measured.**") : text.index("On a CPU the scale")]
+    said = dict(re.findall(r"^\| ([\w-]+) \| (\d.*) \|$", text, re.M))
+    second = re.findall(r"a second one of EAC and LA-Net: ([\d.]+) and\s([\d.]+)", text)
+    found, others = {}, {}
+    for record in Records(REFERENCE).records():
+        spec, metrics = record["spec"], record["metrics"]
+        if spec["scale"]["name"] == "small":
+            last, best, five, balanced = (100 * metrics[n] for n in ("last", "best", "last5", "balanced_accuracy"))
+            row = f"{last:.1f} | {best:.1f} (epoch {metrics['best_epoch']}) | {five:.1f} | {balanced:.1f}"
+            row += f" | {100 * record['history']['memorised'][-1]:.0f} % | {record['times']['total']:.0f}"
+            (others if spec["seed"] else found)[spec["method"]] = row
+    assert {METHODS[title]: row for title, row in said.items()} == found
+    assert second == [tuple(others[method][:4] for method in ("eac", "lanet"))]
 
 
 def test_pages_without_the_marked_table_are_refused_in_one_line(tmp_path: Path) -> None:
