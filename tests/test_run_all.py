@@ -404,6 +404,7 @@ def test_a_short_name_of_a_recipe_field_is_the_long_one(shared: Path) -> None:
 def test_hours_at_paper_scale_are_told_with_the_smaller_scale(tmp_path: Path) -> None:
     own = ["--methods-path", str(ROOT / "performance" / "faulty"), "--datasets", "specks", "--results", str(tmp_path)]
     arguments = ["--table", "1", "--methods", "baseline", "--seeds", "0-999", "--rates", "0.1", *own, "--plan"]
+    arguments += ["--devices", "cpu"]
     told = run_all(*arguments, "--scale", "paper")
     assert told.returncode == 0 and "--scale small (all images, 64 px" in told.stdout, told.stdout + told.stderr
     for scale in ("demo", "small"):

@@ -3,6 +3,8 @@
 import argparse
 import re
 import sys
+from collections import Counter
+from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -55,7 +57,9 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
     where = device(args)
     real = any(known[name].needs_path for name in asked)
-    scale = SCALES[args.scale or ("paper" if where == "cuda" and real else "demo")]
+    usual = "paper" if where == "cuda" and real else "demo"
+    drawn = [folder for folder in (args.results, against) if args.draw and folder]
+    scale = SCALES[args.scale or scale_of(drawn, asked, usual)]
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
@@ -137,6 +141,17 @@ def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Path | 
     if where == "cuda" and here == "fp32":
         print(f"run_all.py: {NO_BF16}", file=sys.stderr)
     return here
+
+
+def scale_of(folders: Iterable[Path], datasets: Collection[str], usual: str) -> str:
+    """The usual scale, or, where only records of these data sets are drawn and none is of it, that of most of them."""
+    found: Counter[str] = Counter()
+    for spec in (record["spec"] for folder in folders for record in Records(folder).records()):
+        if spec["data"]["name"] in datasets and spec["scale"]["name"] in SCALES:
+            found[spec["scale"]["name"]] += 1
+            if usual in found:
+                return usual
+    return next((name for name, _ in found.most_common(1)), usual)
 
 
 def described(results: Path) -> list[str]:

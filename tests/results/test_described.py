@@ -5,15 +5,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from benchmark.commands import arguments
+
 ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "results" / "reference"
 QUICK = ["--set", "recipe.epochs=1", "--weights", "random", "--methods", "baseline", "--rates", "0.3"]
 
 
-def run(*words: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+def run(*words: str, **more: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
     return subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
@@ -38,6 +42,38 @@ def test_every_seed_that_is_there_is_drawn_without_pictures(shipped: Path) -> No
     assert not list((shipped / "reference").rglob("*images.npy"))
     done = draw(shipped, "--draw")
     assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_gpu_changes_no_table_that_is_only_drawn(shipped: Path, tmp_path: Path) -> None:
+    """There the default for real data is another scale, of which these records have none."""
+    answers = "*query*) echo GPU-aaaaaaaa-2222-3333-4444-555555555555, 9.0;;"
+    (tmp_path / "nvidia-smi").write_text(f'#!/bin/sh\ncase "$*" in {answers} esac\n')
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    words = ["--table", "1", "--draw", "--rates", "0.3", "--out", str(tmp_path / "out")]
+    for records in (["--results", str(REFERENCE)], ["--results", str(tmp_path / "no"), "--against", str(REFERENCE)]):
+        done = run("run_all.py", *words, *records, **path)
+        assert done.returncode == 0 and "demo scale" in done.stdout, done.stdout + done.stderr
+    small = run("run_all.py", *words, "--results", str(REFERENCE), "--scale", "small", "--datasets", "ferplus", **path)
+    assert "small scale" in small.stdout
+
+
+@pytest.mark.parametrize(
+    "held, datasets, usual, scale",
+    [
+        (["demo", "demo", "small"], ("faces",), "paper", "demo"),
+        (["demo", "demo", "paper"], ("faces",), "paper", "paper"),
+        (["demo", "small"], ("ferplus",), "paper", "paper"),
+        ([], ("faces",), "demo", "demo"),
+        (["of the future"], ("faces",), "demo", "demo"),
+    ],
+)
+def test_the_scale_that_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, held: list, datasets: tuple, usual: str, scale: str
+) -> None:
+    specs = [{"spec": {"data": {"name": "faces"}, "scale": {"name": name}}} for name in held]
+    monkeypatch.setattr(arguments, "Records", lambda folder: SimpleNamespace(records=lambda: specs))
+    assert arguments.scale_of([Path("any")], datasets, usual) == scale
 
 
 def test_tables_without_records_are_left_out_where_others_have_them(shipped: Path) -> None:
