@@ -126,8 +126,8 @@ def test_co_teaching_learns_from_what_the_other_network_finds_easy() -> None:
     other = method.other_classifier(method.other_backbone(seen.images))
     one, two = (-np.log(softmax(x)[ROWS, LABELS]) for x in (logits, other))
     assert len(set(np.argsort(one)[:6]) ^ set(np.argsort(two)[:6])) > 0  # the exchange matters here
-    assert float(losses["first"]) == pytest.approx(one[np.argsort(two)[:6]].mean(), rel=1e-4)
-    assert float(losses["second"]) == pytest.approx(two[np.argsort(one)[:6]].mean(), rel=1e-4)
+    assert float(losses["first"].detach()) == pytest.approx(one[np.argsort(two)[:6]].mean(), rel=1e-4)
+    assert float(losses["second"].detach()) == pytest.approx(two[np.argsort(one)[:6]].mean(), rel=1e-4)
 
 
 def test_the_networks_of_co_teaching_start_alike_and_part() -> None:
