@@ -13,6 +13,7 @@ from benchmark.cache.lookup import open_data
 from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
 from benchmark.plan.experiments import EXPERIMENTS
+from benchmark.scale import SCALES
 from benchmark.terminal import Usage
 from reports.statements.findings import findings, readme_table, stands_on
 from reports.statements.measured import Measured
@@ -57,12 +58,13 @@ def draw(results: Path, pages: Path) -> int:
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
         )
     records = Records(results)
-    scales = Counter(record["spec"]["scale"]["name"] for record in records.records())
-    measured = Measured(records, *(name for name, _ in scales.most_common(1)))
+    held = Counter(record["spec"]["scale"]["name"] for record in records.records())
+    scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
+    measured = Measured(records, scale)
     if not measured.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
-        status = everything(with_faces(results, Path(beside)), Path(folder))
+        status = everything(with_faces(results, Path(beside)), Path(folder), scale)
         if status == 2:  # said already
             return status
         examples = pages / "docs" / "examples"
@@ -74,8 +76,8 @@ def draw(results: Path, pages: Path) -> int:
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 shutil.copyfile(path, examples / path.name)
-        for scale in scales.keys() & ELSEWHERE.keys():
-            at_another_scale(results, scale, Path(beside) / scale, examples)
+        for name in ELSEWHERE.keys() & set(others):
+            at_another_scale(results, name, Path(beside) / name, examples)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
     (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
     table = readme_table(measured)
@@ -97,12 +99,13 @@ def with_faces(results: Path, beside: Path) -> Path:
     return beside
 
 
-def everything(results: Path, out: Path) -> int:
+def everything(results: Path, out: Path, scale: str) -> int:
     """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
     from benchmark.commands.run_all import main as run_all
 
+    words = ["--all", "--with", *OPTIONAL, "--draw", "--scale", scale]
     with contextlib.redirect_stdout(io.StringIO()):
-        return run_all(["--all", "--with", *OPTIONAL, "--draw", "--results", str(results), "--out", str(out)])
+        return run_all([*words, "--results", str(results), "--out", str(out)])
 
 
 def at_another_scale(results: Path, scale: str, out: Path, examples: Path) -> None:
@@ -112,8 +115,9 @@ def at_another_scale(results: Path, scale: str, out: Path, examples: Path) -> No
     words = ["--table", "1", "--scale", scale, *ELSEWHERE[scale], "--draw"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         run_all([*words, "--results", str(results), "--out", str(out)])  # with gaps, which the table shows
-    for name in ("table1.md", "table1.csv"):
-        shutil.copyfile(out / name, examples / name.replace("table1", f"table1_{scale}"))
+    for path in (out / "table1.md", out / "table1.csv"):
+        if path.exists():
+            shutil.copyfile(path, examples / f"table1_{scale}{path.suffix}")
 
 
 def page(measured: Measured, claims: str) -> str:

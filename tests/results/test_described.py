@@ -91,6 +91,15 @@ def test_a_table_that_is_asked_for_by_data_set_or_alone_shows_its_gaps(shipped: 
     assert done.returncode == 1 and "left out" not in done.stderr
 
 
+def test_tables_of_which_little_is_measured_are_named_with_how_much(shipped: Path) -> None:
+    quick = [word for word in QUICK if word not in ("--rates", "0.3")]
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
+    words = ["--table", "1", "--table", "clean", *quick, *small, "--results", str(shipped / "reference"), "--draw"]
+    done = run("run_all.py", *words)
+    assert done.returncode == 2 and "holds too few records: table 1: faces is left out" in done.stderr, done.stderr
+    assert "33 % of its cells" in done.stderr and "clean" not in done.stderr
+
+
 def test_all_seeds_and_tables_of_another_folder_are_drawn_from_there(shipped: Path) -> None:
     reference, nothing = str(shipped / "reference"), str(shipped / "empty")
     small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
