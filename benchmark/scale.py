@@ -49,8 +49,8 @@ class Scale:
     that replace a method's published ones; None where recipes stay as published. epochs: {data set: epochs} where no
     paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
     there: leave out the scale's own training images. seconds ({device: one worker's}), record_bytes, memory: what planning
-    guesses of a baseline run on 12,271 images, or on all that the scale takes, before anything is measured; of a GPU twice
-    what an H200 takes at the two larger scales.
+    guesses of a baseline run on 12,271 images, or on all that the scale takes, before anything is measured; of a GPU about
+    twice what an H200 takes at the two larger scales.
     """
 
     name: str

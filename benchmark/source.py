@@ -129,6 +129,8 @@ def words(node: Any) -> str:
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [(name, getattr(node, name, None)) for name in node._fields]
+    if isinstance(node, ast.JoinedStr):  # 3.12.1 ends a format that ends in a field with an empty text
+        fields = [("values", [part for part in node.values if getattr(part, "value", None) != ""])]
     kept = [(name, value) for name, value in fields if not left_out(node, name, value)]
     return f"{type(node).__name__}({', '.join(f'{name}={words(value)}' for name, value in kept)})"
 

@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=precision(args.precision, where, cards, args.results if args.draw else None),
+        precision=precision(args.precision, where, cards, drawn),
         device=where,
         rule=args.rule,
         floor=args.floor,
@@ -130,28 +130,31 @@ def workers(text: str) -> str:
     return text
 
 
-def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Path | None = None) -> str:
-    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, theirs."""
+def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Sequence[Path] = ()) -> str:
+    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, their folders."""
     if text != "auto":
         return text
     here = "bf16" if hardware.has_bf16(where, cards) else "fp32"
-    if drawn is not None:
-        found = {record["spec"]["precision"] for record in islice(Records(drawn).records(), 100)}
-        return here if here in found or len(found) != 1 else found.pop()
+    for folder in drawn:
+        if found := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
+            return here if here in found or len(found) != 1 else found.pop()
     if where == "cuda" and here == "fp32":
         print(f"run_all.py: {NO_BF16}", file=sys.stderr)
     return here
 
 
-def scale_of(folders: Iterable[Path], datasets: Collection[str], usual: str) -> str:
-    """The usual scale, or, where only records of these data sets are drawn and none is of it, that of most of them."""
-    found: Counter[str] = Counter()
-    for spec in (record["spec"] for folder in folders for record in Records(folder).records()):
-        if spec["data"]["name"] in datasets and spec["scale"]["name"] in SCALES:
-            found[spec["scale"]["name"]] += 1
-            if usual in found:
-                return usual
-    return next((name for name, _ in found.most_common(1)), usual)
+def scale_of(folders: Sequence[Path], datasets: Collection[str], usual: str) -> str:
+    """The scale of what is drawn: of the first folder with records of these data sets, that of most of them.
+
+    Where they were trained here (the folder has pictures) it is what training takes on this machine, if any record is of that.
+    """
+    for folder in folders:
+        specs = [record["spec"] for record in Records(folder).records()]
+        found = Counter(spec["scale"]["name"] for spec in specs if spec["data"]["name"] in datasets)
+        known = [name for name, _ in found.most_common() if name in SCALES]
+        if known:
+            return usual if usual in known and not described(folder) else known[0]
+    return usual
 
 
 def described(results: Path) -> list[str]:

@@ -5,9 +5,11 @@ import contextlib
 import io
 import re
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from benchmark.cache.lookup import open_data
 from benchmark.commands.errors import answered
@@ -23,7 +25,6 @@ from results.records import Records
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = [experiment.name for experiment in EXPERIMENTS if experiment.optional]
 SUFFIXES = (".md", ".csv", ".png")  # of what is drawn; of Table 1 every format
-ELSEWHERE = {"small": ("--rates", "0.3", "--datasets", "ferplus")}  # what of Table 1 was measured at other scales
 MARKED = re.compile(r"(?s)(<!-- drawn from results/reference -->\n).*?(\n<!-- end -->)")
 INTRO = """# Findings
 
@@ -32,9 +33,11 @@ outcome: words follow the intervals, and only comparisons with at least five see
 differences: of accuracies by a bootstrap over seeds and test images, of divergences over seeds and training images, of other
 numbers by Student's t over seeds. p is adjusted by Holm over the rows of one finding, so that it depends on what stands beside
 it: a table compares all pairs of its rows and may leave tied what is bold here. Bold: p below 0.05 with its interval on one side
-of 0. All of this is one scale, that of a demo: a small network that memorises a thousand images. It says nothing about the
-paper's scale.
+of 0. All of this is of one scale, {scale}{about}.
 """
+ABOUT_SCALES = {
+    "demo": ": a small network that memorises a thousand images. It says nothing about the\npaper's scale",
+}
 ABOUT_CLAIMS = """\
 A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm over the
 comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
@@ -58,13 +61,17 @@ def draw(results: Path, pages: Path) -> int:
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
         )
     records = Records(results)
-    held = Counter(record["spec"]["scale"]["name"] for record in records.records())
+    specs = [record["spec"] for record in records.records()]
+    held = Counter(spec["scale"]["name"] for spec in specs)
     scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
     measured = Measured(records, scale)
     if not measured.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
         status = everything(with_faces(results, Path(beside)), Path(folder), scale)
+        for name in others:
+            print(f"at {name} scale: {held[name]} records, which are in no finding", file=sys.stderr)
+            status = max(status, at_another_scale(results, name, specs, Path(folder)))
         if status == 2:  # said already
             return status
         examples = pages / "docs" / "examples"
@@ -76,10 +83,8 @@ def draw(results: Path, pages: Path) -> int:
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 shutil.copyfile(path, examples / path.name)
-        for name in ELSEWHERE.keys() & set(others):
-            at_another_scale(results, name, Path(beside) / name, examples)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
-    (pages / "docs" / "findings.md").write_text(page(measured, claims), encoding="utf-8")
+    (pages / "docs" / "findings.md").write_text(page(measured, claims, scale), encoding="utf-8")
     table = readme_table(measured)
     readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8")
     return status
@@ -108,21 +113,33 @@ def everything(results: Path, out: Path, scale: str) -> int:
         return run_all([*words, "--results", str(results), "--out", str(out)])
 
 
-def at_another_scale(results: Path, scale: str, out: Path, examples: Path) -> None:
-    """Table 1 as far as it could be measured at a scale beside that of the findings, as table1_<scale>."""
+def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out: Path) -> int:
+    """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status.
+
+    Of the seeds, those that every method there has.
+    """
     from benchmark.commands.run_all import main as run_all
 
-    words = ["--table", "1", "--scale", scale, *ELSEWHERE[scale], "--draw"]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        run_all([*words, "--results", str(results), "--out", str(out)])  # with gaps, which the table shows
-    for path in (out / "table1.md", out / "table1.csv"):
-        if path.exists():
-            shutil.copyfile(path, examples / f"table1_{scale}{path.suffix}")
+    here = [s for s in specs if s["scale"]["name"] == scale and not s["overrides"] and s["part"] == "all"]
+    of_table = [s for s in here if s["noise"]["kind"] == "asymmetric"]
+    seeds = [{s["seed"] for s in of_table if s["method"] == method} for method in {s["method"] for s in of_table}]
+    if not seeds or not set.intersection(*seeds):
+        return 0
+    words = ["--table", "1", "--scale", scale, "--draw", "--seeds", *map(str, sorted(set.intersection(*seeds)))]
+    words += ["--datasets", *sorted({s["data"]["name"] for s in of_table})]
+    words += ["--rates", *sorted({s["noise"]["rate"] for s in of_table})]
+    with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
+        status = run_all([*words, "--results", str(results), "--out", aside])
+        for path in Path(aside).glob("table1.*"):
+            if path.suffix in (".md", ".csv"):
+                shutil.copyfile(path, out / f"table1_{scale}{path.suffix}")
+    return status
 
 
-def page(measured: Measured, claims: str) -> str:
+def page(measured: Measured, claims: str, scale: str) -> str:
     """docs/findings.md."""
     facts = "\n".join(f"- {fact}" for fact in stands_on(measured))
     found = markdown(findings(measured), "results/reference")
     verdicts = f"## The paper's claims on these records\n\n{ABOUT_CLAIMS}\n{claims}"
-    return "\n".join([INTRO, "Stands on:\n", facts, "", found, verdicts])
+    intro = INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, ""))
+    return "\n".join([intro, "Stands on:\n", facts, "", found, verdicts])

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the record is")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
     parser.add_argument("--weights2", type=Path, metavar="PATH", help="those of further networks, likewise")
-    parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: a GPU if there is one)")
+    parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: as its record was)")
     parser.add_argument(
         "--fast", action="store_true", help="without determinism on a GPU, as a record made with --fast"
     )
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
             args.id,
             args.results,
             args.weights,
-            device(args),
+            device(args) if args.devices else None,
             folders(args),
             args.weights2,
             args.fast,
@@ -55,7 +55,7 @@ def reproduce(
     job_id: str,
     results: Path,
     weights: Path | None,
-    device: str,
+    device: str | None,
     own: Iterable[Path] = (),
     weights2: Path | None = None,
     fast: bool = False,
@@ -64,6 +64,7 @@ def reproduce(
 ) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
 
+    device: None for that of the record, since no other gives its bits.
     fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one. graphs: whether its
     steps may be captured there.
     """
@@ -76,6 +77,7 @@ def reproduce(
         raise Usage(f"{error}") from None
     if record is None:
         raise Usage(f"there is no record {job_id} in {results}{repeat(store, job_id)}")
+    device = device or device_of(record)
     job = Job(**record["spec"])
     place = (
         where(job, results, weights, device)
@@ -103,6 +105,17 @@ def reproduce(
         if status == 0 and record["code"] != new["code"]:
             store.note_proved(job.method, record["code"], new["code"])
         return status
+
+
+def device_of(record: dict[str, Any]) -> str:
+    """Where a record was made; raises Usage where there is no such device here."""
+    device, hardware_then = (record["provenance"].get(name) for name in ("device", "hardware"))
+    if device == "cuda" and not hardware.cards():
+        raise Usage(
+            f"the record was made on a GPU ({hardware_then}) and none can be used here; --devices cpu runs it on a CPU, "
+            "with other bits"
+        )
+    return device or "cpu"
 
 
 def repeat(store: Store, job_id: str) -> str:

@@ -62,7 +62,7 @@ def asked(arguments: list[str]) -> int:
             args.reproduce,
             args.results,
             first,
-            device(args),
+            device(args) if args.devices else None,
             folders(args),
             further,
             args.fast,

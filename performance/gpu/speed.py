@@ -1,5 +1,6 @@
 """Item 5: images/s of the engine's own epochs: as a job is run, with `--fast`, without graphs, in fp32; larger batches."""
 
+import gc
 import time
 from statistics import median
 from typing import Any
@@ -33,6 +34,7 @@ def speed(setting: Setting, notes: Notes) -> None:
 
 def of_cell(setting: Setting, name: str, batch: int | None, wanted: dict[str, Any]) -> dict[str, Any]:
     if setting.cuda:
+        gc.collect()  # the last job and its steps hold each other
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     made = setting.trainer(name, batch=batch, **wanted)

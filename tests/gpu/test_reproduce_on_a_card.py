@@ -1,4 +1,4 @@
-"""`--reproduce` on a GPU waits for a slot of the chosen card, and gives up determinism where the record had."""
+"""`--reproduce` runs where its record was made: on a GPU in a slot of the chosen card, as fast as the record was."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +20,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     """The task that a child would get for a typed command."""
     job, resolved = job_of("baseline", {}, "fp32")
     tasks: list[Task] = []
+    on = "cuda"
 
     def noting(task: Task) -> Outcome:
         tasks.append(task)
@@ -27,12 +28,15 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
 
     monkeypatch.setattr(hardware, "cards", lambda: [("GPU-a", 9.0), ("GPU-b", 9.0)])
     monkeypatch.setattr(hardware, "unused", list)
-    monkeypatch.setattr(Store, "read", lambda *_: {"spec": job.spec, "resolved": resolved})
+    made = {"spec": job.spec, "resolved": resolved}
+    monkeypatch.setattr(Store, "read", lambda *_: made | {"provenance": {"device": on, "hardware": "NVIDIA H200"}})
     monkeypatch.setattr(reproduce, "where", lambda *found: {"data": "d", "weights": None, "device": found[3]})
     monkeypatch.setattr(supervise, "supervise", noting)
 
-    def ask(*words: str) -> Task:
-        assert main(["--reproduce", job.id, "--results", str(tmp_path), *words]) == 1
+    def ask(*words: str, made_on: str = "cuda", status: int = 1) -> Task:
+        nonlocal on
+        on = made_on
+        assert main(["--reproduce", job.id, "--results", str(tmp_path), *words]) == status
         return tasks[-1]
 
     return ask
@@ -42,6 +46,15 @@ def test_it_takes_a_slot_of_the_chosen_card(asked) -> None:
     assert asked().slots == hardware.slots(["GPU-a", "GPU-b"], 1)
     assert asked("--devices", "cuda:1").slots == hardware.slots(["GPU-b"], 1)
     assert asked("--devices", "cpu").slots == []
+
+
+def test_it_runs_where_its_record_was_made_unless_told_otherwise(asked, monkeypatch, capsys) -> None:
+    assert asked(made_on="cpu").slots == [] and asked(made_on="cpu").place["device"] == "cpu"
+    assert asked("--devices", "cuda", made_on="cpu").place["device"] == "cuda"
+    monkeypatch.setattr(hardware, "cards", list)
+    asked(status=2)
+    assert "made on a GPU (NVIDIA H200) and none can be used here; --devices cpu" in capsys.readouterr().err
+    assert asked("--devices", "cpu").place["device"] == "cpu"
 
 
 def test_it_is_as_fast_as_the_record_was(asked) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmark.commands import arguments
+from results.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -44,12 +45,29 @@ def test_every_seed_that_is_there_is_drawn_without_pictures(shipped: Path) -> No
     assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
 
 
+def beside_a_card(folder: Path, capability: str) -> dict[str, str]:
+    """The environment of a machine whose nvidia-smi lists a card of that capability."""
+    answers = f"*query*) echo GPU-aaaaaaaa-2222-3333-4444-555555555555, {capability};;"
+    (folder / "nvidia-smi").write_text(f'#!/bin/sh\ncase "$*" in {answers} esac\n')
+    (folder / "nvidia-smi").chmod(0o755)
+    found = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": "0"}
+    seen = run("-c", "from benchmark import hardware; print(hardware.cards())", **found)
+    assert f", {capability})" in seen.stdout, seen.stderr
+    return found
+
+
+def test_the_precision_of_others_records_is_drawn_beside_any_card(shipped: Path, tmp_path: Path) -> None:
+    (record,) = list(Records(shipped / "reference").records())[:1]
+    card = beside_a_card(tmp_path, "7.5" if record["spec"]["precision"] == "bf16" else "9.0")  # which takes the other
+    small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(tmp_path / "out")]
+    words = [*QUICK, *small, "--draw", "--against", str(shipped / "reference"), "--results", str(tmp_path / "no")]
+    done = run("run_all.py", "--table", "1", *words, **card)
+    assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_gpu_changes_no_table_that_is_only_drawn(shipped: Path, tmp_path: Path) -> None:
     """There the default for real data is another scale, of which these records have none."""
-    answers = "*query*) echo GPU-aaaaaaaa-2222-3333-4444-555555555555, 9.0;;"
-    (tmp_path / "nvidia-smi").write_text(f'#!/bin/sh\ncase "$*" in {answers} esac\n')
-    (tmp_path / "nvidia-smi").chmod(0o755)
-    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    path = beside_a_card(tmp_path, "9.0")
     few = ["--datasets", "ferplus", "--methods", "baseline", "--rates", "0.3", "--seeds", "0"]
     words = ["--table", "1", "--draw", *few, "--results", str(REFERENCE), "--out", str(tmp_path / "out")]
     done = run("run_all.py", *words, **path)
@@ -57,21 +75,29 @@ def test_a_gpu_changes_no_table_that_is_only_drawn(shipped: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "held, datasets, usual, scale",
+    "held, trained_here, scale",
     [
-        (["demo", "demo", "small"], ("faces",), "paper", "demo"),
-        (["demo", "demo", "paper"], ("faces",), "paper", "paper"),
-        (["demo", "small"], ("ferplus",), "paper", "paper"),
-        ([], ("faces",), "demo", "demo"),
-        (["of the future"], ("faces",), "demo", "demo"),
+        ([["demo", "demo", "small"]], True, "demo"),
+        ([["demo", "demo", "paper"]], True, "paper"),  # what the same command without --draw trains there
+        ([["demo", "demo", "paper"]], False, "demo"),
+        ([[], ["small", "small", "demo"]], False, "small"),
+        ([["demo"], ["small", "small"]], False, "demo"),
+        ([["of the future", "of the future", "small"]], False, "small"),
+        ([["of the future"], []], False, "paper"),
     ],
 )
 def test_the_scale_that_is_drawn(
-    monkeypatch: pytest.MonkeyPatch, held: list, datasets: tuple, usual: str, scale: str
+    monkeypatch: pytest.MonkeyPatch, held: list[list[str]], trained_here: bool, scale: str
 ) -> None:
-    specs = [{"spec": {"data": {"name": "faces"}, "scale": {"name": name}}} for name in held]
-    monkeypatch.setattr(arguments, "Records", lambda folder: SimpleNamespace(records=lambda: specs))
-    assert arguments.scale_of([Path("any")], datasets, usual) == scale
+    def records(folder: Path) -> SimpleNamespace:
+        ours = [{"data": {"name": "faces"}, "scale": {"name": name}} for name in held[int(folder.name)]]
+        others = [{"data": {"name": "not asked for"}, "scale": {"name": "paper"}}] * 9
+        return SimpleNamespace(records=lambda: [{"spec": spec} for spec in ours + others])
+
+    monkeypatch.setattr(arguments, "Records", records)
+    monkeypatch.setattr(arguments, "described", lambda folder: [] if trained_here else ["faces"])
+    folders = [Path(str(number)) for number in range(len(held))]
+    assert arguments.scale_of(folders, ["faces"], "paper") == scale
 
 
 def test_tables_without_records_are_left_out_where_others_have_them(shipped: Path) -> None:

@@ -183,6 +183,32 @@ def test_a_folder_without_records_changes_no_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_folder_of_several_scales_is_drawn_at_that_of_most_or_not_touched(tmp_path: Path) -> None:
+    """150 records of the demo on drawn faces beside seven of another scale, on data that are not described there."""
+    kept, pages = tmp_path / "kept", tmp_path / "pages"
+    (faces,) = (REFERENCE / "data").glob("faces-*")
+    shutil.copytree(faces, kept / "data" / faces.name)
+    for record in Records(REFERENCE).records():
+        spec = record["spec"]
+        small = spec["scale"]["name"] == "small"
+        table1 = spec["noise"]["kind"] == "asymmetric" and not spec["overrides"]
+        if small or (spec["data"]["name"] == "faces" and table1 and spec["method"] in METHODS.values()):
+            for path in (REFERENCE / record["id"][:2]).glob(f"{record['id']}.*"):
+                (kept / path.parent.name).mkdir(exist_ok=True)
+                shutil.copyfile(path, kept / path.parent.name / path.name)
+    (pages / "docs" / "examples").mkdir(parents=True)
+    (pages / "docs" / "examples" / "kept.png").touch()
+    shutil.copyfile(ROOT / "README.md", pages / "README.md")
+    command = [sys.executable, "-m", "benchmark", "reference", "--results", str(kept), "--pages", str(pages)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "at small scale: 7 records, which are in no finding" in done.stderr, done.stderr
+    assert "ferplus" in done.stderr.splitlines()[-1]  # whose data nothing describes
+    assert [path.name for path in (pages / "docs").rglob("*") if path.is_file()] == ["kept.png"]
+    assert (pages / "README.md").read_text() == (ROOT / "README.md").read_text()
+
+
+@pytest.mark.slow
 def test_two_trained_again_are_their_records(tmp_path: Path) -> None:
     """Bit for bit on the same kind of machine; elsewhere within six points, four standard deviations of a seed."""
     arguments = ["--table", "1", "--methods", "baseline", "scn", "--rates", "0.3", "--seeds", "0", "--scale", "demo"]
