@@ -337,6 +337,7 @@ def test_a_method_of_ones_own_fails_alone_and_is_named(shared: Path, tmp_path: P
     assert json.loads(failure.read_text())["class"] == "error"
 
 
+@pytest.mark.slow
 def test_the_first_failure_stops_the_matrix_and_a_mended_helper_is_worth_another_try(
     shared: Path, tmp_path: Path
 ) -> None:

@@ -364,6 +364,7 @@ def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path
     until(lambda: matrix.processes() == [], seconds=5)
 
 
+@pytest.mark.slow
 def test_a_job_stopped_when_its_nursery_is_killed_holds_no_matrix(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")

@@ -119,6 +119,7 @@ def test_a_failure_is_tried_again_when_what_its_method_imports_is_mended(home: P
     assert len(set(codes)) == 2 and all(code.startswith("statements:") for code in codes)
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_refused_where_it_is_asked_for_and_else_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
