@@ -149,11 +149,15 @@ def scale_of(folders: Sequence[Path], datasets: Collection[str], usual: str) -> 
     Where they were trained here (the folder has pictures) it is what training takes on this machine, if any record is of that.
     """
     for folder in folders:
-        specs = [record["spec"] for record in Records(folder).records()]
-        found = Counter(spec["scale"]["name"] for spec in specs if spec["data"]["name"] in datasets)
-        known = [name for name, _ in found.most_common() if name in SCALES]
-        if known:
-            return usual if usual in known and not described(folder) else known[0]
+        elsewhere, found = bool(described(folder)), Counter[str]()
+        for spec in (record["spec"] for record in Records(folder).records()):
+            name = spec["scale"]["name"]
+            if spec["data"]["name"] in datasets and name in SCALES:
+                if name == usual and not elsewhere:
+                    return usual  # the others need not be read
+                found[name] += 1
+        if found:
+            return found.most_common(1)[0][0]
     return usual
 
 

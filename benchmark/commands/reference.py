@@ -11,6 +11,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
 from benchmark.cache.lookup import open_data
 from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
@@ -82,12 +85,21 @@ def draw(results: Path, pages: Path) -> int:
         for path in sorted(Path(folder).iterdir()):
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
-                shutil.copyfile(path, examples / path.name)
+                (smaller if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
     (pages / "docs" / "findings.md").write_text(page(measured, claims, scale), encoding="utf-8")
     table = readme_table(measured)
     readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8")
     return status
+
+
+def smaller(picture: Path, place: Path) -> None:
+    """The same PNG in 256 colours, a third of its bytes: a clone takes all of them along. What it says of itself stays."""
+    with Image.open(picture) as image:
+        told = PngInfo()
+        for name, text in image.text.items():  # type: ignore[attr-defined]
+            told.add_text(name, text)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(place, pnginfo=told, optimize=True)
 
 
 def with_faces(results: Path, beside: Path) -> Path:

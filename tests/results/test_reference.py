@@ -30,12 +30,8 @@ def measured() -> dict[Key, list[float]]:
     for record in records.records():
         records.need_arrays(record)
         spec = record["spec"]
-        if (
-            spec["scale"]["name"] == "demo"
-            and spec["noise"]["kind"] == "asymmetric"
-            and not spec["overrides"]
-            and spec["part"] == "all"
-        ):
+        asked = spec["scale"]["name"], spec["noise"]["kind"], spec["overrides"], spec["part"]
+        if asked == ("demo", "asymmetric", {}, "all"):
             found[spec["data"]["name"], spec["method"], spec["noise"]["rate"]].append(100 * record["metrics"]["last"])
     assert not records.refused
     return found
@@ -77,29 +73,23 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert not stale.exists()  # of other records
     drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
     names = {path.name for path in drawn}
-    assert {
-        "table1_small.md",
-        "table1_small.csv",
-        "table1.md",
-        "table1.csv",
-        "table1_rates.csv",
-        "table1_epochs.csv",
-        "findings.md",
-        "README.md",
-    } <= names
+    assert {f"table1{name}.csv" for name in ("", "_small", "_rates", "_epochs")} <= names
+    assert {"table1.md", "table1_small.md", "findings.md", "README.md"} <= names
     for path in drawn:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
+    pictures = sorted((tmp_path / "docs" / "examples").glob("*.png"))
+    assert len(pictures) > 10 and sum(path.stat().st_size for path in pictures) < 2e6  # a clone takes all of them along
+    for path in pictures:
+        with Image.open(path) as image:
+            assert "Description" in image.info, path.name  # what it stands on
 
 
-@pytest.mark.parametrize("asked, status, said", [(["--figure", "2"], 1, "missing"), (["--figure", "tau"], 0, "")])
-def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for(
-    tmp_path: Path, asked: list, status: int, said: str
-) -> None:
-    done = run_all(*asked, "--draw", "--results", str(REFERENCE), "--out", str(tmp_path))
+@pytest.mark.parametrize("figure, status", [("2", 1), ("tau", 0)])
+def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for(tmp_path: Path, figure: str, status: int) -> None:
+    done = run_all("--figure", figure, "--draw", "--results", str(REFERENCE), "--out", str(tmp_path))
     assert done.returncode == status, done.stderr
-    assert (f"{said}: figure 2: no run with people's votes and decoded images is kept here" in done.stderr) == bool(
-        said
-    )
+    gap = "missing: figure 2: no run with people's votes and decoded images is kept here"
+    assert (gap in done.stderr) == (status == 1)
 
 
 def test_pictures_that_ship_are_of_the_numbers_that_ship() -> None:
