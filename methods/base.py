@@ -18,6 +18,7 @@ from methods.recipe import (
     SGD,
     Adam,
     Augment,
+    Curve,
     Exponential,
     LinearToZero,
     OneCycle,
@@ -35,6 +36,7 @@ __all__ = [  # what a method's file may take from here
     "Adam",
     "Augment",
     "Batch",
+    "Curve",
     "Exponential",
     "LinearToZero",
     "Method",
@@ -101,7 +103,10 @@ class Method(nn.Module):
     needs_landmarks: `Batch.landmarks` is filled. networks: how many backbones `build` is given, each with its start
     weights. survey: whether `survey_batch` is shown the training set after each epoch, 'plain' (as the test images are
     seen) or 'augmented' (as for training); None: it is not. as_published: the recipe of the method's own program where it differs
-    from the comparison recipe. demo: parameters that the demo scale replaces, as {name: (value, reason)}.
+    from the comparison recipe. demo: parameters that the demo scale replaces, as {name: (value, reason)}. mechanism: one or two
+    curves of the history that show the method's idea at work. The engine counts what needs clean labels:
+    'relabelled_so_far' and 'relabelled_right' from `labels`, 'estimate_keeps_clean' from an `opinion` that needs no
+    images; declare them here and do nothing else.
     """
 
     name: ClassVar[str]
@@ -114,6 +119,7 @@ class Method(nn.Module):
     recipe: ClassVar[Recipe]
     as_published: ClassVar[Recipe | None] = None
     demo: ClassVar[dict[str, tuple[Any, str]]] = {}
+    mechanism: ClassVar[tuple[Curve, ...]] = ()
     backbone: Backbone
     labels: Tensor
 

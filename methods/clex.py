@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.backbones import spatial_mean
-from methods.base import Batch
-from methods.eac import EAC
+from methods.base import Batch, Curve
+from methods.eac import ATTENTION, EAC
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 
@@ -62,6 +62,7 @@ class CLEX(EAC):
         augment=Augment(erase=0.5, second_view="independent"),
     )
     as_published = None
+    mechanism = (Curve("loss complementary", "Loss that pushes other classes down"), ATTENTION)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -111,6 +112,9 @@ class CLEX(EAC):
             "attention": p.weight_attention * self.inconsistency(*maps).mean(),
         }
         return losses, logits
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        return self.attention_distance()
 
     def complementary(
         self, logits: Tensor, second: Tensor, labels: Tensor, generator: torch.Generator | None = None

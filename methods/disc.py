@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Run, scaled, within
+from methods.base import Batch, Curve, Run, scaled, within
 from methods.baseline import Baseline
 from methods.mixup import share
 from methods.recipe import RECIPE
@@ -38,6 +38,10 @@ class DISC(Baseline):
         "Li et al., DISC: Learning from Noisy Labels via Dynamic Instance-Specific Selection and Correction, CVPR 2023"
     )
     recipe = replace(RECIPE, augment=replace(RECIPE.augment, second_view="strong"))
+    mechanism = (
+        Curve("clean images", "Images taken for clean (%)", (0.99, 1), "it treated every label as right"),
+        Curve("corrected images", "Images with a corrected label (%)"),
+    )
 
     @dataclass(frozen=True)
     class Parameters:

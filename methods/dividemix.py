@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, scaled, within
+from methods.base import Batch, Curve, Method, Run, scaled, within
 from methods.mixup import share
 from methods.recipe import RECIPE
 
@@ -71,6 +71,11 @@ class DivideMix(Method):
     source = "Li, Socher and Hoi, DivideMix: Learning with Noisy Labels as Semi-supervised Learning, ICLR 2020"
     networks = 2
     recipe = replace(RECIPE, augment=replace(RECIPE.augment, second_view="fresh"))
+    mechanism = (
+        Curve(
+            "believed labels", "Labels that are believed (%)", (0.99, 1), "it had no unlabelled images to learn from"
+        ),
+    )
 
     @dataclass(frozen=True)
     class Parameters:

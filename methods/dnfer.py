@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, scaled
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 SMALLEST = 1e-8  # bound of a probability that is compared
@@ -50,6 +50,8 @@ class DNFER(Method):
         augment=Augment(flip=0.5, shift=4 / 224, shift_fill="reflect", second_view="strong"),
         drop_last=True,
     )
+
+    mechanism = (Curve("kept", "Looks at images that were trained on (%)", (0.99, 1), "it left no label out"),)
 
     @dataclass(frozen=True)
     class Parameters:

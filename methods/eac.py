@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Method
+from methods.base import Batch, Curve, Method
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 # What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
@@ -31,6 +31,14 @@ def flip_distance(maps: Tensor, mirrored: Tensor) -> Tensor:
     return (maps - mirrored.flip(-1)).square().mean((1, 2, 3))
 
 
+ATTENTION = Curve(
+    "attention_distance",
+    "Attention distance to the own mirror image, of that to another's",
+    (0.4, 100),
+    "its consistency loss drew attention hardly together",
+)
+
+
 class EAC(Method):
     name = "eac"
     title = "EAC"
@@ -44,6 +52,7 @@ class EAC(Method):
         augment=Augment(pixel_noise=0.5, erase=0.5, second_view="independent"),
     )
     as_published = replace(recipe, backbone="resnet50_vggface2", optimiser=Adam(lr=1e-4, weight_decay=1e-4))
+    mechanism = (ATTENTION,)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -72,6 +81,8 @@ class EAC(Method):
 
     def build(self, backbone: Backbone, classes: int) -> None:
         self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        # Distances of the epoch: to each image's own mirror image, and to that of another image of its batch.
+        self.register_buffer("apart", torch.zeros(2), persistent=False)
 
     def heads(self) -> list[nn.Module]:
         return [self.classifier]
@@ -95,7 +106,26 @@ class EAC(Method):
     def inconsistency(self, first: Tensor, second: Tensor) -> Tensor:
         """Flip distance [B] of the attention maps of two views' features."""
         weight = self.classifier.weight
-        return flip_distance(attention_maps(first, weight), attention_maps(second, weight))
+        maps, mirrored = attention_maps(first, weight), attention_maps(second, weight)
+        distances = flip_distance(maps, mirrored)
+        if self.training:
+            self.watch(distances, maps, mirrored)
+        return distances
+
+    @torch.no_grad()
+    def watch(self, distances: Tensor, maps: Tensor, mirrored: Tensor) -> None:
+        """Count on the device: distances [B] as they are, and between each image and the mirror image of the next one."""
+        others = flip_distance(maps, mirrored.roll(1, 0))
+        self.apart += torch.stack([distances.float().mean(), others.float().mean()])
+
+    def after_epoch(self, epoch: int) -> dict[str, Tensor]:
+        return self.attention_distance() if self.settings.lam else {}
+
+    def attention_distance(self) -> dict[str, Tensor]:
+        """How much nearer attention is to an image's own mirror image than to another's: 0 the same, 1 no nearer."""
+        own, others = self.apart.clone()
+        self.apart.zero_()
+        return {"attention_distance": own / others.clamp(min=1e-12)}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

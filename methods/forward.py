@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Run, scaled, within
+from methods.base import Batch, Curve, Run, scaled, within
 from methods.baseline import Baseline
 
 SMALLEST = 1e-7  # bound of a corrected probability, of the published program
@@ -47,6 +47,14 @@ class ForwardCorrection(Baseline):
     title = "Forward"
     version = 2  # the matrix is estimated later, from the surest images
     source = "Patrini et al., Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach, CVPR 2017"
+    mechanism = (
+        Curve(
+            "kept by the matrix",
+            "Labels that its matrix holds for right (%)",
+            (0.99, 1),
+            "its matrix corrected nothing",
+        ),
+    )
 
     @dataclass(frozen=True)
     class Parameters:

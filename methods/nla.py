@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run
+from methods.base import Batch, Curve, Method, Run
 from methods.recipe import Adam, Augment, Exponential, Recipe, range_of, within
 
 MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
@@ -72,6 +72,15 @@ class NLA(Method):
             flip=0.5, pixel_noise=0.5, erase=0.5, erase_area=(0.02, 0.3), mean=MEAN, std=STD, second_view="shared"
         ),
     )
+    mechanism = (
+        Curve(
+            "weight_spread",
+            "Spread of the images' weights (standard deviation / mean)",
+            (0, 0.05),
+            "it weighed all images nearly alike",
+        ),
+        Curve("given label leads", "Images whose given label leads (%)"),
+    )
 
     @dataclass(frozen=True)
     class Parameters:
@@ -111,7 +120,8 @@ class NLA(Method):
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
         self.epochs, self.batch_size = run.epochs, run.batch_size
-        self.register_buffer("tallied", torch.zeros(3, device=labels.device))  # weights, leading labels, images
+        # Of the epoch: weights, their squares, leading labels, images.
+        self.register_buffer("tallied", torch.zeros(4, device=labels.device), persistent=False)
 
     def logits(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone(images))
@@ -140,7 +150,7 @@ class NLA(Method):
         disagreements = disagreement(log_p, second.log_softmax(1), p.divergence).sum()
         size = {"scaled": PUBLISHED_BATCH / self.batch_size, "sum": 1.0, "mean": 1 / len(logits)}
         with torch.no_grad():
-            self.tallied += torch.stack([weight.sum(), leads.sum(), torch.ones_like(ce).sum()])
+            self.tallied += torch.stack([weight.sum(), weight.square().sum(), leads.sum(), torch.ones_like(ce).sum()])
         losses = {
             "ce": p.weight_ce * ce.mean(),
             "naw": p.weight_naw * (weight * ce).mean(),
@@ -149,10 +159,11 @@ class NLA(Method):
         return losses, logits
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
-        """The mean weight, and the share of images whose given label leads."""
-        weight, leading, _ = self.tallied / self.tallied[2].clamp(min=1)
+        """The mean weight, how far weights spread around it, and the share of images whose given label leads."""
+        weight, square, leading, _ = self.tallied / self.tallied[3].clamp(min=1)
         self.tallied.zero_()
-        return {"mean weight": weight, "given label leads": leading}
+        spread = (square - weight.square()).clamp(min=0).sqrt() / weight.clamp(min=1e-12)
+        return {"mean weight": weight, "weight_spread": spread, "given label leads": leading}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from methods.average import Frozen
 from methods.backbones import Backbone
-from methods.base import Batch, Method, OneCycle, Run, scaled
+from methods.base import Batch, Curve, Method, OneCycle, Run, scaled
 from methods.recipe import Adam, Augment, Recipe, within
 
 MEMBERS = 3  # of the pool
@@ -65,6 +65,14 @@ class OTPNS(Method):
         schedule=OneCycle(warm=1 / 12, start=0.04),
         augment=Augment(flip=0.5, erase=0.5),
     )
+    mechanism = (
+        Curve(
+            "pool_overrules",
+            "Images for which the pool overrules the teacher (%)",
+            (0, 0.005),
+            "its pool said what the teacher said",
+        ),
+    )
 
     @dataclass(frozen=True)
     class Parameters:
@@ -111,7 +119,8 @@ class OTPNS(Method):
         self.register_buffer("centres", torch.zeros(run.classes, self.backbone.width, device=on))
         self.register_buffer("known", torch.zeros(run.classes, 1, dtype=torch.bool, device=on))
         self.register_buffer("accuracies", torch.zeros(MEMBERS, device=on))  # of the pool, on the training labels
-        self.register_buffer("hits", torch.zeros(2, device=on))  # of the teacher in this epoch, and looks
+        # Of the epoch: hits of the teacher, images for which the pool overrules it, images.
+        self.register_buffer("hits", torch.zeros(3, device=on), persistent=False)
 
     def logits(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone(images)) if self.training else self.predicting(images)
@@ -147,12 +156,14 @@ class OTPNS(Method):
     def supervision(self, batch: Batch) -> Tensor:
         """Soft labels [B, C] of the teacher and the pool."""
         p, own = self.settings, self.teacher(batch.images)
-        self.hits += torch.stack([(own.argmax(1) == batch.labels).sum(), torch.ones_like(batch.labels).sum()])
         share, fused = teacher_share(batch.epoch, self.epochs, p.gamma), own
         if share < 1:
             weights = self.accuracies / self.accuracies.sum().clamp(min=1e-12)
             pooled = sum(weight * member(batch.images) for weight, member in zip(weights, self.pool))
             fused = share * own + (1 - share) * pooled
+        chosen = own.argmax(1)
+        counted = (chosen == batch.labels, chosen != fused.argmax(1), torch.ones_like(batch.labels))
+        self.hits += torch.stack([part.sum() for part in counted])
         q = fused.softmax(1)
         similar = similarity(q if p.similarity == "fused" else own.softmax(1), batch.labels)
         threshold = 1 / q.shape[1] if p.threshold is None else p.threshold
@@ -171,7 +182,8 @@ class OTPNS(Method):
     @torch.no_grad()
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The teacher takes the place of the worst member if it is better, and every K epochs in any case."""
-        accuracy, worst = self.hits[0] / self.hits[1].clamp(min=1), int(self.accuracies.argmin())
+        accuracy, overruled, _ = self.hits / self.hits[2].clamp(min=1)
+        worst = int(self.accuracies.argmin())
         self.hits.zero_()
         replaced = []
         if epoch == 1:
@@ -182,4 +194,8 @@ class OTPNS(Method):
             self.pool[member].follow(self.teacher.network, 0.0)
             self.accuracies[member] = accuracy
         self.predicting.average(self.pool)
-        return {"teacher accuracy": accuracy, "pool accuracy": self.accuracies.mean()}
+        return {
+            "teacher accuracy": accuracy,
+            "pool accuracy": self.accuracies.mean(),
+            "pool_overrules": overruled,
+        }

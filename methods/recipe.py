@@ -1,4 +1,5 @@
-"""How a method is trained, as data: optimiser, schedule, augmentation, and the recipe that holds them. No torch here."""
+"""How a method is trained, as data: optimiser, schedule, augmentation, the recipe that holds them, and curves that show
+its idea at work. No torch here."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -211,6 +212,25 @@ RECIPE = Recipe(
     schedule=Exponential(0.9),
     augment=BASIC,
 )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A number an epoch that shows a method's idea at work, and the values of it at which the idea does nothing."""
+
+    name: str  # of the record's history: what `after_epoch` returns, 'loss NAME', or one that the engine counts
+    title: str  # beside the axis; with '(%)' at its end the number is a share, which is drawn in per cent
+    idle: tuple[float, float] | None = None  # from and to, both included
+    idle_text: str = ""  # what follows where it idles, in plain words: 'its contrastive loss had no classes'
+
+    def __post_init__(self) -> None:
+        for name in ("name", "title"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ValueError(f"mechanism: {name} is {getattr(self, name)!r}, expected a text")
+        if self.idle is not None:
+            range_of(f"mechanism {self.name}: idle", self.idle, -1e9, 1e9)
+        if (self.idle is None) is not (self.idle_text == ""):
+            raise ValueError(f"mechanism {self.name}: give both or neither of idle and idle_text")
 
 
 def plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, Steps, scaled
+from methods.base import Batch, Curve, Method, Run, Steps, scaled
 from methods.recipe import Adam, Augment, Recipe, within
 
 INSIDE = (0.001, 0.999)  # what a similarity of exactly 0 or 1 becomes
@@ -93,6 +93,9 @@ class ReSup(Method):
     source = "ReSup: Reliable Label Noise Suppression for Facial Expression Recognition, IEEE TAFFC 2025"
     networks = 2
     survey = "augmented"
+    mechanism = (
+        Curve("clean share", "Mean weight of the labels (%)", (0.99, 1), "it trusted every label and suppressed none"),
+    )
     recipe = Recipe(
         epochs=30,
         batch_size=96,

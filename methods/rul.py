@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, scaled
 from methods.recipe import RECIPE, within
 from methods.scn import relabel
 
@@ -49,6 +49,11 @@ def uncertainty(log_variance: Tensor, clamp: float | None = None) -> Tensor:
     return l.exp().sum(1, keepdim=True)
 
 
+def relative_spread(values: Tensor) -> Tensor:
+    """Standard deviation over mean of positive values, a scalar: their coefficient of variation."""
+    return values.std(correction=0) / values.mean()
+
+
 def mix(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
     """z_i = a_i mu_i + (1 - a_i) mu_p(i) with a_i = s_i / (s_i + s_p(i)); returns z [B, d] and a [B, 1]."""
     own = s / (s + s[partner])
@@ -80,6 +85,14 @@ class RUL(Method):
     title = "RUL"
     source = "Zhang, Wang and Deng, Relative Uncertainty Learning for Facial Expression Recognition, NeurIPS 2021"
     recipe = RECIPE
+    mechanism = (
+        Curve(
+            "uncertainty_spread",
+            "Spread of the uncertainties (standard deviation / mean)",
+            (0, 0.05),
+            "it mixed all images in nearly equal shares",
+        ),
+    )
 
     @dataclass(frozen=True)
     class Parameters:
@@ -109,6 +122,7 @@ class RUL(Method):
         self.normalise = nn.BatchNorm2d(backbone.width, eps=EPSILON, affine=False)
         self.mu, self.log_variance = Head(inputs), Head(inputs)
         self.classifier = nn.Linear(FEATURES, classes)
+        self.register_buffer("spread", torch.zeros(2), persistent=False)  # summed over the epoch's steps; their number
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
@@ -142,8 +156,16 @@ class RUL(Method):
         p, maps = self.settings, self.normalise(maps)
         mu = self.mu(drop(maps, p.dropout, generator))
         log_variance = self.log_variance(drop(maps, p.dropout, generator))
-        mixed, own = mix(mu, uncertainty(log_variance, p.clamp), partner)
+        s = uncertainty(log_variance, p.clamp)
+        mixed, own = mix(mu, s, partner)
+        self.watch(s.detach())
         return mixed, mu, own
+
+    @torch.no_grad()
+    def watch(self, s: Tensor) -> None:
+        """Count on the device how far the uncertainties [B, 1] of a batch differ."""
+        spread = relative_spread(s.float())
+        self.spread += torch.stack([spread, torch.ones_like(spread)])
 
     def captured_anew(self, epoch: int) -> Any:
         return self.settings.relabel == "scn" and epoch >= self.settings.relabel_epoch
@@ -158,12 +180,14 @@ class RUL(Method):
             self.changed += (labels != batch.labels).sum()
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
-        """With relabelling, the share of the training images that got a new label in this epoch."""
-        if self.settings.relabel == "none":
-            return {}
-        share = self.changed / len(self.labels)
-        self.changed.zero_()
-        return {"relabelled": share}
+        """The mean spread of a batch's uncertainties; with relabelling the share of images with a new label, too."""
+        spread, steps = self.spread.clone()
+        self.spread.zero_()
+        values = {"uncertainty_spread": spread / steps.clamp(min=1)}
+        if self.settings.relabel == "scn":
+            values["relabelled"] = self.changed / len(self.labels)
+            self.changed.zero_()
+        return values
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

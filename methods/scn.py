@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, scaled
 from methods.recipe import BASIC, Adam, Exponential, Recipe, within
 
 
@@ -57,6 +57,10 @@ class SCN(Method):
         optimiser=Adam(lr=1e-3, weight_decay=1e-4),
         schedule=Exponential(0.9),
         augment=BASIC,
+    )
+    mechanism = (
+        Curve("relabelled_so_far", "Images relabelled so far (%)", (0, 0.01), "it trained on the given labels"),
+        Curve("relabelled_right", "Images relabelled to their clean label (%)"),
     )
     demo = {
         "relabel_epoch": (35, "at demo scale the published start relabels before the network knows the classes"),

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Run, within
+from methods.base import Batch, Curve, Run, within
 from methods.baseline import Baseline
 
 START = 1e-8  # deviation of the vectors' first values
@@ -22,6 +22,14 @@ class SparseOverParameterisation(Baseline):
     name = "sop"
     title = "SOP"
     source = "Liu et al., Robust Training under Label Noise by Over-parameterization, ICML 2022"
+    mechanism = (
+        Curve(
+            "noise at the given class",
+            "Share of a label that is explained as noise (%)",
+            (0, 0.005),
+            "it explained hardly any label as noise",
+        ),
+    )
 
     @dataclass(frozen=True)
     class Parameters:

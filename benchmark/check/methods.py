@@ -19,7 +19,7 @@ from benchmark.train import loop
 from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.graph import Steps
 from methods.backbones import BACKBONES
-from methods.base import Batch, Method
+from methods.base import Batch, Curve, Method
 from methods.recipe import Recipe, rebuild
 
 
@@ -36,6 +36,7 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
         "loss leaves the batch as it is": unchanged_batch,
         "random numbers": random_numbers,
         "a whole epoch, last batch incomplete": whole_epoch,
+        "curves of its mechanism": mechanism,
         "a last batch of two images": lambda cls: last_batch(cls, 2),
         "a last batch of one image, which is skipped": lambda cls: last_batch(cls, 1),
         "a batch of one class": one_class,
@@ -151,6 +152,28 @@ def whole_epoch(cls: type[Method]) -> None:
     loop.train_epoch(made, 1)
     named = [name for name, values in made.state.history.items() if len(values) != 1]
     require(not named, f"{', '.join(named)}: after_epoch gives a name that a loss has already")
+
+
+def mechanism(cls: type[Method]) -> None:
+    """Each declared curve is in the history after an epoch, and what is declared is no share by name alone."""
+    curves = cls.mechanism
+    whole = isinstance(curves, tuple) and all(isinstance(curve, Curve) for curve in curves)
+    require(whole, "mechanism is no tuple of curves; write mechanism = (Curve(name, title, idle, idle_text),)")
+    if not curves:
+        raise Skipped("none declared; docs/new-method.md says what one tells your readers")
+    made = prepared(cls)
+    loop.train_epoch(made, 1)
+    history = made.state.history
+    missing = [curve.name for curve in curves if curve.name not in history]
+    known = ", ".join(sorted(history))
+    require(
+        not missing,
+        f"mechanism: {', '.join(missing)} is never written; return it from after_epoch, or name one of: {known}",
+    )
+    for curve in curves:
+        value = history[curve.name][0]
+        share = not curve.title.endswith("(%)") or 0 <= value <= 1
+        require(share, f"mechanism: {curve.name} is {value:g}, which is no share of 1; leave '(%)' out of its title")
 
 
 def last_batch(cls: type[Method], size: int) -> None:

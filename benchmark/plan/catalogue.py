@@ -95,6 +95,7 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "as_published": plain(method.as_published) if method.as_published else None,
         "parameters": parameters,
         "demo": {key: list(value) for key, value in method.demo.items()},
+        "mechanism": [dataclasses.asdict(curve) for curve in method.mechanism],
         "file": file_name(Path(inspect.getfile(method))),
         "code": code(method),
     }

@@ -51,7 +51,14 @@ def resolve(
         kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
         chosen = "" if scale is DEMO else f"chosen at {DEMO.name} scale: "
         notes += [f"{card['title']}: {name} {value} ({chosen}{reason})" for name, (value, reason) in kept.items()]
-    return {"recipe": recipe, "parameters": parameters, "scale_notes": notes, "method_title": card["title"]}, overrides
+    resolved = {
+        "recipe": recipe,
+        "parameters": parameters,
+        "scale_notes": notes,
+        "method_title": card["title"],
+        "mechanism": card["mechanism"],
+    }
+    return resolved, overrides
 
 
 def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:

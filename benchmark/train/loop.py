@@ -18,6 +18,7 @@ from benchmark.train.checkpoint import resume, save
 from benchmark.train.device import batches, exact_arithmetic
 from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, opinions
 from benchmark.train.graph import Steps
+from benchmark.train.mechanism import compare_with_clean_labels
 from benchmark.train.trainer import Clock, Trainer, prepare
 from methods.base import Batch
 from results.job import Job, stream
@@ -68,7 +69,8 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
         taken.take(index, pixels)
     taken.end()
     survey(trainer, epoch)
-    finish_epoch(trainer, taken.sums, steps, method.after_epoch(epoch))
+    curves = method.after_epoch(epoch) | compare_with_clean_labels(trainer)
+    finish_epoch(trainer, taken.sums, steps, curves)
 
 
 def step(

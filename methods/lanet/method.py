@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, scaled
 from methods.lanet.losses import contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet.order import progressive_order, side_by_side
 from methods.lanet.parts import (
@@ -44,6 +44,10 @@ class LANet(Method):
     title = "LA-Net"
     source = "Wu and Cui, LA-Net: Landmark-Aware Learning for Reliable Facial Expression Recognition, ICCV 2023"
     needs_landmarks = True
+    mechanism = (
+        Curve("ambiguous", "Images called ambiguous (%)", (0.95, 1), "its contrastive loss had no classes"),
+        Curve("estimate_keeps_clean", "Images whose clean label is first in the label bank (%)"),
+    )
     recipe = Recipe(
         epochs=80,
         batch_size=128,

@@ -25,6 +25,7 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
+from methods.base import Curve
 from methods.baseline import Baseline
 
 class Broken(Baseline):
@@ -41,6 +42,21 @@ BROKEN = {
         "    @dataclasses.dataclass\n    class Parameters:\n        a: int = 1\n",
         "parameters",
         "frozen=True",
+    ),
+    "unwritten": (
+        "    mechanism = (Curve('kept', 'Images kept (%)'),)\n",
+        "curves of its mechanism",
+        "kept is never written; return it from after_epoch, or name one of: loss ce, memorised, recovered",
+    ),
+    "unwritten_estimate": (
+        "    mechanism = (Curve('estimate_keeps_clean', 'Clean label first (%)'),)\n",
+        "curves of its mechanism",
+        "estimate_keeps_clean is never written",
+    ),
+    "no_share": (
+        "    mechanism = (Curve('loss ce', 'Loss (%)'),)\n",
+        "curves of its mechanism",
+        "is no share of 1",
     ),
     "wrong_shape": ("    def logits(self, x):\n        return self.backbone(x)\n", "logits for 8", "shape (6, 128)"),
     "seven_only": (

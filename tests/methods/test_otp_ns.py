@@ -141,7 +141,7 @@ def test_the_worst_member_gives_way_to_a_better_teacher_or_after_k_epochs() -> N
     made = method(replace_every=4)
 
     def ended(epoch: int, hits: float) -> list[float]:
-        made.hits.copy_(torch.tensor([hits, 100.0]))
+        made.hits.copy_(torch.tensor([hits, 0.0, 100.0]))
         nn.init.constant_(made.teacher.network[1].weight, hits)
         made.after_epoch(epoch)
         return [round(100 * float(a)) for a in made.accuracies]

@@ -92,7 +92,7 @@ def test_one_trained_again_has_the_same_bits(results: Path) -> None:
         assert new["metrics"]["last"] == pytest.approx(old["metrics"]["last"], abs=0.2)
         pytest.skip(f"recorded on {old['provenance']['hardware']} with torch {old['provenance']['torch']}")
     assert new["metrics"].items() >= old["metrics"].items() and new["noise"] == old["noise"]
-    assert new["history"] == old["history"]
+    assert new["history"].items() >= old["history"].items()
     found = after.arrays(old["id"])
     assert all(np.array_equal(found[name], value) for name, value in kept.items())
 
