@@ -90,6 +90,33 @@ def test_lists_are_cut_to_the_face_box(lists: Path, tmp_path: Path):
     assert data.card["facts"]["note"] == "which class set the paper used is not known"
 
 
+def test_pictures_of_the_lists_are_cut_as_their_files_lie_whatever_exif_says(lists: Path, tmp_path: Path):
+    """Boxes and points are in the coordinates of the file: a picture that were turned first would be cut elsewhere."""
+    upright = opened(lists, tmp_path / "root")
+    turned_by = Image.Exif()
+    turned_by[0x0112] = 6  # shown turned by a quarter
+    for path in (lists / "Manually_Annotated_Images").rglob("*.png"):
+        Image.open(path).save(path, exif=turned_by)
+    data = opened(lists, tmp_path / "other")
+    assert np.array_equal(data.train.images, upright.train.images)
+    assert np.array_equal(data.test.landmarks, upright.test.landmarks)
+
+
+def test_ready_faces_are_turned_as_exif_says_only_where_no_points_would_be_left_behind(sets: Path, tmp_path: Path):
+    upright = opened(sets, tmp_path / "root")
+    turned_by = Image.Exif()
+    turned_by[0x0112] = 6
+    for number in (3, 4):
+        path = sets / "train_set" / "images" / f"{number}.jpg"
+        Image.open(path).save(path, exif=turned_by, quality="keep")
+    (sets / "train_set" / "annotations" / "4_lnd.npy").unlink()
+    data = opened(sets, tmp_path / "other")
+    assert np.abs(data.train.images[3].astype(int) - upright.train.images[3]).mean() < 3  # encoded again
+    assert np.array_equal(data.train.landmarks[3], upright.train.landmarks[3])
+    quarter = np.rot90(upright.train.images[4], -1).astype(int)
+    assert np.abs(data.train.images[4].astype(int) - quarter).mean() < 3
+
+
 def test_face_boxes_may_reach_over_the_edge(lists: Path, tmp_path: Path):
     rows = [row_of(number, number) for number in range(8)]
     rows[0][1:5] = [-56, 0, 112, 112]

@@ -142,6 +142,18 @@ def test_the_fingerprint_hangs_on_pixels_labels_and_names(source: Path, tmp_path
     assert opened(source, tmp_path / "other").fingerprint != first
 
 
+def test_the_fingerprint_hangs_on_votes_that_leave_the_labels_as_they_are(source: Path, tmp_path: Path):
+    class Recounted(Toy):
+        def rows(self, lines: list[list[str]], options: Toy.Options) -> Rows:
+            rows = super().rows(lines, options)
+            rows.votes[-1] = (4, 0)
+            return rows
+
+    first, other = opened(source, tmp_path / "root"), opened(source, tmp_path / "other", Recounted)
+    assert first.train.labels.tolist() == other.train.labels.tolist()
+    assert first.fingerprint != other.fingerprint
+
+
 def test_the_fingerprint_does_not_hang_on_path_or_order(source: Path, tmp_path: Path):
     first = opened(source, tmp_path / "root").fingerprint
     moved = tmp_path / "moved.txt"

@@ -39,6 +39,13 @@ def test_sides_channels_and_stored_images_are_those_of_the_scale(faces: decoded.
     assert np.array_equal(fitted.fitted(faces, "train", rows, same), faces.train.images[rows])
 
 
+def test_scales_of_other_sides_and_channels_on_one_data_set_do_not_share_what_was_resized(faces: decoded.Data) -> None:
+    every = np.arange(100)
+    shapes = [(SMALL, 64, 3), (replace(SMALL, side=32), 32, 3), (DEMO, 48, 1), (replace(DEMO, channels=3), 48, 3)]
+    for scale, side, channels in shapes * 2:  # the second time from what the first one left
+        assert fitted.fitted(faces, "train", every, scale).shape == (100, side, side, channels)
+
+
 def test_colours_become_grey_by_their_weights() -> None:
     images = np.zeros((3, 48, 48, 3), np.uint8)
     for plane in range(3):

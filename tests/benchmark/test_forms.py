@@ -152,6 +152,21 @@ def test_numbered_folders_need_an_order(tmp_path: Path) -> None:
     assert labelled(opened(zero, tmp_path, order="affectnet"))["train/3/train_00006_aligned.jpg"] == "surprise"
 
 
+def test_a_number_stands_for_its_class_also_where_the_first_class_is_left_out(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own", tuple("234567"))
+    data = opened(base, tmp_path, order="rafdb")
+    assert all(label == RAF[int(name.split("/")[1]) - 1] for name, label in labelled(data).items())
+    assert "surprise" not in data.classes and len(data.classes) == 6
+    (line,) = [line for line in data.card["warnings"] if "labels" in line]
+    assert "labels 2 to 7 are read as fear, disgust, happiness, sadness, anger, neutral, counted from 1" in line
+    (tmp_path / "raf").mkdir()
+    for split in ("train", "test"):
+        (base / split).rename(tmp_path / "raf" / split)
+    data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(), tmp_path / "cache")
+    assert labelled(data)["train_00001.jpg"] == "fear"
+    assert any("no picture of class surprise in train" in line for line in data.card["warnings"])
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [

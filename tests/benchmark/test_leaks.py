@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.cache.card import card
 from benchmark.cache.copies import near_copies_of
 from benchmark.cache.leaks import find_leaks, shrunk
 from benchmark.cache.lookup import open_data
@@ -126,6 +127,32 @@ def test_copies_are_said_before_training_and_in_the_caption(own: Path, tmp_path:
 def test_the_card_counts_them(own: Path, tmp_path: Path) -> None:
     data = open_data(ImageFolder(), own, ImageFolder.Options(), tmp_path / "cache")
     assert data.card["test_images_also_in_train"] == 14 and data.card["training_images_under_two_labels"] == 2
+
+
+def test_one_changed_pixel_makes_a_near_copy_and_no_exact_one(tmp_path: Path) -> None:
+    """The small pictures of both are the same: only all pixels tell them apart, across the splits and within one."""
+    pictures = faces(12, 3, 112)
+    for row, picture in enumerate(pictures):
+        save_own(tmp_path, "test" if row > 9 else "train", ("happy", "sad")[row % 2], f"{row}.png", picture)
+    changed = pictures.copy()
+    changed[:, 50, 50, 0] ^= 1
+    assert (shrunk(changed[0]) == shrunk(pictures[0])).all() and (shrunk(changed[2]) == shrunk(pictures[2])).all()
+    save_own(tmp_path, "test", "sad", "changed.png", changed[0])
+    save_own(tmp_path, "train", "sad", "changed.png", changed[2])
+    data = open_data(ImageFolder(), tmp_path / "own", ImageFolder.Options(size=112), tmp_path / "cache")
+    assert data.card["test_images_also_in_train"] == data.card["training_images_under_two_labels"] == 0
+    assert data.card["test_images_nearly_in_train"] == 1
+    assert "another label" not in data.card["facts"]["copies"]
+    assert "2 training images have near copies with different labels" in data.card["facts"]["copies"]
+    page = card(data)
+    assert page["exact"]["test_images_also_in_train"] == page["exact"]["train"]["images"] == 0
+    assert (page["near"]["train and test"], page["near"]["within train"]) == (1, 1)
+
+
+def save_own(base: Path, split: str, name: str, file: str, pixels: np.ndarray) -> None:
+    path = base / "own" / split / name / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
 
 
 def test_the_stored_size_is_an_option(tmp_path: Path) -> None:

@@ -32,10 +32,13 @@ def understood(owner: str, labels: dict[str, Iterable[str]], order: str = "") ->
             f"{owner}: some labels are numbers ({few(numbers)}) and some are words ({word}); write all of them in one way"
         )
     meaning = numbered(owner, numbers, order) if numbers else {label: class_word(label) for label in written}
+    notes = doubtful_numbers(numbers, meaning, order) if numbers else []
     refuse_misspelt(owner, meaning)
     refuse_lonely(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
     spelt = {label: name for label, name in meaning.items() if label.strip().lower() in MISSPELT}
-    return meaning, [f"{few(f'{label!r} read as {name}' for label, name in spelt.items())}"] if spelt else []
+    if spelt:
+        notes.append(few(f"{label!r} read as {name}" for label, name in spelt.items()))
+    return meaning, notes
 
 
 def numbered(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
@@ -54,6 +57,19 @@ def numbered(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
             f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {few(names)}"
         )
     return {label: names[number - first] for label, number in written.items()}
+
+
+def doubtful_numbers(numbers: dict[str, int], meaning: dict[str, str], order: str) -> list[str]:
+    """A note on what numbers were read as, where they may have been counted from another one: RAF-DB's that are not
+    1 to 7, and any that lack the first.
+    """
+    present = sorted(set(numbers.values()))
+    first = 0 if 0 in present else 1
+    if present[0] == first and (order != "rafdb" or present == list(range(1, len(ORDERS[order]) + 1))):
+        return []
+    names = {number: meaning[label] for label, number in numbers.items()}
+    classes = ", ".join(names[number] for number in present)
+    return [f"labels {present[0]} to {present[-1]} are read as {classes}, counted from {first}; is this their order?"]
 
 
 def refuse_misspelt(owner: str, meaning: dict[str, str]) -> None:

@@ -140,8 +140,6 @@ def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[s
         names = [published_name(file, split) for file, _ in part]
         files |= dict(zip(names, (file for file, _ in part)))
         found[split] = names, np.array([CLASSES.index(meaning[label]) for _, label in part], np.int64)
-    if "0" in meaning or "0.0" in meaning:
-        notes.append(f"labels 0 to 6 are read as {', '.join(LABELS.values())}, in this order; is it theirs?")
     refuse_other_order(place, {split: labels for split, (_, labels) in found.items()})
     return found, files, notes
 
