@@ -33,7 +33,7 @@ def flip_distance(maps: Tensor, mirrored: Tensor) -> Tensor:
 
 ATTENTION = Curve(
     "attention_distance",
-    "Attention distance to the own mirror image, of that to another's",
+    "Attention distance to an image's own mirror image / to another's",
     (0.4, 100),
     "its consistency loss drew attention hardly together",
 )

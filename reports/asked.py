@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 class ReportError(ValueError):
@@ -31,7 +32,8 @@ class AskedCell:
     row: the row's title. label: what sets the row apart from the method as published; for a figure 'parameter=value'.
     noise: its kind, '' for that of the records. part: 'table', or 'correct' or 'clean', shown below it. failures:
     {id: one line}. reason: why there can be no runs. overrides: what the row itself changes, by design. elsewhere:
-    {id: the folder of others' records that it is read from}.
+    {id: the folder of others' records that it is read from}. mechanism: the curves that the method declares today, for
+    records that keep none.
     """
 
     row: str
@@ -46,14 +48,15 @@ class AskedCell:
     reason: str = ""
     overrides: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, Path] = field(default_factory=dict)
+    mechanism: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
 class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
-    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep' or 'gallery'. noise: the kind that the title
-    names; noises: all that it is about. published: the file of results/paper with its printed values. any_rule: False
+    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery' or 'mechanisms'. noise: the kind
+    that the title names; noises: all that it is about. published: the file of results/paper with its printed values. any_rule: False
     where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
     sets shown. methods: those that the table is about. data: {data
     set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.

@@ -41,6 +41,7 @@ class Cell:
     against: str = ""
     codes: list[str] = field(default_factory=list)
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
+    mechanism: list[Any] = field(default_factory=list)  # curves that show the method's idea at work, as declared
 
     @property
     def by_hand(self) -> dict[str, str]:
@@ -115,7 +116,15 @@ def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:
                     f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
                 )
     tell_codes(cells, records)
+    for cell, wanted in zip(cells, asked.cells, strict=True):
+        cell.mechanism = declared_curves(cell.records) or list(wanted.mechanism)
     return cells
+
+
+def declared_curves(records: Iterable[dict[str, Any]]) -> list[Any]:
+    """What the first record says that keeps any."""
+    kept = (record["resolved"].get("mechanism") for record in records)
+    return next((curves for curves in kept if isinstance(curves, list) and curves), [])
 
 
 def tell_codes(cells: Iterable[Cell], records: Records) -> None:

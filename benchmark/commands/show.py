@@ -111,6 +111,7 @@ def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
         reason=cell.reason,
         overrides=cell.row.overrides,
         elsewhere={run.job.id: store.elsewhere[run.job.id] for run in cell.runs if run.job.id in store.elsewhere},
+        mechanism=tuple(cell.runs[0].resolved["mechanism"]) if cell.runs else (),
     )
 
 

@@ -31,7 +31,7 @@ class Row:
 class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
     like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
-    'sweep' or 'gallery'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
+    'sweep', 'gallery' or 'mechanisms'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
     optional: a part of `--all` only where `--with` names it.
     """
 
@@ -46,6 +46,11 @@ class Experiment:
     any_rule: bool = True
     note: str = ""
     optional: bool = False
+
+    @property
+    def takes_any_method(self) -> bool:
+        """Whether a method that `--methods` names gets a row although the experiment has none for it."""
+        return self.drawing not in ("sweep", "gallery")
 
 
 def sweep(*options: str) -> tuple[Row, ...]:
@@ -115,6 +120,15 @@ EXPERIMENTS = (
         {"votes": ()},
         (Row("lanet"),),
         drawing="gallery",
+        any_rule=False,
+    ),
+    Experiment(
+        "figure",
+        "mechanisms",
+        "Does each method do what it is?",
+        {"asymmetric": RATES},
+        FIVE[1:],  # the baseline has no idea of its own
+        drawing="mechanisms",
         any_rule=False,
     ),
     Experiment(

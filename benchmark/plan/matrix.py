@@ -111,7 +111,7 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     kinds = noise_asked(experiment, request)
     rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
     own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
-    extra = [m for m in request.methods or [] if m not in own and experiment.kind == "table"]
+    extra = [m for m in request.methods or [] if m not in own and experiment.takes_any_method]
     rows += [extra_row(method, experiment, plan) for method in extra]
     for data in plan.data.values():
         conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]

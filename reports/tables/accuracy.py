@@ -7,6 +7,7 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
+from reports.mechanisms import idle_notes
 from reports.notes import (
     AGAINST,
     against_note,
@@ -44,6 +45,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
             *against_note([*shown, *cells_below]),
             *failure_notes([*shown, *cells_below]),
             *fallen_note([*shown, *cells_below]),
+            *idle_notes(shown),
         ],
         stands_on=[
             *foundation(shown),

@@ -12,6 +12,7 @@ from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text, unique
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
+from reports.mechanisms import idle_notes
 from reports.notes import AGAINST, against_note, failure_notes, gaps
 from reports.statistics import Interval, bootstrap_mean, places
 from reports.table import Block, Entry, Table
@@ -51,7 +52,7 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
         title=asked.heading,
         caption=caption([c for c in cells if c.dataset in with_votes and c.records], options),
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
-        notes=[*notes, *against_note(cells), *failure_notes(cells)],
+        notes=[*notes, *against_note(cells), *failure_notes(cells), *idle_notes(cells)],
         stands_on=[*explanation(options, cells), *foundation([c for c in cells if c.dataset in with_votes])],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
