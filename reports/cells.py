@@ -170,6 +170,15 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> C
     return cell
 
 
+def read_history(record: dict[str, Any], name: str) -> np.ndarray | None:
+    """A curve of a record, a number an epoch; None where it keeps none, or something else."""
+    try:
+        values = np.array(record["history"][name], float)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return values if values.ndim == 1 and np.isfinite(values).all() else None
+
+
 def common_seeds(cells: list[Cell]) -> list[int]:
     """Seeds that every one of the cells has."""
     return sorted(set.intersection(*(set(cell.values) for cell in cells))) if cells else []

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell
-from reports.tables.extras import history
+from reports.cells import Cell, read_history
 
 SHARE = "(%)"  # at the end of a title: the curve is a share of 1
 
@@ -54,7 +53,7 @@ def read_curves(cell: Cell) -> list[MechanismCurve]:
     for declared in map(as_declared, cell.mechanism):
         if declared is None:
             continue
-        histories = [history(record, declared["name"]) for record in cell.records]
+        histories = [read_history(record, declared["name"]) for record in cell.records]
         kept = [values for values in histories if values is not None and len(values)]
         if kept and len(kept) == len(histories) and len({len(values) for values in kept}) == 1:
             unit = 100.0 if declared["title"].endswith(SHARE) else 1.0
@@ -114,8 +113,9 @@ def idle_sentence(curves: list[MechanismCurve], cells: list[Cell]) -> str:
         shown = noise_text(noise, None) + (f", {', '.join(rates)} %" if rates else "")
         parts.append(f"{value_range(here)} on {dataset_title(cells, dataset)} ({shown})")
     first = curves[0]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return (
-        f"{first.cell.title}: {lower_title(first.title)} {' and '.join(parts)}, so {first.idle_text} "
+        f"{first.cell.title}: {lower_title(first.title)} {listed}, so {first.idle_text} "
         "(mean over the last half of the epochs)."
     )
 

@@ -71,6 +71,24 @@ def test_a_tiny_matrix_ends_in_a_table_and_the_second_call_trains_nothing(shared
     assert (out / "table1.md").read_text() in again.stdout or "Baseline" in again.stdout
 
 
+def test_the_figure_of_mechanisms_takes_the_runs_of_table_1_and_any_method(shared: Path, tmp_path: Path) -> None:
+    arguments = ["--methods", "scn", "sop", *SHORT, "--rates", "0.3", "--seeds", "0", "--results", str(shared)]
+    arguments += ["--set", "scn.relabel_epoch=70", "--set", "scn.margin_2=1", "--out", str(tmp_path)]
+    first = run_all("--figure", "mechanisms", *arguments)
+    assert first.returncode == 0, first.stderr
+    rows = (tmp_path / "figure_mechanisms.csv").read_text().splitlines()[1:]
+    assert [(row.split(",")[0], row.split(",")[5]) for row in rows] == [
+        *[("scn", "relabelled_so_far")] * 3,
+        *[("scn", "relabelled_right")] * 3,
+        *[("sop", "noise at the given class")] * 3,
+    ]
+    table = run_all("--table", "1", *arguments, "--draw")
+    assert table.returncode == 0, table.stderr
+    assert (
+        "SCN: images relabelled so far 0.0 % on" in table.stdout and "so it trained on the given labels" in table.stdout
+    )
+
+
 def test_drawing_imports_no_torch(shared: Path, tmp_path: Path) -> None:
     arguments = baseline(shared, "--rates", "0.1", "--seeds", "0", "--draw", "--out", str(tmp_path))
     code = (

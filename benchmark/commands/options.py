@@ -22,6 +22,7 @@ python run_all.py --table general        fifteen methods of general label noise 
 python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
+python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
 python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""

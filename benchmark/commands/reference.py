@@ -17,10 +17,11 @@ from PIL.PngImagePlugin import PngInfo
 from benchmark.cache.lookup import open_data
 from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
+from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
-from reports.statements.findings import findings, readme_table, stands_on
+from reports.statements.findings import findings, idle_mechanisms, readme_table, stands_on
 from reports.statements.measured import Measured
 from reports.statements.wording import markdown
 from results.records import Records
@@ -41,6 +42,10 @@ of 0. All of this is of one scale, {scale}{about}.
 ABOUT_SCALES = {
     "demo": ": a small network that memorises a thousand images. It says nothing about the\npaper's scale",
 }
+ABOUT_IDLE = """\
+Each method declares curves that show its idea at work (`--figure mechanisms`), with the values at which it does nothing. An
+accuracy of such a row says what the rest of the method does:
+"""
 ABOUT_CLAIMS = """\
 A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm over the
 comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
@@ -67,7 +72,8 @@ def draw(results: Path, pages: Path) -> int:
     specs = [record["spec"] for record in records.records()]
     held = Counter(spec["scale"]["name"] for spec in specs)
     scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
-    measured = Measured(records, scale)
+    declared = {name: card.get("mechanism", []) for name, card in catalogue.read(results).items()}
+    measured = Measured(records, scale, declared)
     if not measured.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
@@ -152,6 +158,9 @@ def page(measured: Measured, claims: str, scale: str) -> str:
     """docs/findings.md."""
     facts = "\n".join(f"- {fact}" for fact in stands_on(measured))
     found = markdown(findings(measured), "results/reference")
+    idle = idle_mechanisms(measured)
+    if idle:
+        found += "\n".join(["", "## Ideas that idle", "", ABOUT_IDLE, *(f"- {sentence}" for sentence in idle), ""])
     verdicts = f"## The paper's claims on these records\n\n{ABOUT_CLAIMS}\n{claims}"
     intro = INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, ""))
     return "\n".join([intro, "Stands on:\n", facts, "", found, verdicts])

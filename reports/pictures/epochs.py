@@ -9,12 +9,11 @@ import numpy as np
 
 from reports.asked import Asked, stem
 from reports.captions import dataset_title, foundation, noise_text, scale_text, seeds_text, unique
-from reports.cells import Cell
+from reports.cells import Cell, read_history
 from reports.notes import against_note
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.pictures.lines import by_noise, head, named
 from reports.statistics import sample_std
-from reports.tables.extras import history
 from results.schema import LAST_EPOCHS
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
@@ -39,7 +38,7 @@ class Course:
 
 def course(cell: Cell) -> Course | None:
     """None where its records keep no history of test accuracy, or of different lengths."""
-    found = [history(record, "test_accuracy") for record in cell.records]
+    found = [read_history(record, "test_accuracy") for record in cell.records]
     if not found or any(one is None or len(one) < 2 for one in found) or len({len(one) for one in found}) > 1:
         return None
     metrics = [record["metrics"] for record in cell.records]

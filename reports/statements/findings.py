@@ -12,6 +12,7 @@ from reports.asked import Options
 from reports.captions import foundation, noise_text
 from reports.cells import Cell, common_seeds, of_seeds
 from reports.divergence import groups, nearer
+from reports.mechanisms import idle_notes
 from reports.statements.claims import PAPER_RATES
 from reports.statements.measured import Difference, Measured, by_seed, paired
 from reports.statements.wording import Finding, Words, compose
@@ -239,6 +240,12 @@ def stands_on(measured: Measured) -> list[str]:
     """What all numbers of the page stand on: data, network, weights, scale, precision and realised noise of Table 1."""
     cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.method in METHODS]
     return foundation(sorted((c for c in cells if c.noise == "asymmetric"), key=lambda cell: cell.rate or ""))
+
+
+def idle_mechanisms(measured: Measured) -> list[str]:
+    """Which rows of five seeds or more were measured while the method's idea did nothing, a sentence a method and curve."""
+    cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.n >= ENOUGH_SEEDS]
+    return idle_notes(sorted(cells, key=lambda cell: (cell.noise, cell.rate or "")))
 
 
 def readme_table(measured: Measured) -> str:

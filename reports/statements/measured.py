@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import ReportError
-from reports.cells import Cell, common_seeds, tell_codes
+from reports.cells import Cell, common_seeds, declared_curves, tell_codes
 from reports.paired import Hits
 from reports.statistics import Interval, paired_bootstrap, paired_t
 from results.published import DATASETS
@@ -31,12 +31,14 @@ class Difference:
 class Measured:
     """The runs on whole data sets without a hold-out; a cell's values are accuracies of the last epoch in per cent.
 
-    scale: of which runs are read; None for all, which then must be of one.
+    scale: of which runs are read; None for all, which then must be of one. mechanisms: {method: the curves that it declares
+    today}, for records that keep none.
     Raises ReportError where a data set's runs stand on different data, scales, precisions or start weights.
     """
 
     records: Records
     scale: str | None = None
+    mechanisms: dict[str, list[Any]] = field(default_factory=dict)
     cells: dict[Key, Cell] = field(default_factory=dict)
     hits: dict[str, Hits] = field(default_factory=dict)
     ground: dict[str, dict[str, str]] = field(default_factory=dict)  # {data set: what its runs stand on}
@@ -55,6 +57,8 @@ class Measured:
                 cell.records.append(record)
                 cell.values[seed(record)] = 100 * record["metrics"]["last"]
         tell_codes(self.cells.values(), self.records)
+        for cell in self.cells.values():
+            cell.mechanism = declared_curves(cell.records) or self.mechanisms.get(cell.method, [])
 
     def stand_alike(self, record_id: str, spec: dict[str, Any]) -> None:
         now = {name: str(spec[name]) for name in ("scale", "preset", "precision", "weights")}

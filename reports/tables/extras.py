@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell
+from reports.cells import Cell, read_history
 from reports.notes import behind
 from reports.table import Block, Entry, signed
 from results.schema import class_names, realised, seed
@@ -143,7 +143,7 @@ def curves(cells: list[Cell]) -> list[Curves]:
     for cell in measured(cells):
         lines, epochs = {}, 0
         for name in CURVES:
-            histories = [history(record, name) for record in cell.records]
+            histories = [read_history(record, name) for record in cell.records]
             histories = [values for values in histories if values is not None]
             if histories and len({len(values) for values in histories}) == 1 and len(histories[0]) > 1:
                 epochs = len(histories[0])
@@ -152,11 +152,3 @@ def curves(cells: list[Cell]) -> list[Curves]:
         if lines:
             found.append(Curves(f"{cell.title}, {heading(cells, cell)}", lines, epochs))
     return found
-
-
-def history(record: dict[str, Any], name: str) -> np.ndarray | None:
-    try:
-        values = np.array(record["history"][name], float)
-    except (KeyError, TypeError, ValueError):
-        return None
-    return values if values.ndim == 1 and np.isfinite(values).all() else None
