@@ -127,7 +127,7 @@ EXPERIMENTS = (
         "mechanisms",
         "Does each method do what it is?",
         {"asymmetric": RATES},
-        FIVE[1:],  # the baseline has no idea of its own
+        FIVE,
         drawing="mechanisms",
         any_rule=False,
     ),

@@ -78,6 +78,10 @@ def make(request: Request, progress: Any = None) -> Plan:
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
+            if experiment.drawing == "mechanisms":
+                raise Usage(
+                    "--methods: none of these declares a curve of its idea; docs/new-method.md says how one does"
+                )
             rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
             raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
     return plan
@@ -113,6 +117,8 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
     extra = [m for m in request.methods or [] if m not in own and experiment.takes_any_method]
     rows += [extra_row(method, experiment, plan) for method in extra]
+    if experiment.drawing == "mechanisms":
+        rows = [row for row in rows if plan.cards[row.method]["mechanism"]]
     for data in plan.data.values():
         conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]
         column = [cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]

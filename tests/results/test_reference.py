@@ -95,7 +95,7 @@ def test_what_cannot_be_drawn_is_a_gap_where_it_is_asked_for(tmp_path: Path, fig
 def test_pictures_that_ship_are_of_the_numbers_that_ship() -> None:
     """Each PNG beside a table holds the SHA-256 of the CSV that it was drawn from, and the test above holds the CSV."""
     examples = ROOT / "docs" / "examples"
-    pictures = [examples / "table1.csv"]
+    pictures = [examples / "table1.csv", examples / "figure_mechanisms.csv"]
     pictures += [path for what in ("rates", "epochs") for path in sorted(examples.glob(f"table*_{what}.csv"))]
     assert {"table1_rates.csv", "table1_epochs.csv"} <= {path.name for path in pictures}
     for path in pictures:
