@@ -10,7 +10,7 @@ images as the published data:
     'queue'      a number of samples   ->  the same share of an epoch, as a multiple of the batch
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 SUBSET_SEED = 2  # of the demo's images, which stay the same from version to version
 PRETRAINING_VERSION = 2
 PUBLISHED_IMAGES = 12271
+FEWEST_HELD_OUT = 200  # images; a choice by fewer would be by chance
 HELD_OUT = 0.1  # share of the training images whose noisy labels choose the epoch under `--rule noisy_val`
 AFFECTNET_EPOCHS = 20  # the papers do not print it; ours
 
@@ -44,7 +45,9 @@ class Scale:
     """How large a run is.
 
     side: pixels of a training image; channels: 1 (grey) or 3. train_images, test_images: at most so many of a data set
-    (stratified, fixed), None for all; train_floor, test_floor: images of a rare class where there are as many. seeds:
+    (stratified, fixed), None for all; train_floor, test_floor: images of a rare class where there are as many.
+    held_out_images: others of the training split, at most so many, whose noisy labels choose settings. subset: seed of
+    the draw of training images. seeds:
     how many where none are named. weights: what a backbone starts from where nothing is named. recipe, augment: fields
     that replace a method's published ones; None where recipes stay as published. epochs: {data set: epochs} where no
     paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
@@ -67,6 +70,8 @@ class Scale:
     test_images: int | None = None
     train_floor: int = 0
     test_floor: int = 0
+    held_out_images: int = 0
+    subset: int = SUBSET_SEED
     recipe: dict[str, Any] | None = None
     augment: dict[str, Any] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
@@ -76,6 +81,12 @@ class Scale:
     def shortened(self) -> bool:
         """Whether one shortened recipe holds for all methods."""
         return self.recipe is not None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a job's identity says of its scale; another subset of the training images is a part of it."""
+        named = {"name": self.name, "version": self.version}
+        return named if self.subset == SUBSET_SEED else named | {"subset": self.subset}
 
     def applied(self, published: dict[str, Any], data: str) -> dict[str, Any]:
         """A method's recipe at this scale: only the last partial batch and the views stay its own where it is shared."""
@@ -90,7 +101,20 @@ class Scale:
 
     def train_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Rows of the training split that are used, in ascending order."""
-        return subset(labels, classes, self.train_images, self.train_floor)
+        return subset(labels, classes, self.train_images, self.train_floor, self.subset)
+
+    def unused_images(self, available: int) -> int:
+        """How many images of the training split are held out beside those that are trained on."""
+        if self.train_images is None or available - self.train_images < FEWEST_HELD_OUT:
+            return 0
+        return min(self.held_out_images, available - self.train_images)
+
+    def held_out_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Rows of the training split that are not trained on and whose noisy labels choose settings, ascending."""
+        if not self.unused_images(len(labels)):
+            return np.arange(0)
+        unused = np.setdiff1d(np.arange(len(labels)), self.train_rows(labels, classes))
+        return unused[subset(labels[unused], classes, self.unused_images(len(labels)), self.train_floor, self.subset)]
 
     def test_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
         return subset(labels, classes, self.test_images, self.test_floor)
@@ -121,6 +145,7 @@ DEMO = Scale(
     test_images=1000,
     train_floor=30,
     test_floor=20,
+    held_out_images=1000,
     recipe={
         "epochs": 18,
         "batch_size": 64,
@@ -173,6 +198,11 @@ PAPER = Scale(
 SCALES = {scale.name: scale for scale in (DEMO, SMALL, PAPER)}
 
 
+def restore_scale(identity: dict[str, Any]) -> Scale:
+    """The scale that a job names."""
+    return replace(SCALES[identity["name"]], subset=identity.get("subset", SUBSET_SEED))
+
+
 def translate(value: Any, rule: str | None, published: dict[str, Any], recipe: dict[str, Any], images: int) -> Any:
     """A parameter given in published units, as a run of `recipe` on `images` training images needs it."""
     if rule is None:
@@ -197,7 +227,9 @@ def steps_per_epoch(images: int, batch: int, drop_last: bool) -> int:
     return max(1, floor(images / batch) if drop_last else ceil(images / batch))
 
 
-def subset(labels: np.ndarray, classes: int, images: int | None, floor_per_class: int) -> np.ndarray:
+def subset(
+    labels: np.ndarray, classes: int, images: int | None, floor_per_class: int, seed: int = SUBSET_SEED
+) -> np.ndarray:
     """Rows of the fixed, stratified part of a split that a scale uses, in ascending order.
 
     Each class gets its share of `images`, rare ones at least `floor_per_class` where there are as many, the rest is
@@ -212,6 +244,6 @@ def subset(labels: np.ndarray, classes: int, images: int | None, floor_per_class
         spare = wanted - least if wanted.sum() > images else counts - wanted
         spare = spare if (spare > 0).any() else wanted  # the floors alone are more than `images`
         wanted[np.argmax(spare)] += np.sign(images - wanted.sum())
-    draw = np.random.Generator(np.random.PCG64(SUBSET_SEED))
+    draw = np.random.Generator(np.random.PCG64(seed))
     rows = [draw.permutation(np.flatnonzero(labels == c))[: wanted[c]] for c in range(classes)]
     return np.sort(np.concatenate(rows))

@@ -28,6 +28,7 @@ from methods.recipe import (
     range_of,
     within,
 )
+from methods.support.search import Choice, LogUniform, Range, Uniform, WholeNumber
 
 __all__ = [  # what a method's file may take from here
     "IMAGENET_MEAN",
@@ -36,15 +37,19 @@ __all__ = [  # what a method's file may take from here
     "Adam",
     "Augment",
     "Batch",
+    "Choice",
     "Curve",
     "Exponential",
     "LinearToZero",
+    "LogUniform",
     "Method",
     "OneCycle",
     "Recipe",
     "Run",
     "Steps",
     "Strong",
+    "Uniform",
+    "WholeNumber",
     "range_of",
     "scaled",
     "within",
@@ -120,6 +125,7 @@ class Method(nn.Module):
     as_published: ClassVar[Recipe | None] = None
     demo: ClassVar[dict[str, tuple[Any, str]]] = {}
     mechanism: ClassVar[tuple[Curve, ...]] = ()
+    search: ClassVar[dict[str, Range]] = {}  # {parameter, or recipe field as 'recipe.augment.erase': what is tried}
     backbone: Backbone
     labels: Tensor
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.backbones import spatial_mean
-from methods.base import Batch, Curve
+from methods.base import Batch, Curve, LogUniform, Uniform
 from methods.eac import ATTENTION, EAC
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
@@ -63,6 +63,13 @@ class CLEX(EAC):
     )
     as_published = None
     mechanism = (Curve("loss complementary", "Loss that pushes other classes down"), ATTENTION)
+
+    search = {
+        "exchange": Uniform(0.2, 0.8),
+        "weight_attention": LogUniform(0.5, 5),
+        "weight_complementary": LogUniform(0.3, 3),
+        "recipe.augment.erase": Uniform(0, 1),
+    }
 
     @dataclass(frozen=True)
     class Parameters:

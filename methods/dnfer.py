@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, Uniform, WholeNumber, scaled
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 SMALLEST = 1e-8  # bound of a probability that is compared
@@ -52,6 +52,7 @@ class DNFER(Method):
     )
 
     mechanism = (Curve("kept", "Looks at images that were trained on (%)", (0.99, 1), "it left no label out"),)
+    search = {"alpha": Uniform(0.1, 0.9), "warm_up": WholeNumber(1, 20)}  # of 40
 
     @dataclass(frozen=True)
     class Parameters:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Curve, Method
+from methods.base import Batch, Curve, LogUniform, Method, Uniform
 from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 # What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
@@ -53,6 +53,8 @@ class EAC(Method):
     )
     as_published = replace(recipe, backbone="resnet50_vggface2", optimiser=Adam(lr=1e-4, weight_decay=1e-4))
     mechanism = (ATTENTION,)
+
+    search = {"lam": LogUniform(1, 10), "recipe.augment.erase": Uniform(0, 1)}
 
     @dataclass(frozen=True)
     class Parameters:

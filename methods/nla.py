@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run
+from methods.base import Batch, Curve, LogUniform, Method, Run
 from methods.recipe import Adam, Augment, Exponential, Recipe, range_of, within
 
 MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
@@ -81,6 +81,8 @@ class NLA(Method):
         ),
         Curve("given label leads", "Images whose given label leads (%)"),
     )
+
+    search = {"weight_naw": LogUniform(0.15, 1.5), "weight_consistency": LogUniform(0.15, 1.5)}
 
     @dataclass(frozen=True)
     class Parameters:

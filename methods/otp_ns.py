@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from methods.average import Frozen
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, OneCycle, Run, scaled
+from methods.base import Batch, Curve, LogUniform, Method, OneCycle, Run, Uniform, WholeNumber, scaled
 from methods.recipe import Adam, Augment, Recipe, within
 
 MEMBERS = 3  # of the pool
@@ -73,6 +73,13 @@ class OTPNS(Method):
             "its pool said what the teacher said",
         ),
     )
+
+    search = {
+        "gamma": Uniform(0.4, 0.95),
+        "smoothing_high": Uniform(0.1, 0.6),
+        "consistency_weight": LogUniform(0.2, 5),
+        "replace_every": WholeNumber(3, 30),  # of 60
+    }
 
     @dataclass(frozen=True)
     class Parameters:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, Steps, scaled
+from methods.base import Batch, Curve, LogUniform, Method, Run, Steps, WholeNumber, scaled
 from methods.recipe import Adam, Augment, Recipe, within
 
 INSIDE = (0.001, 0.999)  # what a similarity of exactly 0 or 1 becomes
@@ -103,6 +103,8 @@ class ReSup(Method):
         schedule=Steps(after=(10, 20), factor=0.1),
         augment=Augment(flip=0.5, shift=32 / 224, shift_probability=0.2, erase=0.5, erase_area=(0.02, 0.25)),
     )
+
+    search = {"agreement_weight": LogUniform(1, 15), "plain_epochs": WholeNumber(1, 10)}  # of 30
 
     @dataclass(frozen=True)
     class Parameters:

@@ -12,23 +12,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, scaled
+from methods.base import Batch, Curve, LogUniform, Method, Run, Uniform, WholeNumber, scaled
 from methods.recipe import RECIPE, within
 from methods.scn import relabel
 
-FEATURES = 64  # width of mu and log sigma^2
 EPSILON = 2e-5  # of the heads' batch normalisations
 
 
 class Head(nn.Module):
     """Linear and batch normalisation, from a dropped-out normalised map to mu or to l = log sigma^2."""
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, features: int) -> None:
         super().__init__()
-        self.linear, self.norm = nn.Linear(inputs, FEATURES), nn.BatchNorm1d(FEATURES, eps=EPSILON)
+        self.linear, self.norm = nn.Linear(inputs, features), nn.BatchNorm1d(features, eps=EPSILON)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """[B, width, h, w] -> [B, 64]."""
+        """[B, width, h, w] -> [B, features]."""
         x, norm = self.linear(maps.flatten(1)), self.norm
         if len(x) > 1 or not self.training:
             return norm(x)
@@ -60,11 +59,13 @@ def mix(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
     return own * mu + (1 - own) * mu[partner], own
 
 
-def mixed_losses(logits: Tensor, labels: Tensor, partner: Tensor) -> dict[str, Tensor]:
-    """Half the cross-entropy with each of the two labels in a mixture."""
+def mixed_losses(
+    logits: Tensor, labels: Tensor, partner: Tensor, own_weight: float = 0.5, partner_weight: float = 0.5
+) -> dict[str, Tensor]:
+    """The weighted cross-entropies with each of the two labels in a mixture."""
     return {
-        "own": 0.5 * F.cross_entropy(logits, labels),
-        "partner": 0.5 * F.cross_entropy(logits, labels[partner]),
+        "own": own_weight * F.cross_entropy(logits, labels),
+        "partner": partner_weight * F.cross_entropy(logits, labels[partner]),
     }
 
 
@@ -94,11 +95,21 @@ class RUL(Method):
         ),
     )
 
+    search = {
+        "own_weight": LogUniform(0.15, 1.5),
+        "partner_weight": LogUniform(0.15, 1.5),
+        "features": WholeNumber(20, 192),
+        "dropout": Uniform(0.1, 0.7),
+    }
+
     @dataclass(frozen=True)
     class Parameters:
         """The defaults are the published program's; docs/methods/rul.md says where the paper differs."""
 
         dropout: float = 0.4  # of the maps in front of each head
+        features: int = 64  # width of mu and log sigma^2
+        own_weight: float = 0.5  # of the loss with an image's own label
+        partner_weight: float = 0.5  # of the loss with the label that it is mixed with
         pairs: str = "any"  # or 'different_class', the paper's
         clamp: float | None = None  # bound of |log sigma^2|
         relabel: str = "none"  # or 'scn': SCN's rule on the un-mixed predictions, as in the paper's noise tables
@@ -110,6 +121,9 @@ class RUL(Method):
                 if getattr(self, name) not in known:
                     raise ValueError(f"rul.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
             within("rul.dropout", self.dropout, 0, 0.99)
+            within("rul.features", self.features, 1, 100_000)
+            for name in ("own_weight", "partner_weight"):
+                within(f"rul.{name}", getattr(self, name), 0)
             within("rul.relabel_epoch", self.relabel_epoch, 0)
             within("rul.margin_2", self.margin_2, -1, 1)
             if self.clamp is not None:
@@ -123,6 +137,9 @@ class RUL(Method):
         self.mu, self.log_variance = Head(inputs), Head(inputs)
         self.classifier = nn.Linear(FEATURES, classes)
         self.register_buffer("spread", torch.zeros(2), persistent=False)  # summed over the epoch's steps; their number
+        features = self.settings.features
+        self.mu, self.log_variance = Head(inputs, features), Head(inputs, features)
+        self.classifier = nn.Linear(features, classes)
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
@@ -141,12 +158,13 @@ class RUL(Method):
         mixed, mu, _ = self.mixture(batch.images, partner, batch.generator)
         with torch.no_grad():
             self.unmixed = self.classifier(mu)
-        return mixed_losses(self.classifier(mixed), batch.labels, partner), self.unmixed
+        losses = mixed_losses(self.classifier(mixed), batch.labels, partner, p.own_weight, p.partner_weight)
+        return losses, self.unmixed
 
     def mixture(
         self, images: Tensor, partner: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mixed features z [B, 64], the images' own mu [B, 64] and their shares a [B, 1]."""
+        """Mixed features z [B, features], the images' own mu [B, features] and their shares a [B, 1]."""
         return self.mixed_maps(self.backbone.maps(images), partner, generator)
 
     def mixed_maps(
@@ -193,5 +211,5 @@ class RUL(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as its image is uncertain: the mean of sigma^2."""
         maps = self.normalise(self.backbone.maps(batch.images))
-        wrongness = uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / FEATURES
+        wrongness = uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / self.settings.features
         return self.classifier(self.mu(maps)).softmax(1), wrongness

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, scaled
+from methods.base import Batch, Curve, Method, Run, Uniform, WholeNumber, scaled
 from methods.recipe import BASIC, Adam, Exponential, Recipe, within
 
 
@@ -65,6 +65,12 @@ class SCN(Method):
     demo = {
         "relabel_epoch": (35, "at demo scale the published start relabels before the network knows the classes"),
         "margin_2": (0.5, "a barely trained network is sure of too many wrong classes at the published margin"),
+    }
+
+    search = {
+        "margin_2": Uniform(0.05, 0.7),
+        "relabel_epoch": WholeNumber(7, 56),  # of 70
+        "beta": Uniform(0.5, 0.9),
     }
 
     @dataclass(frozen=True)

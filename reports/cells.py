@@ -12,7 +12,7 @@ from reports.asked import Asked, AskedCell, ReportError
 from reports.statistics import sample_std
 from results.published import Published, find
 from results.records import Records
-from results.schema import class_names, realised, seed
+from results.schema import changed_settings, class_names, realised, seed
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Cell:
     @property
     def by_hand(self) -> dict[str, str]:
         """What `--set` changed about these runs, beyond what the row is about: {'lanet.confidence': '0.5'}."""
-        changed = {key: str(value) for record in self.records for key, value in record["spec"]["overrides"].items()}
+        changed = {key: value for record in self.records for key, value in changed_settings(record).items()}
         return {key: value for key, value in sorted(changed.items()) if key not in self.of_row}
 
     @property

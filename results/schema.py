@@ -92,9 +92,10 @@ def fault(record: dict[str, Any], job_id: str) -> str | None:
         value = field(record, where)
         if type(value) not in (int, float) or not isfinite(value) or not 0 <= value <= most:
             return f"field '{where}' is {value!r:.40}, expected a number from 0 to {most:g}"
-    chosen = record["metrics"].get("noisy_val")
-    if chosen is not None and not (type(chosen) in (int, float) and 0 <= chosen <= 1):
-        return f"field 'metrics.noisy_val' is {chosen!r:.40}, expected a number from 0 to 1"
+    for name in ("noisy_val", "held_out"):
+        share = record["metrics"].get(name)
+        if share is not None and not (type(share) in (int, float) and 0 <= share <= 1):
+            return f"field 'metrics.{name}' is {share!r:.40}, expected a number from 0 to 1"
     if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
         return "field 'spec.overrides' holds something else than texts"
     without = field(record, "slim.without")
@@ -109,6 +110,16 @@ def field(record: dict[str, Any], where: str) -> Any:
     for name in where.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def changed_settings(record: dict[str, Any]) -> dict[str, str]:
+    """What was set about a run beyond the settings that its method declares for the scale: {'scn.beta': '0.8'}.
+
+    'published' stands for a declared setting that was put back.
+    """
+    overrides, chosen = record["spec"]["overrides"], record["resolved"].get("chosen_settings", {})
+    changed = {key: value for key, value in overrides.items() if chosen.get(key) != value}
+    return changed | {key: "published" for key in chosen if key not in overrides}
 
 
 def seed(record: dict[str, Any]) -> int:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
-from benchmark.scale import SCALES
+from benchmark.scale import SCALES, SUBSET_SEED, Scale
 from benchmark.terminal import Usage, one_of, printable
 from results.job import number
 from results.records import Records
 
+MOST_DRAWS = 1024
 NO_BF16 = (
     "--precision auto is fp32 here, without TF32: a GPU below compute capability 8 (T4, V100) computes no bf16, and fp16 "
     "is not offered because its accuracy was not compared with fp32's; --devices chooses the newer ones of mixed GPUs"
@@ -53,6 +55,8 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
     if not 1 <= args.per_gpu <= 64:
         raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 to 64")
+    if not 1 <= args.draws <= MOST_DRAWS:
+        raise Usage(f"--draws: {args.draws}; expected a number of settings, 1 to {MOST_DRAWS:,}")
     if args.limit is not None and not 0 < args.limit <= 1e7:
         raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
     where = device(args)
@@ -63,6 +67,7 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
+    sets = parse_sets(args.set, methods, known)
     cards = tuple(chosen_cards(args)) if where == "cuda" else ()
     return Request(
         experiments=[found for kind, name in names if (found := find_experiment(kind, name))],
@@ -72,8 +77,8 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         noise=once(args.noise),
         rates=once([rate(text) for text in args.rates or ()]),
         seeds=seeds(args.seeds) if args.seeds else None,
-        sets=parse_sets(args.set, methods, known),
-        scale=scale,
+        sets=sets,
+        scale=choose_subset(scale, sets),
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
@@ -89,7 +94,24 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         fast=args.fast,
         graphs=not args.no_graphs,
         per_gpu=args.per_gpu,
+        draws=args.draws,
+        tune_learning_rate=args.tune == "all",
+        published_settings=args.settings == "published",
     )
+
+
+def choose_subset(scale: Scale, sets: dict[str, str]) -> Scale:
+    """The scale with the training images that `--set scale.subset=N` names; raises Usage."""
+    text = sets.get("scale.subset")
+    if text is None:
+        return scale
+    if scale.train_images is None:
+        raise Usage(f"--set scale.subset={text}: the {scale.name} scale trains on all images; leave it out")
+    if not re.fullmatch(r"\d{1,6}", text):
+        raise Usage(
+            f"--set scale.subset={text}: expected a whole number, the seed of the draw ({SUBSET_SEED} is usual)"
+        )
+    return replace(scale, subset=int(text))
 
 
 def once(values: list[str] | None) -> list[str] | None:

@@ -23,6 +23,10 @@ python run_all.py --figure 1             accuracy against delta, alpha, beta at 
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
+python run_all.py --table published      asymmetric noise, every method with its published settings
+python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
+python run_all.py --figure budget        accuracy against the number of settings tried
+python run_all.py --figure sensitivity   accuracy of every setting tried
 python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""
@@ -158,6 +162,26 @@ def parser() -> Parser:
         default="last",
         help="which accuracy the tables show: of the last epoch, of the best on the test images, the mean of the last "
         "five, or of the epoch that noisy held-out labels choose (default: last)",
+    )
+    which.add_argument(
+        "--settings",
+        choices=("chosen", "published"),
+        default="chosen",
+        help="a method's own settings at demo and small scale: chosen by the same search for all, or as published "
+        "(default: chosen)",
+    )
+    which.add_argument(
+        "--draws",
+        type=int,
+        default=16,
+        metavar="K",
+        help="settings that the search tries for each method, for --table tuned and its figures (default: 16)",
+    )
+    which.add_argument(
+        "--tune",
+        choices=("all", "own"),
+        default="all",
+        help="what the search draws: the learning rate and the method's own options, or its own alone (default: all)",
     )
     which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
     which.add_argument("--against", metavar="reference|FOLDER|ZIP", help="take what is not measured here from there")

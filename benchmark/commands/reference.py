@@ -138,7 +138,7 @@ def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out
     """
     from benchmark.commands.run_all import main as run_all
 
-    here = [s for s in specs if s["scale"]["name"] == scale and not s["overrides"] and s["part"] == "all"]
+    here = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
     of_table = [s for s in here if s["noise"]["kind"] == "asymmetric"]
     seeds = [{s["seed"] for s in of_table if s["method"] == method} for method in {s["method"] for s in of_table}]
     if not seeds or not set.intersection(*seeds):

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
+from benchmark.plan.recipes import chosen_settings
 from benchmark.source import STATEMENTS
 from reports.asked import Asked, AskedCell
 from results.published import DATASETS
@@ -25,7 +26,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     missing: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
         missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
-        described = tuple(asked_cell(cell, store, outcomes) for cell in cells)
+        described = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
         wanted.append(asked(kind, name, plan, described, args.against))
         drawn = reports.draw(wanted[-1], args.results, args.out, options, made)
         lacking += drawn.refused
@@ -95,7 +96,14 @@ def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | Non
     return outcome.message if outcome and outcome.message else None
 
 
-def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
+def row_settings(cell: Cell, plan: Plan) -> dict[str, str]:
+    """What a row itself changes about its method, by design; 'published' stands for a chosen setting that it puts back."""
+    row = cell.row
+    declared = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
+    return {f"{row.method}.{name}": "published" for name in declared} | row.overrides
+
+
+def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
     """A cell of the plan for the reports: which records it stands on, and why some are missing."""
     reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
     return AskedCell(
@@ -109,7 +117,7 @@ def asked_cell(cell: Cell, store: Any, outcomes: dict[str, Any]) -> AskedCell:
         part=cell.part,
         failures={job_id: reason for job_id, reason in reasons.items() if reason},
         reason=cell.reason,
-        overrides=cell.row.overrides,
+        overrides=row_settings(cell, plan),
         elsewhere={run.job.id: store.elsewhere[run.job.id] for run in cell.runs if run.job.id in store.elsewhere},
         mechanism=tuple(cell.runs[0].resolved["mechanism"]) if cell.runs else (),
     )

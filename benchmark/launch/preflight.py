@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
-from benchmark.scale import SCALES
+from benchmark.scale import restore_scale
 from benchmark.terminal import Usage, one_line, one_of
 from results.files import try_writing
 from results.job import digest
@@ -34,10 +34,10 @@ def preflight(todo: list[Planned]) -> None:
     given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
-            check_weights("--weights", path, backbone, SCALES[planned.job.scale["name"]].channels)
+            check_weights("--weights", path, backbone, restore_scale(planned.job.scale).channels)
     further = {(p.place.weights2, p.resolved["recipe"]["backbone"]): p for p in todo if p.place.weights2}
     for (path, backbone), planned in further.items():
-        check_weights("--weights2", path, backbone, SCALES[planned.job.scale["name"]].channels)
+        check_weights("--weights2", path, backbone, restore_scale(planned.job.scale).channels)
 
 
 def check_settings(planned: Planned) -> None:
@@ -67,7 +67,7 @@ def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
     from benchmark.train.assembly import assembled, make_optimiser
 
     job, data = planned.job, decoded.open_folder(Path(planned.place.data))
-    images = SCALES[job.scale["name"]].images(len(data.train.labels), job.holdout)
+    images = restore_scale(job.scale).images(len(data.train.labels), job.holdout)
     bare = replace(planned.place, weights=None, weights2=None, device="cpu")
     method, recipe, _ = assembled(cls, job, planned.resolved, bare, len(data.classes), images)
     make_optimiser(method, recipe, torch.device("cpu"))

@@ -84,6 +84,11 @@ def card(method: "type[Method]") -> dict[str, Any]:
         f.name: {"default": f.default, "type": type(f.default).__name__, "scales": f.metadata.get("scales")}
         for f in dataclasses.fields(method.Parameters)
     }
+    for option in method.search:
+        if option not in parameters and not option.startswith("recipe."):
+            raise ValueError(
+                f"search names {option}, which is no parameter and no recipe field ('recipe.augment.erase')"
+            )
     return {
         "name": method.name,
         "title": getattr(method, "title", method.name),
@@ -96,6 +101,7 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "parameters": parameters,
         "demo": {key: list(value) for key, value in method.demo.items()},
         "mechanism": [dataclasses.asdict(curve) for curve in method.mechanism],
+        "search": {option: plain(values) for option, values in method.search.items()},
         "file": file_name(Path(inspect.getfile(method))),
         "code": code(method),
     }

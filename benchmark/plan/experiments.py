@@ -25,6 +25,8 @@ class Row:
     method: str
     overrides: dict[str, str] = field(default_factory=dict)
     label: str | None = None
+    published_settings: bool = False  # whatever `--settings` says
+    draw: int | None = None  # number of a draw of settings, 0 is as published
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Experiment:
     like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
     'sweep', 'gallery' or 'mechanisms'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
     optional: a part of `--all` only where `--with` names it.
+    'sweep' or 'gallery'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
+    optional: a part of `--all` only where `--with` names it. searched: each method is a row for each draw of its
+    settings.
     """
 
     kind: str
@@ -46,6 +51,7 @@ class Experiment:
     any_rule: bool = True
     note: str = ""
     optional: bool = False
+    searched: bool = False
 
     @property
     def takes_any_method(self) -> bool:
@@ -166,6 +172,38 @@ EXPERIMENTS = (
         GENERAL,
         "later_methods.csv",
         optional=True,
+    ),
+)
+
+
+SEARCHES = (
+    ("table", "tuned", "Accuracy with settings chosen by held-out noisy labels"),
+    ("figure", "budget", "Accuracy against the number of settings tried"),
+    ("figure", "sensitivity", "Accuracy of every setting tried"),
+)
+EXPERIMENTS += (
+    Experiment(
+        "table",
+        "published",
+        "Accuracy with published settings",
+        {"asymmetric": RATES},
+        tuple(Row(method, published_settings=True) for method in PAPER_FIVE),
+        "table1_asymmetric.csv",
+        optional=True,
+    ),
+    *(
+        Experiment(
+            kind,
+            name,
+            title,
+            {"asymmetric": ("0.3",)},
+            FIVE,
+            drawing=name,
+            any_rule=False,
+            optional=True,
+            searched=True,
+        )
+        for kind, name, title in SEARCHES
     ),
 )
 

@@ -15,6 +15,7 @@ from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import further_weights, start_weights
+from benchmark.plan.tuning import count_draws, draw_settings
 from benchmark.source import own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage
@@ -119,6 +120,8 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     rows += [extra_row(method, experiment, plan) for method in extra]
     if experiment.drawing == "mechanisms":
         rows = [row for row in rows if plan.cards[row.method]["mechanism"]]
+    if experiment.searched:
+        rows = [drawn for row in rows for drawn in draw_rows(row, plan)]
     for data in plan.data.values():
         conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]
         column = [cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
@@ -141,10 +144,25 @@ def on_common_seeds(column: list[Cell], request: Request) -> None:
         made.runs = [run for run in made.runs if run.job.seed < request.scale.seeds or run.job.seed in common]
 
 
+def draw_rows(row: Row, plan: Plan) -> list[Row]:
+    """A row for each draw of a method's settings, draw 0 as published."""
+    request, card = plan.request, plan.cards[row.method]
+    rate = request.tune_learning_rate
+    return [
+        replace(
+            row,
+            overrides=row.overrides | draw_settings(card, request.scale, number, rate),
+            published_settings=True,
+            draw=number,
+        )
+        for number in range(count_draws(card, request.draws, rate))
+    ]
+
+
 def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
     """A row of a method that is not one of the paper's, under the one recipe of the table if it has one."""
     if not experiment.like:
-        return Row(method)
+        return Row(method, published_settings=all(row.published_settings for row in experiment.rows))
     label = f"{plan.cards[method]['title']} ({plan.cards[experiment.like]['title']}'s recipe)"
     return Row(method, {"recipe.like": experiment.like}, label)
 
@@ -222,10 +240,18 @@ def runs(
 ) -> list[Planned]:
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
     request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
-    holdout = request.rule == "noisy_val"
-    images = request.scale.images(len(data.train.labels), holdout)
+    available = len(data.train.labels)
+    holdout = request.rule == "noisy_val" or (row.draw is not None and not request.scale.unused_images(available))
+    images = request.scale.images(available, holdout)
     settings, overrides = recipes.resolve(
-        plan.cards, row.method, request.sets | row.overrides, request.scale, request.preset, data.name, images
+        plan.cards,
+        row.method,
+        request.sets | row.overrides,
+        request.scale,
+        request.preset,
+        data.name,
+        images,
+        request.published_settings or row.published_settings,
     )
     weights = start_weights(data, settings["recipe"]["backbone"], request)
     further = further_weights(request.weights2 if card["networks"] > 1 else None)
@@ -241,7 +267,7 @@ def runs(
         seed=0,
         precision=request.precision,
         preset=request.preset,
-        scale={"name": request.scale.name, "version": request.scale.version},
+        scale=request.scale.identity,
         weights=weights.identity,
         overrides=overrides,
         holdout=holdout,

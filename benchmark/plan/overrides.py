@@ -22,10 +22,12 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         name, option, value = matched.groups()
         one_of(
             f"--set {text}",
-            "method, data set, 'recipe' or 'backbone'",
+            "method, data set, 'recipe', 'backbone' or 'scale'",
             name,
-            {*methods, *datasets, "recipe", "backbone"},
+            {*methods, *datasets, "recipe", "backbone", "scale"},
         )
+        if name == "scale":
+            one_of(f"--set {text}", "option of the scale", option, ["subset"])
         if name in methods:
             one_of(f"--set {text}", f"parameter of {name}", option, [*methods[name]["parameters"], "backbone"])
         elif name in datasets:

@@ -9,12 +9,21 @@ from benchmark.terminal import Usage, one_of
 
 
 def resolve(
-    cards: dict[str, dict], method: str, asked: dict[str, str], scale: Scale, preset: str, data: str, images: int
+    cards: dict[str, dict],
+    method: str,
+    asked: dict[str, str],
+    scale: Scale,
+    preset: str,
+    data: str,
+    images: int,
+    published_settings: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The resolved recipe and parameters of a method, and the overrides that belong to the job's identity.
 
     asked: {'lanet.confidence': '0.8', 'recipe.epochs': '5', ...}, values in published units; keys of other methods are
-    passed over. images: training images of the run. A value that equals what would hold anyway is no override.
+    passed over. images: training images of the run. published_settings: leave out the settings that the method declares
+    for shortened scales (`Method.demo`). Overrides are what differs from the published settings and the scale's recipe,
+    whoever asked for it, so that settings chosen later give other jobs.
     """
     card = cards[method]
     mine = {key: text for key, text in asked.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")}
@@ -40,25 +49,29 @@ def resolve(
     for name in ("epochs", "batch_size"):
         if not 1 <= recipe[name] <= 100_000:
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
-    parameters, changed = method_parameters(card, method, mine, scale)
+    declared = chosen_settings(card, scale)
+    chosen = {} if published_settings else declared
+    parameters, changed = method_parameters(card, method, mine, chosen)
     overrides |= changed
     if scale.shortened:
-        rules = {name: declared["scales"] for name, declared in card["parameters"].items()}
+        rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
         paper = card["recipe"] if "recipe.like" in overrides else published
         parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
     notes = scale.notes()
     if scale.shortened:
-        kept = {name: entry for name, entry in card["demo"].items() if f"{method}.{name}" not in changed}
-        chosen = "" if scale is DEMO else f"chosen at {DEMO.name} scale: "
-        notes += [f"{card['title']}: {name} {value} ({chosen}{reason})" for name, (value, reason) in kept.items()]
-    resolved = {
+        kept = {name: card["demo"][name] for name in chosen if f"{method}.{name}" not in mine}
+        where = "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
+        notes += [f"{card['title']}: {name} {value} ({where}{reason})" for name, (value, reason) in kept.items()]
+    settings = {
         "recipe": recipe,
         "parameters": parameters,
         "scale_notes": notes,
         "method_title": card["title"],
         "mechanism": card["mechanism"],
     }
-    return resolved, overrides
+    if declared:
+        settings["chosen_settings"] = {f"{method}.{name}": spelled(value) for name, value in declared.items()}
+    return settings, overrides
 
 
 def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:
@@ -72,21 +85,27 @@ def translated(method: str, name: str, value: Any, rule: str | None, published: 
     return found
 
 
+def differs(value: Any, published: Any) -> bool:
+    """Whether two values are spelled differently; a list from a file and a tuple from a class may be the same."""
+    return spelled(value) != spelled(published)
+
+
+def chosen_settings(card: dict[str, Any], scale: Scale) -> dict[str, Any]:
+    """{parameter: value} that a method declares for shortened scales; empty where recipes stay as published."""
+    return {name: value for name, (value, _) in card["demo"].items()} if scale.shortened else {}
+
+
 def method_parameters(
-    card: dict[str, Any], method: str, mine: dict[str, str], scale: Scale
+    card: dict[str, Any], method: str, mine: dict[str, str], chosen: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parameters in published units, and those that differ from what would hold without being asked."""
-    values = {name: declared["default"] for name, declared in card["parameters"].items()}
-    if scale.shortened:
-        values |= {name: value for name, (value, _) in card["demo"].items()}
-    changed = {}
+    """Parameters in published units, and {'method.name': text} of those that differ from the published ones."""
+    published = {name: declared["default"] for name, declared in card["parameters"].items()}
+    values = published | chosen
     for key, text in mine.items():
         name, option = key.split(".", 1)
         if name != method or option == "backbone":
             continue
         one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
-        value = typed(key, text, card["parameters"][option]["default"])
-        if value != values[option]:
-            changed[key] = spelled(value)
-            values[option] = value
+        values[option] = typed(key, text, published[option])
+    changed = {f"{method}.{name}": spelled(value) for name, value in values.items() if differs(value, published[name])}
     return values, changed

@@ -38,3 +38,6 @@ class Request:
     per_gpu: int = 1
     draw: bool = False
     weights2: str | None = None
+    draws: int = 16
+    tune_learning_rate: bool = True
+    published_settings: bool = False

@@ -52,12 +52,13 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
             data.landmark_fingerprint,
             backbone,
             request.scale.name,
+            *([] if request.scale.subset == scale.SUBSET_SEED else [request.scale.subset]),
         ]
         key = digest([*made_from, request.precision], 16)
         path = request.results / "weights" / f"{key}.pt"
         text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
         how = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "scale": request.scale.name}
-        how |= {"device": request.device, "precision": request.precision}
+        how |= {"subset": request.scale.subset, "device": request.device, "precision": request.precision}
         return Start(f"landmarks:{key}", str(path), text, how)
     return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'")
 

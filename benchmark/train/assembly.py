@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmark import find
-from benchmark.scale import SCALES, steps_per_epoch
+from benchmark.scale import restore_scale, steps_per_epoch
 from benchmark.source import code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
@@ -47,7 +47,7 @@ def assembled(
         epochs=recipe.epochs,
         steps_per_epoch=steps_per_epoch(images, recipe.batch_size, recipe.drop_last),
         batch_size=recipe.batch_size,
-        image_size=SCALES[job.scale["name"]].side,
+        image_size=restore_scale(job.scale).side,
         noisy=noisy,
         seed=job.seed,
     )
@@ -85,7 +85,7 @@ def networks(cls: type[Method], name: str, job: Job, run: Run) -> list[Backbone]
 
     def backbone(*number: int) -> Backbone:
         torch.manual_seed(stream("initialisation", name, run.classes, job.seed, *number))
-        made = BACKBONES[name](SCALES[job.scale["name"]].channels)
+        made = BACKBONES[name](restore_scale(job.scale).channels)
         made.precision = PRECISION[job.precision]
         made.map_side = -(-run.image_size // made.strides[3])
         return made

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmark.train.augment import plain
-from benchmark.train.device import in_turn
+from benchmark.train.device import in_turn, resident
 from benchmark.train.trainer import Trainer
 from methods.base import Batch
 
@@ -24,6 +24,16 @@ def evaluate(trainer: Trainer) -> None:
         held, _ = predict(trainer, trainer.held_images)
         agreement = float((held == torch.from_numpy(trainer.data.held_labels)).double().mean())
         trainer.state.note({"noisy_validation": agreement})
+
+
+@torch.inference_mode()
+def held_out_accuracy(trainer: Trainer) -> float | None:
+    """Accuracy on the noisy labels of images that were neither trained on nor tested; None where there are none."""
+    labels = trainer.data.unused_labels
+    if not len(labels):
+        return None
+    predicted, _ = predict(trainer, resident(trainer.data.unused_images, trainer.device))
+    return float((predicted == torch.from_numpy(labels)).double().mean())
 
 
 def predict(trainer: Trainer, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from benchmark.train import record
 from benchmark.train.augment import Augmented, augment, plain
 from benchmark.train.checkpoint import resume, save
 from benchmark.train.device import batches, exact_arithmetic
-from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, opinions
+from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, held_out_accuracy, opinions
 from benchmark.train.graph import Steps
 from benchmark.train.mechanism import compare_with_clean_labels
 from benchmark.train.trainer import Clock, Trainer, prepare
@@ -47,7 +47,8 @@ def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None 
             saved = time.monotonic()
     with trainer.clock.part("evaluation"):
         distribution, wrongness = opinions(trainer)
-    return record.record(trainer, resolved, wrongness), record.arrays(trainer, distribution, wrongness)
+        held_out = held_out_accuracy(trainer)
+    return record.record(trainer, resolved, wrongness, held_out), record.arrays(trainer, distribution, wrongness)
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:

@@ -6,6 +6,7 @@ where there are enough. Expression labels are never read. The stand-in for face 
 """
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from benchmark.cache import decoded
 from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import mirrored
-from benchmark.scale import PRETRAINING_VERSION, SCALES, Scale
+from benchmark.scale import PRETRAINING_VERSION, SCALES, SUBSET_SEED, Scale
 from benchmark.train.assembly import PRECISION
 from benchmark.train.augment import augment, mirror
 from benchmark.train.device import batches, exact_arithmetic, resident
@@ -60,11 +61,13 @@ def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
     return np.sort(rows[: scale.pretraining["images"]])
 
 
-def pretrain(folder: str, path: str, backbone: str, scale: str, device: str, precision: str) -> None:
+def pretrain(
+    folder: str, path: str, backbone: str, scale: str, device: str, precision: str, subset: int = SUBSET_SEED
+) -> None:
     """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}."""
     if Path(path).exists():
         return
-    data, size = decoded.open_folder(Path(folder)), SCALES[scale]
+    data, size = decoded.open_folder(Path(folder)), replace(SCALES[scale], subset=subset)
     settings = size.pretraining
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]

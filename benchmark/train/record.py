@@ -11,8 +11,13 @@ from methods.recipe import plain
 from results.schema import SCHEMA
 
 
-def record(trainer: Any, resolved: dict[str, Any], wrongness: np.ndarray) -> dict[str, Any]:
-    """The record of a run (docs/architecture.md), from a trainer that has run to its end."""
+def record(
+    trainer: Any, resolved: dict[str, Any], wrongness: np.ndarray, held_out: float | None = None
+) -> dict[str, Any]:
+    """The record of a run (docs/architecture.md), from a trainer that has run to its end.
+
+    held_out: accuracy on noisy labels of held-out images.
+    """
     import torch
 
     job, data, times = trainer.job, trainer.data, trainer.clock.parts
@@ -29,7 +34,7 @@ def record(trainer: Any, resolved: dict[str, Any], wrongness: np.ndarray) -> dic
         | {"recipe": plain(trainer.recipe), "method_title": type(trainer.method).title}
         | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},
         "noise": data.noise,
-        "metrics": metrics(trainer, wrongness),
+        "metrics": metrics(trainer, wrongness) | ({} if held_out is None else {"held_out": held_out}),
         "history": trainer.state.history,
         "times": seconds | {"total": round(sum(times.values()), 4)},
         "peak_memory": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),

@@ -9,7 +9,7 @@ from benchmark import find
 from benchmark.cache.decoded import Data
 from benchmark.cache.fitted import fitted
 from benchmark.datasets.points import nineteen
-from benchmark.scale import HELD_OUT, SCALES
+from benchmark.scale import HELD_OUT, restore_scale
 from benchmark.source import own_code
 from noise.base import Training
 from noise.statistics import realised
@@ -22,6 +22,8 @@ class TrainingSet:
 
     images, held_images, test_images: uint8 [n, S, S, channels]. given, clean: [n] int64. landmarks: [n, 19, 2] float32
     as fractions of the image, zero where not usable; usable: [n] bool; both None where the data set has none.
+    held_images, held_labels: a part of the scale's training images, left out of training to choose an epoch.
+    unused_images, unused_labels: others of the training split with noisy labels, looked at once, to choose settings.
     rows: rows of the data cache. noise: what the record says of the labels; noise_labels: all of them, as hashed.
     """
 
@@ -34,6 +36,8 @@ class TrainingSet:
     rows: np.ndarray
     held_images: np.ndarray
     held_labels: np.ndarray
+    unused_images: np.ndarray
+    unused_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
     test_rows: np.ndarray
@@ -46,11 +50,11 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
 
     argument: what follows the colon of the noise (`file:PATH`). folders: where noises of one's own lie.
     """
-    classes, scale = len(data.classes), SCALES[job.scale["name"]]
+    classes, scale = len(data.classes), restore_scale(job.scale)
     train, test = data.train, data.test
     rows, test_rows = scale.train_rows(train.labels, classes), scale.test_rows(test.labels, classes)
     clean = np.asarray(train.labels)[rows]
-    given = noisy_labels(data, job, rows, argument, folders)
+    given = noisy_labels(data, job, rows, argument, folders, job.seed)
     kept, held = np.arange(len(rows)), np.arange(0)
     if job.holdout:
         mixed = np.random.Generator(np.random.PCG64(stream("holdout", data.name, job.seed))).permutation(len(rows))
@@ -63,6 +67,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         points = nineteen(points) if points.shape[1] == 68 else points
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
+    unused = np.arange(0) if job.holdout else scale.held_out_rows(train.labels, classes)
     facts = realised(clean, given, classes)
     return TrainingSet(
         classes=tuple(data.classes),
@@ -74,6 +79,8 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         rows=rows[kept],
         held_images=fitted(data, "train", rows[held], scale),
         held_labels=given[held],
+        unused_images=fitted(data, "train", unused, scale),
+        unused_labels=noisy_labels(data, job, unused, argument, folders, stream("held out", job.seed)),
         test_images=fitted(data, "test", test_rows, scale),
         test_labels=np.asarray(test.labels)[test_rows],
         test_rows=test_rows,
@@ -87,8 +94,12 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
     )
 
 
-def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders: tuple[str, ...]) -> np.ndarray:
-    """The given labels of the training images `rows`: the same for every method."""
+def noisy_labels(
+    data: Data, job: Job, rows: np.ndarray, argument: str, folders: tuple[str, ...], seed: int
+) -> np.ndarray:
+    """The given labels of the images `rows` of the training split: the same for every method."""
+    if not len(rows):
+        return np.zeros(0, np.int64)
     name = job.noise["kind"].partition(":")[0]
     train, kind = data.train, find.noise(f"{name}:{argument}" if argument else name, folders)
     if kind.identity() != job.noise["kind"] or own_code(type(kind)) != job.noise.get("code"):
@@ -105,4 +116,4 @@ def noisy_labels(data: Data, job: Job, rows: np.ndarray, argument: str, folders:
     for need in kind.needs:
         if getattr(seen, need) is None:
             raise ValueError(f"--noise {kind.name}: the data set {data.name} has no {need}; choose another noise")
-    return kind.labels(seen, float(job.noise["rate"] or 0), job.seed)
+    return kind.labels(seen, float(job.noise["rate"] or 0), seed)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Curve, Method, Run, scaled
+from methods.base import Batch, Choice, Curve, LogUniform, Method, Run, Uniform, scaled
 from methods.lanet.losses import contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet.order import progressive_order, side_by_side
 from methods.lanet.parts import (
@@ -71,6 +71,14 @@ class LANet(Method):
             "uniform",
             "a sampler is part of a recipe and here all share one; lanet.sampler=balanced is the published one",
         )
+    }
+
+    search = {
+        "confidence": Uniform(0.25, 0.9),
+        "contrastive_weight": LogUniform(0.03, 1),
+        "landmark_weight": LogUniform(0.1, 3),
+        "label_momentum": Uniform(0.5, 0.98),
+        "sampler": Choice(("uniform", "balanced")),
     }
 
     @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from results.schema import ENOUGH_SEEDS
 WORST = "0.3"  # the rate at which the methods differ most
 OTHERS = tuple(method for method in METHODS if method != "baseline")
 NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
-BALANCED = {"lanet.sampler": "balanced"}
+BALANCED = {"lanet.sampler": "published"}
 PEOPLE = ("none", "votes")  # noises of Table 2
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
 

@@ -12,7 +12,7 @@ from reports.paired import Hits
 from reports.statistics import Interval, paired_bootstrap, paired_t
 from results.published import DATASETS
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, seed, title
+from results.schema import ENOUGH_SEEDS, changed_settings, seed, title
 
 Key = tuple[str, str, str, str | None, tuple[tuple[str, str], ...]]  # data set, method, noise, rate, what was changed
 
@@ -50,7 +50,7 @@ class Measured:
                 continue
             self.stand_alike(record["id"], spec)
             if spec["part"] == "all" and not spec["holdout"]:
-                noise, changed = spec["noise"], tuple(sorted(spec["overrides"].items()))
+                noise, changed = spec["noise"], tuple(sorted(changed_settings(record).items()))
                 key = (spec["data"]["name"], spec["method"], noise["kind"], noise["rate"], changed)
                 words = str(record["resolved"].get("method_title") or spec["method"])
                 cell = self.cells.setdefault(key, Cell(words, spec["method"], key[0], noise["kind"], noise["rate"]))

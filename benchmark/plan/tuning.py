@@ -1,0 +1,90 @@
+"""Equal tuning: the settings that a search tries, the same number for every method.
+
+Draw 0 is the method with its published settings. The others are points of a Sobol sequence, moved by an amount of each
+option's own (Cranley and Patterson, 1976), so that the first draws of a larger search are those of a smaller one.
+"""
+
+from functools import lru_cache
+from math import ceil, log2
+from typing import Any
+
+import numpy as np
+
+from benchmark.plan.overrides import spelled
+from benchmark.scale import Scale
+from methods.support.search import RANGES, Range
+from results.job import stream
+
+RATE_FACTOR = 3.0  # the learning rate is drawn from a third of the recipe's to three times as much
+LEARNING_RATE = "recipe.lr"
+HEAD_RATE = "recipe.head_lr"
+
+
+def draw_settings(card: dict[str, Any], scale: Scale, number: int, learning_rate: bool) -> dict[str, str]:
+    """What draw `number` of a method sets, as `--set` would: {'scn.margin_2': '0.43'}; empty for draw 0.
+
+    learning_rate: the recipe's rate is drawn too. Values have three digits, so that every platform names the same jobs.
+    """
+    if number == 0:
+        return {}
+    space = search_space(card)
+    position = move_point(card["name"], [*space, LEARNING_RATE], number)
+    settings = {key: spelled(values.value(position[key])) for key, values in space.items()}
+    if learning_rate:
+        factor = RATE_FACTOR ** (2 * position[LEARNING_RATE] - 1)
+        settings |= scaled_rates(scale.applied(card["recipe"], "")["optimiser"], factor)
+    return settings
+
+
+def count_draws(card: dict[str, Any], draws: int, learning_rate: bool) -> int:
+    """How many draws a method gets; one where there is nothing to draw."""
+    return draws if learning_rate or card["search"] else 1
+
+
+def published_settings(card: dict[str, Any], scale: Scale, learning_rate: bool) -> dict[str, str]:
+    """The published value of every option that is drawn, for tables and figures."""
+    recipe = scale.applied(card["recipe"], "")
+    settings = {}
+    for key in search_space(card):
+        name, option = key.split(".", 1)
+        settings[key] = spelled(
+            recipe_value(recipe, option) if name == "recipe" else card["parameters"][option]["default"]
+        )
+    return settings | (scaled_rates(recipe["optimiser"], 1.0) if learning_rate else {})
+
+
+def recipe_value(recipe: dict[str, Any], option: str) -> Any:
+    value: Any = recipe
+    for name in option.split("."):
+        value = value[name]
+    return value
+
+
+def search_space(card: dict[str, Any]) -> dict[str, Range]:
+    """The options that are drawn beside the learning rate, in the order in which the method declares them."""
+    space = {}
+    for option, plain in card["search"].items():
+        key = option if option.startswith("recipe.") else f"{card['name']}.{option}"
+        space[key] = RANGES[plain["kind"]](**{name: value for name, value in plain.items() if name != "kind"})
+    return space
+
+
+def scaled_rates(optimiser: dict[str, Any], factor: float) -> dict[str, str]:
+    """The learning rates of a recipe times a factor; the heads' own rate keeps its ratio to the other."""
+    rates = {LEARNING_RATE: optimiser["lr"], HEAD_RATE: optimiser.get("head_lr")}
+    return {key: format(rate * factor, ".3g") for key, rate in rates.items() if rate is not None}
+
+
+def move_point(method: str, keys: list[str], number: int) -> dict[str, float]:
+    """Where a draw lies in each option's range, 0 to 1."""
+    point = sobol_points(len(keys), ceil(log2(number + 1)))[number]
+    shifts = [stream("tuning", method, key) / 2**63 for key in keys]
+    return {key: float((place + shift) % 1) for key, place, shift in zip(keys, point, shifts, strict=True)}
+
+
+@lru_cache
+def sobol_points(dimensions: int, power: int) -> np.ndarray:
+    """[2 ** power, dimensions] in 0 to 1, without a random number."""
+    from scipy.stats.qmc import Sobol
+
+    return Sobol(dimensions, scramble=False).random_base2(power)
