@@ -78,7 +78,8 @@ def only_moved(run: Planned, made_by: str, store: Any) -> bool:
     if record is None:
         return False
     kept, now = record["resolved"], run.resolved
-    return kept.get("parameters") == now["parameters"] and alike(kept["recipe"], now["recipe"])
+    same = all(now["parameters"].get(name) == value for name, value in kept.get("parameters", {}).items())
+    return same and alike(kept["recipe"], now["recipe"])  # an option that came later has its former value as default
 
 
 def alike(old: dict[str, Any], new: dict[str, Any]) -> bool:

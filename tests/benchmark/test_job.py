@@ -140,7 +140,8 @@ def test_a_mistyped_setting_dies_before_any_work(asked: dict, words: str) -> Non
 def test_the_demo_scale_keeps_shares_of_the_published_run() -> None:
     settings, overrides = resolved({}, "demo")
     recipe, parameters = settings["recipe"], settings["parameters"]
-    assert overrides == {}
+    assert overrides == {"lanet.start": "35"}  # what is chosen for the scale is spelled out
+    assert settings["chosen_settings"] == {"lanet.start": "35"}
     assert recipe["drop_last"] and recipe["backbone"] == "resnet10_w16"
     epochs, batch = recipe["epochs"], recipe["batch_size"]
     steps = epochs * (1000 // batch)
@@ -158,4 +159,7 @@ def test_at_paper_scale_nothing_is_translated() -> None:
 
 
 def test_typing_the_published_value_overrules_a_demo_exception() -> None:
-    assert resolved({"lanet.start": "10"}, "demo")[1] == {"lanet.start": "10"}
+    settings, overrides = resolved({"lanet.start": "10"}, "demo")
+    assert overrides == {} and settings["chosen_settings"] == {"lanet.start": "35"}
+    assert settings["parameters"]["start"] == -(-10 * settings["recipe"]["epochs"] // 80)
+    assert not any("a reason" in note for note in settings["scale_notes"])

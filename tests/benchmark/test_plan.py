@@ -156,7 +156,8 @@ def test_floor_and_ceiling_stand_below_a_table_and_not_below_a_figure(home: Path
 
 
 def test_a_further_method_goes_below_the_rows_of_a_table_under_its_recipe(home: Path) -> None:
-    plan = planned(home, "--table", "matched", "--methods", "scn", "gce", "--rates", "0.1", "--seeds", "0")
+    words = ["--methods", "scn", "gce", "--rates", "0.1", "--seeds", "0", "--settings", "published"]
+    plan = planned(home, "--table", "matched", *words)
     scn, gce = cells(plan)
     assert (scn.title, gce.title) == ("SCN (LA-Net's recipe)", "GCE (LA-Net's recipe)")
     assert gce.runs[0].job.overrides == {"recipe.like": "lanet"} == scn.runs[0].job.overrides
@@ -367,6 +368,7 @@ def test_start_weights_to_be_made_are_said_once(tmp_path: Path, capsys: pytest.C
         "path": path,
         "backbone": "resnet10_w16",
         "scale": "demo",
+        "subset": 2,
         "device": "cpu",
         "precision": "fp32",
     }
@@ -465,7 +467,7 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.optimizer.lr=1", "there is no recipe field 'optimizer.lr' (did you mean 'optimiser.lr'?)"),
     ("recipe.optimiser.kind=SGD", "there is no recipe field 'optimiser.kind'"),
     ("recipe.optimiser=SGD", "there is no recipe field 'optimiser'"),
-    ("scm.beta=1", "there is no method, data set, 'recipe' or 'backbone' 'scm' (did you mean 'scn'?)"),
+    ("scm.beta=1", "there is no method, data set, 'recipe', 'backbone' or 'scale' 'scm' (did you mean 'scn'?)"),
     ("scn.bta=1", "--set scn.bta=1: there is no parameter of scn 'bta' (did you mean 'beta'?)"),
     ("scn.beta", "--set scn.beta: expected NAME.option=value, for example lanet.confidence=0.8"),
     ("scn=0.5", "--set scn=0.5: expected NAME.option=value"),
@@ -474,7 +476,7 @@ SETS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("text", "expected"), SETS, ids=[text for text, _ in SETS])
 def test_a_set_option_changes_the_job_by_its_one_spelling_or_is_refused(home: Path, text: str, expected: Any) -> None:
-    words = ["--table", "clean", "--methods", "scn", "--seeds", "0", "--set", text]
+    words = ["--table", "clean", "--methods", "scn", "--seeds", "0", "--settings", "published", "--set", text]
     if isinstance(expected, str):
         with pytest.raises(Usage) as refused:
             planned(home, *words)

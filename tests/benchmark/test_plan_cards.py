@@ -224,7 +224,7 @@ def test_a_recipe_that_is_borrowed_leaves_backbone_and_views(home: Path) -> None
 
 
 def test_options_of_a_method_count_after_its_backbone_and_a_typed_truth_is_one(home: Path) -> None:  # noqa: F811
-    words = ["--table", "clean", "--methods", "scn", "--seeds", "0"]
+    words = ["--table", "clean", "--methods", "scn", "--seeds", "0", "--settings", "published"]
     more = ["--set", "scn.backbone=resnet18", "--set", "scn.beta=0.5", "--set", "recipe.drop_last=True"]
     (job,) = jobs(planned(home, *words, *more))
     assert job.overrides == {"recipe.backbone": "resnet18", "scn.beta": "0.5", "recipe.drop_last": "true"}

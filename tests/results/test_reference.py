@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmark.train.provenance import processor
 from results.records import Records
+from results.schema import changed_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference"
@@ -30,7 +31,7 @@ def measured() -> dict[Key, list[float]]:
     for record in records.records():
         records.need_arrays(record)
         spec = record["spec"]
-        asked = spec["scale"]["name"], spec["noise"]["kind"], spec["overrides"], spec["part"]
+        asked = spec["scale"]["name"], spec["noise"]["kind"], changed_settings(record), spec["part"]
         if asked == ("demo", "asymmetric", {}, "all"):
             found[spec["data"]["name"], spec["method"], spec["noise"]["rate"]].append(100 * record["metrics"]["last"])
     assert not records.refused
@@ -123,7 +124,7 @@ def test_what_the_best_epoch_is_worth_is_that_of_the_records() -> None:
     gains: dict[str, list[float]] = defaultdict(list)
     for record in Records(REFERENCE).records():
         spec, metrics = record["spec"], record["metrics"]
-        asked = spec["data"]["name"], spec["noise"]["kind"], spec["noise"]["rate"], spec["overrides"]
+        asked = spec["data"]["name"], spec["noise"]["kind"], spec["noise"]["rate"], changed_settings(record)
         if asked == ("faces", "asymmetric", "0.3", {}):
             gains[spec["method"]].append(100 * (metrics["best"] - metrics["last"]))
     assert list(said) == [f"{fmean(gains[method]):.1f}" for method in ("baseline", "scn")]
@@ -181,7 +182,7 @@ def test_a_folder_of_several_scales_is_drawn_at_that_of_most_or_not_touched(tmp_
     for record in Records(REFERENCE).records():
         spec = record["spec"]
         small = spec["scale"]["name"] == "small"
-        table1 = spec["noise"]["kind"] == "asymmetric" and not spec["overrides"]
+        table1 = spec["noise"]["kind"] == "asymmetric" and not changed_settings(record)
         if small or (spec["data"]["name"] == "faces" and table1 and spec["method"] in METHODS.values()):
             for path in (REFERENCE / record["id"][:2]).glob(f"{record['id']}.*"):
                 (kept / path.parent.name).mkdir(exist_ok=True)
