@@ -134,9 +134,7 @@ class RUL(Method):
         self.backbone = backbone
         # Both published heads begin with this normalisation; without weights of its own it is the same in both.
         self.normalise = nn.BatchNorm2d(backbone.width, eps=EPSILON, affine=False)
-        self.mu, self.log_variance = Head(inputs), Head(inputs)
-        self.classifier = nn.Linear(FEATURES, classes)
-        self.register_buffer("spread", torch.zeros(2), persistent=False)  # summed over the epoch's steps; their number
+        self.register_buffer("spread", torch.zeros(2), persistent=False)  # summed over steps; their number
         features = self.settings.features
         self.mu, self.log_variance = Head(inputs, features), Head(inputs, features)
         self.classifier = nn.Linear(features, classes)

@@ -89,7 +89,7 @@ WEIGHTS_NOTE = (
     "that of the contrastive loss is an assumption, and the values on all three axes are ours."
 )
 GRID_NOTE = "Grid and best value as in section B of the supplement; the noise level is ours."
-EXPERIMENTS = (
+EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("table", "1", "Accuracy under asymmetric noise", {"asymmetric": RATES}, FIVE, "table1_asymmetric.csv"),
     Experiment(
         "table",

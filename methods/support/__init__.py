@@ -1,0 +1,1 @@
+"""What methods are made of: ranges of settings that a search tries."""
