@@ -197,9 +197,12 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     sources = [SOURCES[noise] for noise in noises if noise in SOURCES] + unique(source for _, source in printed)
     if not sources:
         return []
-    differ = ["other start weights", "for some rows the best epoch", "other classes where marked"]
-    if any(record["spec"].get("scale", {}).get("name") == "demo" for cell in cells for record in cell.records):
+    differ = ["other start weights", "other classes where marked"]
+    scales = {record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records}
+    if "demo" in scales:
         differ.append("another network, image size and number of images than the demo's")
+    if "small" in scales:
+        differ.append("images of 224 px and more epochs than the small scale")
     return [
         f"Published: {'; '.join(sources)}. These have {', '.join(differ[:-1])} and {differ[-1]}; not comparable without "
         "that in mind."

@@ -32,6 +32,10 @@ class Measured:
     values: dict[int, np.ndarray] = field(default_factory=dict)
     kinds: dict[int, np.ndarray] = field(default_factory=dict)
 
+    def over_seeds_and_images(self) -> np.ndarray:
+        """[seeds, images]."""
+        return np.stack(list(self.values.values()))
+
     def over_images(self) -> np.ndarray:
         """[images] mean over seeds."""
         return np.mean(list(self.values.values()), axis=0)

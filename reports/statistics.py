@@ -1,23 +1,35 @@
-"""The statistics behind the tables: what a few seeds and one test set can say, and no more."""
+"""The statistics behind the tables, in closed form: what a few seeds and one test set can say, and no more.
 
-from dataclasses import dataclass
-from functools import lru_cache
+A difference should hold for new seeds and for new images, so both vary (crossed random effects; Searle, Casella and McCulloch,
+Variance Components, 1992). There is no random number here: the same records give the same intervals and ranks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-RESAMPLES = 10_000
-SMALLEST_P = 2 / (RESAMPLES + 1)  # that the bootstrap can give
-DRAWS_AT_ONCE = 4_000_000
+SURE = 0.05  # level of every verdict
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % percentile bootstrap interval; p: two-sided bootstrap p of 'the mean is 0'."""
+    """A mean with its 95 % interval."""
 
     mean: float
     low: float
     high: float
-    p: float = 1.0
+    p: float = 1.0  # two-sided, of 'the mean is 0'
+    adjusted: float | None = None  # p by Holm over the family that the comparison belongs to
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """Analysis of variance of [seeds, images] without repetition."""
+
+    seeds: float
+    images: float
+    rest: float
 
 
 def sample_std(values: np.ndarray) -> float | None:
@@ -25,88 +37,128 @@ def sample_std(values: np.ndarray) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def paired_bootstrap(difference: np.ndarray, resamples: int = RESAMPLES) -> Interval:
-    """Interval of the mean of paired differences, resampling seeds and images, each image with all its seeds.
+def student_interval(mean: float, variance: float, freedom: float) -> Interval:
+    """Student's 95 % interval of a mean whose variance was estimated with so many degrees of freedom."""
+    from scipy.special import stdtr, stdtrit
 
-    difference: [seeds, images].
-    """
-    difference = np.atleast_2d(np.asarray(difference, float))
-    seeds, images = difference.shape
-    sums = resampled_sums(difference.T, enough(images, resamples))
-    means = (sums * seed_weights(seeds, len(sums))).sum(1) / (images * seeds)
-    return interval(difference.mean(), means)
+    if variance <= 0:
+        return Interval(mean, mean, mean, float(mean == 0))
+    error = float(np.sqrt(variance))
+    reach = float(stdtrit(freedom, 0.975)) * error
+    return Interval(mean, mean - reach, mean + reach, 2 * float(stdtr(freedom, -abs(mean) / error)))
 
 
 def paired_t(differences: np.ndarray) -> Interval:
-    """Student's 95 % interval of the mean of a few paired differences [n], n >= 2, and its two-sided p."""
-    from scipy.special import stdtr, stdtrit
-
-    n, mean = len(differences), float(np.mean(differences))
-    error = float(np.std(differences, ddof=1)) / np.sqrt(n)
-    reach = float(stdtrit(n - 1, 0.975)) * error
-    p = float(mean == 0) if error == 0 else 2 * float(stdtr(n - 1, -abs(mean) / error))
-    return Interval(mean, mean - reach, mean + reach, p)
+    """Student's 95 % interval of the mean of independent differences [n], n >= 2, and its two-sided p."""
+    values = np.asarray(differences, float)
+    return student_interval(float(values.mean()), float(values.var(ddof=1)) / len(values), len(values) - 1)
 
 
-def places(right: np.ndarray, sure: float = 0.05, resamples: int = RESAMPLES) -> list[tuple[int, int]]:
+def mean_squares(difference: np.ndarray) -> MeanSquares:
+    """Of [seeds, images], at least two of each."""
+    seeds, images = difference.shape
+    of_seed, of_image, mean = difference.mean(1), difference.mean(0), difference.mean()
+    rest = difference - of_seed[:, None] - of_image + mean
+    return MeanSquares(
+        seeds=float(images * ((of_seed - mean) ** 2).sum() / (seeds - 1)),
+        images=float(seeds * ((of_image - mean) ** 2).sum() / (images - 1)),
+        rest=float((rest**2).sum() / ((seeds - 1) * (images - 1))),
+    )
+
+
+def crossed_interval(difference: np.ndarray) -> Interval:
+    """Interval of the mean of paired differences [seeds, images] for new seeds and new images.
+
+    Variance components of seeds, images and the rest, degrees of freedom by Satterthwaite (1946). With one seed the images
+    alone vary, with one image the seeds.
+    """
+    difference = np.atleast_2d(np.asarray(difference, float))
+    seeds, images = difference.shape
+    if min(seeds, images) == 1:
+        return paired_t(difference.ravel())
+    found = mean_squares(difference)
+    spread = max(found.seeds - found.rest, 0) + max(found.images - found.rest, 0) + found.rest
+    squares = found.seeds**2 / (seeds - 1) + found.images**2 / (images - 1)
+    squares += found.rest**2 / ((seeds - 1) * (images - 1))
+    freedom = spread**2 / squares if squares > 0 else 1.0
+    return student_interval(float(difference.mean()), spread / (seeds * images), freedom)
+
+
+def balanced_interval(difference: np.ndarray, labels: np.ndarray) -> Interval:
+    """Interval of the mean over classes of the class means of paired differences [seeds, images].
+
+    labels: [images] int. The sizes of the classes are fixed, images vary within them; seeds and images at least two, a class
+    of one image adds nothing to the spread between images.
+    """
+    difference, labels = np.asarray(difference, float), np.asarray(labels)
+    seeds, classes = len(difference), np.unique(labels)
+    of_class = np.stack([difference[:, labels == c].mean(1) for c in classes], 1)  # [seeds, classes]
+    of_seed = of_class.mean(1)
+    spread_of_seeds = float(of_seed.var(ddof=1)) / seeds
+    rest, between, squares = 0.0, 0.0, 0.0
+    for c in classes:
+        part = difference[:, labels == c]
+        images = part.shape[1]
+        if images < 2:
+            continue
+        found, weight = mean_squares(part), 1 / (len(classes) ** 2 * seeds * images)
+        rest += found.rest * weight
+        if found.images > found.rest:
+            between += (found.images - found.rest) * weight
+            squares += (found.images * weight) ** 2 / (images - 1)
+            squares += (found.rest * weight) ** 2 / ((seeds - 1) * (images - 1))
+    variance = max(spread_of_seeds, rest) + between
+    squares += spread_of_seeds**2 / (seeds - 1)
+    freedom = variance**2 / squares if squares > 0 else 1.0
+    return student_interval(float(of_seed.mean()), variance, freedom)
+
+
+def compare_rows(right: np.ndarray, family: Sequence[str] = ()) -> dict[tuple[int, int], Interval]:
+    """{(one, two): interval of row one less row two} of all pairs of rows, one < two, p adjusted by Holm.
+
+    right: [rows, seeds, images] shares of right answers. family: a name for each row; pairs inside one family are adjusted
+    among themselves, so that their p does not depend on what else a table shows. Without it all rows are one family.
+    """
+    names = list(family) or [""] * len(right)
+    pairs = [(one, two) for one in range(len(right)) for two in range(one + 1, len(right))]
+    found = {(one, two): crossed_interval(right[one] - right[two]) for one, two in pairs}
+    groups = {pair: names[pair[0]] if names[pair[0]] == names[pair[1]] else None for pair in pairs}
+    for group in set(groups.values()):
+        # A pair of two families is one of all pairs of the table.
+        inside = [pair for pair in pairs if groups[pair] == group or group is None]
+        adjusted = holm(np.array([found[pair].p for pair in inside]))
+        for pair, p in zip(inside, adjusted, strict=True):
+            if groups[pair] == group:
+                found[pair] = replace(found[pair], adjusted=float(p))
+    return found
+
+
+def places(right: np.ndarray, family: Sequence[str] = ()) -> list[tuple[int, int]]:
     """(best, worst) place that each row can have: one behind all rows that are better, one before all that are worse.
 
-    right: [rows, seeds, images] shares of right answers. Better: the paired bootstrap over seeds and images, an image
-    drawn with all its rows and seeds, adjusted by Holm over all pairs, is below `sure`.
+    Better: the adjusted p of `compare_rows` is below 5 %.
     """
-    rows, seeds, images = right.shape
-    first, second = np.triu_indices(rows, 1)
-    resamples = max(enough(images, resamples), 80 * len(first), 2_000)  # p must be able to get below sure
-    sums = resampled_sums(right.reshape(rows * seeds, images).T.astype(np.float32), resamples)
-    means = (sums.reshape(resamples, rows, seeds) * seed_weights(seeds, resamples)[:, None]).sum(2) / (images * seeds)
-    found = [interval(0.0, means[:, one] - means[:, two]).p for one, two in zip(first, second)]
-    gap = right.mean((1, 2))[first] - right.mean((1, 2))[second]
-    surely = np.sign(gap) * (holm(np.array(found)) < sure)
-    above, below = np.zeros(rows, int), np.zeros(rows, int)  # how many rows are surely better, and worse
+    rows = len(right)
+    compared = compare_rows(right, family)
+    first, second = np.array(list(compared), int).reshape(-1, 2).T
+    surely = np.array([np.sign(one.mean) * (one.adjusted < SURE) for one in compared.values()])
+    above = np.zeros(rows, int)  # how many rows are surely better than each
+    below = np.zeros(rows, int)  # and how many surely worse
     np.add.at(above, np.where(surely > 0, second, first), surely != 0)
     np.add.at(below, np.where(surely > 0, first, second), surely != 0)
-    return [(1 + int(better), rows - int(worse)) for better, worse in zip(above, below)]
+    return [(1 + int(better), rows - int(worse)) for better, worse in zip(above, below, strict=True)]
 
 
-def enough(images: int, resamples: int) -> int:
-    """How many resamples are drawn of so many images: above 5,000 fewer, never below 1,000."""
-    return min(resamples, max(1_000, 50_000_000 // images))
+def adjusted_p(found: Sequence[Interval]) -> list[float]:
+    """The p of each comparison: that of its family where it has one, else by Holm over the others here."""
+    alone = [one.p for one in found if one.adjusted is None]
+    own = iter(holm(np.array(alone)).tolist())
+    return [next(own) if one.adjusted is None else one.adjusted for one in found]
 
 
-def resampled_sums(values: np.ndarray, resamples: int) -> np.ndarray:
-    """[resamples, columns]: sums of `values` [images, columns] over images drawn with replacement, alike for all columns."""
-    weights, chunk = image_weights(len(values), resamples), max(1, DRAWS_AT_ONCE // len(values))
-    starts = range(0, resamples, chunk)
-    return np.concatenate([weights[at : at + chunk].astype(values.dtype) @ values for at in starts])
-
-
-@lru_cache(maxsize=4)
-def image_weights(images: int, resamples: int) -> np.ndarray:
-    """[resamples, images] uint8: how often a resample holds each image; drawn once for all rows and conditions."""
-    draw, chunk = np.random.default_rng(0), max(1, DRAWS_AT_ONCE // images)
-    found = []
-    for start in range(0, resamples, chunk):
-        many = min(chunk, resamples - start)
-        drawn = draw.integers(images, size=(many, images)) + images * np.arange(many)[:, None]
-        found.append(np.bincount(drawn.ravel(), minlength=many * images).reshape(many, images).astype(np.uint8))
-    return np.concatenate(found)
-
-
-def seed_weights(seeds: int, resamples: int) -> np.ndarray:
-    """[resamples, seeds]: how often a resample holds each seed."""
-    return np.random.default_rng(1).multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-
-
-def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES) -> Interval:
-    """Interval of the mean of `values` [n]."""
-    values = np.asarray(values, float)
-    return interval(values.mean(), resampled_sums(values[:, None], enough(len(values), resamples))[:, 0] / len(values))
-
-
-def interval(mean: float, means: np.ndarray) -> Interval:
-    low, high = np.percentile(means, [2.5, 97.5])
-    beyond = min((means <= 0).sum(), (means >= 0).sum())
-    return Interval(float(mean), float(low), float(high), float(min(1.0, 2 * (beyond + 1) / (len(means) + 1))))
+def in_points(found: Interval) -> Interval:
+    """An interval of shares as one of per cent points."""
+    return replace(found, mean=100 * found.mean, low=100 * found.low, high=100 * found.high)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -137,19 +189,11 @@ def detectable_gain(std: float, n: int, power: float = 0.8, alpha: float = 0.05)
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
-    """Jensen-Shannon divergence of rows [..., C] that sum to 1; with `root` the distance (its square root).
+    """Jensen-Shannon divergence of rows [..., C] that sum to 1; with `root` the distance (its square root)."""
+    from scipy.special import rel_entr
 
-    SciPy's `jensenshannon` returns the root, to base e unless told.
-    """
     p, q = np.asarray(p, float), np.asarray(q, float)
     middle = (p + q) / 2
-    nats = (relative_entropy(p, middle) + relative_entropy(q, middle)) / 2
-    divergence = np.maximum(nats, 0) / np.log(base)
+    nats = (rel_entr(p, middle).sum(-1) + rel_entr(q, middle).sum(-1)) / 2
+    divergence = np.maximum(nats, 0) / np.log(base)  # rounding can leave nearly equal rows just below 0
     return np.sqrt(divergence) if root else divergence
-
-
-def relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of rows in nats; 0 log 0 is 0."""
-    p, q = np.broadcast_arrays(p, q)
-    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
-    return (p * np.log(ratio)).sum(-1)

@@ -34,10 +34,12 @@ INTRO = """# Findings
 
 What the records that ship (`results/reference/`) say, drawn by `python -m benchmark reference`. No sentence knows its
 outcome: words follow the intervals, and only comparisons with at least five seeds are made. Intervals are 95 %, of paired
-differences: of accuracies by a bootstrap over seeds and test images, of divergences over seeds and training images, of other
-numbers by Student's t over seeds. p is adjusted by Holm over the rows of one finding, so that it depends on what stands beside
-it: a table compares all pairs of its rows and may leave tied what is bold here. Bold: p below 0.05 with its interval on one side
-of 0. All of this is of one scale, {scale}{about}.
+differences over seeds and images, both of which vary (variance components, closed form; `reports/statistics.py`). A number that
+there is once a seed, such as the share of memorised labels, is compared over seeds alone. p is by Holm: over all pairs of rows of
+the table where two rows of a table are compared, so that it is the p of the ranks there, else over the lines of the finding.
+Bold: p below 0.05. The intervals are for new seeds and images. They are conditional on one training subset, one file of start
+weights and this test set. Flips depend on the seed alone, so both data sets have theirs at the same positions. All of this is of
+one scale, {scale}{about}.
 """
 ABOUT_SCALES = {
     "demo": ": a small network that memorises a thousand images. It says nothing about the\npaper's scale",
@@ -47,8 +49,9 @@ Each method declares curves that show its idea at work (`--figure mechanisms`), 
 accuracy of such a row says what the rest of the method does:
 """
 ABOUT_CLAIMS = """\
-A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is by Holm over the
-comparisons that a claim needs there. The paper prints best epochs for some rows, at another scale; it has no drawn faces.
+A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is that of the
+ranks where rows of Table 1 are compared, else by Holm over the comparisons that a claim needs. The
+paper's numbers are of another scale; it has no drawn faces.
 """
 
 

@@ -57,7 +57,12 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
         key = digest([*made_from, request.precision], 16)
         path = request.results / "weights" / f"{key}.pt"
         text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
-        how: dict[str, Any] = {"folder": str(data.folder), "path": str(path), "backbone": backbone, "scale": request.scale.name}
+        how: dict[str, Any] = {
+            "folder": str(data.folder),
+            "path": str(path),
+            "backbone": backbone,
+            "scale": request.scale.name,
+        }
         how |= {"subset": request.scale.subset, "device": request.device, "precision": request.precision}
         return Start(f"landmarks:{key}", str(path), text, how)
     return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'")

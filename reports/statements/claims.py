@@ -10,8 +10,8 @@ from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
 from reports.cells import Cell, common_seeds, parameter_value
 from reports.divergence import groups, nearer
-from reports.paired import Hits
-from reports.statistics import Interval, holm, paired_bootstrap
+from reports.paired import Hits, compare_cells
+from reports.statistics import SURE, Interval, adjusted_p, crossed_interval, in_points
 from reports.table import signed
 from results.published import DATASETS, METHODS, facts
 from results.records import Records
@@ -19,7 +19,6 @@ from results.schema import ENOUGH_SEEDS, RULES
 
 PAPER_RATES = ("0.1", "0.2", "0.3")
 PAPER_NOISE = "asymmetric"
-SURE = 0.05
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Compar
                 if other != method:
                     pair = shown.get((method, dataset, rate)), shown.get((other, dataset, rate))
                     text = f"{noise_text(PAPER_NOISE, rate)}: over {METHODS[other]}"
-                    yield compared(evidence, pair, dataset, text)
+                    yield compared_in_table(evidence, pair, dataset, text)
 
 
 def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
@@ -104,7 +103,7 @@ def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
         seeds = sorted(set.intersection(*(set(found[0]) for found in measured)))
         if seeds:
             by_rate = [found[1][[found[0].index(number) for number in seeds]] for found in measured]
-            yield Comparison(dataset, where, paired_bootstrap(np.mean(by_rate, axis=0)), len(seeds))
+            yield Comparison(dataset, where, crossed_interval(np.mean(by_rate, axis=0)), len(seeds))
             return
     if measured:
         yield Comparison(dataset, where, None)
@@ -119,12 +118,24 @@ def of_paper(cells: list[Cell]) -> dict[tuple[str, str, str | None], Cell]:
     }
 
 
+def compared_in_table(evidence: Evidence, pair: tuple[Cell | None, Cell | None], dataset: str, text: str) -> Comparison:
+    """The difference of two of the paper's rows with the p that their table's ranks are made of."""
+    first, second = pair
+    if first is None or second is None:
+        return Comparison(dataset, text, None)
+    rows = [cell for cell in of_paper(evidence.cells).values() if (cell.dataset, cell.rate) == (dataset, first.rate)]
+    found = compare_cells(first, second, rows, evidence.hits)
+    if found is None:
+        return Comparison(dataset, text, None)
+    return Comparison(dataset, text, in_points(found[0]), found[1])
+
+
 def compared(evidence: Evidence, pair: tuple[Cell | None, Cell | None], dataset: str, text: str) -> Comparison:
     """The paired difference of two cells."""
     measured = evidence.difference(*pair)
     if measured is None:
         return Comparison(dataset, text, None)
-    return Comparison(dataset, text, paired_bootstrap(measured[1]), len(measured[0]))
+    return Comparison(dataset, text, crossed_interval(measured[1]), len(measured[0]))
 
 
 def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison]:
@@ -145,7 +156,7 @@ def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in groups(evidence.cells, evidence.records, evidence.options):
         where, found = noise_text(group.noise, group.rate), nearer(group, to)
-        interval, n = (paired_bootstrap(found[1]), len(found[0])) if found else (None, 0)
+        interval, n = (crossed_interval(found[1]), len(found[0])) if found else (None, 0)
         yield Comparison(group.dataset, where, interval, n)
 
 
@@ -218,8 +229,9 @@ def judge(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison
     speaks for it. 'does not hold': one of them speaks against it. 'not shown': some reach both sides of 0.
     """
     measured = [one for one in every if one.found]
-    adjusted = holm(np.array([one.found.p for one in measured if one.found]))
-    found = [replace(one, p=float(p)) for one, p in zip(measured, adjusted)]
+    found = [
+        replace(one, p=float(p)) for one, p in zip(measured, adjusted_p([one.found for one in measured if one.found]))
+    ]
     lacking = [one.text for one in every if not one.found]
     cells = [cell for cell in evidence.cells if cell.dataset == dataset and cell.records]
     title = dataset_title(cells, dataset) + ("" if dataset in DATASETS else " (not a data set of the paper)")

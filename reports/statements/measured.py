@@ -8,9 +8,9 @@ import numpy as np
 
 from reports.asked import ReportError
 from reports.cells import Cell, common_seeds, declared_curves, tell_codes
-from reports.paired import Hits
-from reports.statistics import Interval, paired_bootstrap, paired_t
-from results.published import DATASETS
+from reports.paired import Hits, compare_cells
+from reports.statistics import Interval, balanced_interval, crossed_interval, in_points, paired_bootstrap, paired_t
+from results.published import DATASETS, LATER, METHODS
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, changed_settings, seed, title
 
@@ -87,9 +87,14 @@ class Measured:
         return self.cells.get((dataset, method, noise, rate, tuple(sorted((changed or {}).items()))))
 
     def accuracy(
-        self, text: str, first: Cell | None, second: Cell | None, rules: str = "last last"
+        self,
+        text: str,
+        first: Cell | None,
+        second: Cell | None,
+        rules: tuple[str, str] = ("last", "last"),
+        balanced: bool = False,
     ) -> Difference | None:
-        """First less second in points, over seeds and test images; rules: that of each side.
+        """First less second in points, over seeds and test images; rules: that of each side. balanced: the mean over classes.
 
         None where they have fewer than five seeds in common, or other test images.
         """
@@ -98,11 +103,26 @@ class Measured:
         seeds = common_seeds([first, second])
         one, two = (
             self.hits.setdefault(rule, Hits(self.records, rule)).of_cells([cell], seeds)
-            for rule, cell in zip(rules.split(), (first, second))
+            for rule, cell in zip(rules, (first, second))
         )
         if len(seeds) < ENOUGH_SEEDS or one is None or two is None or one.shape != two.shape:
             return None
-        return Difference(self.title(first.dataset), text, paired_bootstrap(100 * (one[0] - two[0])), len(seeds))
+        if rules == ("last", "last") and not balanced and (found := self.in_table(first, second)):
+            return Difference(self.title(first.dataset), text, in_points(found[0]), found[1])
+        points = 100 * (one[0] - two[0])
+        labels = self.hits[rules[0]].labels([first], seeds)
+        interval = balanced_interval(points, labels) if balanced else crossed_interval(points)
+        return Difference(self.title(first.dataset), text, interval, len(seeds))
+
+    def in_table(self, first: Cell, second: Cell) -> tuple[Interval, int] | None:
+        """The comparison as the table of both rows makes it, None where they stand in none: rows as they are, alike in noise."""
+        condition = (first.dataset, first.noise, first.rate)
+        if condition != (second.dataset, second.noise, second.rate):
+            return None
+        methods = METHODS if {first.method, second.method} <= set(METHODS) else (*METHODS, *LATER)
+        rows = [self.cell(first.dataset, method, first.noise, first.rate) for method in methods]
+        found = compare_cells(first, second, [row for row in rows if row is not None], self.hits["last"])
+        return found if found and found[1] >= ENOUGH_SEEDS else None
 
 
 def by_seed(cell: Cell | None, read: Callable[[dict[str, Any]], float | None]) -> dict[int, float]:

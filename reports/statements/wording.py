@@ -3,11 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from reports.statements.claims import SURE
 from reports.statements.measured import Difference
-from reports.statistics import SMALLEST_P, holm
+from reports.statistics import SURE, adjusted_p
 from reports.table import signed
 
 FORMS = {"points": "+.1f", "divergence": "+.4f", "area": "+.3f"}
@@ -24,7 +21,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Line:
-    """One difference; p: by Holm over all of the finding."""
+    """One difference; p: by Holm, over its table's rows where it is a comparison of these, else over the finding."""
 
     difference: Difference
     p: float
@@ -58,8 +55,7 @@ def compose(
     kept = [one for one in found if one is not None]
     if not kept:
         return None
-    p = holm(np.array([one.found.p for one in kept]))
-    lines = [Line(one, float(value)) for one, value in zip(kept, p)]
+    lines = [Line(one, p) for one, p in zip(kept, adjusted_p([one.found for one in kept]))]
     parts = []
     for dataset in dict.fromkeys(one.dataset for one in kept):
         here = [line for line in lines if line.difference.dataset == dataset]
@@ -87,5 +83,5 @@ def row(line: Line, form: str) -> str:
     one, found = line.difference, line.difference.found
     mark = "**" if line.sign else ""
     interval = f"{signed(found.low, form)} to {signed(found.high, form)}"
-    p = "< 0.001" if line.p < 0.001 else f"{'≤ ' * (abs(found.p - SMALLEST_P) < 1e-9)}{line.p:.3f}"
+    p = "< 0.001" if line.p < 0.001 else f"{line.p:.3f}"
     return f"| {one.dataset} | {one.text} | {mark}{signed(found.mean, form)}{mark} | {interval} | {p} | {one.n} |"

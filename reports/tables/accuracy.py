@@ -62,7 +62,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
 
 def marks(cells: list[Cell], also: tuple[str, ...]) -> str:
     """What bold and grey mean, in a few words."""
-    bold = "; bold: no row beside it is better" if any(cell.places for cell in cells) else ""
+    bold = "; bold: none shown to be better" if any(cell.places for cell in cells) else ""
     return bold + ("; grey or italic: published" if also or any(cell.published for cell in cells) else "")
 
 

@@ -14,7 +14,7 @@ from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, groups
 from reports.mechanisms import idle_notes
 from reports.notes import AGAINST, against_note, failure_notes, gaps
-from reports.statistics import Interval, bootstrap_mean, places
+from reports.statistics import Interval, crossed_interval, paired_t, places
 from reports.table import Block, Entry, Table
 from reports.votes import (
     KINDS,
@@ -38,7 +38,7 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     blocks, rows_of_csv, with_votes = [], [], set()
     for group in groups(cells, records, options):
         with_votes.add(group.dataset)
-        intervals = {row.title: bootstrap_mean(row.over_images()) for row in group.measured}
+        intervals = {row.title: crossed_interval(row.over_seeds_and_images()) for row in group.measured}
         blocks += [overall_block(group, cells, intervals), class_block(group, cells)]
         rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
     without_runs = votes_alone(asked.data, records.root, options)
@@ -88,9 +88,9 @@ def explanation(options: Options, cells: list[Cell]) -> list[str]:
         "given (one-hot), or its label distribution of the un-augmented training image after the last epoch; lower is "
         "closer to people.",
         f"People: {people_text(options.study)}{simulated}.",
-        "Brackets: 95 % bootstrap interval over images, of means over seeds. The baseline's softmax is the control: what "
+        "Brackets: 95 % interval over seeds and images. The baseline's softmax is the control: what "
         "any trained network reaches without a model of labels.",
-        "Bold: no other row is nearer by the seeds and images that all rows have (paired bootstrap, 5 %, Holm over all pairs "
+        "Bold: no other row is nearer by the seeds and images that all rows have (closed form, 5 %, Holm over all pairs "
         "of rows), where these are five seeds or more. Counts of images by kind are means over seeds.",
         f"Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of "
         f"{annotators} agree on one class; clear: the rest. Classes are those of the labels before noise.",
@@ -204,7 +204,7 @@ def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray
     }
     rows, facts = [], []
     for title, values in measured.items():
-        over = bootstrap_mean(values)
+        over = paired_t(values)
         by_class = [values[labels == c].mean() if (labels == c).any() else float("nan") for c in range(votes.shape[1])]
         means = [float(np.nanmean(by_class)), *by_class]
         first = Entry(f"{over.mean:.4f} [{over.low:.4f}, {over.high:.4f}]", sort=over.mean)

@@ -1,17 +1,18 @@
 """The statistics of the tables, against slow or known answers."""
 
-import time
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import ttest_1samp
 
 from reports.statistics import (
-    bootstrap_mean,
+    balanced_interval,
+    compare_rows,
+    crossed_interval,
     detectable_gain,
     holm,
     jensen_shannon,
-    paired_bootstrap,
+    mean_squares,
     places,
     pooled_paired_std,
     sample_std,
@@ -23,48 +24,87 @@ def test_sample_std_divides_by_n_minus_one():
     assert sample_std(np.array([1.0])) is None
 
 
-def test_paired_bootstrap_agrees_with_drawing_rows_one_by_one():
-    draw = np.random.default_rng(1)
-    difference = draw.choice([-1, 0, 1], p=[0.1, 0.7, 0.2], size=(3, 120)) + np.array([[0.0], [0.1], [0.3]])
-    slow = [difference[draw.integers(3, size=3)][:, draw.integers(120, size=120)].mean() for _ in range(6000)]
-    found = paired_bootstrap(difference)
-    low, high = np.percentile(slow, [2.5, 97.5])
-    assert found.mean == pytest.approx(difference.mean())
-    assert found.low == pytest.approx(low, abs=0.012)
-    assert found.high == pytest.approx(high, abs=0.012)
+def test_mean_squares_are_those_of_a_textbook_table() -> None:
+    """Three seeds, four images, worked by hand: total 27.667 = seeds 10.667 + images 11.667 + rest 5.333."""
+    values = np.array([[1.0, 2, 3, 4], [2, 2, 4, 6], [0, 1, 1, 3]]) + np.array(
+        [[0.0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    )
+    found = mean_squares(values)
+    total = ((values - values.mean()) ** 2).sum()
+    parts = 2 * found.seeds + 3 * found.images + 6 * found.rest
+    assert parts == pytest.approx(total)
+    assert found.seeds == pytest.approx(4 * values.mean(1).var(ddof=1))
+    assert found.images == pytest.approx(3 * values.mean(0).var(ddof=1))
 
 
-def test_an_image_is_one_cluster():
-    one_seed = np.random.default_rng(0).choice([-1.0, 1.0], size=(1, 400))
-    copied = paired_bootstrap(np.repeat(one_seed, 5, axis=0))
-    alone = paired_bootstrap(one_seed)
-    width = alone.high - alone.low
-    assert width == pytest.approx(4 * 0.98 / 20, rel=0.06)
-    assert copied.high - copied.low == pytest.approx(width, rel=0.06)  # five copies of a seed are no more evidence
+def test_without_spread_between_seeds_it_is_student_s_interval_over_images() -> None:
+    one_seed = np.random.default_rng(0).choice([-1.0, 1.0], size=400)
+    copied, alone = crossed_interval(np.tile(one_seed, (5, 1))), crossed_interval(one_seed)
+    known = ttest_1samp(one_seed, 0)
+    low, high = known.confidence_interval(0.95)
+    for found in (copied, alone):  # five copies of a seed are no more evidence
+        assert (found.mean, found.low, found.high, found.p) == pytest.approx((one_seed.mean(), low, high, known.pvalue))
 
 
-def test_bootstrap_p_is_small_only_for_a_gain():
-    draw = np.random.default_rng(0)
-    assert paired_bootstrap(draw.choice([0, 1], p=[0.8, 0.2], size=(5, 500))).p < 0.001
-    assert paired_bootstrap(draw.choice([-1, 1], size=(5, 500))).p > 0.05
+def test_without_spread_between_images_it_is_student_s_interval_over_seeds() -> None:
+    of_seed = np.array([0.01, 0.03, 0.02, -0.01, 0.02])
+    found, known = crossed_interval(np.tile(of_seed[:, None], 300)), ttest_1samp(of_seed, 0)
+    assert found.p == pytest.approx(known.pvalue) and found.low == pytest.approx(known.confidence_interval().low)
 
 
-def test_ten_thousand_resamples_of_a_whole_test_set_take_about_a_second():
-    draw = np.random.default_rng(0)
-    difference = draw.choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(5, 3137))
-    start = time.process_time()
-    paired_bootstrap(difference)
-    assert time.process_time() - start < 4
-    start = time.process_time()
-    bootstrap_mean(draw.random(28_236))
-    assert time.process_time() - start < 4
+def test_what_does_not_vary_has_no_width() -> None:
+    assert crossed_interval(np.zeros((5, 10))).p == 1
+    found = crossed_interval(np.full((5, 10), 0.5))
+    assert (found.low, found.high, found.p) == (0.5, 0.5, 0)
 
 
-def test_bootstrap_mean_has_the_width_of_the_standard_error():
-    values = np.random.default_rng(3).normal(2, 1, 1000)
-    found = bootstrap_mean(values)
-    assert found.mean == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(1000), rel=0.05)
+def test_balanced_differences_are_means_of_class_means() -> None:
+    draw = np.random.default_rng(2)
+    labels = np.repeat([0, 1, 2], [300, 60, 20])
+    values = draw.choice([-1.0, 0, 1], size=(6, 380)) + 0.3 * (labels == 2)
+    found = balanced_interval(values, labels)
+    means = [values[:, labels == c].mean() for c in range(3)]
+    assert found.mean == pytest.approx(np.mean(means))
+    alike = balanced_interval(values[:, labels == 0], labels[labels == 0])  # one class: the plain form, nearly
+    plain = crossed_interval(values[:, labels == 0])
+    assert alike.mean == pytest.approx(plain.mean) and alike.high - alike.low == pytest.approx(
+        plain.high - plain.low, rel=0.2
+    )
+    assert found.high - found.low > plain.high - plain.low  # the rare class counts as much and says less
+
+
+def simulated(n: int, spread: tuple[float, float, float], classes: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    seed, image, rest = spread
+    m = len(classes)
+    return seed * draw.normal(size=(n, 1)) + image * draw.normal(size=m) + rest * draw.normal(size=(n, m))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10])
+@pytest.mark.parametrize("spread", [(0.012, 0.25, 0.45), (0.02, 0.2, 0.4), (0.005, 0.3, 0.4), (0.0, 0.2, 0.4)])
+def test_intervals_hold_the_truth_as_often_as_they_say(n: int, spread: tuple[float, float, float]) -> None:
+    draw, one = np.random.default_rng(n), np.zeros(1000, int)
+    found = [crossed_interval(simulated(n, spread, one, draw)) for _ in range(1500)]
+    assert 0.935 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.965
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [5, 10])
+def test_balanced_intervals_hold_the_truth_as_often_as_they_say(n: int) -> None:
+    draw = np.random.default_rng(n)
+    labels = np.repeat(np.arange(8), [315, 250, 140, 130, 85, 40, 25, 20])
+    found = [balanced_interval(simulated(n, (0.012, 0.25, 0.45), labels, draw), labels) for _ in range(1500)]
+    assert 0.935 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.965
+
+
+def test_a_pair_of_one_family_has_the_same_p_whatever_else_stands_in_the_table() -> None:
+    draw = np.random.default_rng(5)
+    right = (draw.random((6, 5, 200)) < np.linspace(0.55, 0.75, 6)[:, None, None]).astype(float)
+    alone = compare_rows(right[:3])
+    beside = compare_rows(right, ["paper"] * 3 + ["other"] * 3)
+    assert [beside[pair].adjusted for pair in alone] == [one.adjusted for one in alone.values()]
+    every = holm(np.array([one.p for one in beside.values()]))
+    assert beside[0, 5].adjusted == pytest.approx(dict(zip(beside, every))[0, 5])
 
 
 def test_holm():
@@ -120,12 +160,12 @@ def test_places_are_those_of_pairs_not_of_means():
     assert places(np.stack([hard, np.roll(gain, 200, axis=1)])) == [(1, 2), (1, 2)]
 
 
-def test_places_agree_with_the_paired_bootstrap_and_holm():
+def test_places_agree_with_pairs_and_holm():
     draw = np.random.default_rng(1)
     skill = np.array([0.60, 0.61, 0.66, 0.75])
     right = (draw.random((4, 6, 300)) < skill[:, None, None]).astype(float)
     pairs = [(one, two) for one in range(4) for two in range(one + 1, 4)]
-    found = [paired_bootstrap(right[one] - right[two]) for one, two in pairs]
+    found = [crossed_interval(right[one] - right[two]) for one, two in pairs]
     sure = holm(np.array([f.p for f in found])) < 0.05
     better = [(one, two) if f.mean > 0 else (two, one) for (one, two), f, p in zip(pairs, found, sure) if p]
     best = [1 + sum(worse == row for _, worse in better) for row in range(4)]

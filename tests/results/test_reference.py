@@ -118,18 +118,6 @@ def test_the_means_of_the_readme_are_those_of_the_records(measured: dict[Key, li
             assert said == [f"{mean:.1f}" for mean in means], (title, name)
 
 
-def test_what_the_best_epoch_is_worth_is_that_of_the_records() -> None:
-    text = " ".join((ROOT / "README.md").read_text().split())
-    (said,) = re.findall(r"worth ([\d.]+) points to the baseline on drawn faces and ([\d.]+) to SCN", text)
-    gains: dict[str, list[float]] = defaultdict(list)
-    for record in Records(REFERENCE).records():
-        spec, metrics = record["spec"], record["metrics"]
-        asked = spec["data"]["name"], spec["noise"]["kind"], spec["noise"]["rate"], changed_settings(record)
-        if asked == ("faces", "asymmetric", "0.3", {}):
-            gains[spec["method"]].append(100 * (metrics["best"] - metrics["last"]))
-    assert list(said) == [f"{fmean(gains[method]):.1f}" for method in ("baseline", "scn")]
-
-
 def test_what_is_said_of_the_small_scale_is_that_of_its_records() -> None:
     text = (ROOT / "docs" / "concepts.md").read_text()
     text = text[text.index("**Scale `small`, measured.**") : text.index("On a CPU the scale")]
