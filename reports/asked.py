@@ -49,6 +49,9 @@ class AskedCell:
     overrides: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, Path] = field(default_factory=dict)
     mechanism: tuple[dict[str, Any], ...] = ()
+    draw: int | None = None  # number of a draw of settings, 0 is as published
+    settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
+    published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Asked:
     that the title names; noises: all that it is about. published: the file of results/paper with its printed values.
     any_rule: False where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure.
     columns: data sets shown. methods: those that the table is about. data: {data
+    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery', 'tuned', 'budget' or
+    'sensitivity'. noise: the kind that the title
+    names; noises: all that it is about. published: the file of results/paper with its printed values. any_rule: False
+    where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
+    sets shown. methods: those that the table is about. data: {data
     set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.
     """
 

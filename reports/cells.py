@@ -42,6 +42,9 @@ class Cell:
     codes: list[str] = field(default_factory=list)
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
     mechanism: list[Any] = field(default_factory=list)  # curves that show the method's idea at work, as declared
+    draw: int | None = None  # number of a draw of settings, 0 is as published
+    settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
+    published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
 
     @property
     def by_hand(self) -> dict[str, str]:
@@ -151,6 +154,9 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> C
         ids=list(wanted.ids),
         reason=wanted.reason,
         of_row=wanted.overrides,
+        draw=wanted.draw,
+        settings=wanted.settings,
+        published_settings=wanted.published_settings,
     )
     for record_id, record in zip(cell.ids, found):
         why = wanted.failures.get(record_id) or records.refused.get(record_id)

@@ -3,17 +3,22 @@
 from typing import Any
 
 from reports.asked import Asked, Options, stem
+from reports.pictures.budget import budget_figure
 from reports.pictures.drawing import Drawing
 from reports.pictures.gallery import gallery
 from reports.pictures.mechanisms import mechanisms_figure
+from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
 from reports.tables.accuracy import accuracy_table
 from reports.tables.divergence import divergence_table
+from reports.tables.tuned import tuned_table
 from results.records import Records
 
 TABLES = {"accuracy": accuracy_table, "divergence": divergence_table}
 FIGURES = {"sweep": sweep_figure, "gallery": gallery, "mechanisms": mechanisms_figure}
+TABLES = {"accuracy": accuracy_table, "divergence": divergence_table, "tuned": tuned_table}
+FIGURES = {"sweep": sweep_figure, "gallery": gallery, "budget": budget_figure, "sensitivity": sensitivity_figure}
 
 
 Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once

@@ -129,9 +129,28 @@ def everything(results: Path, out: Path, scale: str) -> int:
     """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
     from benchmark.commands.run_all import main as run_all
 
-    words = ["--all", "--with", *OPTIONAL, "--draw", "--scale", scale]
+    words = ["--all", "--draw", "--scale", scale]
+    if optional := whole_tables(results, scale):
+        words += ["--with", *optional]
     with contextlib.redirect_stdout(io.StringIO()):
         return run_all([*words, "--results", str(results), "--out", str(out)])
+
+
+def whole_tables(results: Path, scale: str) -> list[str]:
+    """The optional tables and figures of which every cell was measured on some data set."""
+    from benchmark.commands.arguments import request
+    from benchmark.commands.options import parser
+    from benchmark.plan.matrix import make
+    from benchmark.plan.narrow import share
+
+    words = ["--all", "--with", *OPTIONAL, "--draw", "--scale", scale, "--results", str(results)]
+    plan = make(request(parser().read(words)))
+    return [
+        name
+        for (_, name), cells in plan.cells.items()
+        if name in OPTIONAL
+        and any(share(plan, cells, data) == 1 for data in dict.fromkeys(cell.dataset for cell in cells))
+    ]
 
 
 def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out: Path) -> int:

@@ -9,7 +9,9 @@ from typing import Any
 
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
+from benchmark.plan.overrides import canonical
 from benchmark.plan.recipes import chosen_settings
+from benchmark.plan.tuning import published_settings
 from benchmark.source import STATEMENTS
 from reports.asked import Asked, AskedCell
 from results.published import DATASETS
@@ -101,7 +103,16 @@ def row_settings(cell: Cell, plan: Plan) -> dict[str, str]:
     """What a row itself changes about its method, by design; 'published' stands for a chosen setting that it puts back."""
     row = cell.row
     declared = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
-    return {f"{row.method}.{name}": "published" for name in declared} | row.overrides
+    overrides = {
+        f"recipe.{canonical(key[7:])}" if key.startswith("recipe.") else key: v for key, v in row.overrides.items()
+    }
+    return {f"{row.method}.{name}": "published" for name in declared} | overrides
+
+
+def drawn_options(cell: Cell, plan: Plan) -> dict[str, str]:
+    """The published values of the options that a search of the cell's method draws."""
+    request = plan.request
+    return published_settings(plan.cards[cell.row.method], request.scale, request.tune_learning_rate)
 
 
 def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
@@ -121,6 +132,9 @@ def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> 
         overrides=row_settings(cell, plan),
         elsewhere={run.job.id: store.elsewhere[run.job.id] for run in cell.runs if run.job.id in store.elsewhere},
         mechanism=tuple(cell.runs[0].resolved["mechanism"]) if cell.runs else (),
+        draw=cell.row.draw,
+        settings={} if cell.row.draw is None else cell.row.overrides,
+        published_settings={} if cell.row.draw is None else drawn_options(cell, plan),
     )
 
 

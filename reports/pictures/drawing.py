@@ -88,3 +88,13 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
 def plain(text: str) -> str:
     """Text of others without matplotlib's mathematics."""
     return text.replace("$", r"\$")
+
+
+def log_axis(axes: Any) -> None:
+    """A logarithmic axis whose ticks are plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())

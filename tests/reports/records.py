@@ -43,7 +43,7 @@ def write_record(folder: Path, **changes: Any) -> str:
         "scale": {"name": changes.get("scale", "demo"), "version": 1},
         "weights": "random",
         "overrides": changes.get("overrides", {}),
-        "holdout": False,
+        "holdout": changes.get("holdout", False),
         "part": changes.get("part", "all"),
     }
     names = list(changes.get("class_names", EIGHT))
