@@ -12,6 +12,7 @@ COMMANDS = {
     "import": "merge the records of others after checking them",
     "reference": "draw the pages' tables, figures and findings anew from the records that ship",
     "reproduce": "run one job again and compare it with its record",
+    "tuning": "which settings a finished search chooses for the demo scale",
 }
 MODULES = {"import": "import_records"}
 

@@ -27,7 +27,7 @@ python run_all.py --table published      asymmetric noise, every method with its
 python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
 python run_all.py --figure budget        accuracy against the number of settings tried
 python run_all.py --figure sensitivity   accuracy of every setting tried
-python run_all.py --all                  all but `later` and `general` (--with later general: those too), report.html
+python run_all.py --all                  the paper's tables and figures, report.html (--with later: that too)
 python run_all.py --list                 methods, data sets, noises, tables and figures
 python run_all.py --help                 every option"""
 

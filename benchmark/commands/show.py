@@ -106,7 +106,7 @@ def row_settings(cell: Cell, plan: Plan) -> dict[str, str]:
     overrides = {
         f"recipe.{canonical(key[7:])}" if key.startswith("recipe.") else key: v for key, v in row.overrides.items()
     }
-    return {f"{row.method}.{name}": "published" for name in declared} | overrides
+    return dict.fromkeys(declared, "published") | overrides
 
 
 def drawn_options(cell: Cell, plan: Plan) -> dict[str, str]:

@@ -27,6 +27,10 @@ def resolve(
     """
     card = cards[method]
     mine = {key: text for key, text in asked.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")}
+    typed_keys = set(mine)
+    declared = chosen_settings(card, scale)
+    chosen = {} if published_settings else declared
+    mine = {key: spelled(value) for key, value in chosen.items() if key.startswith("recipe.")} | mine
     overrides: dict[str, str] = {}
     published = copy.deepcopy((preset == "as_published" and card["as_published"]) or card["recipe"])
     if "recipe.like" in mine:
@@ -49,8 +53,6 @@ def resolve(
     for name in ("epochs", "batch_size"):
         if not 1 <= recipe[name] <= 100_000:
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
-    declared = chosen_settings(card, scale)
-    chosen = {} if published_settings else declared
     parameters, changed = method_parameters(card, method, mine, chosen)
     overrides |= changed
     if scale.shortened:
@@ -59,7 +61,9 @@ def resolve(
         parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
     notes = scale.notes()
     if scale.shortened:
-        kept = {name: card["demo"][name] for name in chosen if f"{method}.{name}" not in mine}
+        kept = {
+            name: entry for name, entry in card["demo"].items() if full_name(method, name) in set(chosen) - typed_keys
+        }
         where = "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
         notes += [f"{card['title']}: {name} {value} ({where}{reason})" for name, (value, reason) in kept.items()]
     settings = {
@@ -70,7 +74,7 @@ def resolve(
         "mechanism": card["mechanism"],
     }
     if declared:
-        settings["chosen_settings"] = {f"{method}.{name}": spelled(value) for name, value in declared.items()}
+        settings["chosen_settings"] = {key: spelled(value) for key, value in declared.items()}
     return settings, overrides
 
 
@@ -90,9 +94,16 @@ def differs(value: Any, published: Any) -> bool:
     return spelled(value) != spelled(published)
 
 
+def full_name(method: str, option: str) -> str:
+    """The key of an option as `--set` names it: 'scn.margin_2', 'recipe.augment.erase'."""
+    return option if option.startswith("recipe.") else f"{method}.{option}"
+
+
 def chosen_settings(card: dict[str, Any], scale: Scale) -> dict[str, Any]:
-    """{parameter: value} that a method declares for shortened scales; empty where recipes stay as published."""
-    return {name: value for name, (value, _) in card["demo"].items()} if scale.shortened else {}
+    """{key: value} that a method declares for shortened scales; empty where recipes stay as published."""
+    if not scale.shortened:
+        return {}
+    return {full_name(card["name"], name): value for name, (value, _) in card["demo"].items()}
 
 
 def method_parameters(
@@ -100,7 +111,7 @@ def method_parameters(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameters in published units, and {'method.name': text} of those that differ from the published ones."""
     published = {name: declared["default"] for name, declared in card["parameters"].items()}
-    values = published | chosen
+    values = {name: chosen.get(f"{method}.{name}", value) for name, value in published.items()}
     for key, text in mine.items():
         name, option = key.split(".", 1)
         if name != method or option == "backbone":

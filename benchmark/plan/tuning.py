@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.plan.overrides import spelled
+from benchmark.plan.recipes import full_name
 from benchmark.scale import Scale
 from methods.support.search import RANGES, Range
 from results.job import stream
@@ -64,8 +65,9 @@ def search_space(card: dict[str, Any]) -> dict[str, Range]:
     """The options that are drawn beside the learning rate, in the order in which the method declares them."""
     space = {}
     for option, plain in card["search"].items():
-        key = option if option.startswith("recipe.") else f"{card['name']}.{option}"
-        space[key] = RANGES[plain["kind"]](**{name: value for name, value in plain.items() if name != "kind"})
+        space[full_name(card["name"], option)] = RANGES[plain["kind"]](
+            **{name: value for name, value in plain.items() if name != "kind"}
+        )
     return space
 
 

@@ -1,6 +1,6 @@
 """What a job trains on: the images of its scale, and the labels after its noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,13 @@ class TrainingSet:
     rows: np.ndarray
     held_images: np.ndarray
     held_labels: np.ndarray
-    unused_images: np.ndarray
-    unused_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
     test_rows: np.ndarray
     noise: dict[str, Any]
     noise_labels: np.ndarray
+    unused_images: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 1), np.uint8))
+    unused_labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, ...] = ()) -> TrainingSet:

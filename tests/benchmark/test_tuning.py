@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.__main__ import main as benchmark
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan import catalogue
 from benchmark.plan.matrix import Plan, make
+from benchmark.plan.recipes import resolve
 from benchmark.plan.tuning import draw_settings, published_settings
 from benchmark.scale import DEMO, PAPER, SMALL
 from benchmark.terminal import Usage
@@ -207,3 +209,45 @@ def test_a_search_goes_on_where_it_stopped_and_a_larger_one_repeats_nothing(tmp_
     assert len(records) == 2 and json.dumps(records[record["id"]]) == made
     main([*words, "--draws", "3"])
     assert len(list(Records(tmp_path / "runs").records())) == 3
+
+
+def test_the_command_prints_the_choice_and_writes_what_was_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, tried = tmp_path / "runs", tmp_path / "tried.csv"
+    words = ["--methods", "baseline", "--seeds", "100", "--results", str(runs)]
+    assert benchmark(["tuning", *words]) == 2
+    assert "holds no run of this search; see docs/tuning.md" in capsys.readouterr().err
+    typed = ["--table", "tuned", "--tune", "own", "--workers", "1", "--out", str(tmp_path / "out"), *words]
+    main(
+        [
+            *typed,
+            "--weights",
+            "random",
+            "--set",
+            "faces.train=1300",
+            "--set",
+            "faces.test=100",
+            "--set",
+            "recipe.epochs=1",
+        ]
+    )
+    capsys.readouterr()
+    assert benchmark(["tuning", *words, "--csv", str(tried)]) == 2  # other data, start and recipe: another search
+
+
+def test_a_chosen_field_of_the_recipe_is_a_setting_like_any_other(cards: dict[str, dict[str, Any]]) -> None:
+    card = cards["eac"] | {"demo": {"recipe.augment.erase": [0.3, "a reason"], "lam": [1.5, "a reason"]}}
+
+    def resolved(asked: dict[str, str], **how: bool) -> tuple[dict[str, Any], dict[str, str]]:
+        return resolve({"eac": card}, "eac", asked, DEMO, "comparison", "faces", 1000, **how)
+
+    settings, overrides = resolved({})
+    assert overrides == settings["chosen_settings"] == {"recipe.augment.erase": "0.3", "eac.lam": "1.5"}
+    assert settings["recipe"]["augment"]["erase"] == 0.3 and settings["parameters"]["lam"] == 1.5
+    assert sum("a reason" in note for note in settings["scale_notes"]) == 2
+    settings, overrides = resolved({"recipe.augment.erase": "0", "eac.lam": "2"})
+    assert overrides == {"eac.lam": "2"} and settings["recipe"]["augment"]["erase"] == 0
+    assert not any("a reason" in note for note in settings["scale_notes"])
+    settings, overrides = resolved({}, published_settings=True)
+    assert overrides == {} and settings["recipe"]["augment"]["erase"] == 0 and settings["parameters"]["lam"] == 5
