@@ -15,10 +15,14 @@ from reports.tables.divergence import divergence_table
 from reports.tables.tuned import tuned_table
 from results.records import Records
 
-TABLES = {"accuracy": accuracy_table, "divergence": divergence_table}
-FIGURES = {"sweep": sweep_figure, "gallery": gallery, "mechanisms": mechanisms_figure}
 TABLES = {"accuracy": accuracy_table, "divergence": divergence_table, "tuned": tuned_table}
-FIGURES = {"sweep": sweep_figure, "gallery": gallery, "budget": budget_figure, "sensitivity": sensitivity_figure}
+FIGURES = {
+    "sweep": sweep_figure,
+    "gallery": gallery,
+    "mechanisms": mechanisms_figure,
+    "budget": budget_figure,
+    "sensitivity": sensitivity_figure,
+}
 
 
 Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once

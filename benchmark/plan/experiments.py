@@ -33,11 +33,9 @@ class Row:
 class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
     like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
-    'sweep', 'gallery' or 'mechanisms'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
-    optional: a part of `--all` only where `--with` names it.
-    'sweep' or 'gallery'. any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes.
-    optional: a part of `--all` only where `--with` names it. searched: each method is a row for each draw of its
-    settings.
+    'sweep', 'gallery', 'mechanisms', 'tuned', 'budget' or 'sensitivity'. any_rule: False where the last epoch is shown
+    whatever `--rule` says. note: on the axes. optional: a part of `--all` only where `--with` names it.
+    searched: each method is a row for each draw of its settings.
     """
 
     kind: str

@@ -9,7 +9,7 @@ import numpy as np
 from reports.asked import ReportError
 from reports.cells import Cell, common_seeds, declared_curves, tell_codes
 from reports.paired import Hits, compare_cells
-from reports.statistics import Interval, balanced_interval, crossed_interval, in_points, paired_bootstrap, paired_t
+from reports.statistics import Interval, balanced_interval, crossed_interval, in_points, paired_t
 from results.published import DATASETS, LATER, METHODS
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, changed_settings, seed, title

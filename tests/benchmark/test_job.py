@@ -58,6 +58,7 @@ CARD = {
     "as_published": None,
     "parameters": PARAMETERS,
     "demo": {"start": [35, "a reason"]},
+    "mechanism": [],
 }
 
 
