@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.datasets.base import DataSet
 from benchmark.definitions import defined, definitions
-from benchmark.source import HOMES, ROOT
+from benchmark.source import FOLLOWED, HOMES, ROOT
 from noise.base import Noise, NoiseError
 
 if TYPE_CHECKING:
@@ -212,7 +212,11 @@ def hint(error: BaseException) -> str:
         return " (it ends the program; put what runs it below `if __name__ == '__main__':`)"
     if "relative import" in str(error):
         return " (a helper beside it is imported by its name: `from helper import ...`)"
-    return f" (pip install it into {sys.prefix})" if isinstance(error, ModuleNotFoundError) else ""
+    if not isinstance(error, ModuleNotFoundError):
+        return ""
+    if (error.name or "").partition(".")[0] in FOLLOWED:  # the project's own, so no package to install
+        return " (what a method is made of is imported from methods.base)"
+    return f" (pip install it into {sys.prefix})"
 
 
 def forget_namesakes(folder: Path) -> None:

@@ -11,10 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.recipe import (
+from methods.support.average import Frozen
+from methods.support.backbones import Backbone, spatial_mean
+from methods.support.recipe import (
+    BASIC,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    RECIPE,
     SGD,
     Adam,
     Augment,
@@ -31,15 +34,19 @@ from methods.recipe import (
 from methods.support.search import Choice, LogUniform, Range, Uniform, WholeNumber
 
 __all__ = [  # what a method's file may take from here
+    "BASIC",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "RECIPE",
     "SGD",
     "Adam",
     "Augment",
+    "Backbone",
     "Batch",
     "Choice",
     "Curve",
     "Exponential",
+    "Frozen",
     "LinearToZero",
     "LogUniform",
     "Method",
@@ -52,6 +59,7 @@ __all__ = [  # what a method's file may take from here
     "WholeNumber",
     "range_of",
     "scaled",
+    "spatial_mean",
     "within",
 ]
 

@@ -6,9 +6,7 @@ The recipe is RUL's, so that what RUL adds is the only difference; `--set recipe
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Method
-from methods.recipe import RECIPE
+from methods.base import RECIPE, Backbone, Batch, Method
 
 
 class Baseline(Method):

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from methods.base import SGD, Batch
+from methods.base import RECIPE, SGD, Batch
 from methods.baseline import Baseline
-from methods.recipe import RECIPE
 
 
 def threshold(importance: Tensor, kept: int) -> Tensor:

@@ -13,10 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.backbones import spatial_mean
-from methods.base import Batch, Curve, LogUniform, Uniform
+from methods.base import Adam, Augment, Batch, Curve, Exponential, LogUniform, Recipe, Uniform, spatial_mean, within
 from methods.eac import ATTENTION, EAC
-from methods.recipe import Adam, Augment, Exponential, Recipe, within
 
 
 def random_others(

@@ -12,9 +12,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Method, scaled
-from methods.recipe import RECIPE
+from methods.base import RECIPE, Backbone, Batch, Method, scaled
 
 
 def small_loss(losses: Tensor, kept: int) -> Tensor:

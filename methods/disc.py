@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Batch, Curve, Run, scaled, within
+from methods.base import RECIPE, Batch, Curve, Run, scaled, within
 from methods.baseline import Baseline
 from methods.mixup import share
-from methods.recipe import RECIPE
 
 ALPHA, Q = 5.0, 0.7  # of mixup's Beta distribution and of the robust loss, of the published program
 

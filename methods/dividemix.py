@@ -13,10 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, scaled, within
+from methods.base import RECIPE, Backbone, Batch, Curve, Method, Run, scaled, within
 from methods.mixup import share
-from methods.recipe import RECIPE
 
 LIKELY = 0.5  # a label is believed above this probability
 ITERATIONS, TOLERANCE, LEAST_VARIANCE = 10, 0.01, 5e-4  # of the mixture

@@ -12,9 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, Uniform, WholeNumber, scaled
-from methods.recipe import Adam, Augment, Exponential, Recipe, within
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Curve,
+    Exponential,
+    Method,
+    Recipe,
+    Run,
+    Uniform,
+    WholeNumber,
+    scaled,
+    within,
+)
 
 SMALLEST = 1e-8  # bound of a probability that is compared
 

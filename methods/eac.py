@@ -10,9 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Curve, LogUniform, Method, Uniform
-from methods.recipe import Adam, Augment, Exponential, Recipe, within
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Curve,
+    Exponential,
+    LogUniform,
+    Method,
+    Recipe,
+    Uniform,
+    spatial_mean,
+    within,
+)
 
 # What the VGGFace2 networks were trained on: grey levels minus this mean, blue first.
 VGGFACE2_MEAN = (131.0912 / 255, 103.8827 / 255, 91.4953 / 255)  # of red, green, blue

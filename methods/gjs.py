@@ -10,9 +10,8 @@ from math import log
 import torch
 from torch import Tensor
 
-from methods.base import Batch
+from methods.base import RECIPE, Batch
 from methods.baseline import Baseline
-from methods.recipe import RECIPE
 
 SMALLEST = 1e-7  # bound of a probability inside a logarithm, of the published program
 

@@ -12,9 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, LogUniform, Method, Run
-from methods.recipe import Adam, Augment, Exponential, Recipe, range_of, within
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Curve,
+    Exponential,
+    LogUniform,
+    Method,
+    Recipe,
+    Run,
+    range_of,
+    within,
+)
 
 MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
 PUBLISHED_BATCH = 32  # the batch at which the published sum over a batch has its published weight

@@ -12,10 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.average import Frozen
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, LogUniform, Method, OneCycle, Run, Uniform, WholeNumber, scaled
-from methods.recipe import Adam, Augment, Recipe, within
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Curve,
+    Frozen,
+    LogUniform,
+    Method,
+    OneCycle,
+    Recipe,
+    Run,
+    Uniform,
+    WholeNumber,
+    scaled,
+    within,
+)
 
 MEMBERS = 3  # of the pool
 

@@ -11,9 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, LogUniform, Method, Run, Steps, WholeNumber, scaled
-from methods.recipe import Adam, Augment, Recipe, within
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Curve,
+    LogUniform,
+    Method,
+    Recipe,
+    Run,
+    Steps,
+    WholeNumber,
+    scaled,
+    within,
+)
 
 INSIDE = (0.001, 0.999)  # what a similarity of exactly 0 or 1 becomes
 TINY = 1e-12

@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, LogUniform, Method, Run, Uniform, WholeNumber, scaled
-from methods.recipe import RECIPE, within
+from methods.base import RECIPE, Backbone, Batch, Curve, LogUniform, Method, Run, Uniform, WholeNumber, scaled, within
 from methods.scn import relabel
 
 EPSILON = 2e-5  # of the heads' batch normalisations

@@ -10,9 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Curve, Method, Run, Uniform, WholeNumber, scaled
-from methods.recipe import BASIC, Adam, Exponential, Recipe, within
+from methods.base import (
+    BASIC,
+    Adam,
+    Backbone,
+    Batch,
+    Curve,
+    Exponential,
+    Method,
+    Recipe,
+    Run,
+    Uniform,
+    WholeNumber,
+    scaled,
+    within,
+)
 
 
 def top_count(images: int, beta: float) -> int:

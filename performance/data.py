@@ -22,7 +22,7 @@ from torch import Tensor
 from torchvision import transforms
 
 from benchmark.train.augment import augment
-from methods.recipe import Augment
+from methods.support.recipe import Augment
 
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)
 LANET = Augment(flip=0.5, crop=(0.75, 1.0), jitter=0.4, erase=0.2, erase_area=(0.02, 0.2), resize="bicubic")

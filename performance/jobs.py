@@ -9,10 +9,12 @@ import sys
 import time
 from statistics import median
 
-BUILD = "import torch; torch.set_num_threads(1); from methods.backbones import BACKBONES; BACKBONES['resnet18'](3)"
+BUILD = (
+    "import torch; torch.set_num_threads(1); from methods.support.backbones import BACKBONES; BACKBONES['resnet18'](3)"
+)
 FORK = """
 import os, time, torch
-from methods.backbones import BACKBONES
+from methods.support.backbones import BACKBONES
 for _ in range({count}):
     start = time.perf_counter()
     if os.fork() == 0:
@@ -26,7 +28,7 @@ TRAIN = """
 import sys, time, torch
 threads = int(sys.argv[1])
 torch.set_num_threads(threads)
-from methods.backbones import BACKBONES
+from methods.support.backbones import BACKBONES
 network = BACKBONES['resnet10_w16'](1).to(memory_format=torch.channels_last)
 images = torch.randn(64, 1, 32, 32).contiguous(memory_format=torch.channels_last)
 for turn in range(2):

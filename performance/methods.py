@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from methods.backbones import BACKBONES
 from methods.base import Batch, Run
 from methods.lanet.losses import adaptive_wing, contrastive_loss
 from methods.lanet.method import LANet
 from methods.lanet.parts import PairScore, aggregate, neighbours
 from methods.lanet.targets import brush_for, landmark_targets, map_points
+from methods.support.backbones import BACKBONES
 from performance import literal
 
 CLASSES, POINTS = 7, 19

@@ -19,9 +19,9 @@ from benchmark import find
 from benchmark.scale import steps_per_epoch
 from benchmark.train.assembly import PRECISION, make_optimiser
 from benchmark.train.augment import augment
-from methods.backbones import BACKBONES
 from methods.base import Batch, Method, Run
-from methods.recipe import Recipe
+from methods.support.backbones import BACKBONES
+from methods.support.recipe import Recipe
 from results.published import METHODS
 
 NAMES = tuple(METHODS)

@@ -18,9 +18,9 @@ from benchmark.plan.catalogue import card
 from benchmark.train import loop
 from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.graph import Steps
-from methods.backbones import BACKBONES
 from methods.base import Batch, Curve, Method
-from methods.recipe import Recipe, rebuild
+from methods.support.backbones import BACKBONES
+from methods.support.recipe import Recipe, rebuild
 
 
 def checks(cls: type[Method], data: Path | None = None) -> list[Check]:

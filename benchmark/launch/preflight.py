@@ -13,7 +13,7 @@ from results.job import digest
 
 if TYPE_CHECKING:
     from methods.base import Method
-    from methods.recipe import Recipe
+    from methods.support.recipe import Recipe
 
 
 def writable(option: str, folder: Path) -> None:
@@ -43,8 +43,8 @@ def preflight(todo: list[Planned]) -> None:
 def check_settings(planned: Planned) -> None:
     """Build the method as a job would, with the settings that were changed by hand or by a row."""
     from benchmark import find
-    from methods.backbones import BACKBONES
-    from methods.recipe import plain
+    from methods.support.backbones import BACKBONES
+    from methods.support.recipe import plain
 
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
@@ -83,8 +83,8 @@ def leaf(recipe: dict[str, Any], key: str) -> Any:
 
 
 def check_weights(option: str, path: str, backbone: str, channels: int) -> None:
-    from methods.backbones import BACKBONES
-    from methods.weights import load_backbone
+    from methods.support.backbones import BACKBONES
+    from methods.support.weights import load_backbone
 
     try:
         load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)

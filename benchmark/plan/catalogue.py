@@ -12,7 +12,7 @@ from benchmark import find, source
 from benchmark.definitions import unreadable
 from benchmark.source import code
 from benchmark.terminal import Usage, one_of
-from methods.recipe import plain
+from methods.support.recipe import plain
 from results.files import write_json
 
 if TYPE_CHECKING:

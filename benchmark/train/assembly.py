@@ -11,10 +11,10 @@ from benchmark.scale import restore_scale, steps_per_epoch
 from benchmark.source import code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
-from methods.backbones import BACKBONES, Backbone
 from methods.base import Method, Run
-from methods.recipe import SGD, Recipe, rebuild
-from methods.weights import load_backbone
+from methods.support.backbones import BACKBONES, Backbone
+from methods.support.recipe import SGD, Recipe, rebuild
+from methods.support.weights import load_backbone
 from results.job import Job, stream
 
 PRECISION = {"fp32": None, "bf16": torch.bfloat16}

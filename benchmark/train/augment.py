@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmark.train.resize import on_host, resize, resized_crop
 from benchmark.train.shift import shift_draws, shifted
 from benchmark.train.strong import strong_view
-from methods.recipe import Augment, Strong
+from methods.support.recipe import Augment, Strong
 
 TRIES = 10  # of a random crop or erasing before it is given up
 CROP_ASPECT = (3 / 4, 4 / 3)

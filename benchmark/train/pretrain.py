@@ -21,8 +21,8 @@ from benchmark.scale import PRETRAINING_VERSION, SCALES, SUBSET_SEED, Scale
 from benchmark.train.assembly import PRECISION
 from benchmark.train.augment import augment, mirror
 from benchmark.train.device import batches, exact_arithmetic, resident
-from methods.backbones import BACKBONES
-from methods.recipe import Augment, OneCycle
+from methods.support.backbones import BACKBONES
+from methods.support.recipe import Augment, OneCycle
 from results.files import write_bytes
 from results.job import stream
 

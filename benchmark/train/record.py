@@ -7,7 +7,7 @@ import numpy as np
 from benchmark.source import code
 from benchmark.train.metrics import mean_margin, metrics
 from benchmark.train.provenance import peak_memory, provenance
-from methods.recipe import plain
+from methods.support.recipe import plain
 from results.schema import SCHEMA
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from methods.recipe import Augment
+from methods.support.recipe import Augment
 
 
 def shift_draws(count: int, recipe: Augment, side: int, generator: torch.Generator) -> Tensor:

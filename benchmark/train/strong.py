@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from benchmark.train.resize import on_host
-from methods.recipe import Strong
+from methods.support.recipe import Strong
 
 # At level 10. Solarising at full strength changes nothing and stands in the table as a second identity.
 TABLE = (

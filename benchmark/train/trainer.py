@@ -18,7 +18,7 @@ from benchmark.train.assembly import build, make_optimiser
 from benchmark.train.device import resident
 from benchmark.train.training_set import TrainingSet, training_set
 from methods.base import Method, Run
-from methods.recipe import Recipe
+from methods.support.recipe import Recipe
 from results.files import arrays_bytes, write_bytes
 from results.job import Job
 from results.store import Store

@@ -9,9 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Method, Run, scaled
-from methods.recipe import Adam, Augment, Exponential, Recipe
+from methods.base import Adam, Augment, Backbone, Batch, Exponential, Method, Recipe, Run, scaled
 
 
 class MyMethod(Method):

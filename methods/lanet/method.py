@@ -16,8 +16,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone, spatial_mean
-from methods.base import Batch, Choice, Curve, LogUniform, Method, Run, Uniform, scaled
+from methods.base import (
+    Adam,
+    Augment,
+    Backbone,
+    Batch,
+    Choice,
+    Curve,
+    LinearToZero,
+    LogUniform,
+    Method,
+    Recipe,
+    Run,
+    Uniform,
+    scaled,
+    spatial_mean,
+    within,
+)
 from methods.lanet.losses import contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet.order import progressive_order, side_by_side
 from methods.lanet.parts import (
@@ -32,7 +47,6 @@ from methods.lanet.parts import (
     update_bank,
 )
 from methods.lanet.targets import brush_for, landmark_targets
-from methods.recipe import Adam, Augment, LinearToZero, Recipe, within
 
 POINTS = 19
 MIRRORED = (5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 14, 13, 12, 17, 16, 15, 18)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.backbones import Backbone, spatial_mean
+from methods.base import Backbone, spatial_mean
 
 EPSILON = 1e-8
 

@@ -1,1 +1,1 @@
-"""What methods are made of: ranges of settings that a search tries."""
+"""What methods are made of and none of them is: backbones, recipes, averages, start weights, what may be searched."""

@@ -10,7 +10,7 @@ import torch
 
 from benchmark.train.augment import plain
 from benchmark.train.resize import resized_crop
-from methods.recipe import Augment
+from methods.support.recipe import Augment
 from performance.gpu.course import Notes
 from performance.gpu.setting import Setting
 

@@ -16,8 +16,8 @@ from benchmark import scale
 from benchmark.cache import lookup
 from benchmark.train import loop, provenance
 from benchmark.train.loop import Diverged, Place
-from methods.backbones import BACKBONES
-from methods.recipe import SGD, Augment, LinearToZero, Recipe, plain
+from methods.support.backbones import BACKBONES
+from methods.support.recipe import SGD, Augment, LinearToZero, Recipe, plain
 from performance.faulty.specks import Specks
 from results.job import Job
 from results.schema import content_hash

@@ -29,7 +29,7 @@ from benchmark.train.augment import (
     plain,
 )
 from benchmark.train.resize import resample, resize, resized_crop
-from methods.recipe import IMAGENET_MEAN, IMAGENET_STD, Augment
+from methods.support.recipe import IMAGENET_MEAN, IMAGENET_STD, Augment
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)

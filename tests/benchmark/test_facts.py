@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from benchmark import scale
 from benchmark.train import metrics, pretrain
 from benchmark.train.metrics import missed
-from methods.recipe import plain
+from methods.support.recipe import plain
 from results.job import digest
 
 

@@ -13,9 +13,9 @@ from benchmark.plan.start_weights import further_weights
 from benchmark.terminal import Usage
 from benchmark.train import assembly, loop
 from benchmark.train.evaluation import plain_batch
-from methods.backbones import BACKBONES, Backbone
 from methods.base import Batch, Run, Steps
 from methods.baseline import Baseline
+from methods.support.backbones import BACKBONES, Backbone
 from results.job import Job, digest
 
 

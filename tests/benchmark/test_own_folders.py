@@ -103,6 +103,7 @@ def test_a_data_set_that_cannot_be_imported_stops_nobody_who_does_not_ask_for_it
         (MINE.replace("'mine', ", "'my.method', "), "Mine.name is 'my.method'"),
         (MINE.replace("'mine', ", "'recipe', "), "not one of recipe, backbone"),
         ("from methods.base import Method\nclass Mine(Method):\n    name = 'mine'\n", "Mine is no whole method"),
+        (MINE + "from methods.recipes import Recipe\n", "what a method is made of is imported from methods.base)"),
         (MINE + "import sys\nsys.exit(0)\n", "it ends the program; put what runs it below"),
         (MINE + "from .helper import x\n", "a helper beside it is imported by its name"),
     ],

@@ -13,8 +13,8 @@ from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import MIRRORED, mirrored, nineteen
 from benchmark.train import pretrain
 from benchmark.train.pretrain import shape_targets
-from methods.backbones import resnet10_w16
-from methods.weights import load_backbone
+from methods.support.backbones import resnet10_w16
+from methods.support.weights import load_backbone
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import mirrored
 from benchmark.train import pretrain
 from benchmark.train.augment import plain
-from methods.backbones import BACKBONES
-from methods.recipe import Augment, OneCycle
+from methods.support.backbones import BACKBONES
+from methods.support.recipe import Augment, OneCycle
 from results.job import stream
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), np.uint8))

@@ -9,7 +9,7 @@ from benchmark.train import shift, strong
 from benchmark.train.augment import augment
 from benchmark.train.shift import shift_draws, shifted
 from benchmark.train.strong import GREY, TABLE, operate, square, strong_view
-from methods.recipe import Augment, Strong
+from methods.support.recipe import Augment, Strong
 
 SIDE = 40
 

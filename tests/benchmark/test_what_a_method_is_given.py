@@ -14,7 +14,7 @@ from benchmark import scale
 from benchmark.cache import lookup
 from benchmark.train import loop
 from benchmark.train.loop import Place
-from methods.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps, plain
+from methods.support.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps, plain
 from performance.faulty.specks import Specks
 from results.job import Job, stream
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from benchmark import find
-from methods.backbones import resnet10_w16
 from methods.base import Batch, Method, Run
+from methods.support.backbones import resnet10_w16
 
 CLASSES, IMAGES = 8, 12
 ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES

@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
-from methods.backbones import BACKBONES, Backbone, BasicBlock
+from methods.support.backbones import BACKBONES, Backbone, BasicBlock
 
 TORCHVISION = {"resnet18": torchvision.models.resnet18, "resnet50": torchvision.models.resnet50}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from methods.backbones import resnet10_w16
 from methods.base import Batch, Run
 from methods.clex import CLEX, complementary, exchange, projected, random_others
+from methods.support.backbones import resnet10_w16
 
 CLASSES = 7
 

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from golden_files import load, recipe_images, recipe_weights, subsample
 from torch import nn
 
-from methods.backbones import BACKBONES
 from methods.base import Batch
 from methods.baseline import Baseline
 from methods.eac import EAC, attention_maps, flip_distance
+from methods.support.backbones import BACKBONES
 
 FLOAT64, FLOAT32 = torch.float64, torch.float32
 CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}

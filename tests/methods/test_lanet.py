@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from golden_files import load, recipe_images, recipe_weights, subsample
 
-from methods.backbones import BACKBONES
 from methods.base import Batch, Run
 from methods.lanet.method import LANet
 from methods.lanet.targets import Brush, map_points
+from methods.support.backbones import BACKBONES
 from performance import literal
 
 PLACES = (  # of a published name in ours

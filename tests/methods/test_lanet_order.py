@@ -7,10 +7,10 @@ from golden_files import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.backbones import BACKBONES
 from methods.base import Run
 from methods.lanet.method import LANet
 from methods.lanet.order import progressive_counts, progressive_order, side_by_side
+from methods.support.backbones import BACKBONES
 
 
 def test_published_counts_of_all_epochs():

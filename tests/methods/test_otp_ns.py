@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from methods.average import Frozen
-from methods.backbones import resnet10_w16
 from methods.base import Batch, Run
 from methods.otp_ns import OTPNS, class_means, similarity, smoothing, soft_labels, teacher_share
+from methods.support.average import Frozen
+from methods.support.backbones import resnet10_w16
 
 CLASSES, IMAGES, EPOCHS = 7, 14, 20
 LABELS = torch.arange(IMAGES) % CLASSES

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from methods.recipe import (
+from methods.support.recipe import (
     BASIC,
     RECIPE,
     SGD,

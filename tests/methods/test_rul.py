@@ -6,9 +6,9 @@ import torch
 from golden_files import load, recipe_images, recipe_weights, subsample
 from torch import nn
 
-from methods.backbones import BACKBONES
 from methods.base import Batch, Run
 from methods.rul import RUL, any_partner, drop, mix, mixed_losses, partner_of_another_class, uncertainty
+from methods.support.backbones import BACKBONES
 
 RUN = Run(classes=7, images=12, epochs=60, steps_per_epoch=1, batch_size=12, image_size=48, noisy=True, seed=0)
 PARTS = {"mu.0": "normalise", "log_var.0": "normalise", "fc": "classifier"}

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from golden_files import load
 from torch import nn
 
-from methods.backbones import BACKBONES
 from methods.base import Batch, Run
 from methods.scn import SCN, low_importance, rank_regularisation, relabel, top_count
+from methods.support.backbones import BACKBONES
 
 CASES = ["scn_head_01", "scn_head_03", "scn_head_05", "scn_head_07"]
 RUN = Run(classes=7, images=10, epochs=70, steps_per_epoch=1, batch_size=10, image_size=48, noisy=True, seed=0)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from golden_files import load
 
-from methods.backbones import BACKBONES
-from methods.weights import load_backbone
+from methods.support.backbones import BACKBONES
+from methods.support.weights import load_backbone
 
 
 def network(name="resnet18", channels=3, seed=0):

@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.backbones import Backbone
-from methods.base import Batch, Method, Run
-from methods.recipe import RECIPE
+from methods.base import RECIPE, Backbone, Batch, Method, Run
 
 
 def told(backbone: nn.Module) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from methods.backbones import Backbone
-from methods.weight_files import read
+from methods.support.backbones import Backbone
+from methods.support.weight_files import read
 
 WRAPPERS = (
     "state_dict",

@@ -188,7 +188,7 @@ class Augment:
 class Recipe:
     """How a method is trained, as published; every field can be overridden with `--set recipe.FIELD=value`.
 
-    backbone: a name of `methods.backbones.BACKBONES`. drop_last: leave out an incomplete last batch.
+    backbone: a name of `methods.support.backbones.BACKBONES`. drop_last: leave out an incomplete last batch.
     """
 
     epochs: int
