@@ -1,39 +1,56 @@
 """A search of settings as it was measured: which draw the held-out labels choose in each seed, and what it reaches."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import comb
 from typing import Any
 
 import numpy as np
 
 from reports.cells import Cell
+from reports.notes import gaps
 from results.schema import seed
+
+PROTOCOLS = {  # {whether a part of the training images was left out: which images chose}
+    False: "held-out images with noisy labels that no run trains on, looked at once, after the last epoch",
+    True: "the tenth of the training images, with their noisy labels, that is left out of training, in the last epoch",
+}
+DIGITS = 9  # of a share that are compared: means of the same answers may differ in their last bits
 
 
 @dataclass(frozen=True)
 class Search:
-    """The draws of one method on one data set under one noise, on the seeds that have all of them."""
+    """The draws of one method on one data set under one noise that count, on the seeds that count: these have all of them."""
 
     title: str
     method: str
     dataset: str
     noise: str
     rate: str | None
-    draws: list[Cell]  # complete ones by number, draw 0 as published
+    draws: list[Cell]  # those that count by number, draw 0 as published
     seeds: list[int]
     held_out: np.ndarray  # [draws, seeds] share of held-out noisy labels that are met
     test: np.ndarray  # [draws, seeds] accuracy on the test images, last epoch
     asked: int  # draws that were asked for
+    asked_seeds: int
+    other_seeds: list[int]  # with some of the draws, which do not count
+    other_draws: list[int]  # numbers of draws that some of the seeds lack, which do not count
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every draw that was asked for counts."""
+        return len(self.draws) == self.asked
 
     @property
     def chosen(self) -> np.ndarray:
         """[seeds] the draw with the best held-out accuracy; of equal ones the first."""
-        return self.held_out.argmax(0)
+        return choose_best(self.held_out)
 
     @property
     def chosen_on_test(self) -> np.ndarray:
         """[seeds] the draw that a look at the test images would have chosen."""
-        return self.test.argmax(0)
+        return choose_best(self.test)
 
     def accuracy_of(self, choice: np.ndarray) -> np.ndarray:
         """[seeds] test accuracy of one draw a seed."""
@@ -59,7 +76,7 @@ class Search:
         """[seeds] expected test accuracy of the best by held-out labels among so many draws without replacement."""
         every = len(self.draws)
         chance = [comb(every - 1 - place, draws - 1) / comb(every, draws) for place in range(every)]
-        order = np.argsort(-self.held_out, axis=0, kind="stable")
+        order = np.argsort(-self.held_out.round(DIGITS), axis=0, kind="stable")
         return np.array(chance) @ np.take_along_axis(self.test, order, 0)
 
 
@@ -75,13 +92,14 @@ def read_searches(cells: list[Cell]) -> list[Search]:
 def make_search(key: tuple, cells: list[Cell]) -> Search | None:
     """None where no draw has a held-out accuracy.
 
-    Seeds that have every draw count with all of them. Where there is none, the seeds of draw 0 count with the draws that
-    all of them have.
+    Seeds that have every draw count with all of them. Where there is none, the seeds that have more than draw 0 count with
+    the draws that all of them have; where nothing beyond draw 0 was run, those of draw 0.
     """
     draws = sorted(cells, key=lambda cell: cell.draw)
-    measured = [{seed(record): held_out_accuracy(record) for record in cell.records} for cell in draws]
-    measured = [{number: value for number, value in found.items() if value is not None} for found in measured]
-    seeds = sorted(set.intersection(*(set(found) for found in measured))) or sorted(measured[0])
+    measured = [held_out_by_seed(cell) for cell in draws]
+    every_seed = set().union(*measured)
+    drawn = set().union(*(found for cell, found in zip(draws, measured, strict=True) if cell.draw))
+    seeds = sorted(set.intersection(*map(set, measured)) or (drawn & measured[0].keys()) or measured[0].keys())
     if not seeds:
         return None
     kept = [at for at, found in enumerate(measured) if set(seeds) <= set(found)]
@@ -92,7 +110,21 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
         held_out=np.array([[measured[at][number] for number in seeds] for at in kept]),
         test=np.array([[draws[at].values[number] / 100 for number in seeds] for at in kept]),
         asked=len(draws),
+        asked_seeds=max(len(cell.ids) for cell in draws),
+        other_seeds=sorted(every_seed - set(seeds)),
+        other_draws=[cell.draw or 0 for at, cell in enumerate(draws) if at not in kept],
     )
+
+
+def held_out_by_seed(cell: Cell) -> dict[int, float]:
+    """{seed: share of held-out noisy labels that are met} of the runs that have it."""
+    found = {seed(record): held_out_accuracy(record) for record in cell.records}
+    return {number: value for number, value in found.items() if value is not None}
+
+
+def choose_best(scores: np.ndarray) -> np.ndarray:
+    """The place of the best along the first axis; of equal ones the first."""
+    return scores.round(DIGITS).argmax(0)
 
 
 def held_out_accuracy(record: dict[str, Any]) -> float | None:
@@ -107,16 +139,59 @@ def record_of(cell: Cell, number: int) -> dict[str, Any]:
     return next(record for record in cell.records if seed(record) == number)
 
 
-def protocol_text(searches: list[Search]) -> str:
-    """Which images chose."""
-    apart = {record["spec"]["holdout"] for one in searches for cell in one.draws for record in cell.records}
-    words = {
-        False: "held-out images with noisy labels that no run trains on",
-        True: "the tenth of the training images, with their noisy labels, that is left out of training",
-    }
-    return "; ".join(words[holdout] for holdout in sorted(apart))
+def held_out_notes(searches: list[Search]) -> list[str]:
+    """Which images chose; with the rows where there are both kinds."""
+    rows: dict[bool, dict[str, None]] = {}
+    for one in searches:
+        for record in (record for cell in one.draws for record in cell.records):
+            rows.setdefault(record["spec"]["holdout"], {})[one.draws[0].where] = None
+    both = len(rows) > 1
+    return [
+        f"Settings were chosen by {PROTOCOLS[holdout]}" + (f" ({'; '.join(where)})." if both else ".")
+        for holdout, where in sorted(rows.items())
+    ]
 
 
 def choose_setting(search: Search) -> int:
     """The place of the draw with the best held-out accuracy averaged over seeds; of equal ones the first."""
-    return int(search.held_out.mean(1).argmax())
+    return int(choose_best(search.held_out.mean(1)))
+
+
+def partial_notes(searches: list[Search]) -> list[str]:
+    """Which seeds and draws were measured and do not count; one line a search."""
+    lines = []
+    for one in searches:
+        left_out = [name_numbers("seed", one.other_seeds), name_numbers("draw", one.other_draws)]
+        if any(left_out):
+            lines.append(
+                f"{one.draws[0].where}: {len(one.draws)} of {one.asked} draws count, in {name_numbers('seed', one.seeds)}; "
+                f"left out, because runs are missing: {' and '.join(filter(None, left_out))}."
+            )
+    return lines
+
+
+def search_gaps(cells: list[Cell]) -> list[str]:
+    """One line a run of a search that is not there, or whose record has no held-out accuracy."""
+    lines = []
+    for cell in cells:
+        named = cell if cell.draw is None else replace(cell, title=f"{cell.title}, draw {cell.draw}")
+        lines += gaps([named])
+        lines += [
+            f"{named.where}: {record['id'][:8]}: its record has no accuracy on held-out images; run it again with --force"
+            for record in cell.records
+            if cell.draw is not None and held_out_accuracy(record) is None
+        ]
+    return lines
+
+
+def name_numbers(noun: str, numbers: list[int]) -> str:
+    """'seeds 0-3', 'seed 4', or nothing."""
+    return f"{noun}{'s' if len(numbers) > 1 else ''} {number_ranges(numbers)}" if numbers else ""
+
+
+def number_ranges(numbers: Iterable[int]) -> str:
+    """'0-3, 7' of 0, 1, 2, 3, 7."""
+    ordered = sorted(set(numbers))
+    starts = [at for at, (one, two) in enumerate(pairwise(ordered), 1) if two != one + 1]
+    groups = [ordered[start:end] for start, end in pairwise([0, *starts, len(ordered)]) if end > start]
+    return ", ".join(f"{group[0]}" if len(group) == 1 else f"{group[0]}-{group[-1]}" for group in groups)

@@ -5,17 +5,21 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
+from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text
 from reports.cells import Cell, read_cells
-from reports.notes import against_note, gaps
-from reports.pictures.drawing import SOFT, Drawing, log_axis, new_figure, plain
-from reports.pictures.lines import styles
-from reports.search import Search, protocol_text, read_searches
+from reports.notes import against_note
+from reports.pictures.drawing import SOFT, Drawing, new_figure, plain, plain_log_axis
+from reports.pictures.lines import Style, head, name_ends, styles
+from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
 from results.records import Records
 
+PLOT, TALL, LEFT, BETWEEN, TOP, ROW, BELOW = 2.7, 2.7, 0.62, 0.4, 0.45, 0.85, 0.45  # inches
 WORDS = (
     "Expected test accuracy (last epoch) of the draw that held-out noisy labels choose among so many draws without "
     "replacement, mean over seeds, bands of one sample standard deviation"
+)
+COST = (
+    "Minutes: the number of draws times the mean time of one run, as the machines that trained the method measured it."
 )
 
 
@@ -23,21 +27,17 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A row of two panels a data set and noise: against draws, and against the minutes that they cost."""
     cells = read_cells(asked, records, "last")
     searches = read_searches(cells)
-    caption = f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED
+    words = f"settings chosen by held-out noisy labels; lines: means over seeds, bands: ±1 SD; {scale_text(cells)}"
     return Drawing(
-        stem(asked),
-        asked.heading,
-        caption,
-        lambda: draw_budget(searches, cells),
-        gaps(cells),
-        against_note(cells),
-        [*held_out_text(searches), *foundation([cell for one in searches for cell in one.draws])],
-        [fact for one in searches for fact in facts_of(one)],
+        name=stem(asked),
+        title=asked.heading,
+        caption=f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED,
+        render=lambda: draw_budget(asked.heading, words, searches, cells),
+        gaps=search_gaps(cells),
+        notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
+        stands_on=[COST, *foundation([cell for one in searches for cell in one.draws])],
+        facts=[fact for one in searches for fact in facts_of(one)],
     )
-
-
-def held_out_text(searches: list[Search]) -> list[str]:
-    return [f"Held out: {protocol_text(searches)}."] if searches else []
 
 
 def facts_of(one: Search) -> list[dict[str, Any]]:
@@ -53,38 +53,57 @@ def facts_of(one: Search) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_budget(searches: list[Search], cells: list[Cell]) -> Any:
+def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell]) -> Any:
     conditions = list(dict.fromkeys((one.dataset, one.noise, one.rate) for one in searches)) or [("", "", None)]
-    made = new_figure(8.2, 3.0 * len(conditions) + 0.5)
-    grid = made.subplots(len(conditions), 2, squeeze=False, sharey="row")
-    looks = styles(unique(one.title for one in searches))
-    for (left, right), condition in zip(grid, conditions, strict=True):
+    titles = list(dict.fromkeys(one.title for one in searches))
+    looks = styles(titles)
+    names = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
+    tall = max(TALL, 0.16 * len(titles) + 0.3)
+    made = new_figure(LEFT + 2 * PLOT + names + BETWEEN, TOP + len(conditions) * (tall + ROW), layout="none")
+    width, height = made.get_size_inches()
+    for row, condition in enumerate(conditions):
+        bottom = height - TOP - (row + 1) * (tall + ROW) + BELOW
+        left = made.add_axes((LEFT / width, bottom / height, PLOT / width, tall / height))
+        at = (LEFT + PLOT + names + BETWEEN - 0.1) / width
+        right = made.add_axes((at, bottom / height, PLOT / width, tall / height), sharey=left)
         here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
-        for axes, factor, label in (
-            (left, None, "draws of settings"),
-            (right, "minutes", "minutes of training a seed"),
-        ):
-            draw_lines(axes, here, looks, in_minutes=factor is not None)
-            axes.set_xlabel(label)
-        if here:
-            left.set_ylabel(f"{plain(dataset_title(cells, condition[0]))}, {noise_text(*condition[1:])}\naccuracy (%)")
-        else:
+        if not here:
             left.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=left.transAxes)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    if labels:
-        made.legend(handles, labels, loc="outside upper center", ncols=min(6, len(labels)), frameon=False)
+            continue
+        left.set_title(
+            f"{plain(dataset_title(cells, condition[0]))}, {plain(noise_text(*condition[1:]))}", fontsize=9, loc="left"
+        )
+        draw_panels(left, right, here, looks, 72 * tall)
+    head(made, title, words)
     return made
 
 
-def draw_lines(axes: Any, searches: list[Search], looks: dict[str, tuple[str, str, bool]], in_minutes: bool) -> None:
+def draw_panels(left: Any, right: Any, searches: list[Search], looks: dict[str, Style], height: float) -> None:
+    """Against draws, with the names of the lines; and the same lines against minutes."""
+    most, ends = max(len(one.draws) for one in searches), []
     for one in searches:
-        colour, marker, filled = looks[one.title]
         draws = np.arange(1, len(one.draws) + 1)
         values = np.array([100 * one.expected_accuracy(int(k)) for k in draws])
         mean, spread = values.mean(1), values.std(1, ddof=1) if values.shape[1] > 1 else np.zeros(len(draws))
-        x = draws * one.minutes if in_minutes else draws
-        face = colour if filled else "white"
-        axes.plot(x, mean, color=colour, marker=marker, markersize=3.5, markerfacecolor=face, label=plain(one.title))
-        axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.12, linewidth=0)
-    if in_minutes and searches:
-        log_axis(axes)
+        colour, marker, filled = looks[one.title]
+        look = {"marker": marker, "markersize": 3.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.5}
+        for axes, places in ((left, draws), (right, draws * one.minutes)):
+            axes.plot(places, mean, color=colour, label=plain(one.title), zorder=3, **look)
+            axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.12, linewidth=0)
+        ends.append((f"{one.title}  {mean[-1]:.1f}", colour, float(draws[-1]), float(mean[-1])))
+    left.set_xlim(1 - 0.03 * most, most * 1.05 + 0.1)
+    left.set_xticks(whole_ticks(most))
+    left.set_xlabel("draws of settings")
+    left.set_ylabel("accuracy (%)")
+    plain_log_axis(right)
+    right.set_xlabel("minutes of training a seed")
+    right.tick_params(labelleft=False)
+    for axes in (left, right):
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    name_ends(left, ends, height)
+
+
+def whole_ticks(most: int) -> list[int]:
+    """1, and round numbers up to `most`."""
+    step = next(step for step in (1, 2, 4, 8, 16, 32, 64, 128) if most <= 9 * step)
+    return sorted({1, *range(step, most + 1, step)})

@@ -12,6 +12,7 @@ from reports.table import csv_rows
 
 SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 DPI = 160
+MOST_TICKS = 6  # with 1, 2 and 5 of a decade on a logarithmic axis
 INK, SOFT = "#222222", "#777777"
 
 
@@ -90,11 +91,15 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def log_axis(axes: Any) -> None:
-    """A logarithmic axis whose ticks are plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
+def plain_log_axis(axes: Any) -> None:
+    """A logarithmic x axis with numbers as one writes them, at 1, 2 and 5 of each decade, or at 1 alone where that is many."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    powers = range(-9, 10)
+    for digits in ((1, 2, 5), (1,)):
+        ticks = [tick for power in powers for digit in digits if low <= (tick := float(f"{digit}e{power}")) <= high]
+        if len(ticks) <= MOST_TICKS:
+            break
+    if len(ticks) > 1:  # else those of matplotlib
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()

@@ -1,5 +1,6 @@
 """Accuracy of every draw of a search against each option that was drawn."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -7,33 +8,42 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
 from reports.cells import Cell, read_cells
-from reports.notes import against_note, gaps
-from reports.pictures.budget import held_out_text
-from reports.pictures.drawing import SOFT, Drawing, log_axis, new_figure, plain
-from reports.search import Search, read_searches
+from reports.notes import against_note
+from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain, plain_log_axis
+from reports.pictures.lines import head
+from reports.search import Search, choose_setting, held_out_notes, partial_notes, read_searches, search_gaps
+from reports.table import signed
 from results.records import Records
 
 TEST, HELD_OUT = "#0072b2", "#d55e00"
-WIDE = 10.0  # a larger ratio of values is drawn on a logarithmic axis
+SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
+WIDE, HIGH, STRIP, LEFT, BETWEEN, TOP, ROW, BELOW = 1.95, 0.8, 0.1, 0.62, 0.14, 0.5, 0.95, 0.45  # inches
 WORDS = (
-    "Each point: one draw of settings, mean over seeds, last epoch. Filled: test images; hollow: held-out images with noisy "
-    "labels, which choose. Dashed: the published value"
+    "Each mark: one draw of settings, mean over seeds, last epoch. Circles: test images; squares: held-out images with noisy "
+    "labels, which choose. Dashed: the published value; ringed: the draw with the best mean held-out accuracy"
 )
+MOVED = "All options of a method are drawn at once: a panel shows one option while the others vary too."
 
 
 def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A row of panels a method and data set, a panel an option."""
     cells = read_cells(asked, records, "last")
     searches = read_searches(cells)
+    words = f"dashed: published value; ringed: best held-out accuracy; means over seeds; {scale_text(cells)}"
     return Drawing(
-        stem(asked),
-        asked.heading,
-        f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED,
-        lambda: draw_sensitivity(searches, cells),
-        gaps(cells),
-        against_note(cells),
-        [*held_out_text(searches), *foundation([cell for one in searches for cell in one.draws])],
-        [fact for one in searches for fact in facts_of(one)],
+        name=stem(asked),
+        title=asked.heading,
+        caption=f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED,
+        render=lambda: draw_sensitivity(asked.heading, words, searches, cells),
+        gaps=search_gaps(cells),
+        notes=[
+            *held_out_notes(searches),
+            *agreement_notes(searches, cells),
+            *partial_notes(searches),
+            *against_note(cells),
+        ],
+        stands_on=[MOVED, *foundation([cell for one in searches for cell in one.draws])],
+        facts=[fact for one in searches for fact in facts_of(one)],
     )
 
 
@@ -48,42 +58,92 @@ def facts_of(one: Search) -> list[dict[str, Any]]:
     ]
 
 
-def draw_sensitivity(searches: list[Search], cells: list[Cell]) -> Any:
+def draw_sensitivity(title: str, words: str, searches: list[Search], cells: list[Cell]) -> Any:
+    """A row a search, a panel an option: test accuracy above held-out accuracy, each on a scale of its own."""
     searches = [one for one in searches if one.draws[0].published_settings]
-    columns = max((len(one.draws[0].published_settings) for one in searches), default=1)
-    made = new_figure(2.5 * columns + 0.8, 2.2 * max(1, len(searches)) + 0.5)
-    grid = made.subplots(max(1, len(searches)), columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    if not searches:
-        grid[0][0].text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=grid[0][0].transAxes)
-    for row, one in zip(grid, searches):
+    columns = max((len(one.draws[0].published_settings) for one in searches), default=3)
+    rows = max(1, len(searches))
+    made = new_figure(LEFT + max(3, columns) * (WIDE + BETWEEN), TOP + rows * (2 * HIGH + ROW), layout="none")
+    width, height = made.get_size_inches()
+    for row, one in enumerate(searches):
+        bottom = height - TOP - (row + 1) * (2 * HIGH + ROW) + BELOW
+        shared: tuple[Any, Any] = (None, None)
         for column, key in enumerate(one.draws[0].published_settings):
-            row[column].set_axis_on()
-            draw_option(row[column], one, key)
-        where = f"{plain(dataset_title(cells, one.dataset))}, {noise_text(one.noise, one.rate)}"
-        row[0].set_ylabel(f"{plain(one.title)}\n{where}\naccuracy (%)", fontsize=7)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    if labels:
-        made.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+            left = LEFT + column * (WIDE + BETWEEN)
+            above, below = (
+                made.add_axes((left / width, low / height, WIDE / width, HIGH / height), sharey=other)
+                for low, other in zip((bottom + HIGH + STRIP, bottom), shared, strict=True)
+            )
+            draw_option(above, below, one, key)
+            if column:
+                above.tick_params(labelleft=False)
+                below.tick_params(labelleft=False)
+                continue
+            shared = above, below
+            above.set_ylabel("test (%)", fontsize=8)
+            below.set_ylabel("held-out (%)", fontsize=8)
+            where = f"{plain(dataset_title(cells, one.dataset))}, {plain(noise_text(one.noise, one.rate))}"
+            above.set_title(f"{plain(one.title)}: {where}", fontsize=9, loc="left")
+    if not searches:
+        made.text(0.5, 0.4, "no runs yet", ha="center", color=SOFT)
+    head(made, title, words)
     return made
 
 
-def draw_option(axes: Any, one: Search, key: str) -> None:
-    published = one.draws[0].published_settings[key]
+def draw_option(above: Any, below: Any, one: Search, key: str) -> None:
+    """Every draw that counts, at its value of one option."""
+    published, best = one.draws[0].published_settings[key], choose_setting(one)
     values = [cell.settings.get(key, published) for cell in one.draws]
     places, mark, names = axis_places(values, published)
-    face = {TEST: TEST, HELD_OUT: "none"}
-    for colour, shares, label in ((TEST, one.test, "test images"), (HELD_OUT, one.held_out, "held-out noisy labels")):
-        axes.scatter(places, 100 * shares.mean(1), s=16, facecolors=face[colour], edgecolors=colour, label=label)
-    axes.axvline(mark, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    if names:
-        axes.set_xticks(range(len(names)), names)
-        axes.set_xlim(-0.5, len(names) - 0.5)
-    elif min(places) > 0 and max(places) / min(places) > WIDE:
-        log_axis(axes)
-    axes.set_xlabel(plain(key), fontsize=8)
-    axes.tick_params(labelsize=7)
+    for axes, shares, colour, marker in ((above, one.test, TEST, "o"), (below, one.held_out, HELD_OUT, "s")):
+        means = 100 * shares.mean(1)
+        axes.scatter(places, means, s=20, color=colour, marker=marker, alpha=0.85, linewidths=0, zorder=3)
+        ring = {"s": 75, "facecolors": "none", "edgecolors": INK, "linewidths": 1.1, "zorder": 4}
+        axes.scatter(places[best : best + 1], means[best : best + 1], **ring)
+        axes.axvline(mark, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        axes.margins(y=0.16)
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+        axes.tick_params(labelsize=7.5)
+        if names:
+            label_words(axes, names)
+        else:
+            scale_numbers(axes, [*places.tolist(), mark])
+    above.tick_params(labelbottom=False)
+    below.set_xlabel(plain(key), fontsize=8)
+
+
+def scale_numbers(axes: Any, values: list[float]) -> None:
+    """Logarithmic where the values span more than a factor of ten; a little room at both ends."""
+    low, high = min(values), max(values)
+    if low > 0 and high > SPAN * low:
+        room = (high / low) ** 0.06
+        axes.set_xlim(low / room, high * room)
+        plain_log_axis(axes)
+        return
+    if high > low:
+        axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    axes.locator_params(axis="x", nbins=4)
+
+
+def label_words(axes: Any, names: list[str]) -> None:
+    """Words below the axis; broken, and turned where they are many or long."""
+    words = [textwrap.fill(plain(name), 14) for name in names]
+    turned = len(names) > 3 or max(map(len, names)) > 14
+    axes.set_xticks(range(len(names)), words, rotation=25 if turned else 0, ha="right" if turned else "center")
+    axes.set_xlim(-0.5, len(names) - 0.5)
+
+
+def agreement_notes(searches: list[Search], cells: list[Cell]) -> list[str]:
+    """How well held-out accuracy tells good draws from bad ones: its correlation with test accuracy over draws."""
+    groups: dict[str, list[str]] = {}
+    for one in searches:
+        held_out, test = one.held_out.mean(1), one.test.mean(1)
+        if len(test) > 2 and held_out.std() > 0 and test.std() > 0:
+            found = signed(float(np.corrcoef(held_out, test)[0, 1]), ".2f")
+            where = f"{dataset_title(cells, one.dataset)}, {noise_text(one.noise, one.rate)}"
+            groups.setdefault(where, []).append(f"{one.title} {found}")
+    said = [f"{where}: {', '.join(rows)}" for where, rows in groups.items()]
+    return [f"Correlation of held-out with test accuracy over draws: {'; '.join(said)}."] if said else []
 
 
 def axis_places(values: list[str], published: str) -> tuple[np.ndarray, float, list[str]]:

@@ -8,17 +8,20 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
 from reports.cells import Cell, read_cells
-from reports.notes import against_note, failure_notes, gaps
+from reports.notes import against_note, failure_notes
 from reports.paired import Hits, rank, rank_text
-from reports.search import Search, protocol_text, read_searches
-from reports.statistics import Interval, crossed_interval, in_points
+from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
+from reports.statistics import Interval, crossed_interval, in_points, paired_t
 from reports.table import Block, Entry, Table, signed
 from results.records import Records
 
-COLUMNS = ["Method", "published settings", "tuned", "gain", "rank", "chosen on the test set", "draws"]
+COLUMNS = ["Method", "published settings", "tuned", "gain", "rank", "chosen on the test set", "draws", "seeds"]
+CHOSEN = ["Method", "option", "published", "chosen: median", "chosen: range", "tried"]
+SEEDS_ALONE = "*"  # marks an interval that does not count test images
 HEADER = (
     *("row", "method", "dataset", "noise", "rate", "n", "draws", "draws_asked", "published_mean", "published_std"),
-    *("tuned_mean", "tuned_std", "gain", "gain_low", "gain_high", "gain_p", "test_chosen_mean", "test_chosen_std"),
+    *("tuned_mean", "tuned_std", "gain", "gain_low", "gain_high", "gain_p"),
+    *("gain_counts_images", "test_chosen_mean", "test_chosen_std"),
     *("rank_low", "rank_high", "chosen", "ids"),
 )
 
@@ -29,26 +32,34 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     searches = read_searches(cells)
     tuned = {id(one): one.cell_of(one.chosen) for one in searches}
     hits = Hits(records, "last")
-    rank(list(tuned.values()), hits)
-    conditions = list(dict.fromkeys((one.dataset, one.noise, one.rate) for one in searches))
-    blocks, facts = [], []
+    rank([tuned[id(one)] for one in searches if one.is_whole], hits)
+    conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells if cell.draw is not None))
+    blocks, chosen, facts = [], [], []
     for condition in conditions:
         here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
         rows = [row_of(one, tuned[id(one)], hits) for one in here]
         heading = f"{dataset_title(cells, condition[0])}, {noise_text(*condition[1:])}"
-        blocks += [Block(heading, COLUMNS, [entries for entries, _ in rows])]
-        blocks += [chosen_block(here, f"{heading}: chosen values")]
+        blocks.append(Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, here, condition)))
+        values = chosen_block(here, f"{heading}: chosen values")
+        chosen += [values] if values.rows else []
         facts += [fact for _, fact in rows]
     return Table(
         name=stem(asked),
         title=asked.heading,
         caption=f"{tuned_caption(searches, cells)}.",
-        blocks=blocks,
-        notes=[*against_note(cells), *failure_notes(cells)],
+        blocks=[*blocks, *chosen],
+        notes=[
+            *held_out_notes(searches),
+            *partial_notes(searches),
+            *unequal_notes(searches),
+            *seeds_alone_notes(blocks),
+            *against_note(cells),
+            *failure_notes(cells),
+        ],
         stands_on=[*rule_text(searches), *foundation([cell for one in searches for cell in one.draws])],
         header=HEADER,
         facts=facts,
-        gaps=gaps(cells),
+        gaps=search_gaps(cells),
     )
 
 
@@ -68,17 +79,38 @@ def rule_text(searches: list[Search]) -> list[str]:
     return [
         "Tuned: in each seed, of the draws of settings the one with the best accuracy on noisy labels of held-out images (of "
         "equal ones the first); its test accuracy in the last epoch is the seed's number.",
-        f"Held out: {protocol_text(searches)}.",
         "Draw 0 is the method with its published settings; the others are quasi-random, the same for every seed and data set.",
         "Gain and ranks: paired differences over seeds and test images, closed form; ranks at 5 %, Holm over all pairs of rows.",
     ]
+
+
+def empty_rows(cells: list[Cell], measured: list[Search], condition: tuple[str, str, str | None]) -> list[list[Entry]]:
+    """A row for each method of which nothing that counts was measured."""
+    asked = {cell.title: cell for cell in cells if (cell.dataset, cell.noise, cell.rate) == condition}
+    lacking = [title for title in asked if title not in {one.title for one in measured}]
+    return [[Entry(title, detail=asked[title].method), *[Entry("–")] * (len(COLUMNS) - 1)] for title in lacking]
+
+
+def unequal_notes(searches: list[Search]) -> list[str]:
+    """Which rows have no rank because they were given fewer draws than were asked for."""
+    rows = [f"{one.draws[0].where} ({len(one.draws)})" for one in searches if not one.is_whole]
+    return [f"Without a rank, because fewer draws count than were asked for: {'; '.join(rows)}."] if rows else []
+
+
+def seeds_alone_notes(blocks: list[Block]) -> list[str]:
+    """What the mark at an interval means."""
+    marked = any(entry.text.endswith(SEEDS_ALONE) for block in blocks for row in block.rows for entry in row)
+    return (
+        [f"{SEEDS_ALONE} Interval over seeds alone: predictions of some of these runs are not there."] if marked else []
+    )
 
 
 def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str, Any]]:
     """A row of the table and its line of the CSV."""
     published = one.cell_of(np.zeros(len(one.seeds), int))
     on_test = one.cell_of(one.chosen_on_test)
-    gain = gain_over(tuned, published, one.seeds, hits)
+    gain, counts_images = gain_over(tuned, published, one.seeds, hits)
+    mean = (tuned.mean or 0.0) - (published.mean or 0.0) if gain is None else gain.mean
     first = tuned.places is not None and tuned.places[0] == 1
     detail = (
         f"chosen draws {', '.join(f'seed {s}: {d}' for s, d in zip(one.seeds, numbers(one, one.chosen), strict=True))}"
@@ -87,10 +119,11 @@ def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str,
         Entry(one.title, detail=one.method),
         Entry(published.text, sort=published.mean),
         Entry(tuned.text, first, sort=tuned.mean, detail=detail),
-        Entry(gain_text(gain), sort=gain and gain.mean),
+        Entry(gain_text(mean, gain, counts_images), sort=mean),
         Entry(rank_text(tuned), sort=tuned.places and float(sum(tuned.places))),
         Entry(on_test.text, published=True, sort=on_test.mean),
         Entry(f"{len(one.draws)} of {one.asked}", sort=float(len(one.draws))),
+        Entry(f"{len(one.seeds)} of {one.asked_seeds}", sort=float(len(one.seeds))),
     ]
     low, high = tuned.places or ("", "")
     fact = {
@@ -98,8 +131,9 @@ def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str,
         **{"n": len(one.seeds), "draws": len(one.draws), "draws_asked": one.asked},
         **spread("published", published),
         **spread("tuned", tuned),
-        **{"gain": six(gain and gain.mean), "gain_low": six(gain and gain.low), "gain_high": six(gain and gain.high)},
+        **{"gain": six(mean), "gain_low": six(gain and gain.low), "gain_high": six(gain and gain.high)},
         "gain_p": six(gain and gain.p),
+        "gain_counts_images": "" if gain is None else "yes" if counts_images else "no",
         **spread("test_chosen", on_test),
         **{"rank_low": low, "rank_high": high},
         "chosen": " ".join(
@@ -123,30 +157,57 @@ def six(value: float | None) -> float | str:
     return "" if value is None else round(value, 6)
 
 
-def gain_over(tuned: Cell, published: Cell, seeds: list[int], hits: Hits) -> Interval | None:
-    """Tuned less published settings in points, over seeds and test images."""
+def gain_over(tuned: Cell, published: Cell, seeds: list[int], hits: Hits) -> tuple[Interval | None, bool]:
+    """Tuned less published settings in points, and whether test images count in it beside seeds; None for one seed."""
+    if len(seeds) < 2:
+        return None, False
     right = hits.of_cells([tuned, published], seeds)
-    return None if right is None or not right.size else in_points(crossed_interval(right[0] - right[1]))
+    if right is not None and right.size:
+        return in_points(crossed_interval(right[0] - right[1])), True
+    return paired_t(np.array([tuned.values[number] - published.values[number] for number in seeds])), False
 
 
-def gain_text(gain: Interval | None) -> str:
-    return "" if gain is None else f"{signed(gain.mean)} [{signed(gain.low)}, {signed(gain.high)}]"
+def gain_text(mean: float, gain: Interval | None, counts_images: bool) -> str:
+    if gain is None:
+        return signed(mean)
+    return f"{signed(mean)} [{signed(gain.low)}, {signed(gain.high)}]" + ("" if counts_images else f" {SEEDS_ALONE}")
 
 
 def chosen_block(searches: list[Search], heading: str) -> Block:
-    """A row a method and searched option: published value, and what was chosen over seeds."""
+    """A row a method and searched option: published value, what was chosen over seeds, and what was tried."""
     rows = []
     for one in searches:
         for key, published in one.draws[0].published_settings.items():
-            values = [one.draws[place].settings.get(key, published) for place in one.chosen]
-            rows.append([Entry(one.title), Entry(key), Entry(published), *map(Entry, value_texts(values))])
-    return Block(heading, ["Method", "option", "published", "median", "range"], rows)
+            tried = [cell.settings.get(key, published) for cell in one.draws]
+            chosen = [tried[place] for place in one.chosen]
+            seeds = zip(one.seeds, numbers(one, one.chosen), chosen, strict=True)
+            detail = ", ".join(f"seed {number}: {value} (draw {draw})" for number, draw, value in seeds)
+            texts = [Entry(middle_text(chosen), detail=detail), Entry(range_text(chosen)), Entry(range_text(tried))]
+            rows.append([Entry(one.title), Entry(key), Entry(published), *texts])
+    return Block(heading, CHOSEN, rows)
 
 
-def value_texts(values: list[str]) -> tuple[str, str]:
-    """Median and range of numbers, or how often each word was chosen."""
+def as_numbers(values: list[str]) -> list[float] | None:
+    """None where one of the values is no finite number."""
     try:
-        chosen = [float(value) for value in values]
+        found = [float(value) for value in values]
     except ValueError:
-        return "", ", ".join(f"{value} ({values.count(value)})" for value in unique(values))
-    return f"{median(chosen):.3g}", f"{min(chosen):.3g} to {max(chosen):.3g}"
+        return None
+    return found if np.isfinite(found).all() else None
+
+
+def middle_text(values: list[str]) -> str:
+    """The median of numbers; of words how often each was chosen."""
+    found = as_numbers(values)
+    if found is None:
+        return ", ".join(f"{value} ({values.count(value)})" for value in unique(sorted(values)))
+    return f"{median(found):.3g}"
+
+
+def range_text(values: list[str]) -> str:
+    """0.05 to 0.7 of numbers, as they were set; of words all of them."""
+    found = as_numbers(values)
+    if found is None:
+        return ", ".join(unique(sorted(values)))
+    low, high = values[found.index(min(found))], values[found.index(max(found))]
+    return low if min(found) == max(found) else f"{low} to {high}"

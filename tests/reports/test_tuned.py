@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from records import cell, request, write_record
 
-from reports import Options, draw
+from reports import AskedCell, Options, draw
 from reports.cells import read_cells
-from reports.search import choose_setting, read_searches
+from reports.choose import figure
+from reports.search import Search, choose_setting, read_searches
+from reports.statistics import crossed_interval, paired_t
 from results.records import Records
 
 HELD = {  # [draw][seed] of the held-out labels, and of the test images
@@ -146,3 +148,172 @@ def test_nothing_measured_is_said(tmp_path: Path) -> None:
     for name in ("budget", "sensitivity"):
         empty = request("figure", name, asked.cells)
         assert draw(empty, tmp_path, tmp_path / "out").gaps
+
+
+def write_search(
+    folder: Path, held_out: list[list[float | None]], test: list[list[float]] | None = None, **changes: Any
+) -> list[AskedCell]:
+    """Cells of a search of SCN by [draw][seed] shares; None: a run that is not there."""
+    cells = []
+    for number, shares in enumerate(held_out):
+        settings = {} if number == 0 else {"scn.margin_2": changes.get("values", SETTINGS)[number]}
+        ids = []
+        for seed, share in enumerate(shares):
+            accuracy = test[number][seed] if test else 0.7
+            run = {"method": "scn", "dataset": "faces", "rate": "0.3", "seed": seed, "overrides": settings}
+            held = {} if share is None else {"held_out": share}
+            ids.append(write_record(folder, accuracy=accuracy, metrics=held, **run) if held else f"{number}{seed}" * 10)
+        published = {"scn.margin_2": changes.get("published", "0.2")}
+        drawn = {"draw": number, "settings": settings, "published_settings": published, "overrides": settings}
+        cells.append(cell("SCN", "scn", "faces", "0.3", ids, **drawn))
+    return cells
+
+
+def draw_tuned(folder: Path, cells: list[AskedCell]) -> tuple[Any, list[dict[str, str]]]:
+    drawn = draw(request("table", "tuned", cells), folder, folder / "out")
+    return drawn, list(csv.DictReader((folder / "out" / "table_tuned.csv").open()))
+
+
+def searches_in(folder: Path, cells: list[AskedCell]) -> list[Search]:
+    return read_searches(read_cells(request("table", "tuned", cells), Records(folder), "last"))
+
+
+def test_draws_with_the_same_mean_are_equal_whatever_the_last_bits_of_their_sums(tmp_path: Path) -> None:
+    shares = [[0.3, 0.2, 0.1], [0.1, 0.2, 0.3]]  # their sums differ in the last bit
+    assert sum(shares[0]) != sum(shares[1])
+    for order in (shares, shares[::-1]):
+        (one,) = searches_in(tmp_path, write_search(tmp_path, order))
+        assert choose_setting(one) == 0
+
+
+def test_a_seed_with_the_published_settings_alone_takes_no_draw_from_the_others(tmp_path: Path) -> None:
+    held_out = [[0.5, 0.5, 0.5, 0.5], [0.6, None, 0.6, None], [None, 0.7, None, None], [0.55, 0.55, 0.45, None]]
+    drawn, (row,) = draw_tuned(tmp_path, write_search(tmp_path, held_out))
+    (one,) = searches_in(tmp_path, write_search(tmp_path, held_out))
+    assert (one.seeds, [found.draw for found in one.draws]) == ([0, 1, 2], [0, 3])
+    assert (one.other_seeds, one.other_draws) == ([3], [1, 2])
+    assert (row["n"], row["draws"], row["draws_asked"]) == ("3", "2", "4")
+    note = "SCN, faces, asymmetric 0.3: 2 of 4 draws count, in seeds 0-2; left out, because runs are missing"
+    assert f"{note}: seed 3 and draws 1-2." in drawn.text
+    assert "| 2 of 4 | 3 of 4 |" in drawn.text
+    assert sum("SCN, draw 2, faces" in line and line.endswith("not run") for line in drawn.gaps) == 3
+
+
+def test_a_draw_that_one_seed_lacks_in_every_seed_leaves_the_others(tmp_path: Path) -> None:
+    held_out = [[0.5, 0.5], [None, 0.6], [0.7, None], [0.55, 0.4]]
+    _, (row,) = draw_tuned(tmp_path, write_search(tmp_path, held_out))
+    assert (row["n"], row["draws"], row["chosen"]) == ("2", "2", "0:3 1:0")
+
+
+def test_a_record_of_before_held_out_images_were_kept_is_a_gap(tmp_path: Path) -> None:
+    cells = write_search(tmp_path, [[0.5, 0.5], [0.6, 0.4]])
+    old = write_record(tmp_path, method="scn", dataset="faces", rate="0.3", seed=2)
+    first, *others = cells
+    drawn, _ = draw_tuned(tmp_path, [replace(first, ids=(*first.ids, old)), *others])
+    assert drawn.gaps == [
+        f"SCN, draw 0, faces, asymmetric 0.3: {old[:8]}: its record has no accuracy on held-out images; run it again with --force"
+    ]
+
+
+def test_a_method_without_any_run_keeps_its_row(tmp_path: Path) -> None:
+    lacking = cell("RUL", "rul", "faces", "0.3", ["0" * 20], draw=0)
+    drawn, rows = draw_tuned(tmp_path, [*write_search(tmp_path, [[0.5, 0.5]]), lacking])
+    assert "| RUL | – | – | – | – | – | – | – |" in drawn.text and len(rows) == 1
+    assert drawn.gaps == ["RUL, draw 0, faces, asymmetric 0.3: 00000000: not run"]
+
+
+def test_rows_with_fewer_draws_are_not_ranked_and_named(tmp_path: Path) -> None:
+    cells = write_search(tmp_path, [[0.5] * 5] * 4, [[0.5] * 5] * 4)
+    for method, title, level in (("rul", "RUL", 0.9), ("eac", "EAC", 0.7)):
+        for number in range(4):
+            settings = {f"{method}.x": str(number)} if number else {}
+            run = {"method": method, "dataset": "faces", "rate": "0.3", "overrides": settings}
+            held = {"metrics": {"held_out": 0.5}, "accuracy": level}
+            ids = [write_record(tmp_path, seed=seed, **run, **held) for seed in range(5)]
+            if method == "eac" and number == 3:
+                ids = ["0" * 20] * 5
+            cells.append(cell(title, method, "faces", "0.3", ids, draw=number, overrides=settings, settings=settings))
+    drawn, rows = draw_tuned(tmp_path, cells)
+    assert {row["method"]: (row["rank_low"], row["rank_high"]) for row in rows} == {
+        "scn": ("2", "2"),
+        "rul": ("1", "1"),
+        "eac": ("", ""),
+    }
+    assert (
+        "Without a rank, because fewer draws count than were asked for: EAC, faces, asymmetric 0.3 (3)." in drawn.text
+    )
+
+
+def test_the_gain_is_the_closed_form_over_seeds_and_images_of_the_chosen_runs(tmp_path: Path) -> None:
+    cells = searched(tmp_path, "table", "tuned").cells
+    (row, _) = draw_tuned(tmp_path, list(cells))[1]
+    pairs = (
+        (160, 120),
+        (164, 122),
+        (128, 124),
+    )  # how many of 200 images are right, always the first ones: tuned, published
+    images = np.arange(200)
+    hits = np.array([(images < tuned).astype(float) - (images < published) for tuned, published in pairs])
+    expected = crossed_interval(hits)
+    assert float(row["gain_low"]) == pytest.approx(100 * expected.low, abs=1e-4)
+    assert float(row["gain_high"]) == pytest.approx(100 * expected.high, abs=1e-4)
+    assert row["gain_counts_images"] == "yes"
+
+
+def test_without_predictions_the_interval_is_over_seeds_and_marked(tmp_path: Path) -> None:
+    cells = list(searched(tmp_path, "table", "tuned").cells)
+    for run in {run for c in cells for run in c.ids}:
+        (tmp_path / run[:2] / f"{run}.npz").unlink()
+    drawn, (row, _) = draw_tuned(tmp_path, cells)
+    expected = paired_t(np.array([20.0, 21.0, 2.0]))
+    assert float(row["gain_low"]) == pytest.approx(expected.low) and row["gain_counts_images"] == "no"
+    assert "\\* Interval over seeds alone" in drawn.text and drawn.refused
+
+
+def test_one_seed_has_a_gain_without_an_interval(tmp_path: Path) -> None:
+    drawn, (row,) = draw_tuned(tmp_path, write_search(tmp_path, [[0.5], [0.6]], [[0.7], [0.75]]))
+    assert "| 70.0 | 75.0 | +5.0 |" in drawn.text and (row["gain_low"], row["published_std"]) == ("", "")
+
+
+def test_words_are_counted_and_all_that_was_tried_is_shown(tmp_path: Path) -> None:
+    words = ["", "uniform", "by class", "balanced"]
+    cells = write_search(
+        tmp_path, [[0.5, 0.5, 0.5], [0.6, 0.4, 0.6], [0.4] * 3, [0.3] * 3], values=words, published="balanced"
+    )
+    drawn, _ = draw_tuned(tmp_path, cells)
+    row = "| SCN | scn.margin\\_2 | balanced | balanced (1), uniform (2) | balanced, uniform | balanced, by class, uniform |"
+    assert row in drawn.text
+    drawing = figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    above, below = drawing.figure.axes
+    assert [text.get_text() for text in below.get_xticklabels()] == ["balanced", "uniform", "by class"]
+    assert above.collections[0].get_offsets()[:, 0].tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(("values", "scale"), [(["", "0.3", "0.1", "0.6"], "linear"), (["", "2", "0.05", "1"], "log")])
+def test_options_over_more_than_a_decade_are_on_a_logarithmic_axis(
+    tmp_path: Path, values: list[str], scale: str
+) -> None:
+    held_out = [[0.5, 0.5], [0.6, 0.7], [0.4, 0.4], [0.3, 0.3]]
+    cells = write_search(tmp_path, held_out, [[0.6, 0.6], [0.7, 0.8], [0.5, 0.5], [0.4, 0.4]], values=values)
+    drawing = figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    above, below = drawing.figure.axes
+    assert (above.get_xscale(), below.get_xscale()) == (scale, scale)
+    points, ring = below.collections
+    assert points.get_offsets()[:, 1].tolist() == pytest.approx([50, 65, 40, 30])
+    assert ring.get_offsets().tolist() == [pytest.approx([float(values[1]), 65])]
+    assert above.get_lines()[0].get_xdata()[0] == 0.2  # the published value
+    assert (
+        "Correlation of held-out with test accuracy over draws: faces, asymmetric noise, 30 %: SCN 1.00."
+        in drawing.notes
+    )
+
+
+def test_the_budget_has_draws_and_minutes_of_each_method_with_names_at_the_lines(tmp_path: Path) -> None:
+    drawing = figure(searched(tmp_path, "figure", "budget"), Records(tmp_path), Options())
+    left, right = drawing.figure.axes
+    lines = {line.get_label(): line for line in left.get_lines() if not line.get_label().startswith("_")}
+    assert set(lines) == {"SCN", "RUL"} and lines["SCN"].get_xdata().tolist() == [1, 2, 3, 4]
+    minutes = next(line for line in right.get_lines() if line.get_label() == "SCN").get_xdata()
+    assert minutes.tolist() == pytest.approx([draws * 12.5 / 60 for draws in (1, 2, 3, 4)])
+    assert right.get_xscale() == "log"
+    assert {text.get_text() for text in left.texts} == {"SCN  75.3", "RUL  76.0"}
