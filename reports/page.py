@@ -84,9 +84,9 @@ def extra_table(
 
 
 def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
-    """(row on data set, its recipe and parameters), each different one once."""
+    """(row on data set, its recipe and parameters), each different one once; of a search that of the published settings."""
     found = {}
-    for cell in cells:
+    for cell in (cell for cell in cells if not cell.draw):
         for record in cell.records[:1]:
             resolved = record["resolved"]
             used = {"recipe": resolved.get("recipe"), "parameters": resolved.get("parameters")}

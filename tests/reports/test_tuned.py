@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from records import cell, request, write_record
 
-from reports import AskedCell, Options, draw
+from reports import AskedCell, Options, draw, draw_page
 from reports.cells import read_cells
 from reports.choose import figure
 from reports.search import Search, choose_setting, read_searches
@@ -43,6 +43,7 @@ def searched(folder: Path, kind: str, name: str, draws: int = 4, seeds: int = 3,
                     rate="0.3",
                     seed=seed,
                     overrides=settings,
+                    resolved={"parameters": settings},
                     accuracy=TEST[method][draw_number][seed],
                     metrics={"held_out": HELD[method][draw_number][seed]},
                 )
@@ -317,3 +318,11 @@ def test_the_budget_has_draws_and_minutes_of_each_method_with_names_at_the_lines
     assert minutes.tolist() == pytest.approx([draws * 12.5 / 60 for draws in (1, 2, 3, 4)])
     assert right.get_xscale() == "log"
     assert {text.get_text() for text in left.texts} == {"SCN  75.3", "RUL  76.0"}
+
+
+def test_the_page_shows_a_search_and_its_published_settings_alone(tmp_path: Path) -> None:
+    asked = [searched(tmp_path, "table", "tuned"), searched(tmp_path, "figure", "sensitivity")]
+    draw_page(asked, tmp_path, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("<details><summary>SCN, faces</summary>") == 1
+    assert "chosen: median" in page and "data:image/png;base64" in page
