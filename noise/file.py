@@ -39,7 +39,7 @@ class LabelFile(Noise):
         path, _, text = (
             argument.partition("?") if re.search(r"\?(order|wrong)=[^?]*$", argument) else (argument, "", "")
         )
-        self.path, self.options = path, dict(parse_qsl(text))
+        self.path, self.options = path, dict(parse_qsl(text, keep_blank_values=True))
         order, wrong = self.options.get("order"), self.options.get("wrong", "most")
         if wrong != "most" or set(self.options) - {"order", "wrong"}:
             raise NoiseError(f"noise file {argument}: after '?' only order=NAME and wrong=most are known.")
@@ -101,7 +101,7 @@ class LabelFile(Noise):
                 rows.append((number, cells[0].replace("\\", "/"), label))
         if not rows:
             raise NoiseError(f"noise file {self.path}: no rows; expected one 'name label' row for each image.")
-        return rows, self.options.get("order") or order
+        return rows, self.options.get("order", order)
 
     def _known_order(self, order: str | None) -> str | None:
         if order is None or order in ORDERS:

@@ -195,10 +195,20 @@ def rate(text: str) -> str:
     try:
         value = float(text)
     except ValueError:
-        raise Usage(f"--rates: {text!r} is not a number") from None
+        raise Usage(f"--rates: {text!r}: expected numbers, each with its decimals behind a point, as 0.1 0.3") from None
     if not 0 <= value <= 1:
         raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
     return number(value + 0.0)  # no -0
+
+
+def decimal(text: str) -> float:
+    """A number of an option, read whole; argparse says why one is refused."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected one number, its decimals behind a point as in 0.5"
+        ) from None
 
 
 def seeds(texts: list[str]) -> list[int]:

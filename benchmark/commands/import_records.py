@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cache import decoded
+from benchmark.commands.compare import describe_difference, differing_parts
 from benchmark.commands.errors import answered
 from benchmark.terminal import Usage, printable
 from results.files import digest_bytes, write_bytes
-from results.job import PROTOCOL
+from results.job import PROTOCOL, Job
 from results.schema import Refused, check
 from results.slim import slim
 from results.store import Store
@@ -33,6 +34,7 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+NAMED = 20  # records with other numbers that are named, at most
 MOST_IN_ALL = 64 * 2**30  # of the records of a zip, unpacked
 MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
 
@@ -74,33 +76,44 @@ def describe_from(source: Path, results: Path) -> None:
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of an import. kept: records that were here already; refused: why, one line a record."""
+    """What came of an import."""
 
     taken: int
-    kept: int
-    refused: tuple[str, ...]
+    kept: int  # were here already
+    refused: tuple[str, ...]  # why, one line a record
+    differing: tuple[str, ...] = ()  # of those that were here already: one line for each that holds other numbers
 
     def __str__(self) -> str:
         first = f"imported {self.taken} records, {self.kept} were here already, {len(self.refused)} refused"
-        return "\n".join([first, *(f"refused: {line}" for line in self.refused)])
+        lines = [first, *(f"other numbers: {line}" for line in self.differing[:NAMED])]
+        if len(self.differing) > NAMED:
+            lines.append(f"other numbers: {len(self.differing) - NAMED} records more")
+        return "\n".join([*lines, *(f"refused: {line}" for line in self.refused)])
 
 
 def import_records(source: Path, results: Path, light: bool = False) -> Imported:
     """Copy every sound record of a folder or zip into `results`.
 
     A record is taken only if its spec hashes to its name, its protocol is ours and its arrays hash to what it says.
-    What is already here stays as it is. light: take only the arrays that are drawn (`results.slim`).
+    What is already here stays as it is, and is compared: one job on two machines may have other numbers.
+    light: take only the arrays that are drawn (`results.slim`).
     """
-    store, taken, kept, refused = Store(results), 0, 0, []
+    store, taken, kept = Store(results), 0, 0
+    refused: list[str] = []
+    differing: list[str] = []
     for name, job_id, read in members(source):
         try:
-            if store.done(job_id):
-                kept += 1
-                continue
+            here = store.done(job_id)
+            kept += here
             text = read(name).decode("utf-8")
             record = check(text, job_id, Path(name))
             if record["spec"].get("protocol") != PROTOCOL:
                 raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
+            if here:
+                ours = store.read(job_id)
+                if ours is not None and differing_parts(ours, record):
+                    differing.append(describe_difference(ours, record, Job(**record["spec"]).text))
+                continue
             arrays = read(name.removesuffix(".json") + ".npz")
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
@@ -110,10 +123,10 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
             text = str(error)
             refused.append(printable(text if str(name) in text else f"{name}: {text}"))
             continue
-        write_bytes(store.path(job_id).with_suffix(".npz"), written[1])
+        write_bytes(store.path(job_id).with_suffix(".npz"), written[1])  # first: a full disk leaves no half of a record
         write_bytes(store.path(job_id), written[0])
         taken += 1
-    return Imported(taken, kept, tuple(refused))
+    return Imported(taken, kept, tuple(refused), tuple(differing))
 
 
 def check_arrays(content: bytes, name: str) -> None:

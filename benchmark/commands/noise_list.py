@@ -14,6 +14,7 @@ import numpy as np
 from benchmark import find
 from benchmark.cache.card import confusion
 from benchmark.cache.decoded import Data
+from benchmark.commands.arguments import decimal
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, folders, given_data, opened
 from benchmark.terminal import Usage
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
     p = argparse.ArgumentParser("python -m benchmark noise-list", description=__doc__.splitlines()[0])
     add_arguments(p)
     p.add_argument("--kind", default="asymmetric", help="symmetric, asymmetric, votes, instance, scn, or one of yours")
-    p.add_argument("--rate", type=float, default=0.3)
+    p.add_argument("--rate", type=decimal, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
     p.add_argument(

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.commands.arguments import decimal
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, say
@@ -204,7 +205,7 @@ def parser() -> Parser:
     how.add_argument(
         "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"
     )
-    how.add_argument("--limit", type=float, metavar="SECONDS", help="kill a job that runs longer")
+    how.add_argument("--limit", type=decimal, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
     how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first job that fails")

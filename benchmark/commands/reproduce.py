@@ -12,6 +12,7 @@ import numpy as np
 from benchmark import hardware
 from benchmark.cache.decoded import open_folder
 from benchmark.commands.arguments import chosen_cards, device
+from benchmark.commands.compare import differing_parts, lacking_fields
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.task import Task
@@ -19,6 +20,8 @@ from benchmark.terminal import Usage
 from results.job import Job
 from results.schema import Refused
 from results.store import Store
+
+Arrays = dict[str, np.ndarray]
 
 
 def main(arguments: list[str]) -> int:
@@ -150,26 +153,37 @@ def second(job: Job, path: Path | None) -> str | None:
     return str(path)
 
 
-def arrays(store: Store, job_id: str) -> dict[str, np.ndarray]:
+def arrays(store: Store, job_id: str) -> Arrays:
     with np.load(store.path(job_id).with_suffix(".npz"), allow_pickle=False) as file:
         return dict(file)
 
 
-def compare(old: dict, new: dict, old_arrays: dict, new_arrays: dict) -> int:
-    """Print what differs; 0 if metrics, history and arrays are the same."""
-    parts = ("noise", "metrics", "history")  # what the older one knows of
-    differing = [part for part in parts if any(new[part].get(key) != value for key, value in old[part].items())]
-    differing += [name for name, value in old_arrays.items() if not np.array_equal(value, new_arrays[name])]
+def compare(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, new_arrays: Arrays) -> int:
+    """Print what differs; 0 if everything that was recorded is the same to the last bit."""
     for name in ("last", "best", "last5"):
         before, after = old["metrics"][name], new["metrics"][name]
         print(
             f"{name:>6}: {100 * before:.2f} recorded, {100 * after:.2f} now, difference {100 * (after - before):+.2f}"
         )
-    if not differing:
-        print("the same bits: metrics, history, predictions and label distributions")
+    shared = [name for name in old_arrays if name in new_arrays]
+    differing = differing_parts(old, new)
+    differing += [name for name in shared if not np.array_equal(old_arrays[name], new_arrays[name])]
+    lacking = lacking_fields(old, new) + [name for name in old_arrays if name not in new_arrays]
+    if not differing and not lacking:
+        left_out = old.get("slim", {}).get("without", [])
+        aside = f" (the record ships without {', '.join(left_out)})" if left_out else ""
+        print(f"the same bits: noise, metrics, history, and the arrays {', '.join(sorted(shared))}{aside}")
         return 0
-    print(f"different: {', '.join(differing)}")
-    changed = {k: (v, new["provenance"].get(k)) for k, v in old["provenance"].items() if v != new["provenance"].get(k)}
-    for key, (before, after) in changed.items():
-        print(f"  {key}: {before} recorded, {after} now")
+    if differing:
+        print(f"different: {', '.join(differing)}")
+    if lacking:
+        print(f"recorded, and not measured now: {', '.join(lacking)}")
+    print_changes(old["provenance"], new["provenance"])
     return 1
+
+
+def print_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """What is another machine, version or setting than at the time of the record."""
+    for key, value in before.items():
+        if value != after.get(key):
+            print(f"  {key}: {value} recorded, {after.get(key)} now")

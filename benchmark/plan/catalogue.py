@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import find, source
 from benchmark.definitions import unreadable
+from benchmark.plan.overrides import annotation_text
 from benchmark.source import code
 from benchmark.terminal import Usage, one_of
 from methods.support.recipe import plain
@@ -81,7 +82,7 @@ def file_name(path: Path) -> str:
 def card(method: "type[Method]") -> dict[str, Any]:
     """What planning needs to know of a method, as plain data, so that planning need not import torch."""
     parameters = {
-        f.name: {"default": f.default, "type": type(f.default).__name__, "scales": f.metadata.get("scales")}
+        f.name: {"default": f.default, "type": annotation_text(f), "scales": f.metadata.get("scales")}
         for f in dataclasses.fields(method.Parameters)
     }
     for option in method.search:

@@ -20,6 +20,8 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         if not matched:
             raise Usage(f"--set {text}: expected NAME.option=value, for example lanet.confidence=0.8")
         name, option, value = matched.groups()
+        if not value.strip():
+            raise Usage(f"--set {text}: nothing stands behind '='; give a value, or leave it out")
         one_of(
             f"--set {text}",
             "method, data set, 'recipe', 'backbone' or 'scale'",
@@ -42,37 +44,66 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
     return found
 
 
-def typed(key: str, text: Any, like: Any) -> Any:
-    """A typed value from what was typed, of the type of the default `like`; raises Usage."""
+TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+EXPECTED = {
+    "bool": "true or false",
+    "int": "one whole number",
+    "float": "one number, its decimals behind a point as in 0.5",
+    "list": "numbers between commas, their decimals behind a point as in 0.5",
+}
+
+
+def typed(key: str, text: Any, like: Any, annotation: str = "") -> Any:
+    """A typed value, read whole, of the type of the default `like` or, where that is None, of what is annotated; raises Usage."""
     if not isinstance(text, str):
         return text
+    kind = kind_of(like, annotation)
+    if text.lower() == "none" and (like is None or kind == "list" or "None" in annotation):
+        return None
     try:
-        if isinstance(like, bool):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-        if isinstance(like, int):
-            return int(text)
-        if isinstance(like, float):
-            return numbers(text)[0]
-        if like is None:
-            if "," in text:
-                return numbers(text)
-            return None if text.lower() == "none" else numbers(text)[0] if re.fullmatch(r"[-+0-9.eE]+", text) else text
-        if isinstance(like, list | tuple):
-            return None if text.lower() == "none" else numbers(text)
+        return parse_value(text, kind)
     except (ValueError, KeyError):
-        kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}.get(
-            type(like).__name__, "numbers"
-        )
-        raise Usage(f"--set {key}={text}: expected {kind} (default {like})") from None
-    return text
+        raise Usage(f"--set {key}={text}: expected {EXPECTED[kind]} (default {like})") from None
 
 
-def numbers(text: str) -> list[float]:
-    """Finite numbers between commas; raises ValueError."""
-    found = [float(part) for part in text.split(",")]
-    if not all(math.isfinite(value) for value in found):
+def kind_of(like: Any, annotation: str) -> str:
+    """'bool', 'int', 'float', 'list' or 'text'; 'any' where neither the default nor its annotation says which."""
+    named = set(re.findall(r"\w+", annotation)) - {"None"}
+    if like is None:
+        return named.pop() if len(named) == 1 and named <= {"bool", "int", "float"} else "any"
+    if isinstance(like, list | tuple):
+        return "list"
+    if type(like) is int and named == {"float"}:  # `weight: float = 1`
+        return "float"
+    return type(like).__name__ if isinstance(like, bool | int | float) else "text"
+
+
+def annotation_text(field: dataclasses.Field) -> str:
+    """How a field of a dataclass is annotated, as 'float | None'."""
+    return field.type.__name__ if isinstance(field.type, type) else str(field.type)
+
+
+def parse_value(text: str, kind: str) -> Any:
+    """What was typed as one kind of value; raises ValueError or KeyError where it is none."""
+    if kind == "any":
+        if "," in text:
+            return parse_numbers(text)
+        return parse_number(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
+    parsers = {"bool": lambda word: TRUTH[word.lower()], "int": int, "float": parse_number, "list": parse_numbers}
+    return parsers[kind](text) if kind in parsers else text
+
+
+def parse_number(text: str) -> float:
+    """One finite number; raises ValueError, also for a comma."""
+    value = float(text)
+    if not math.isfinite(value):
         raise ValueError("not finite")
-    return found
+    return value
+
+
+def parse_numbers(text: str) -> list[float]:
+    """Finite numbers between commas; raises ValueError."""
+    return [parse_number(part) for part in text.split(",")]
 
 
 def spelled(value: Any) -> str:
@@ -86,13 +117,13 @@ def spelled(value: Any) -> str:
 
 def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
     """A data set's frozen options from `--set DATASET.option=value`."""
-    known = {f.name: f.default for f in dataclasses.fields(dataset.Options)}
+    known = {field.name: field for field in dataclasses.fields(dataset.Options)}
     chosen = {}
     for key, text in sets.items():
         name, option = key.split(".", 1)
         if name == dataset.name:
             one_of(f"--set {key}={text}", f"option of {name}", option, known)
-            chosen[option] = typed(key, text, known[option])
+            chosen[option] = typed(key, text, known[option].default, annotation_text(known[option]))
     try:
         return dataset.Options(**chosen)
     except ValueError as error:

@@ -117,6 +117,6 @@ def method_parameters(
         if name != method or option == "backbone":
             continue
         one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
-        values[option] = typed(key, text, published[option])
+        values[option] = typed(key, text, published[option], card["parameters"][option]["type"])
     changed = {f"{method}.{name}": spelled(value) for name, value in values.items() if differs(value, published[name])}
     return values, changed

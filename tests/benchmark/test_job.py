@@ -125,9 +125,9 @@ def test_settings_of_other_methods_are_passed_over() -> None:
     ("asked", "words"),
     [
         ({"lanet.confidense": "0.8"}, "did you mean 'confidence'"),
-        ({"lanet.confidence": "high"}, "expected a number"),
-        ({"lanet.confidence": "nan"}, "expected a number"),
-        ({"lanet.queue": "1.5"}, "expected a whole number"),
+        ({"lanet.confidence": "high"}, "expected one number"),
+        ({"lanet.confidence": "nan"}, "expected one number"),
+        ({"lanet.queue": "1.5"}, "expected one whole number"),
         ({"recipe.epoch": "3"}, "did you mean 'epochs'"),
         ({"recipe.epochs": "0"}, "expected 1 to 100,000"),
         ({"recipe.like": "lanett"}, "did you mean 'lanet'"),

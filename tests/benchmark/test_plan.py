@@ -459,9 +459,16 @@ SETS: list[tuple[str, Any]] = [
     ("rul.clamp=1", {}),  # another method's
     ("specks.x=1", "option of specks"),
     ("recipe.drop_last=perhaps", "recipe.drop_last=perhaps: expected true or false (default False)"),
-    ("recipe.epochs=1.5", "recipe.epochs=1.5: expected a whole number (default 18)"),
-    ("scn.beta=much", "scn.beta=much: expected a number (default 0.7)"),
-    ("recipe.augment.crop=a,b", "recipe.augment.crop=a,b: expected numbers (default [0.85, 1.0])"),
+    ("recipe.epochs=1.5", "recipe.epochs=1.5: expected one whole number (default 18)"),
+    ("recipe.epochs=1,000", "recipe.epochs=1,000: expected one whole number (default 18)"),
+    ("scn.beta=much", "scn.beta=much: expected one number, its decimals behind a point as in 0.5 (default 0.7)"),
+    ("scn.margin_2=0,3", "scn.margin_2=0,3: expected one number, its decimals behind a point as in 0.5 (default "),
+    ("scn.gamma=0,3", "scn.gamma=0,3: expected one number, its decimals behind a point as in 0.5 (default None)"),
+    ("scn.gamma=0.3x", "scn.gamma=0.3x: expected one number"),
+    ("recipe.lr=0,001", "recipe.lr=0,001: expected one number, its decimals behind a point as in 0.5 (default 0.006)"),
+    ("recipe.lr=inf", "recipe.lr=inf: expected one number"),
+    ("recipe.augment.crop=a,b", "recipe.augment.crop=a,b: expected numbers between commas, their decimals behind a "),
+    ("scn.beta=", "--set scn.beta=: nothing stands behind '='; give a value, or leave it out"),
     ("recipe.epochs=100001", "--set recipe.epochs=100001: expected 1 to 100,000"),
     ("recipe.batch_size=0", "--set recipe.batch_size=0: expected 1 to 100,000"),
     ("recipe.optimizer.lr=1", "there is no recipe field 'optimizer.lr' (did you mean 'optimiser.lr'?)"),
@@ -472,6 +479,59 @@ SETS: list[tuple[str, Any]] = [
     ("scn.beta", "--set scn.beta: expected NAME.option=value, for example lanet.confidence=0.8"),
     ("scn=0.5", "--set scn=0.5: expected NAME.option=value"),
 ]
+
+
+OPTIONS = """
+from dataclasses import dataclass
+
+from methods.baseline import Baseline
+
+
+class Mine(Baseline):
+    name, title = "mine", "Mine"
+
+    @dataclass(frozen=True)
+    class Parameters:
+        weight: float = 1
+        bound: float | None = None
+        classes: int | None = None
+        limits: tuple[float, float] | None = None
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("weight=0.5", 0.5),
+        ("weight=0", 0.0),
+        ("bound=0", 0.0),
+        ("bound=0.25", 0.25),
+        ("classes=0", 0),
+        ("limits=0.5,1", [0.5, 1.0]),
+        ("weight=0,5", None),
+        ("bound=0,5", None),
+        ("classes=2.5", None),
+    ],
+)
+def test_an_annotation_says_what_may_stand_where_the_default_does_not(
+    home: Path, tmp_path: Path, text: str, value: Any
+) -> None:
+    (tmp_path / "mine.py").write_text(OPTIONS)
+    words = ["--table", "clean", "--methods", "mine", "--seeds", "0", "--methods-path", str(tmp_path)]
+    name = text.partition("=")[0]
+    if value is None:
+        with pytest.raises(Usage, match=f"--set mine.{text}: expected one "):
+            planned(home, *words, "--set", f"mine.{text}")
+    else:
+        (run,) = planned(home, *words, "--set", f"mine.{text}").runs()
+        assert run.resolved["parameters"][name] == value and f"mine.{name}" in run.job.overrides
+
+
+def test_a_range_of_seeds_has_both_of_its_ends(home: Path) -> None:
+    words = ["--table", "clean", "--methods", "baseline", "--seeds"]
+    assert [job.seed for job in jobs(planned(home, *words, "0-4"))] == [0, 1, 2, 3, 4]
+    assert [job.seed for job in jobs(planned(home, *words, "7", "2-3", "3"))] == [2, 3, 7]
+    assert [job.seed for job in jobs(planned(home, *words, "0-0"))] == [0]
 
 
 @pytest.mark.parametrize(("text", "expected"), SETS, ids=[text for text, _ in SETS])

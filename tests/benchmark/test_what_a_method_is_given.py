@@ -222,6 +222,7 @@ def test_images_are_those_of_their_rows_and_mirrored_where_it_says_so(told) -> N
 OPTIMISERS = [
     Adam(0.01),
     Adam(0.01, weight_decay=0.5, head_lr=0.03),
+    Adam(0.01, head_lr=0.0),
     SGD(0.001, momentum=0.9),
     SGD(0.001, momentum=0.5, weight_decay=2.0, head_lr=0.004),
 ]
@@ -238,7 +239,9 @@ SCHEDULES = {  # the factor of step t of epoch e (0-based), as the papers write 
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("settings", OPTIMISERS, ids=["adam", "adam with decay", "sgd", "sgd with decay"])
+@pytest.mark.parametrize(
+    "settings", OPTIMISERS, ids=["adam", "adam with decay", "heads as they start", "sgd", "sgd with decay"]
+)
 def test_its_numbers_go_where_the_recipe_takes_them(told, settings: Adam | SGD, schedule: str) -> None:
     how, factor = SCHEDULES[schedule]
     run = told(Recipe(EPOCHS, BATCH, settings, how, Augment(), backbone="resnet10_w16"))
@@ -246,7 +249,7 @@ def test_its_numbers_go_where_the_recipe_takes_them(told, settings: Adam | SGD, 
     rates = np.array([factor(t, t // STEPS) for t in range(TOTAL)])
     for name, start, sign, rate in (
         ("body", 0.5, 1, settings.lr),
-        ("head", -0.25, -1, settings.head_lr or settings.lr),
+        ("head", -0.25, -1, settings.lr if settings.head_lr is None else settings.head_lr),
     ):
         expected = followed(settings, start, sign * pulls, rate * rates)
         np.testing.assert_allclose([note[name] for note in run.of("step")], expected, rtol=2e-5, atol=1e-6)

@@ -143,6 +143,8 @@ def test_orders_are_those_of_the_publications():
 def test_an_unknown_order_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(NoiseError, match=r"no order 'ferpluss' \(did you mean 'ferplus'\?\)"):
         read(tmp_path, rows(range(7)), options="order=ferpluss")
+    with pytest.raises(NoiseError, match=r"there is no order ''\. Known: "):
+        read(tmp_path, rows(range(7)), options="order=")
 
 
 def test_the_order_belongs_to_the_identity(tmp_path):
