@@ -213,7 +213,10 @@ def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
 
 
 def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: those it is bound to, and in a SLURM job no more than were asked for."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(bound, int(allotted)) if allotted.isdigit() and int(allotted) else bound
 
 
 def slots(uuids: list[str], per_card: int) -> list[list[str]]:

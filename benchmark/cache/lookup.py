@@ -10,9 +10,13 @@ Rows are stored in the order of their names, so that one fingerprint means one o
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from benchmark.cache.build import Progress, build
 from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
@@ -21,6 +25,7 @@ from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
 from benchmark.datasets.reading.files import file_stamp
 from benchmark.source import own_code
+from benchmark.terminal import say
 from results.files import write_json
 
 
@@ -29,9 +34,33 @@ def open_data(
 ) -> Data:
     """The data set as `dataset` reads it from `path`, decoded now if these files have not been read before.
 
-    progress(done, total) is called while images are decoded. Raises DataError.
+    progress(done, total) is called while images are decoded. Of several processes one decodes and the others wait.
+    Raises DataError.
     """
-    path, root = None if path is None else Path(path), Path(root)
+    with alone(dataset.name, Path(root)):
+        return find_or_decode(dataset, None if path is None else Path(path), options, Path(root), progress)
+
+
+@contextmanager
+def alone(name: str, root: Path) -> Iterator[None]:
+    """While this block runs, no other process is in it for the same data set and folder."""
+    lock = FileLock(root / "stamps" / f"{name}.lock")
+    try:
+        (root / "stamps").mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"{name}: waiting for the process that decodes it ({lock.lock_file} is locked)")
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        pass  # a folder of others, or a file system without locks: two may decode, and the first one's work is kept
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path, progress: Progress | None) -> Data:
+    """What these files led to when they were read last, else what reading them gives now."""
     if path is not None:
         path = readable(dataset, path, options, root)
     kept = kept_landmarks(dataset, path, root)

@@ -1,6 +1,7 @@
 """What was typed, checked one by one into a `Request`."""
 
 import argparse
+import os
 import re
 import sys
 from collections import Counter
@@ -226,9 +227,27 @@ def seeds(texts: list[str]) -> list[int]:
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:
+    """The part (I, N) of the jobs that was asked for; raises Usage."""
     if text is None:
         return 0, 1
+    if text == "slurm":
+        return slurm_part()
     matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     if not matched or int(matched[1]) >= int(matched[2]):
-        raise Usage(f"--shard: {text!r}; expected I/N with I from 0 to N-1")
+        raise Usage(
+            f"--shard: {text!r}; expected I/N with I from 0 to N-1, or slurm in a task of a SLURM array (any --array)"
+        )
     return int(matched[1]), int(matched[2])
+
+
+def slurm_part() -> tuple[int, int]:
+    """The part of this task among those of its SLURM array, whatever the array's first number and step; raises Usage.
+
+    In an array with holes two tasks can have one part. That is harmless: a part only says with which jobs a task begins.
+    """
+    fields = ("ID", "MIN", "STEP", "COUNT")
+    try:
+        task, first, step, count = (int(os.environ[f"SLURM_ARRAY_TASK_{name}"]) for name in fields)
+        return (task - first) // step % count, count
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise Usage("--shard slurm: this is no task of a SLURM array; submit it with sbatch --array=0-15") from None

@@ -200,7 +200,12 @@ def parser() -> Parser:
     how.add_argument(
         "--cluster", metavar="ADDRESS", help="of a Dask scheduler whose workers run the jobs, as tcp://host:8786"
     )
-    how.add_argument("--shard", metavar="I/N", help="run part I (0 to N-1) of the jobs and draw nothing")
+    how.add_argument(
+        "--shard",
+        metavar="I/N|slurm",
+        help="run part I (0 to N-1) of the jobs and draw nothing; slurm: a task of a SLURM array takes its part first, "
+        "then what no other task has",
+    )
     how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
     how.add_argument(
         "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"

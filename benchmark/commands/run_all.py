@@ -132,7 +132,10 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     from benchmark.launch.preflight import preflight
     from benchmark.plan.cost import shorter
 
-    todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, shard)
+    helps = args.shard == "slurm"
+    if helps and args.force:
+        raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
+    todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, (0, 1) if helps else shard)
     how = matrix.default_how(
         workers(args.workers),
         plan.request.device,
@@ -143,6 +146,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         fail_fast=args.fail_fast,
         retry_failed=args.retry_failed,
         typed=args.typed,
+        part=shard if helps else None,
     )
     if not todo:
         return {}

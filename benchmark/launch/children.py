@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,14 @@ class Children:
                 lost = self.waiting.get(message.get("id") or message["kill"])
                 if lost:
                     lost[1].put({"exit": LOST})
+
+    def wait_for_stop(self, seconds: float) -> None:
+        """Wait a moment for the end of this launch, if it is to come; raises Stopped."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.stopped:
+                raise Stopped(self.stopped)
+            time.sleep(0.05)
 
     def open(self) -> None:
         self.stopped = ""

@@ -34,10 +34,13 @@ LOOKS = 60  # a holder found stopped so many times in a row is waited for no lon
 atexit.register(CHILDREN.close)
 
 
-def dispatch(tasks: list[Task], workers: int, limit: float | None, cluster: str | None) -> Iterator[Outcome]:
+def dispatch(
+    tasks: list[Task], workers: int, limit: float | None, cluster: str | None, wait: bool = True
+) -> Iterator[Outcome]:
     """Run tasks, at most `workers` at once, in the given order; yields outcomes as they come.
 
-    Tasks that another launcher has in flight are put off and looked at again until they are done or free.
+    Tasks that another launcher has in flight are put off and looked at again until they are done or free; without
+    `wait` they are left to it and have no outcome.
     """
     from joblib import parallel_config
 
@@ -62,7 +65,7 @@ def dispatch(tasks: list[Task], workers: int, limit: float | None, cluster: str 
                         held.append(outcome)
                     else:
                         yield outcome
-            todo, given_up = waiting.wait(held)
+            todo, given_up = waiting.wait(held) if wait else ([], [])
             yield from given_up
     except BaseException:  # Ctrl-C, or nobody wants the rest
         CHILDREN.close()

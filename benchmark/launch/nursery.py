@@ -33,6 +33,7 @@ def main() -> None:
     """Serve tasks until the input ends."""
     die_with_parent()
     leave_if_alone()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a batch system tells every process at once; the launcher decides
     nursery = Nursery(os.dup(1), start_warden())
     os.dup2(2, 1)  # what an import or a job prints must not be taken for an event
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the launcher decides what Ctrl-C means
@@ -164,6 +165,7 @@ def child(task: Task, alive: int, events: int) -> None:
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         threading.Thread(target=leave_with_parent, args=(alive,), daemon=True).start()
         Path(task.log).parent.mkdir(parents=True, exist_ok=True)
         log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -9,10 +9,10 @@ from typing import Any
 from benchmark import hardware
 from benchmark.launch.dispatch import dispatch
 from benchmark.plan.cost import expected, measured
-from benchmark.plan.matrix import Plan, Planned
+from benchmark.plan.matrix import Plan, Planned, is_in_part
 from benchmark.progress import progress
 from benchmark.task import Outcome, Task
-from benchmark.terminal import duration
+from benchmark.terminal import duration, say
 from results.job import Job, digest
 from results.schema import Refused
 from results.store import Store
@@ -20,17 +20,16 @@ from results.store import Store
 
 @dataclass(frozen=True)
 class How:
-    """How jobs are run; never part of a job's identity. limit: seconds after which a job is killed. typed: the command
-    line, for the words that repeat a failed job.
-    """
+    """How jobs are run; never part of a job's identity."""
 
-    workers: int
-    slots: Sequence[Sequence[str]] = ()
-    limit: float | None = None
-    cluster: str | None = None
+    workers: int  # jobs at once
+    slots: Sequence[Sequence[str]] = ()  # [GPU, lock file] of each place on a GPU
+    limit: float | None = None  # seconds after which a job is killed
+    cluster: str | None = None  # address of a Dask scheduler
     fail_fast: bool = False
     retry_failed: bool = False
-    typed: str = "python run_all.py"
+    typed: str = "python run_all.py"  # the command line, for the words that repeat a failed job
+    part: tuple[int, int] | None = None  # the jobs (I, N) to begin with; those that others train are left to them
 
 
 def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
@@ -43,6 +42,8 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
     store = Store(plan.request.results)
     finished = measured(store)
     todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
+    if part := how.part:
+        todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, part))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
     tasks = [pretraining_task(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
@@ -66,11 +67,14 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
             tasks.append(job_task(planned, plan, how))
     jobs = {planned.job.id: planned.job for planned in todo}
     with progress("jobs", len(tasks), how.workers, seconds / max(1, how.workers)) as shown:
-        for outcome in dispatch(tasks, how.workers, how.limit, how.cluster):
+        for outcome in dispatch(tasks, how.workers, how.limit, how.cluster, wait=how.part is None):
             outcomes[outcome.id] = outcome
             shown.finished(outcome, words(outcome, jobs[outcome.id], store, plan.request.rule))
             if how.fail_fast and outcome.status not in ("ok", "cached"):
                 break  # which closes the children
+    left = len(jobs) - len(outcomes)
+    if how.part and left and not how.fail_fast:
+        say(f"{left} of the jobs are left to the tasks that train them now")
     return outcomes
 
 

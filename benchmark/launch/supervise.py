@@ -1,6 +1,7 @@
 """One task, tried in child processes until it is done or its policy says stop."""
 
 import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmark.task import EXIT_BUSY, EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXI
 from results.store import Store
 
 KILLED_AGAIN = 2  # a job that was killed is tried this many times more
+TELLING = 5.0  # seconds within which a batch system that ends this launch has told the launcher as well as its jobs
 KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
 
 
@@ -44,6 +46,8 @@ def attempt_until_settled(task: Task) -> tuple[str, str]:
         if failure:
             return failure["class"], f"{failure.get('error', '')}: {failure.get('message', '')}"
         code, attempt = CHILDREN.run(task)
+        if code == -signal.SIGTERM:
+            CHILDREN.wait_for_stop(TELLING)
         if (code == EXIT_BUSY and attempt is None) or (code == 0 and made(task)):
             continue
         if attempt is None:  # nothing was counted on disk, so it is here

@@ -68,7 +68,12 @@ class Plan:
 
     def of_shard(self, shard: tuple[int, int]) -> list[Planned]:
         """The runs of part I of N."""
-        return [run for run in self.runs() if int(run.job.id, 16) % shard[1] == shard[0]]
+        return [run for run in self.runs() if is_in_part(run.job.id, shard)]
+
+
+def is_in_part(job_id: str, part: tuple[int, int]) -> bool:
+    """Whether a job is among those of part I of N."""
+    return int(job_id, 16) % part[1] == part[0]
 
 
 def make(request: Request, progress: Any = None) -> Plan:

@@ -506,3 +506,18 @@ def test_a_dask_worker_that_dies_hangs_nothing_and_gpus_cap_what_runs_at_once(tm
     assert matrix.count("end") == dict.fromkeys(range(8), 1)
     spans = [[float(line.split()[-1]) for line in matrix.lines(seed)[-3:] if "met" not in line] for seed in range(8)]
     assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) <= 2
+
+
+def test_a_batch_system_that_ends_every_process_at_once_costs_no_job_an_attempt(tmp_path: Path) -> None:
+    matrix = Matrix(tmp_path, {0: ["slow 60"], 1: []})
+    launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
+    until(lambda: len(matrix.count("begin")) == 1)
+    others = [pid for pid in matrix.processes() if pid != launcher.pid]
+    for pid in others:
+        os.kill(pid, signal.SIGTERM)
+    until(lambda: len(matrix.processes()) < 1 + len(others), seconds=5)
+    time.sleep(0.5)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(15) == 1
+    until(lambda: matrix.processes() == [], seconds=5)
+    assert list(matrix.results.glob("failures/*")) == []
