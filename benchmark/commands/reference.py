@@ -65,8 +65,8 @@ def main(arguments: list[str]) -> int:
 
 
 def draw(results: Path, pages: Path) -> int:
-    """Write docs/examples/, docs/findings.md and the marked table of README.md below `pages`."""
-    readme = pages / "README.md"
+    """Write docs/examples/, docs/findings.md and the marked table of README.md and docs/index.md below `pages`."""
+    readme, first_page = pages / "README.md", pages / "docs" / "index.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
         raise Usage(
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
@@ -98,7 +98,9 @@ def draw(results: Path, pages: Path) -> int:
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
     (pages / "docs" / "findings.md").write_text(page(measured, claims, scale), encoding="utf-8")
     table = readme_table(measured)
-    readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in (readme, first_page):
+        if path.is_file():
+            path.write_text(MARKED.sub(lambda m: m[1] + table + m[2], path.read_text(encoding="utf-8")), encoding="utf-8")
     return status
 
 
