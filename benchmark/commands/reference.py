@@ -100,7 +100,8 @@ def draw(results: Path, pages: Path) -> int:
     table = readme_table(measured)
     for path in (readme, first_page):
         if path.is_file():
-            path.write_text(MARKED.sub(lambda m: m[1] + table + m[2], path.read_text(encoding="utf-8")), encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
+            path.write_text(MARKED.sub(lambda m: m[1] + table + m[2], text), encoding="utf-8")
     return status
 
 
