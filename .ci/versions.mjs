@@ -26,7 +26,7 @@ os.chdir("/project")
 import pytest
 
 int(pytest.main(["-q", "-c", "/dev/null", "--rootdir=/project", "--noconftest", "-p", "no:cacheprovider", "--capture=no",
-                 "tests/methods/test_recipe.py", "tests/test_source.py"]))
+                 "tests/methods/test_recipe.py", "tests/test_source_code.py"]))
 `);
 } catch (error) {
   console.error(error.message.trim().split("\n").slice(-3).join("\n"));

@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.rehearsal import job, random_data
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
@@ -25,7 +25,7 @@ IMAGES, CLASSES = 256, 7
 
 def trainer(name: str) -> Trainer:
     """A method on random images, as the engine puts it together at demo scale."""
-    cls = find.methods()[name]
+    cls = plugins.find_methods()[name]
     data = random_data(IMAGES, CLASSES, one_class=False)
     resolved, _ = recipes.resolve({name: card(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
     place, spec = Place(results="", data=""), job(cls, "fp32")
@@ -47,7 +47,7 @@ def measure(names: list[str], repeats: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--methods", nargs="+", default=sorted(find.methods()))
+    parser.add_argument("--methods", nargs="+", default=sorted(plugins.find_methods()))
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

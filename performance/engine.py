@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.faces import Faces
 from benchmark.plan import recipes
@@ -35,7 +35,7 @@ def job_of(
     name: str, images: int, asked: dict[str, str] | None = None, precision: str = "bf16", scale: Scale = PAPER
 ) -> tuple[Job, dict[str, Any]]:
     """A job of a method on that many drawn faces, a third of whose labels are wrong, and its resolved recipe."""
-    cards = {found: card(cls) for found, cls in find.methods().items()}
+    cards = {found: card(cls) for found, cls in plugins.find_methods().items()}
     asked = fitting(name, {} if asked is None else asked, cards[name]["recipe"]["batch_size"])
     resolved, overrides = recipes.resolve(cards, name, asked, scale, "comparison", "faces", images)
     job = Job(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.pretended import Card, clock_of
 from benchmark.check.pretended_notes import TRAINING
 from benchmark.task import Place
@@ -29,7 +29,7 @@ SIDE, STEPS = 32, 2
 
 def count(name: str, folder: str, precision: str, asked: dict[str, str]) -> dict[str, Any]:
     """Operations of a step by part, and fills: as the engine has it, with determinism's and without; past the first epoch."""
-    batch = int(asked.get("recipe.batch_size", find.methods()[name].recipe.batch_size))
+    batch = int(asked.get("recipe.batch_size", plugins.find_methods()[name].recipe.batch_size))
     data = engine.faces(Path(folder), max(100, STEPS * batch))
     job, resolved = engine.job_of(name, STEPS * batch, asked, precision, engine.paper_at(SIDE))
     card = Card()
@@ -81,7 +81,7 @@ def table(rows: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) ->
 
 def main(arguments: list[str] | None = None) -> dict[str, dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--methods", nargs="+", default=list(engine.FIVE), choices=sorted(find.methods()))
+    parser.add_argument("--methods", nargs="+", default=list(engine.FIVE), choices=sorted(plugins.find_methods()))
     parser.add_argument("--batch", type=int, help="in place of the published one")
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--precision", default="bf16", choices=("fp32", "bf16"))

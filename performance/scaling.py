@@ -47,9 +47,9 @@ def simulate(jobs: Iterable[tuple[int, float]], workers: int) -> tuple[float, di
 
 def paper_jobs() -> list[tuple[int, float]]:
     """(seed, expected seconds) of the paper's 225 runs of Table 1; a test image costs a third of a training image."""
-    from benchmark import find
+    from benchmark import plugins
 
-    known, found = find.methods(), []
+    known, found = plugins.find_methods(), []
     for method, rate in SPEEDS.items():
         for data, (train, test) in IMAGES.items():
             epochs = AFFECTNET_EPOCHS if data == "affectnet" else known[method].recipe.epochs

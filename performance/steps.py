@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.scale import steps_per_epoch
 from benchmark.train.assembly import PRECISION, make_optimiser
 from benchmark.train.augment import augment
@@ -39,7 +39,7 @@ class Side:
 
 
 def make(name: str, backbone: str, side: int, device: str, precision: str, plain: bool, batch: int | None) -> Side:
-    cls = find.methods()[name]
+    cls = plugins.find_methods()[name]
     parameters, size = cls.Parameters(), batch or cls.recipe.batch_size
     if name == "lanet":
         parameters = replace(parameters, queue=8192 // size * size)

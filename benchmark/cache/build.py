@@ -12,39 +12,41 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, open_folder, pixel_hash
-from benchmark.cache.facts import make_card
-from benchmark.cache.identity import pairs
+from benchmark.cache.dataset_info import make_dataset_info
+from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, hash_pixels, open_folder
+from benchmark.cache.fingerprints import iterate_splits
 from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, shrunk
-from benchmark.cache.source_check import failed
+from benchmark.cache.source_check import make_reader_error
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.points import without_placeholders
-from benchmark.datasets.reading.files import few
+from benchmark.datasets.points import blank_placeholders
+from benchmark.datasets.reading.files import list_few
 
-EVERY = 500  # images between two calls of `progress`
+IMAGES_PER_REPORT = 500  # images between two calls of `progress`
 
 
 Progress = Callable[[int, int], None]
 
 
-def build(dataset: DataSet, options: Any, source: Source, root: Path, progress: Progress | None) -> Path:
+def build_cache(dataset: DataSet, options: Any, source: Source, root: Path, progress: Progress | None) -> Path:
     """Decode a source into its folder; of several builders of the same data one wins and all end with its folder."""
     root.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(root)
-    for _, rows in pairs(source):
+    remove_abandoned_builds(root)
+    for _, rows in iterate_splits(source):
         if rows.landmarks is not None:
-            rows.landmarks = without_placeholders(rows.landmarks)
-    need_room(dataset, source, root)
+            rows.landmarks = blank_placeholders(rows.landmarks)
+    check_free_space(dataset, source, root)
     # Not mkdtemp: a data cache is there for everybody who may read its parent.
     aside = root / f".building-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
-        orders = {split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in pairs(source)}
-        hashes, small = decode(dataset, source, orders, aside, progress)
-        for split, rows in pairs(source):
-            write_facts(aside, split, rows, orders[split])
+        orders = {
+            split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in iterate_splits(source)
+        }
+        hashes, small = decode_images(dataset, source, orders, aside, progress)
+        for split, rows in iterate_splits(source):
+            write_arrays(aside, split, rows, orders[split])
         leaks = leaks_in(aside, small) if dataset.needs_path else Leaks()  # drawn data has none
-        card = make_card(dataset, options, source, orders, hashes, leaks)
+        card = make_dataset_info(dataset, options, source, orders, hashes, leaks)
         (aside / "card.json").write_text(json.dumps(card, indent=1))
         return move_into_place(aside, root, card)
     finally:
@@ -60,7 +62,7 @@ def leaks_in(aside: Path, small: dict[str, np.ndarray]) -> Leaks:
     return find_leaks(images, labels, (small["train"], small["test"]))
 
 
-def need_room(dataset: DataSet, source: Source, root: Path) -> None:
+def check_free_space(dataset: DataSet, source: Source, root: Path) -> None:
     need = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
     free = shutil.disk_usage(root).free
     if need > free:
@@ -69,7 +71,7 @@ def need_room(dataset: DataSet, source: Source, root: Path) -> None:
         )
 
 
-def decode(
+def decode_images(
     dataset: DataSet, source: Source, orders: dict[str, list[int]], aside: Path, progress: Progress | None
 ) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
     """Write the images of both splits; returns, in stored order, hashes and small images. Unusable ones: one DataError."""
@@ -77,32 +79,32 @@ def decode(
     small = {split: np.zeros((len(order), HEIGHT, WIDTH), np.uint8) for split, order in orders.items()}
     bad, done = [], 0
     total = sum(map(len, orders.values()))
-    for split, rows in pairs(source):
+    for split, rows in iterate_splits(source):
         shape = (len(rows.names), dataset.size, dataset.size, dataset.channels)
         images = np.lib.format.open_memmap(aside / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=shape)
         for place, row in enumerate(orders[split]):
             try:
                 image = rows.image(row)
-                images[place] = fitted(image, dataset.size, dataset.channels)
+                images[place] = resize_image(image, dataset.size, dataset.channels)
                 small[split][place] = shrunk(images[place])
-                hashes[split].append(rows.pixels[row] if rows.pixels else pixel_hash(image))
+                hashes[split].append(rows.pixels[row] if rows.pixels else hash_pixels(image))
             except DataError as error:
                 bad.append(str(error).removeprefix(f"{dataset.name}: "))
             except OSError:
                 raise
             except Exception as error:  # of a reader of one's own
-                raise failed(dataset, f"image {rows.names[row]}", error) from error
+                raise make_reader_error(dataset, f"image {rows.names[row]}", error) from error
             done += 1
-            if progress and (done % EVERY == 0 or done == total):
+            if progress and (done % IMAGES_PER_REPORT == 0 or done == total):
                 progress(done, total)
         images.flush()
     if bad:
         unusable = "1 image" if len(bad) == 1 else f"{len(bad):,} images"
-        raise DataError(f"{dataset.name}: {unusable} cannot be used: {few(bad)}")
+        raise DataError(f"{dataset.name}: {unusable} cannot be used: {list_few(bad)}")
     return hashes, small
 
 
-def fitted(image: np.ndarray, size: int, channels: int) -> np.ndarray:
+def resize_image(image: np.ndarray, size: int, channels: int) -> np.ndarray:
     """uint8 [H, W] or [H, W, 3] as [size, size, channels]; area means where it shrinks, bicubic where it grows."""
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
         raise DataError(f"an image is {image.dtype} of shape {image.shape}, expected uint8 [H, W] or [H, W, 3]")
@@ -117,7 +119,7 @@ def fitted(image: np.ndarray, size: int, channels: int) -> np.ndarray:
     return np.broadcast_to(image, (size, size, channels))
 
 
-def write_facts(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
+def write_arrays(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
     """Write the small arrays of a split."""
     arrays = {"labels": rows.labels.astype(np.int64), "names": np.array(rows.names), "votes": rows.votes}
     arrays["landmarks"] = rows.landmarks
@@ -151,7 +153,7 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
                 shutil.rmtree(bin)
                 continue
             if (data.fingerprint, data.landmark_fingerprint) == identity:
-                if not data.described:
+                if not data.lacks_images:
                     with contextlib.suppress(PermissionError):  # somebody else's cache
                         os.replace(
                             aside / "card.json", folder / "card.json"
@@ -161,16 +163,16 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
     raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")
 
 
-def remove_abandoned(root: Path) -> None:
+def remove_abandoned_builds(root: Path) -> None:
     """Remove what builders on this host left that do not run any more."""
     prefix = f".building-{socket.gethostname()}-"
     for folder in root.glob(f"{prefix}*"):
         process = folder.name.removeprefix(prefix).split("-")[0]
-        if process.isdigit() and not alive(int(process)):
+        if process.isdigit() and not is_running(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def alive(process: int) -> bool:
+def is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import SPLITS, Data, pixel_hash
+from benchmark.cache.decoded import SPLITS, Data, hash_pixels
 
 DISTANCE = 3  # bits of 64 in which the outlines of near copies may differ
 ALIKE = 0.95  # correlation of the pixels of near copies, shrunk to GRID x GRID
@@ -18,7 +18,7 @@ PAIRS_KEPT = 200  # near copies named in the card
 
 def exact_copies(data: Data) -> dict[str, Any]:
     """Images whose stored pixels are the same, within and across the splits."""
-    hashes = {split: [pixel_hash(image) for image in getattr(data, split).images] for split in SPLITS}
+    hashes = {split: [hash_pixels(image) for image in getattr(data, split).images] for split in SPLITS}
     found: dict[str, Any] = {}
     for split in SPLITS:
         labels: dict[str, list[int]] = {}

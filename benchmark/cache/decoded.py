@@ -38,7 +38,7 @@ class Split:
     landmarks: np.ndarray | None
 
     @cached_property
-    def usable(self) -> int:
+    def usable_landmarks(self) -> int:
         """How many images have landmarks that can be used."""
         return 0 if self.landmarks is None else int(np.isfinite(self.landmarks).all((1, 2)).sum())
 
@@ -54,12 +54,12 @@ class Data:
     test: Split
     fingerprint: str
     landmark_fingerprint: str | None
-    card: dict[str, Any]
-    card_hash: str
+    info: dict[str, Any]
+    info_hash: str
     folder: Path
 
     @property
-    def described(self) -> bool:
+    def lacks_images(self) -> bool:
         """Whether there are no pictures: enough to plan and to draw, not to train."""
         return not (self.folder / "train_images.npy").exists()
 
@@ -79,8 +79,8 @@ def open_folder(folder: Path) -> Data:
             classes=tuple(card["classes"]),
             fingerprint=card["fingerprint"],
             landmark_fingerprint=card["landmark_fingerprint"],
-            card=card,
-            card_hash=hashlib.sha256(text).hexdigest(),
+            info=card,
+            info_hash=hashlib.sha256(text).hexdigest(),
             folder=folder,
             **splits,
         )
@@ -90,7 +90,7 @@ def open_folder(folder: Path) -> Data:
         raise DataError(f"{folder}: not a whole decoded data set ({error}); remove the folder and run again") from None
 
 
-def describe(folder: Path, root: Path) -> Path:
+def write_description(folder: Path, root: Path) -> Path:
     """Write what planning and drawing need of a decoded data set below `root`, without pictures and landmarks.
 
     Returns the folder, which `open_folder` opens; what is there already stays.
@@ -107,7 +107,7 @@ def describe(folder: Path, root: Path) -> Path:
                     content = io.BytesIO()
                     np.save(content, array, allow_pickle=False)
                     write_bytes(target / f"{split}_{kind}.npy", content.getvalue())
-        write_json(target / "card.json", data.card | {"described": True})
+        write_json(target / "card.json", data.info | {"described": True})
     for stamp in sorted((folder.parent / "stamps").glob(f"{data.name}-*.json")):
         if json.loads(stamp.read_text())["folder"] == folder.name:
             write_bytes(root / "stamps" / stamp.name, stamp.read_bytes())
@@ -134,5 +134,5 @@ def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
     return Split(**(absent | found))
 
 
-def pixel_hash(image: np.ndarray) -> str:
+def hash_pixels(image: np.ndarray) -> str:
     return hashlib.sha256(f"{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmark.cache.copies import ALIKE, DISTANCE, near_pairs
-from benchmark.cache.decoded import pixel_hash
+from benchmark.cache.decoded import hash_pixels
 
 HEIGHT, WIDTH = 16, 18  # of the small image
 CROWD = 20  # images that share half an outline (plain pictures), of which each is compared with so many others
@@ -54,8 +54,8 @@ def find_leaks(images: Both, labels: Both, small: Both) -> Leaks:
             found.torn += torn(train, trained, rows)
     for row, image in enumerate(small[1]):
         likely = by_small.get(image.tobytes(), [])
-        code = pixel_hash(test[row]) if likely else ""
-        copies = [other for other in likely if pixel_hash(train[other]) == code]
+        code = hash_pixels(test[row]) if likely else ""
+        copies = [other for other in likely if hash_pixels(train[other]) == code]
         found.exact += [row] if copies else []
         found.crossed += [row] if any(trained[other] != tested[row] for other in copies) else []
     near_copies(small, trained, found)
@@ -66,7 +66,7 @@ def torn(train: np.ndarray, labels: np.ndarray, rows: list[int]) -> list[int]:
     """Those of some rows of which an exact copy has another label."""
     groups: dict[str, list[int]] = {}
     for row in rows:
-        groups.setdefault(pixel_hash(train[row]), []).append(row)
+        groups.setdefault(hash_pixels(train[row]), []).append(row)
     return [row for group in groups.values() if len({int(labels[r]) for r in group}) > 1 for row in group]
 
 

@@ -2,7 +2,7 @@
 
     <root>/<name>-<fingerprint>/   the arrays and card.json (docs/architecture.md)
     <root>/stamps/                 which folder the source files led to when they were read last
-    <root>/.building-*             a build in progress; what a killed one left is removed by the next
+    <root>/.building-*             a build_cache in progress; what a killed one left is removed by the next
 
 Rows are stored in the order of their names, so that one fingerprint means one order whatever the source's own was.
 """
@@ -18,13 +18,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmark.cache.build import Progress, build
+from benchmark.cache.build import Progress, build_cache
 from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
-from benchmark.cache.source_check import check, failed
+from benchmark.cache.source_check import check_source, make_reader_error
 from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
-from benchmark.datasets.reading.files import file_stamp
-from benchmark.source import own_code
+from benchmark.datasets.reading.files import stamp_file
+from benchmark.source_code import hash_own_code
 from benchmark.terminal import say
 from results.files import write_json
 
@@ -62,57 +62,57 @@ def alone(name: str, root: Path) -> Iterator[None]:
 def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path, progress: Progress | None) -> Data:
     """What these files led to when they were read last, else what reading them gives now."""
     if path is not None:
-        path = readable(dataset, path, options, root)
-    kept = kept_landmarks(dataset, path, root)
-    stamp = root / "stamps" / f"{dataset.name}-{stamp_key(dataset, path, options, kept)}.json"
+        path = find_readable_path(dataset, path, options, root)
+    kept = landmarks_path(dataset, path, root)
+    stamp = root / "stamps" / f"{dataset.name}-{compute_stamp_key(dataset, path, options, kept)}.json"
     try:
         return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
     except Unreadable:
         raise
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, changed, or removed: read it
-    source = read(dataset, path, options)
+    source = read_source(dataset, path, options)
     if kept.is_file() and source.train.landmarks is None:
-        landmark_files.attach(dataset.name, kept, source.train, source.test, source.facts)
-    check(dataset, source)
-    folder = build(dataset, options, source, root, progress)
+        landmark_files.attach_points(dataset.name, kept, source.train, source.test, source.facts)
+    check_source(dataset, source)
+    folder = build_cache(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
     return open_folder(folder)
 
 
-def read(dataset: DataSet, path: Path | None, options: Any) -> Source:
+def read_source(dataset: DataSet, path: Path | None, options: Any) -> Source:
     """The source as the reader lists it; what stops a reader of one's own is said in one line."""
     try:
         return dataset.read(path, options)
     except (DataError, OSError):
         raise
     except Exception as error:
-        if own_code(type(dataset)) is None:
+        if hash_own_code(type(dataset)) is None:
             raise
-        raise failed(dataset, "read", error) from error
+        raise make_reader_error(dataset, "read", error) from error
 
 
-def kept_landmarks(dataset: DataSet, path: Path | None, root: Path) -> Path:
+def landmarks_path(dataset: DataSet, path: Path | None, root: Path) -> Path:
     """The file beside the decoded data in which `python -m benchmark landmarks` keeps the points of a source."""
     where = hashlib.sha256(str(path and path.resolve()).encode()).hexdigest()[:12]
     return root.parent / "landmarks" / f"{dataset.name}-{where}.npz"
 
 
-def readable(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
+def find_readable_path(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
     """The path itself, or where its archives were unpacked if the data set's reader cannot read it as it is."""
-    if fits(dataset, path, options):
+    if can_read(dataset, path, options):
         return path
     if not (archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))):
         return path
-    folder = archives.unpacked(dataset.name, path, root)
+    folder = archives.unpack_archives(dataset.name, path, root)
     for place in (folder, *folder.iterdir()):
-        if fits(dataset, place, options):
+        if can_read(dataset, place, options):
             return place
     shutil.rmtree(folder, ignore_errors=True)  # archives of something else
     return path
 
 
-def fits(dataset: DataSet, path: Path, options: Any) -> bool:
+def can_read(dataset: DataSet, path: Path, options: Any) -> bool:
     """Whether the data set's reader finds its files there."""
     try:
         dataset.stamp(path, options)
@@ -121,12 +121,12 @@ def fits(dataset: DataSet, path: Path, options: Any) -> bool:
         return False
 
 
-def stamp_key(dataset: DataSet, path: Path | None, options: Any, kept: Path) -> str:
+def compute_stamp_key(dataset: DataSet, path: Path | None, options: Any, kept: Path) -> str:
     """A hash of what decides whether a source is read again."""
     where = None if path is None else str(path.resolve())
     known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
     if kept.is_file():
-        known.append(file_stamp(kept))
-    if code := own_code(type(dataset)):
+        known.append(stamp_file(kept))
+    if code := hash_own_code(type(dataset)):
         known.append(code)
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]

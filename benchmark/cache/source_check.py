@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmark.cache.decoded import SPLITS
 from benchmark.datasets.base import DataError, DataSet, Source
-from benchmark.datasets.reading.files import few
+from benchmark.datasets.reading.files import list_few
 
 LARGEST_CLASSES = 256  # predictions are kept as bytes
 
 
-def check(dataset: DataSet, source: Source) -> None:
+def check_source(dataset: DataSet, source: Source) -> None:
     """Raises DataError where a reader's rows do not fit together."""
     if not isinstance(source, Source):
         raise DataError(f"{dataset.name}: read gives {type(source).__name__}, expected a Source")
@@ -31,13 +31,15 @@ def check(dataset: DataSet, source: Source) -> None:
             raise DataError(f"{where}: no image is left to use; check the path and the label rule")
         if any(not isinstance(name, str) for name in rows.names):
             raise DataError(
-                f"{where}: names are not all text: {few(repr(n) for n in rows.names if type(n) is not str)}"
+                f"{where}: names are not all text: {list_few(repr(n) for n in rows.names if type(n) is not str)}"
             )
         if len(set(rows.names)) != n:
             twice = sorted(name for name, times in Counter(rows.names).items() if times > 1)
-            raise DataError(f"{where}: names that stand twice: {few(twice)}; keep one row for each image")
+            raise DataError(f"{where}: names that stand twice: {list_few(twice)}; keep one row for each image")
         if not isinstance(rows.labels, np.ndarray) or rows.labels.dtype.kind not in "iu":
-            raise DataError(f"{where}: labels are {kind_of(rows.labels)}, expected a numpy array of whole numbers")
+            raise DataError(
+                f"{where}: labels are {describe_labels(rows.labels)}, expected a numpy array of whole numbers"
+            )
         if rows.labels.shape != (n,) or rows.labels.min() < 0 or rows.labels.max() >= classes:
             raise DataError(f"{where}: labels are not {n} numbers from 0 to {classes - 1}")
         if rows.votes is not None and rows.votes.shape != (n, classes):
@@ -48,11 +50,11 @@ def check(dataset: DataSet, source: Source) -> None:
             raise DataError(f"{where}: {len(rows.pixels)} pixel hashes for {n} images")
 
 
-def kind_of(labels: Any) -> str:
+def describe_labels(labels: Any) -> str:
     return f"{labels.dtype} numbers" if isinstance(labels, np.ndarray) else f"a {type(labels).__name__}"
 
 
-def failed(dataset: DataSet, doing: str, error: Exception) -> DataError:
+def make_reader_error(dataset: DataSet, doing: str, error: Exception) -> DataError:
     """What stopped a reader, in one line with the place in its file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == inspect.getfile(type(dataset))] or frames

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.find import NAMEABLE, nameable
+from benchmark.plugins import NAMEABLE, is_nameable
 
 
 class Wrong(Exception):
@@ -45,4 +45,4 @@ def global_generators() -> tuple[object, bytes, int]:
 
 def check_name(name: object) -> None:
     """A name that runs take."""
-    require(nameable(name), f"name is {name!r}; use {NAMEABLE}")
+    require(is_nameable(name), f"name is {name!r}; use {NAMEABLE}")

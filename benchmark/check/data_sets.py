@@ -69,7 +69,7 @@ def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
 
 def rows(cls: type[DataSet], data: Path | None) -> None:
     dataset, source = read(cls, place(cls, data))
-    source_check.check(dataset, source)
+    source_check.check_source(dataset, source)
     for split in (source.train, source.test):
         require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
 
@@ -78,7 +78,7 @@ def images(cls: type[DataSet], data: Path | None) -> None:
     dataset, source = read(cls, place(cls, data))
     for split in (source.train, source.test):
         for row in np.linspace(0, len(split.names) - 1, DECODED).astype(int):
-            build.fitted(split.image(int(row)), dataset.size, dataset.channels)
+            build.resize_image(split.image(int(row)), dataset.size, dataset.channels)
 
 
 def twice(cls: type[DataSet], data: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
 from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, step, trained
@@ -54,7 +54,7 @@ def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
 def name_and_title(cls: type[Method]) -> None:
     check_name(cls.name)
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
-    taken = find.methods().get(cls.name)
+    taken = plugins.find_methods().get(cls.name)
     same = taken is None or taken.__module__ == cls.__module__
     require(same, f"the name {cls.name!r} belongs to a method of this project; choose another")
     require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")

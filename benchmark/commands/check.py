@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.contract import Check, Skipped, Wrong
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.datasets.base import DataSet
-from benchmark.definitions import definitions
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise
 
@@ -62,15 +61,15 @@ def file_of(name: str, own: tuple[Path, ...]) -> Path:
         if not path.is_file() or path.suffix != ".py":
             raise Usage(f"{path}: expected a Python file")
         return path
-    known = {found.name: found.file for found in definitions(own)}
+    known = {found.name: found.file for found in plugins.find_definitions(own)}
     return known[one_of("FILE|NAME", "method, noise, data set or file", name, known)]
 
 
 def load(path: Path) -> ModuleType:
     """The module in a file; raises Usage where it cannot be imported."""
     try:
-        return find.load(path)
-    except find.Broken as error:
+        return plugins.import_file(path)
+    except plugins.PluginError as error:
         raise Usage(f"{path.name}: cannot be imported: {described(error.__cause__ or error, path)}") from error
 
 

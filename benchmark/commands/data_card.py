@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache import card
+from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, opened
@@ -31,8 +31,8 @@ def show(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
     args.out.mkdir(parents=True, exist_ok=True)
     data = opened(args, quiet=True)  # the card says all
-    found = card.card(data)
-    text = card.page(found)
+    found = data_card.make_data_card(data)
+    text = data_card.format_page(found)
     (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))
     (data.folder / "data_card.md").write_text(text)
     print(text)

@@ -66,7 +66,7 @@ def show(source: Path, results: Path, describe: bool = False, light: bool = Fals
 def describe_from(source: Path, results: Path) -> None:
     """Take over what drawing needs of the data of a results folder, and which codes gave the same bits."""
     for card in sorted((source / "data").glob("*/card.json")):
-        print(f"described {decoded.describe(card.parent, results / 'data')}")
+        print(f"described {decoded.write_description(card.parent, results / 'data')}")
     store = Store(results)
     for method, of_code in Store(source).proved().items():
         for before, others in of_code.items():

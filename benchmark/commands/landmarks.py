@@ -13,12 +13,12 @@ import numpy as np
 
 from benchmark import hardware
 from benchmark.cache.decoded import SPLITS, Data
-from benchmark.cache.detection import detected
-from benchmark.cache.lookup import kept_landmarks, readable
+from benchmark.cache.landmark_detection import detect_landmarks
+from benchmark.cache.lookup import find_readable_path, landmarks_path
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, chosen, opened, options_of
 from benchmark.datasets.base import DataSet
-from benchmark.datasets.points import nineteen
+from benchmark.datasets.points import reduce_to_19_points
 from benchmark.datasets.reading import landmark_files
 from benchmark.launch.preflight import writable
 from benchmark.terminal import Usage
@@ -53,11 +53,11 @@ def make(args: argparse.Namespace) -> int:
     writable("--sheets", args.sheets)
     data = opened(args)
     if args.out is None and data.train.landmarks is not None:
-        had = data.card["facts"].get("landmarks", "its own")
+        had = data.info["facts"].get("landmarks", "its own")
         raise Usage(f"{args.name}: has landmarks already ({had}); give --out FILE.npz to make others")
     names = [str(name) for split in SPLITS for name in getattr(data, split).names]
     work = args.results / "landmarks" / data.folder.name
-    made = imported(data.name, args.imported, names) if args.imported else detected(data, work, args.workers)
+    made = imported(data.name, args.imported, names) if args.imported else detect_landmarks(data, work, args.workers)
     write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
     flagged = int((made["status"] != 0).sum())
     print(
@@ -75,7 +75,7 @@ def target(args: argparse.Namespace) -> Path:
     dataset, path = chosen(args)
     if path is None and args.out is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
-    out = args.out or kept_landmarks(dataset, path and readable_place(args, dataset, path), args.results / "data")
+    out = args.out or landmarks_path(dataset, path and readable_place(args, dataset, path), args.results / "data")
     if out.exists():
         raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
     return out
@@ -83,12 +83,12 @@ def target(args: argparse.Namespace) -> Path:
 
 def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Path:
     """Where the data is read from: the path, or where its archives are unpacked."""
-    return readable(dataset, path, options_of(args, dataset), args.results / "data")
+    return find_readable_path(dataset, path, options_of(args, dataset), args.results / "data")
 
 
 def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Points of any npz that the readers understand, matched by name; refused where it knows none of the images."""
-    points = landmark_files.from_npz(owner, path, names)
+    points = landmark_files.read_npz(owner, path, names)
     usable = np.isfinite(points).all((1, 2))
     if not usable.any():
         raise Usage(f"{path}: holds points of none of the images; are the names those of the data set ({names[0]})?")
@@ -112,7 +112,7 @@ def compare(data: Data, made: dict[str, np.ndarray]) -> None:
 
 def errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """[n] mean distance of the 19 points over the distance of the eyes' centres; NaN where there is no reference."""
-    ours, theirs = (nineteen(p) if p.shape[1] == 68 else p for p in (points, reference))
+    ours, theirs = (reduce_to_19_points(p) if p.shape[1] == 68 else p for p in (points, reference))
     eyes = np.linalg.norm(theirs[:, LEFT_EYE] - theirs[:, RIGHT_EYE], axis=1)
     return np.linalg.norm(ours - theirs, axis=2).mean(1) / eyes
 

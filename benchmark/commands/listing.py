@@ -3,7 +3,7 @@
 import inspect
 from pathlib import Path
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.commands.named_data import data_sets
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
@@ -13,7 +13,7 @@ from benchmark.terminal import printable
 def listing(results: Path, own: tuple[Path, ...] = ()) -> str:
     """Every name with what it stands for; own: folders of one's own. Raises Usage."""
     cards = catalogue.usable(catalogue.read(results, own), [], own)
-    kinds = find.noises(own)
+    kinds = plugins.find_noises(own)
     parts = {
         "methods (--methods)": {name: card["source"] or card["title"] for name, card in cards.items()},
         "data sets (--datasets)": {

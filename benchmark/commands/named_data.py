@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataSet
@@ -52,14 +52,14 @@ def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
     dataset, path = chosen(args)
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
     need_pictures(data)
-    for line in [] if quiet else data.card["warnings"]:
+    for line in [] if quiet else data.info["warnings"]:
         print(printable(said_once(data.name, line)), file=sys.stderr)
     return data
 
 
 def need_pictures(data: Data) -> None:
     """Raises Usage where a data set is only described."""
-    if data.described:
+    if data.lacks_images:
         raise Usage(
             f"--results: {data.folder} describes {data.name} without its pictures, enough for --draw; give another --results"
         )
@@ -83,7 +83,7 @@ def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, typ
     """Every data set by its name; raises Usage where one that is asked for cannot be imported, warns of the others."""
     broken: dict[str, str] = {}
     try:
-        found = find.data_sets(own, broken)
+        found = plugins.find_data_sets(own, broken)
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
     for name, why in broken.items():

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import find
-from benchmark.cache.card import confusion
+from benchmark import plugins
+from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
 from benchmark.commands.arguments import decimal
 from benchmark.commands.errors import answered
@@ -72,7 +72,7 @@ def write(args: argparse.Namespace) -> Path:
     else:
         kind, mapped = args.kind, None
         labels = given(data, args.kind, args.rate, args.seed, folders(args))
-    rate = args.rate if args.from_confusion or find.noise(kind, folders(args)).rated else None
+    rate = args.rate if args.from_confusion or plugins.make_noise(kind, folders(args)).rated else None
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
     cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
     default = f"noise_{cell}.txt".replace("/", "_")
@@ -99,7 +99,7 @@ def write(args: argparse.Namespace) -> Path:
 
 def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
     """[n] int64 labels of all training images, as a run at paper scale gets them."""
-    made, train = find.noise(kind, folders), data.train
+    made, train = plugins.make_noise(kind, folders), data.train
     votes = None if train.votes is None else np.asarray(train.votes)
     images = np.asarray(train.images) if "images" in made.needs else None
     seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name)
@@ -129,7 +129,7 @@ def targets(source: str, data: Data, results: Path) -> np.ndarray:
     if source == "votes":
         if data.train.votes is None:
             raise Usage(f"--from-confusion votes: {data.name} has no votes of people")
-        matrix = np.array(confusion(data.train, len(data.classes)))
+        matrix = np.array(mean_vote_shares(data.train, len(data.classes)))
     elif Path(source).suffix == ".csv":
         matrix = from_csv(Path(source), data.classes)
     else:

@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from benchmark.cache.card import confusion, table
+from benchmark.cache.data_card import format_table, mean_vote_shares
 from benchmark.cache.decoded import Data
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, opened
@@ -80,7 +80,7 @@ def page(data: Data) -> str:
             [name, *(cell(found[r, c], None if aim is None else 100 * aim[r, c]) for c in range(classes))]
             for r, name in enumerate(data.classes)
         ]
-        lines += table(["", *data.classes], cells)
+        lines += format_table(["", *data.classes], cells)
     return "\n".join(lines) + "\n" + PEOPLE
 
 
@@ -92,7 +92,7 @@ def nominal(kind: str, data: Data) -> np.ndarray | None:
     if kind == "asymmetric":
         target = [data.classes.index(MISTAKEN_FOR[name]) for name in data.classes]
         return np.eye(classes) * (1 - RATE) + RATE * np.eye(classes)[target]
-    return np.array(confusion(data.train, classes)) if kind == "votes" else None
+    return np.array(mean_vote_shares(data.train, classes)) if kind == "votes" else None
 
 
 def cell(found: float, aim: float | None) -> str:

@@ -131,7 +131,7 @@ def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[st
     wanted = job.data["landmarks"]
     folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
     opened = {folder: open_folder(folder) for folder in folders}
-    data = next((f for f, d in opened.items() if wanted in (None, d.landmark_fingerprint) and not d.described), None)
+    data = next((f for f, d in opened.items() if wanted in (None, d.landmark_fingerprint) and not d.lacks_images), None)
     if data is None:
         raise Usage(f"the data of the job are not here; run a table with --data {job.data['name']}=PATH first")
     if job.noise["kind"].startswith("file:"):

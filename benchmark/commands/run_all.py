@@ -166,7 +166,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
 
 def warnings(plan: Plan) -> list[str]:
     """What a person should know before the first job starts."""
-    lines = [said_once(data.name, line) for data in plan.data.values() for line in data.card.get("warnings", [])]
+    lines = [said_once(data.name, line) for data in plan.data.values() for line in data.info.get("warnings", [])]
     texts = {run.resolved["weights"]["text"] for run in plan.runs()}
     if "random weights" in texts:
         lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")

@@ -12,7 +12,7 @@ from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.overrides import canonical
 from benchmark.plan.recipes import chosen_settings
 from benchmark.plan.tuning import published_settings
-from benchmark.source import STATEMENTS
+from benchmark.source_code import STATEMENTS
 from reports.asked import Asked, AskedCell
 from results.published import DATASETS
 

@@ -2,9 +2,8 @@
 
 import argparse
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.commands.named_data import data_sets
-from benchmark.definitions import definitions
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 
@@ -29,8 +28,8 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
         lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
     for folder in request.methods_path:
-        if not definitions([folder])[len(definitions()) :]:
-            lines.append(f"--methods-path: {find.looked_at([folder])}")
+        if not plugins.find_definitions([folder])[len(plugins.find_definitions()) :]:
+            lines.append(f"--methods-path: {plugins.describe_folders([folder])}")
     known = data_sets(request.methods_path)
     for name in dict.fromkeys(text.partition("=")[0] for text in args.data):
         if name not in plan.data:

@@ -11,8 +11,15 @@ import numpy as np
 
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
-from benchmark.datasets.reading.affectnet import LISTS, SETS, Listed, locate, read_list, read_set
-from benchmark.datasets.reading.files import count_warning, file_stamp, one_of, whole_size
+from benchmark.datasets.reading.affectnet import (
+    LISTS,
+    SETS,
+    AffectNetSplit,
+    locate_affectnet,
+    read_affectnet_list,
+    read_set,
+)
+from benchmark.datasets.reading.files import check_option, check_size, compare_counts, stamp_file
 from noise.expressions import BY_COUNT, ORDERS
 
 OTHERS = {8: "none of the emotions", 9: "uncertain", 10: "no face"}
@@ -35,53 +42,53 @@ class AffectNet(DataSet):
         size: int = 112
 
         def __post_init__(self) -> None:
-            whole_size("affectnet", self.size)
-            one_of("affectnet.classes", self.classes, tuple(BY_COUNT))
+            check_size("affectnet", self.size)
+            check_option("affectnet.classes", self.classes, tuple(BY_COUNT))
 
     def read(self, path: Path, options: Options) -> Source:
         self.size = options.size
-        place = locate(path)
-        read = read_list if place.layout == "lists" else read_set
+        place = locate_affectnet(path)
+        read = read_affectnet_list if place.layout == "lists" else read_set
         dropped: dict[str, list[str]] = {}
-        train, test = (select(read(place, split), options.classes, dropped) for split in ("train", "test"))
+        train, test = (select_classes(read(place, split), options.classes, dropped) for split in ("train", "test"))
         counts = {"train": len(train.names), "test": len(test.names)}
         facts = {
             "label_rule": "published label",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
             "note": "which class set the paper used is not known",
             "test": "the validation images",
-            "labels": label_files(place.layout),
+            "labels": name_label_files(place.layout),
             "images used": counts,
             "dropped": {reason: len(names) for reason, names in dropped.items()},
             "licence": "pictures: for research by agreement with the authors, no licence to pass on",
             "source": "face boxes of the published lists" if place.layout == "lists" else "train_set and val_set",
         }
         if train.landmarks is not None:
-            facts["landmarks"] = landmark_files.coverage(train.landmarks, label_files(place.layout))
+            facts["landmarks"] = landmark_files.describe_coverage(train.landmarks, name_label_files(place.layout))
         else:
-            landmark_files.attach_beside(self.name, place.base, train, test, facts)
-        warnings = count_warning(self.name, counts, PUBLISHED[options.classes])
+            landmark_files.attach_from_folder(self.name, place.base, train, test, facts)
+        warnings = compare_counts(self.name, counts, PUBLISHED[options.classes])
         return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         """Lists, folders and the labels of every SAMPLED number: of 290,000 files, single ones overwritten go unnoticed."""
-        place = locate(path)
-        npz = landmark_files.npz_beside(self.name, place.base)
-        beside = [file_stamp(npz)] if npz else []
+        place = locate_affectnet(path)
+        npz = landmark_files.find_npz(self.name, place.base)
+        beside = [stamp_file(npz)] if npz else []
         if place.layout == "sets":
             parts = [place.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")]
             names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
             labels = [part / name for name in names for part in parts[1::2]]
-            return [file_stamp(path) for path in [*parts, *filter(Path.exists, labels)]] + beside
-        lists = [file_stamp(place.lists / name) for name in LISTS.values()]
-        return lists + beside + [file_stamp(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
+            return [stamp_file(path) for path in [*parts, *filter(Path.exists, labels)]] + beside
+        lists = [stamp_file(place.lists / name) for name in LISTS.values()]
+        return lists + beside + [stamp_file(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
 
 
-def label_files(layout: str) -> str:
+def name_label_files(layout: str) -> str:
     return " and ".join(LISTS.values()) if layout == "lists" else "annotations/*.npy"
 
 
-def select(listed: Listed, classes: int, dropped: dict[str, list[str]]) -> Rows:
+def select_classes(listed: AffectNetSplit, classes: int, dropped: dict[str, list[str]]) -> Rows:
     """The used images of a split; what is left out is added to `dropped` by reason."""
     order = BY_COUNT[classes]
     into = np.array([order.index(name) if name in order else -1 for name in ORDERS["affectnet"]] + [-1] * len(OTHERS))

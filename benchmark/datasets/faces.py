@@ -52,7 +52,7 @@ EXPRESSION, VOTE, LOOK, GRAIN = range(4)  # what a generator is for
 
 
 @dataclass(frozen=True)
-class Shown:
+class Blend:
     """What one image shows. units: [units, 2] amounts; seen: [C] distribution of an annotator's vote."""
 
     units: np.ndarray
@@ -87,44 +87,44 @@ class Faces(DataSet):
     def read(self, path: Path | None, options: Any) -> Source:
         """The rows of both splits; path is not used. Images are drawn when they are asked for."""
         classes = BY_COUNT[options.classes]
-        train, test = (split(number, classes, options, self.size) for number in (0, 1))
+        train, test = (make_split(number, classes, options, self.size) for number in (0, 1))
         facts = {
             "label_rule": "label: the mode of ten simulated annotators' distribution",
             "train_set": f"{options.train} drawn faces",
             "licence": "drawn by this program",
             "landmarks": "exact, 68 points",
         }
-        return Source(classes, train, test, facts, identity=identity(options, self.size))
+        return Source(classes, train, test, facts, identity=describe_pixels(options, self.size))
 
     def stamp(self, path: Path | None, options: Any) -> list[tuple[str, int, int]]:
-        return [(identity(options, self.size), 0, 0)]
+        return [(describe_pixels(options, self.size), 0, 0)]
 
 
-def identity(options: Any, size: int) -> str:
+def describe_pixels(options: Any, size: int) -> str:
     """What stands for the pixels of all images."""
     versions = f"{VERSION}.{strokes.VERSION}"
     return f"faces {versions} seed {options.seed} size {size} {options.train}/{options.test} classes {options.classes}"
 
 
-def split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Rows:
+def make_split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Rows:
     """Rows of the training (0) or the test split (1)."""
     count = (options.train, options.test)[number]
-    labels = expressions(count, classes, np.random.default_rng([options.seed, number]))
+    labels = draw_labels(count, classes, np.random.default_rng([options.seed, number]))
     seeds = [(options.seed, number, row) for row in range(count)]
-    shown = [show(label, classes, seed) for label, seed in zip(labels, seeds)]
+    shown = [draw_blend(label, classes, seed) for label, seed in zip(labels, seeds)]
     votes = [np.random.default_rng([*seed, VOTE]).multinomial(VOTES, what.seen) for what, seed in zip(shown, seeds)]
-    faces = [look(what, seed) for what, seed in zip(shown, seeds)]
+    faces = [sample_look(what, seed) for what, seed in zip(shown, seeds)]
 
     def image(row: int) -> np.ndarray:
-        return strokes.draw(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
+        return strokes.draw_face(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
 
     # Rounded, so that the last bit of a product on another processor does not make it another data set.
-    points = np.round([model.landmarks(face) for face in faces], 4).astype(np.float32)
+    points = np.round([model.place_landmarks(face) for face in faces], 4).astype(np.float32)
     names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(count)]
     return Rows(names, labels, image, np.array(votes, np.float32), points)
 
 
-def expressions(count: int, classes: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
+def draw_labels(count: int, classes: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
     """[count] int64 labels with the class shares above, rounded by largest remainders, in random order."""
     known = sum(RAFDB.values())
     shares = np.array([CONTEMPT if name == "contempt" else RAFDB[name] / known for name in classes])
@@ -137,21 +137,21 @@ def expressions(count: int, classes: tuple[str, ...], rng: np.random.Generator) 
 
 
 @lru_cache
-def confusions(classes: tuple[str, ...]) -> np.ndarray:
+def vote_shares(classes: tuple[str, ...]) -> np.ndarray:
     """[C, C] vote shares of people: row = majority class, column = vote; rows sum to one."""
     order = [VOTED.index(name) for name in classes]
     table = SHARES[np.ix_(order, order)]
     return table / table.sum(1, keepdims=True)
 
 
-def show(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Shown:
+def draw_blend(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Blend:
     """Draw the blend of one image; again until its label leads by LEAD, so that the label is the mode.
 
     The second expression is drawn as people mistake the first one, and its mean weight is the share of their
     disagreement that HABIT leaves to the images. A weak expression is taken for a neutral face in part.
     """
     rng = np.random.default_rng([*seed, EXPRESSION])
-    table, neutral = confusions(classes), classes.index("neutral")
+    table, neutral = vote_shares(classes), classes.index("neutral")
     others = np.where(np.arange(len(classes)) == label, 0, table[label]).cumsum()
     while True:
         second = int(np.searchsorted(others, rng.uniform(0, others[-1]), "right"))
@@ -166,9 +166,9 @@ def show(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Sh
         rival, best = np.sort(seen)[-2:]
         if weight < 1 and seen[label] == best > rival + LEAD:
             break
-    units = sum(mix[c] * action_units.amounts(classes[c], rng) for c in (label, second))
-    return Shown(intensity * units, seen)
+    units = sum(mix[c] * action_units.choose_form(classes[c], rng) for c in (label, second))
+    return Blend(intensity * units, seen)
 
 
-def look(what: Shown, seed: tuple[int, int, int]) -> model.Face:
-    return model.sample(what.units, np.random.default_rng([*seed, LOOK]))
+def sample_look(what: Blend, seed: tuple[int, int, int]) -> model.Face:
+    return model.sample_face(what.units, np.random.default_rng([*seed, LOOK]))

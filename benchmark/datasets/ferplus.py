@@ -18,14 +18,14 @@ from benchmark.datasets.reading.ferplus import (
     TEST,
     TRAIN,
     VALID,
-    Listed,
-    locate,
-    pixels_file,
+    FERPlusSplit,
+    find_pixels_file,
+    find_votes_file,
+    locate_ferplus,
     read_csv_pair,
     read_folders,
-    votes_file,
 )
-from benchmark.datasets.reading.files import count_warning, file_stamp, folder_stamp, one_of
+from benchmark.datasets.reading.files import check_option, compare_counts, stamp_file, stamp_folder
 from noise.expressions import BY_COUNT
 
 PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
@@ -34,7 +34,7 @@ PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
 }
 
 
-def majority(votes: np.ndarray) -> np.ndarray:
+def choose_by_majority(votes: np.ndarray) -> np.ndarray:
     """The column that wins by the official rule, -1 where none does: votes [n, 10] -> [n].
 
     Single votes are set to 0; the largest count must be more than half of what is left.
@@ -43,13 +43,13 @@ def majority(votes: np.ndarray) -> np.ndarray:
     return np.where(2 * kept.max(1) > kept.sum(1), kept.argmax(1), -1)
 
 
-def plurality(votes: np.ndarray) -> np.ndarray:
+def choose_by_plurality(votes: np.ndarray) -> np.ndarray:
     """The emotion with most votes, the first in the order of COLUMNS on a tie, -1 without any: votes [n, 10] -> [n]."""
     emotions = votes[:, : len(EMOTIONS)]
     return np.where(emotions.any(1), emotions.argmax(1), -1)
 
 
-RULES = {"majority": majority, "plurality": plurality}
+RULES = {"majority": choose_by_majority, "plurality": choose_by_plurality}
 
 
 class FERPlus(DataSet):
@@ -71,19 +71,19 @@ class FERPlus(DataSet):
         drop_leaks: bool = False
 
         def __post_init__(self) -> None:
-            one_of("ferplus.rule", self.rule, tuple(RULES))
-            one_of("ferplus.classes", self.classes, tuple(BY_COUNT))
-            one_of("ferplus.train", self.train, ("train+valid", "train"))
+            check_option("ferplus.rule", self.rule, tuple(RULES))
+            check_option("ferplus.classes", self.classes, tuple(BY_COUNT))
+            check_option("ferplus.train", self.train, ("train+valid", "train"))
 
     def read(self, path: Path, options: Options) -> Source:
-        base, layout = locate(path)
+        base, layout = locate_ferplus(path)
         listed, dropped = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
-        used = {split: select(rows, options, dropped) for split, rows in listed.items()}
-        counts = {split: used_of_eight(rows, options.rule) for split, rows in listed.items()}
+        used = {split: select_used(rows, options, dropped) for split, rows in listed.items()}
+        counts = {split: count_used(rows, options.rule) for split, rows in listed.items()}
         trained = [used[TRAIN], used[VALID]] if options.train == "train+valid" else [used[TRAIN]]
-        train, test = joined(trained), used[TEST]
+        train, test = join_rows(trained), used[TEST]
         if options.drop_leaks:
-            train = without_leaks(train, test, dropped)
+            train = remove_test_copies(train, test, dropped)
         facts = {
             "label_rule": f"{options.rule} rule",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
@@ -97,30 +97,30 @@ class FERPlus(DataSet):
                 layout
             ],
         }
-        landmark_files.attach_beside(self.name, base, train, test, facts)
-        warnings = count_warning(self.name, counts, PUBLISHED[options.rule])
+        landmark_files.attach_from_folder(self.name, base, train, test, facts)
+        warnings = compare_counts(self.name, counts, PUBLISHED[options.rule])
         if warnings and layout == "csv":
             warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
         return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        base, layout = locate(path)
-        landmarks = landmark_files.npz_beside(self.name, base)
-        beside = [file_stamp(landmarks)] if landmarks else []
+        base, layout = locate_ferplus(path)
+        landmarks = landmark_files.find_npz(self.name, base)
+        beside = [stamp_file(landmarks)] if landmarks else []
         if layout == "csv":
-            return [file_stamp(path) for path in (pixels_file(base), votes_file(base)) if path] + beside
+            return [stamp_file(path) for path in (find_pixels_file(base), find_votes_file(base)) if path] + beside
         if layout == "zip":
-            return [file_stamp(base / f"{split}.zip") for split in SPLITS.values()] + beside
-        return [folder_stamp(base / split) for split in SPLITS.values()] + beside
+            return [stamp_file(base / f"{split}.zip") for split in SPLITS.values()] + beside
+        return [stamp_folder(base / split) for split in SPLITS.values()] + beside
 
 
-def used_of_eight(rows: Listed, rule: str) -> int:
+def count_used(rows: FERPlusSplit, rule: str) -> int:
     """How many images a rule uses with all eight emotions."""
     won = RULES[rule](rows.votes)
     return int(((won >= 0) & (won < len(EMOTIONS))).sum())
 
 
-def select(rows: Listed, options: FERPlus.Options, dropped: dict[str, list[str]]) -> Rows:
+def select_used(rows: FERPlusSplit, options: FERPlus.Options, dropped: dict[str, list[str]]) -> Rows:
     """The used images of a split; what is left out is added to `dropped` by reason."""
     won = RULES[options.rule](rows.votes)
     classes = BY_COUNT[options.classes]
@@ -142,7 +142,7 @@ def select(rows: Listed, options: FERPlus.Options, dropped: dict[str, list[str]]
     )
 
 
-def joined(parts: list[Rows]) -> Rows:
+def join_rows(parts: list[Rows]) -> Rows:
     """Several splits as one."""
     owner = [(part, row) for part in parts for row in range(len(part.names))]
     return Rows(
@@ -153,10 +153,10 @@ def joined(parts: list[Rows]) -> Rows:
     )
 
 
-def without_leaks(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Rows:
+def remove_test_copies(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Rows:
     """The training images of which no used test image is an exact copy."""
-    tested = {pixel_hash(test, row) for row in range(len(test.names))}
-    leaks = np.array([pixel_hash(train, row) in tested for row in range(len(train.names))])
+    tested = {hash_image(test, row) for row in range(len(test.names))}
+    leaks = np.array([hash_image(train, row) in tested for row in range(len(train.names))])
     dropped["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(leaks)]
     kept = np.flatnonzero(~leaks)
     return Rows(
@@ -164,5 +164,5 @@ def without_leaks(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Row
     )
 
 
-def pixel_hash(rows: Rows, row: int) -> bytes:
+def hash_image(rows: Rows, row: int) -> bytes:
     return hashlib.sha256(rows.image(row).tobytes()).digest()

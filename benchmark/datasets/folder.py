@@ -8,21 +8,26 @@ import numpy as np
 
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading import landmark_files
-from benchmark.datasets.reading.class_folders import Listed, from_folders, has_splits, inner_folders
-from benchmark.datasets.reading.class_names import AS_NAMED, in_order, understood
-from benchmark.datasets.reading.files import Folder, few, file_stamp, folder_stamp, one_of, whole_size
-from benchmark.datasets.reading.image_lists import Lists, beside, from_lists, lists_in
-from benchmark.datasets.reading.left_out import by_ending, unread_lines
-from benchmark.datasets.reading.parquet import from_parquet, parquet_files
-from benchmark.datasets.reading.pictures import picture
-from benchmark.datasets.reading.splits import split_of
+from benchmark.datasets.reading.class_folders import (
+    LabelledFiles,
+    holds_class_folders,
+    list_inner_folders,
+    read_class_folders,
+)
+from benchmark.datasets.reading.class_names import AS_NAMED, interpret_labels, order_classes
+from benchmark.datasets.reading.files import Folder, check_option, check_size, list_few, stamp_file, stamp_folder
+from benchmark.datasets.reading.image_lists import Lists, find_lists, find_lists_beside, read_lists
+from benchmark.datasets.reading.left_out import describe_unread, group_by_reason
+from benchmark.datasets.reading.parquet import find_parquet_files, read_parquet
+from benchmark.datasets.reading.pictures import read_picture
+from benchmark.datasets.reading.splits import find_split
 from noise.expressions import EIGHT, ORDERS
 
 TRAIN = ("train+valid", "train")
 
 
 @dataclass(frozen=True)
-class Place:
+class PictureForm:
     """Where pictures lie and in which form: the first of lists, folders and parquet files that is there."""
 
     base: Path
@@ -49,62 +54,67 @@ class ImageFolder(DataSet):
         order: str = ""
 
         def __post_init__(self) -> None:
-            whole_size("folder", self.size)
-            one_of("folder.train", self.train, TRAIN)
-            one_of("folder.order", self.order, ("", *ORDERS, AS_NAMED))
+            check_size("folder", self.size)
+            check_option("folder.train", self.train, TRAIN)
+            check_option("folder.order", self.order, ("", *ORDERS, AS_NAMED))
 
     def read(self, path: Path, options: Options) -> Source:
         self.size, self.title = options.size, options.title or type(self).title
-        place = locate(path)
+        place = locate_pictures(path)
         unread: list[str] = []
-        listed, content = listing(self.name, place, unread)
-        notes, train_set = validation(listed, options.train)
-        meaning, renamed = understood(self.name, {s: [c for _, c in part] for s, part in listed.items()}, options.order)
-        classes = in_order(self.name, meaning.values())
+        listed, content = list_pictures(self.name, place, unread)
+        notes, train_set = place_validation(listed, options.train)
+        meaning, renamed = interpret_labels(
+            self.name, {s: [c for _, c in part] for s, part in listed.items()}, options.order
+        )
+        classes = order_classes(self.name, meaning.values())
         sizes: dict[str, str] = {}
         where = f"{self.name}: {place.base.name}"
-        train, test = (rows(content, where, listed[s], meaning, classes, sizes) for s in ("train", "test"))
+        train, test = (make_rows(content, where, listed[s], meaning, classes, sizes) for s in ("train", "test"))
         facts = {
-            "label_rule": label_rule(place),
+            "label_rule": describe_label_rule(place),
             "class set": f"{len(classes)} classes",
             "images used": {split: len(part) for split, part in listed.items()},
             "image sizes": sizes,  # filled while images are decoded
         }
         facts |= {"train_set": train_set} if train_set else {}
         facts |= {"note": "; ".join(renamed)} if renamed else {}
-        landmark_files.attach_beside(self.name, place.base, train, test, facts)
-        lines = [f"{self.name}: {line}" for line in [*notes, *renamed, *unread_lines(unread), *strange(classes)]]
-        return Source(classes, train, test, facts, by_ending(unread), lines)
+        landmark_files.attach_from_folder(self.name, place.base, train, test, facts)
+        lines = [
+            f"{self.name}: {line}"
+            for line in [*notes, *renamed, *describe_unread(unread), *warn_of_other_classes(classes)]
+        ]
+        return Source(classes, train, test, facts, group_by_reason(unread), lines)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        place = locate(path)
-        return [folder_stamp(place.base), *(file_stamp(table) for table, _ in place.lists)]
+        place = locate_pictures(path)
+        return [stamp_folder(place.base), *(stamp_file(table) for table, _ in place.lists)]
 
 
-def locate(path: Path) -> Place:
+def locate_pictures(path: Path) -> PictureForm:
     """The folder that names are relative to and the form of the data, there or one folder below; raises DataError."""
     if path.is_file() and path.suffix.lower() == ".csv":
-        return Place(path.parent, beside(path), [])
+        return PictureForm(path.parent, find_lists_beside(path), [])
     if path.is_file() and path.suffix.lower() == ".parquet":
-        return Place(path.parent, [], [path])
+        return PictureForm(path.parent, [], [path])
     if not path.exists():
         raise DataError(f"folder: {path}: there is no such folder")
-    for base in (path, *inner_folders(path)):
+    for base in (path, *list_inner_folders(path)):
         if (base / "images.csv").is_file():
-            return Place(base, [(base / "images.csv", None)], [])
-        if has_splits(base):
-            return Place(base, [], [])
-        if lists := lists_in(base):
-            return Place(base, lists, [])
-    if parquet := parquet_files(path) if path.is_dir() else []:
-        return Place(path, [], parquet)
+            return PictureForm(base, [(base / "images.csv", None)], [])
+        if holds_class_folders(base):
+            return PictureForm(base, [], [])
+        if lists := find_lists(base):
+            return PictureForm(base, lists, [])
+    if parquet := find_parquet_files(path) if path.is_dir() else []:
+        return PictureForm(path, [], parquet)
     raise DataError(
         f"folder: {path}: expected folders train/<class name>/ and test/<class name>/, images.csv with the columns "
-        f"path,label,split, train_labels.csv and test_labels.csv, or parquet files; {found_instead(path)}"
+        f"path,label,split, train_labels.csv and test_labels.csv, or parquet files; {describe_contents(path)}"
     )
 
 
-def found_instead(path: Path) -> str:
+def describe_contents(path: Path) -> str:
     """What lies in a folder that holds none of the forms."""
     if not path.is_dir():
         return f"this is a {path.suffix or 'file'}; is this another data set?"
@@ -114,28 +124,30 @@ def found_instead(path: Path) -> str:
         return "FER2013's pixels are here; with fer2013new.csv beside them they are --data ferplus=PATH"
     if packed := [p.name for end in ("*.rar", "*.7z", "*.zst") for p in sorted(path.glob(end))]:
         return f"{packed[0]} is not read: unpack it there"
-    if below := next((p for p in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")) if any_form(p)), None):
+    if below := next(
+        (p for p in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")) if holds_both_splits(p)), None
+    ):
         return f"the data lies deeper; give {below}"
     names = [p.name + "/" * p.is_dir() for p in sorted(path.iterdir())]
-    return f"found {few(names)}; is this another data set?" if names else "the folder is empty"
+    return f"found {list_few(names)}; is this another data set?" if names else "the folder is empty"
 
 
-def any_form(base: Path) -> bool:
+def holds_both_splits(base: Path) -> bool:
     """Whether pictures of both splits seem to lie there."""
-    return bool(lists_in(base)) or {"train", "test"} <= {split_of(p.name) for p in inner_folders(base)}
+    return bool(find_lists(base)) or {"train", "test"} <= {find_split(p.name) for p in list_inner_folders(base)}
 
 
-def listing(owner: str, place: Place, unread: list[str]) -> tuple[Listed, Callable[[str], bytes]]:
+def list_pictures(owner: str, place: PictureForm, unread: list[str]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
     """The pictures of each split with their labels as written, and what reads one; other files go to `unread`."""
     if place.parquet:
-        return from_parquet(owner, place.base, place.parquet)
+        return read_parquet(owner, place.base, place.parquet)
     read = Folder(owner, place.base).read
     if place.lists:
-        return from_lists(owner, place.base, place.lists, unread), read
-    return from_folders(owner, place.base, unread), read
+        return read_lists(owner, place.base, place.lists, unread), read
+    return read_class_folders(owner, place.base, unread), read
 
 
-def validation(listed: Listed, choice: str) -> tuple[list[str], str]:
+def place_validation(listed: LabelledFiles, choice: str) -> tuple[list[str], str]:
     """What becomes of a third split: trained on, or left out. Returns what to say of it."""
     held = listed.pop("valid", [])
     if not held:
@@ -147,13 +159,13 @@ def validation(listed: Listed, choice: str) -> tuple[list[str], str]:
     return [f"the validation split ({len(held):,} pictures) is trained on, too ({how})"], "train and validation"
 
 
-def label_rule(place: Place) -> str:
+def describe_label_rule(place: PictureForm) -> str:
     if place.parquet:
         return "column of the parquet files"
     return f"column 'label' of {place.lists[0][0].name}" if place.lists else "names of folders"
 
 
-def rows(
+def make_rows(
     content: Callable[[str], bytes],
     where: str,
     listed: list[tuple[str, str]],
@@ -165,7 +177,7 @@ def rows(
 
     def image(row: int) -> np.ndarray:
         name = listed[row][0]
-        pixels, hashes[row] = picture(content(name), 3, f"{where}/{name}")
+        pixels, hashes[row] = read_picture(content(name), 3, f"{where}/{name}")
         note_size(sizes, pixels.shape)
         return pixels
 
@@ -185,7 +197,7 @@ def note_size(sizes: dict[str, str], shape: tuple[int, ...]) -> None:
     sizes["largest"] = max(sizes.get("largest", seen), seen, key=area)
 
 
-def strange(classes: tuple[str, ...]) -> list[str]:
+def warn_of_other_classes(classes: tuple[str, ...]) -> list[str]:
     """Classes that are no expressions."""
     others = [name for name in classes if name not in EIGHT]
-    return [f"{few(others)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"] if others else []
+    return [f"{list_few(others)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"] if others else []

@@ -35,14 +35,14 @@ MIRRORED_19 = np.array([[set(g) for g in FROM_68].index({MIRRORED_68[p] for p in
 MIRRORED = {68: MIRRORED_68, 19: MIRRORED_19}
 
 
-def mirrored(points: np.ndarray) -> np.ndarray:
+def mirror_points(points: np.ndarray) -> np.ndarray:
     """The landmarks [..., 68 or 19, 2] of the mirror image, (x, y) as fractions of the image."""
     turned = points[..., MIRRORED[points.shape[-2]], :].copy()
     turned[..., 0] = 1 - turned[..., 0]
     return turned
 
 
-def nineteen(points: np.ndarray) -> np.ndarray:
+def reduce_to_19_points(points: np.ndarray) -> np.ndarray:
     """[..., 68, 2] as [..., 19, 2] of the same floating type; a NaN point stays NaN."""
     if points.shape[-2:] != (68, 2):
         raise ValueError(f"landmarks: shape {points.shape}, expected [..., 68, 2]")
@@ -54,7 +54,7 @@ SMALLEST = 0.02  # standard deviation of a face's x or y as a fraction of the im
 REPEATED = 0.25  # at most this share of the points are one and the same
 
 
-def without_placeholders(points: np.ndarray) -> np.ndarray:
+def blank_placeholders(points: np.ndarray) -> np.ndarray:
     """Landmarks [n, P, 2] as fractions of the image, NaN in the rows that are no face.
 
     Detectors and lists write -1, 0 or one constant where they found none: such rows are all equal, have one point many

@@ -42,14 +42,14 @@ def preflight(todo: list[Planned]) -> None:
 
 def check_settings(planned: Planned) -> None:
     """Build the method as a job would, with the settings that were changed by hand or by a row."""
-    from benchmark import find
+    from benchmark import plugins
     from methods.support.backbones import BACKBONES
     from methods.support.recipe import plain
 
     job, recipe = planned.job, planned.resolved["recipe"]
     one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
     folders = tuple(Path(folder) for folder in planned.place.methods_path)
-    cls = find.method(job.method, folders)
+    cls = plugins.find_method(job.method, folders)
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
         used = build_on_cpu(planned, cls)

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import find, source
-from benchmark.definitions import unreadable
+from benchmark import plugins, source_code
 from benchmark.plan.overrides import annotation_text
-from benchmark.source import code
+from benchmark.source_code import hash_code
 from benchmark.terminal import Usage, one_of
 from methods.support.recipe import plain
 from results.files import write_json
@@ -24,13 +23,13 @@ Cards = dict[str, dict[str, Any]]
 def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     """{method name: card}; methods are imported only if a file that they are made of has changed since."""
     text = hashlib.sha256()
-    for path in (Path(__file__), Path(source.__file__)):  # how a card is made
+    for path in (Path(__file__), Path(source_code.__file__)):  # how a card is made
         text.update(path.read_bytes())
     own = [p for f in folders for p in f.glob("*.py") if p.is_file()]
-    packaged = [path for entry in find.packages() for path in find.package_files(entry)]
-    for path in sorted({*Path(find.ROOT, "methods").rglob("*.py"), *source.reached(own), *packaged}):
+    packaged = [path for entry in plugins.list_packages() for path in plugins.list_package_files(entry)]
+    for path in sorted({*Path(plugins.ROOT, "methods").rglob("*.py"), *source_code.follow_imports(own), *packaged}):
         text.update(path.name.encode() + b"\0" + path.read_bytes())
-    for entry in find.packages():
+    for entry in plugins.list_packages():
         text.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())
     path = results / "cards" / f"{text.hexdigest()[:20]}.json"
     try:
@@ -40,7 +39,7 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     broken: dict[str, str] = {}
     cards: Cards = {}
     try:
-        for name, method in sorted(find.methods(folders, broken).items()):
+        for name, method in sorted(plugins.find_methods(folders, broken).items()):
             try:
                 cards[name] = card(method)
             except (ValueError, TypeError, AttributeError) as error:
@@ -58,7 +57,7 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
 
 def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
     """The methods that can be imported; raises Usage where one that cannot is asked for, warns of the others."""
-    for path, why in unreadable(folders).items():
+    for path, why in plugins.find_unreadable(folders).items():
         if not set(asked) <= set(cards):
             raise Usage(f"--methods-path: {path}: cannot be imported: {why}")
         print(f"warning: {path} is passed over: {why}", file=sys.stderr)
@@ -69,13 +68,13 @@ def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
             print(f"warning: method {name} is passed over: {found['broken']}", file=sys.stderr)
     whole = {name: found for name, found in cards.items() if "broken" not in found}
     for name in asked:
-        one_of("--methods", "method", name, whole, find.looked_at(folders))
+        one_of("--methods", "method", name, whole, plugins.describe_folders(folders))
     return whole
 
 
 def file_name(path: Path) -> str:
     """A method's file as it is named in messages: 'rul.py', 'lanet/method.py'."""
-    home = find.ROOT / "methods"
+    home = plugins.ROOT / "methods"
     return str(path.relative_to(home)) if path.is_relative_to(home) else path.name
 
 
@@ -104,5 +103,5 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "mechanism": [dataclasses.asdict(curve) for curve in method.mechanism],
         "search": {option: plain(values) for option, values in method.search.items()},
         "file": file_name(Path(inspect.getfile(method))),
-        "code": code(method),
+        "code": hash_code(method),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.plan import recipes
@@ -16,7 +16,7 @@ from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import further_weights, start_weights
 from benchmark.plan.tuning import count_draws, draw_settings
-from benchmark.source import own_code
+from benchmark.source_code import hash_own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage
 from noise.base import Noise, NoiseError, Training
@@ -78,7 +78,7 @@ def is_in_part(job_id: str, part: tuple[int, int]) -> bool:
 
 def make(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
-    found = find.data_sets(request.methods_path, {})
+    found = plugins.find_data_sets(request.methods_path, {})
     data = {name: open_data(found[name](), request, progress) for name in request.datasets}
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
@@ -111,7 +111,7 @@ def described(dataset: Any, options: Any, request: Request) -> decoded.Data | No
     """The data set as the results folder describes it, for drawing without its pictures; None where it does not."""
     folders = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
     found = [decoded.open_folder(card.parent) for card in folders]
-    found = [data for data in found if data.card["options"] == asdict(options)]
+    found = [data for data in found if data.info["options"] == asdict(options)]
     return found[0] if len(found) == 1 else None
 
 
@@ -181,7 +181,7 @@ def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str
 
 def noise_kind(kind: str, request: Request) -> Noise:
     try:
-        return find.noise(kind, request.methods_path)
+        return plugins.make_noise(kind, request.methods_path)
     except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 
@@ -217,7 +217,7 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         if request.noise:
             raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
         made.reason = "no votes"
-    elif card["needs_landmarks"] and not data.train.usable:
+    elif card["needs_landmarks"] and not data.train.usable_landmarks:
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
@@ -292,7 +292,7 @@ def runs(
         jobs_on_card=request.per_gpu,
         checkpoint_seconds=checkpoint_seconds(),
     )
-    facts = {"title": data.title, **data.card.get("facts", {}), "card": data.card_hash, "train_images": images}
+    facts = {"title": data.title, **data.info.get("facts", {}), "card": data.info_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights.text + further.text}}
     return [Planned(replace(first, seed=seed), resolved, place, weights.pretraining) for seed in seeds]
 
@@ -300,7 +300,7 @@ def runs(
 def noise_identity(kind: Noise, rate: str | None) -> dict[str, Any]:
     """What a job's identity says of its noise; of a noise of one's own that includes its code."""
     known = {"kind": kind.identity(), "rate": None if rate is None else number(rate), "version": kind.version}
-    return known | ({"code": code} if (code := own_code(type(kind))) else {})
+    return known | ({"code": code} if (code := hash_own_code(type(kind))) else {})
 
 
 def checkpoint_seconds() -> float:

@@ -33,10 +33,12 @@ class Start:
 def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
     """What the backbone starts from; raises Usage."""
     choice = request.weights or request.scale.weights
-    if choice == "landmarks" and data.train.usable < ENOUGH:
+    if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
             many = (
-                f"usable landmarks of {data.train.usable} training images only" if data.train.usable else "no landmarks"
+                f"usable landmarks of {data.train.usable_landmarks} training images only"
+                if data.train.usable_landmarks
+                else "no landmarks"
             )
             raise Usage(
                 f"--weights landmarks: {data.name} has {many}; run python -m benchmark landmarks {data.name} "

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.scale import restore_scale, steps_per_epoch
-from benchmark.source import code
+from benchmark.source_code import hash_code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
 from methods.base import Method, Run
@@ -22,12 +22,12 @@ PRECISION = {"fp32": None, "bf16": torch.bfloat16}
 
 def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
     """The method on its backbone, with start weights and the given labels."""
-    cls = find.method(job.method, tuple(Path(folder) for folder in place.methods_path))
+    cls = plugins.find_method(job.method, tuple(Path(folder) for folder in place.methods_path))
     if cls.version != job.method_version:
         raise ValueError(f"{job.method}: its file was changed to version {cls.version} since this job was planned")
     if cls.needs_landmarks and data.landmarks is None:
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
-    code(cls)  # of the file as it is imported
+    hash_code(cls)  # of the file as it is imported
     method, recipe, run = assembled(cls, job, resolved, place, len(data.classes), len(data.given))
     method.to(place.device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(place.device), run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark.source import code
+from benchmark.source_code import hash_code
 from benchmark.train.trainer import State, Trainer
 from results.files import write_bytes
 from results.store import Store
@@ -45,7 +45,7 @@ def seal(content: bytes) -> bytes:
 def mark(trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
     on = trainer.place.device + (" fast" if trainer.place.fast else "")
-    return {"id": trainer.job.id, "code": code(type(trainer.method)), "torch": str(torch.__version__), "on": on}
+    return {"id": trainer.job.id, "code": hash_code(type(trainer.method)), "torch": str(torch.__version__), "on": on}
 
 
 def resume(trainer: Trainer) -> bool:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.cache import decoded
-from benchmark.cache.fitted import fitted
-from benchmark.datasets.points import mirrored
+from benchmark.cache.resized import load_resized
+from benchmark.datasets.points import mirror_points
 from benchmark.scale import PRETRAINING_VERSION, SCALES, SUBSET_SEED, Scale
 from benchmark.train.assembly import PRECISION
 from benchmark.train.augment import augment, mirror
@@ -71,8 +71,8 @@ def pretrain(
     settings = size.pretraining
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]
-    targets = torch.from_numpy(shape_targets(np.concatenate([points, mirrored(points)]))).to(device)
-    images = resident(fitted(data, "train", rows, size), targets.device)
+    targets = torch.from_numpy(shape_targets(np.concatenate([points, mirror_points(points)]))).to(device)
+    images = resident(load_resized(data, "train", rows, size), targets.device)
     seed = stream("pretraining", data.fingerprint, backbone)
     torch.manual_seed(seed)
     exact_arithmetic()

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.source import code
+from benchmark.source_code import hash_code
 from benchmark.train.metrics import mean_margin, metrics
 from benchmark.train.provenance import peak_memory, provenance
 from methods.support.recipe import plain
@@ -29,7 +29,7 @@ def record(
         "id": job.id,
         "status": "ok",
         "spec": job.spec,
-        "code": code(type(trainer.method)),
+        "code": hash_code(type(trainer.method)),
         "resolved": resolved
         | {"recipe": plain(trainer.recipe), "method_title": type(trainer.method).title}
         | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},

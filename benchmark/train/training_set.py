@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.cache.decoded import Data
-from benchmark.cache.fitted import fitted
-from benchmark.datasets.points import nineteen
+from benchmark.cache.resized import load_resized
+from benchmark.datasets.points import reduce_to_19_points
 from benchmark.scale import HELD_OUT, restore_scale
-from benchmark.source import own_code
+from benchmark.source_code import hash_own_code
 from noise.base import Training
 from noise.statistics import realised
 from results.job import Job, digest, stream
@@ -64,24 +64,24 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
     landmarks = usable = None
     if train.landmarks is not None:
         points = np.asarray(train.landmarks)[rows[kept]]
-        points = nineteen(points) if points.shape[1] == 68 else points
+        points = reduce_to_19_points(points) if points.shape[1] == 68 else points
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
     unused = np.arange(0) if job.holdout else scale.held_out_rows(train.labels, classes)
     facts = realised(clean, given, classes)
     return TrainingSet(
         classes=tuple(data.classes),
-        images=fitted(data, "train", rows[kept], scale),
+        images=load_resized(data, "train", rows[kept], scale),
         given=given[kept],
         clean=clean[kept],
         landmarks=landmarks,
         usable=usable,
         rows=rows[kept],
-        held_images=fitted(data, "train", rows[held], scale),
+        held_images=load_resized(data, "train", rows[held], scale),
         held_labels=given[held],
-        unused_images=fitted(data, "train", unused, scale),
+        unused_images=load_resized(data, "train", unused, scale),
         unused_labels=noisy_labels(data, job, unused, argument, folders, stream("held out", job.seed)),
-        test_images=fitted(data, "test", test_rows, scale),
+        test_images=load_resized(data, "test", test_rows, scale),
         test_labels=np.asarray(test.labels)[test_rows],
         test_rows=test_rows,
         noise={
@@ -101,8 +101,8 @@ def noisy_labels(
     if not len(rows):
         return np.zeros(0, np.int64)
     name = job.noise["kind"].partition(":")[0]
-    train, kind = data.train, find.noise(f"{name}:{argument}" if argument else name, folders)
-    if kind.identity() != job.noise["kind"] or own_code(type(kind)) != job.noise.get("code"):
+    train, kind = data.train, plugins.make_noise(f"{name}:{argument}" if argument else name, folders)
+    if kind.identity() != job.noise["kind"] or hash_own_code(type(kind)) != job.noise.get("code"):
         what = argument or "its file"
         raise ValueError(f"--noise {name}: {what} was changed since this job was planned; run the command again")
     seen = Training(

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.task import Place
 from benchmark.train.trainer import Clock, Trainer
 from performance import engine
@@ -84,5 +84,5 @@ class Setting:
 
 def every_method(setting: Setting) -> list[str]:
     """The paper's five, then all others."""
-    others = [] if setting.rehearse else sorted(set(find.methods()) - set(setting.methods))
+    others = [] if setting.rehearse else sorted(set(plugins.find_methods()) - set(setting.methods))
     return [*setting.methods, *others]

@@ -85,9 +85,9 @@ def test_lists_are_cut_to_the_face_box(lists: Path, tmp_path: Path):
             face = picture(number)[30:150, 20:132]
             assert np.abs(image.astype(int).mean((0, 1)) - face.mean((0, 1))).max() < 1
             assert np.allclose(points, (points_of(number) - (20, 30)) / (112, 120), atol=1e-6)
-    assert set(data.card["dropped"]) == {"none of the emotions", "uncertain", "no face"}
-    assert data.card["facts"]["dropped"] == {"none of the emotions": 1, "uncertain": 1, "no face": 1}
-    assert data.card["facts"]["note"] == "which class set the paper used is not known"
+    assert set(data.info["dropped"]) == {"none of the emotions", "uncertain", "no face"}
+    assert data.info["facts"]["dropped"] == {"none of the emotions": 1, "uncertain": 1, "no face": 1}
+    assert data.info["facts"]["note"] == "which class set the paper used is not known"
 
 
 def test_pictures_of_the_lists_are_cut_as_their_files_lie_whatever_exif_says(lists: Path, tmp_path: Path):
@@ -144,7 +144,7 @@ def test_ready_faces(sets: Path, tmp_path: Path):
         number = int(name.removesuffix(".jpg"))
         assert data.classes[label] == LABELS[number % 8]
         assert np.allclose(points, points_of(number) / 224, atol=1e-6)
-    assert "287,651 / 4,000" in data.card["warnings"][0]
+    assert "287,651 / 4,000" in data.info["warnings"][0]
 
 
 def test_labels_written_again_in_place_are_read_again(sets: Path, tmp_path: Path):
@@ -276,10 +276,10 @@ def test_a_class_without_a_picture_is_said(sets: Path, tmp_path: Path):
         (sets / part / "annotations" / "7_exp.npy").unlink()
         (sets / part / "images" / "7.jpg").unlink()
     line = "affectnet: no picture of class contempt in {} (--set affectnet.classes=7 leaves contempt out)"
-    found = opened(sets, tmp_path / "root").card["warnings"]
+    found = opened(sets, tmp_path / "root").info["warnings"]
     assert line.format("train") in found and line.format("test") in found
     assert not [
-        text for text in opened(sets, tmp_path / "root", classes=7).card["warnings"] if "class contempt" in text
+        text for text in opened(sets, tmp_path / "root", classes=7).info["warnings"] if "class contempt" in text
     ]
 
 
@@ -294,5 +294,5 @@ def test_landmarks_that_name_no_picture_are_said(lists: Path, tmp_path: Path):
     for name, count in (("training.csv", 11), ("validation.csv", 8)):
         start = 0 if count == 11 else 100
         write_list(lists / name, [[*(r := row_of(start + n, n))[:5], "-1", *r[6:]] for n in range(count)])
-    (line,) = [line for line in opened(lists, tmp_path / "root").card["warnings"] if "landmarks" in line]
+    (line,) = [line for line in opened(lists, tmp_path / "root").info["warnings"] if "landmarks" in line]
     assert "usable for 0 of 8 training images; do they name these pictures?" in line

@@ -43,7 +43,7 @@ def test_one_archive_of_everything_is_the_same_data(pictures: Pictures, tmp_path
     nested = Path(shutil.make_archive(str(tmp_path / "nested"), kind, pictures.parent, "faces"))
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
         outer.write(flat, f"all/{flat.name}")
-    inside = archives.unpacked("folder", tmp_path / "outer.zip", tmp_path / "root")
+    inside = archives.unpack_archives("folder", tmp_path / "outer.zip", tmp_path / "root")
     assert (inside / "all" / "flat" / "train").is_dir()
     for path in (flat, nested):
         assert opened(path, tmp_path / f"root {path.stem}").fingerprint == expected
@@ -93,7 +93,7 @@ def link(name: str, kind: bytes) -> tarfile.TarInfo:
 def test_members_that_want_harm_are_refused(tmp_path: Path, members: list, words: str) -> None:
     path = tar_of(tmp_path / "bad.tar.gz", *members)
     with pytest.raises(DataError, match=words) as error:
-        archives.unpacked("rafdb", path, tmp_path / "root")
+        archives.unpack_archives("rafdb", path, tmp_path / "root")
     assert str(error.value).startswith("rafdb: bad.tar.gz") and "\n" not in str(error.value)
     assert not list((tmp_path / "root").rglob("*.png")) and not (tmp_path / "out.txt").exists()
     assert [p.name for p in (tmp_path / "root" / "unpacked").iterdir()] == []
@@ -102,12 +102,12 @@ def test_members_that_want_harm_are_refused(tmp_path: Path, members: list, words
 def test_bombs_and_torn_archives_are_refused(tmp_path: Path) -> None:
     bomb = tar_of(tmp_path / "bomb.tar.gz", tarfile.TarInfo("zeros"), content=bytes(50_000_000))
     with pytest.raises(DataError, match="100 times its size"):
-        archives.unpacked("rafdb", bomb, tmp_path / "root")
+        archives.unpack_archives("rafdb", bomb, tmp_path / "root")
     noise = tar_of(tmp_path / "torn.tar.gz", tarfile.TarInfo("noise"), content=os.urandom(100_000))
     noise.write_bytes(noise.read_bytes()[:50_000])
     with pytest.raises(DataError, match=r"not a whole archive|cannot be unpacked"):
-        archives.unpacked("rafdb", noise, tmp_path / "root")
+        archives.unpack_archives("rafdb", noise, tmp_path / "root")
     (tmp_path / "no.zip").write_text("no archive")
     with pytest.raises(DataError, match="not a whole archive"):
-        archives.unpacked("rafdb", tmp_path / "no.zip", tmp_path / "root")
+        archives.unpack_archives("rafdb", tmp_path / "no.zip", tmp_path / "root")
     assert not list((tmp_path / "root" / "unpacked").iterdir())

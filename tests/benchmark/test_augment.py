@@ -12,7 +12,7 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.train import augment as module
 from benchmark.train import resize as resampling
 from benchmark.train.augment import (
@@ -199,7 +199,7 @@ def test_plain_is_torchvisions_pipeline():
 @pytest.mark.parametrize("method", ["scn", "rul"])
 def test_images_of_scn_and_rul_are_never_mirrored_and_noisy(method):
     ramp = torch.arange(40, 200, 10, dtype=torch.uint8)[None, None, :, None].expand(3000, 16, 16, 3).contiguous()
-    recipe = replace(find.methods()[method].recipe.augment, erase=0.0)
+    recipe = replace(plugins.find_methods()[method].recipe.augment, erase=0.0)
     seen = augment(ramp, recipe, 16, generator())
     change = grey_levels(seen.images).round() - ramp
     touched, noisy = change.flatten(1).any(1), change[:, :, 0].flatten(1).std(1) > 0

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from benchmark.cache import build, decoded, lookup
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.reading.files import Folder, safe_name
+from benchmark.datasets.reading.files import Folder, check_name
 
 ROOT = Path(__file__).parents[2]
 FACE = np.random.default_rng(0).uniform(0, 0.5, (19, 2))
@@ -96,10 +96,10 @@ def test_arrays_are_stored_in_the_order_of_names(source: Path, tmp_path: Path):
 def test_the_card_says_what_it_is(source: Path, tmp_path: Path):
     data = opened(source, tmp_path / "root", shift=1)
     card = json.loads((data.folder / "card.json").read_text())
-    assert card == data.card and card["options"] == {"shift": 1} and card["label_rule"] == "toy"
+    assert card == data.info and card["options"] == {"shift": 1} and card["label_rule"] == "toy"
     assert card["counts"] == {"train": {"yes": 2, "no": 1}, "test": {"yes": 1, "no": 1}}
     assert card["dropped"] == {"too dark": {"count": 1, "names": ["x"]}} and card["warnings"] == ["a warning"]
-    assert len(data.card_hash) == 64
+    assert len(data.info_hash) == 64
 
 
 def test_a_second_open_reads_nothing(source: Path, tmp_path: Path):
@@ -191,7 +191,7 @@ def test_landmarks_have_a_fingerprint_and_a_folder_of_their_own(source: Path, tm
 
 
 def test_progress_counts_every_image(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(build, "EVERY", 2)
+    monkeypatch.setattr(build, "IMAGES_PER_REPORT", 2)
     seen = []
     opened(source, tmp_path / "root", progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2, 5), (4, 5), (5, 5)]
@@ -209,11 +209,15 @@ def test_other_sizes_are_resized(source: Path, tmp_path: Path, side: int, size: 
 
 def test_shrinking_averages_and_colours_are_converted():
     board = np.indices((16, 16)).sum(0) % 2 * 255
-    assert np.abs(build.fitted(board.astype(np.uint8), 8, 1).astype(int) - 127.5).max() <= 0.5
+    assert np.abs(build.resize_image(board.astype(np.uint8), 8, 1).astype(int) - 127.5).max() <= 0.5
     colour = np.zeros((4, 4, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
-    assert (build.fitted(colour, 4, 1) == 76).all() and build.fitted(colour[..., 0], 4, 3).shape == (4, 4, 3)
+    assert (build.resize_image(colour, 4, 1) == 76).all() and build.resize_image(colour[..., 0], 4, 3).shape == (
+        4,
+        4,
+        3,
+    )
     with pytest.raises(DataError, match=r"expected uint8"):
-        build.fitted(colour.astype(float), 4, 3)
+        build.resize_image(colour.astype(float), 4, 3)
 
 
 def test_unusable_images_end_in_one_error_and_no_folder(source: Path, tmp_path: Path):
@@ -264,7 +268,7 @@ def test_nor_is_it_built_again_and_removed(source: Path, tmp_path: Path, monkeyp
     aside.mkdir()
     monkeypatch.setattr(build, "open_folder", no_more)
     with pytest.raises(DataError, match="cannot be read now"):
-        build.move_into_place(aside, tmp_path / "root", first.card)
+        build.move_into_place(aside, tmp_path / "root", first.info)
     assert (first.folder / "card.json").exists() and (first.folder / "train_images.npy").exists()
 
 
@@ -357,7 +361,7 @@ def test_importing_the_cache_imports_neither_torch_nor_cv2():
 @given(st.text(alphabet="ab./\\:\0\x1b\u202eé", max_size=8))
 def test_safe_names_stay_inside(name: str):
     try:
-        kept = safe_name(name, "x")
+        kept = check_name(name, "x")
     except DataError as error:
         assert str(error).isprintable()
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.commands import check
 from benchmark.datasets.faces import Faces
 from benchmark.terminal import Usage
@@ -203,7 +203,7 @@ def test_every_shipped_noise_keeps_its_contract(path: Path) -> None:
 @pytest.mark.parametrize("name", ["ferplus", "rafdb", "affectnet"])
 def test_every_shipped_data_set_keeps_its_contract(name: str) -> None:
     data = ROOT.parent / "shared" / "data" / f"{name}-mini"
-    found = list(check.check(find.data_sets()[name], data if data.exists() else None))
+    found = list(check.check(plugins.find_data_sets()[name], data if data.exists() else None))
     assert [str(f) for f in found if f.status == "wrong"] == []
     assert sum(f.status == "ok" for f in found) == (7 if data.exists() else 3)
 

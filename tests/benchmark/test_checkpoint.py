@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import find, scale
+from benchmark import plugins, scale
 from benchmark.cache import lookup
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
@@ -37,7 +37,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any], Place]:
     data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
-    cards = {"baseline": card(find.methods()["baseline"])}
+    cards = {"baseline": card(plugins.find_methods()["baseline"])}
     asked = {"recipe.epochs": str(EPOCHS)}
     settings, overrides = recipes.resolve(cards, "baseline", asked, scale.DEMO, "comparison", "specks", 40)
     job = Job(

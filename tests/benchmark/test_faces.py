@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.cache import lookup
 from benchmark.datasets.drawing import action_units, model, strokes
-from benchmark.datasets.faces import LEAD, Faces, confusions, expressions, show
+from benchmark.datasets.faces import LEAD, Faces, draw_blend, draw_labels, vote_shares
 from benchmark.datasets.points import MIRRORED_68
 from noise.expressions import EIGHT, SEVEN
 
@@ -33,16 +33,16 @@ def small():
 @pytest.fixture(scope="module")
 def points():
     """{expression: [PEOPLE, 68, 2]} at full intensity; the same people in the same poses for every expression."""
-    return {name: np.stack([model.shape(face(name, who)) for who in range(PEOPLE)]) for name in EIGHT}
+    return {name: np.stack([model.shape_points(face(name, who)) for who in range(PEOPLE)]) for name in EIGHT}
 
 
 def face(expression: str, who: int, intensity: float = 1.0) -> model.Face:
-    units = intensity * action_units.amounts(expression, np.random.default_rng([1, who]))
-    return model.sample(units, np.random.default_rng([2, who]))
+    units = intensity * action_units.choose_form(expression, np.random.default_rng([1, who]))
+    return model.sample_face(units, np.random.default_rng([2, who]))
 
 
 def picture(expression: str, who: int, intensity: float = 1.0) -> np.ndarray:
-    return strokes.draw(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
+    return strokes.draw_face(face(expression, who, intensity), np.random.default_rng([3, who]), SIZE)
 
 
 def test_an_image_depends_on_its_index_alone(small):
@@ -82,7 +82,7 @@ def test_class_shares_are_those_of_rafdb_with_contempt(source):
 
 def test_the_default_sizes_have_enough_of_every_class():
     for count, least in ((Faces.Options().train, 30), (Faces.Options().test, 20)):
-        assert np.bincount(expressions(count, EIGHT, np.random.default_rng(0)), minlength=8).min() >= least
+        assert np.bincount(draw_labels(count, EIGHT, np.random.default_rng(0)), minlength=8).min() >= least
 
 
 def test_seven_classes_have_no_contempt():
@@ -100,7 +100,7 @@ def test_options_out_of_range_are_refused(option):
 def test_ten_votes_from_a_distribution_whose_only_mode_is_the_label(source):
     votes, labels = source.train.votes, source.train.labels
     assert votes.dtype == np.float32 and (votes.sum(1) == 10).all() and (votes == votes.round()).all()
-    seen = np.stack([show(label, EIGHT, (68, 0, row)).seen for row, label in enumerate(labels)])
+    seen = np.stack([draw_blend(label, EIGHT, (68, 0, row)).seen for row, label in enumerate(labels)])
     assert np.allclose(seen.sum(1), 1)
     ordered = np.sort(seen, 1)
     assert (seen.argmax(1) == labels).all() and (ordered[:, -1] - ordered[:, -2] > LEAD - 1e-9).all()
@@ -110,7 +110,7 @@ def test_ten_votes_from_a_distribution_whose_only_mode_is_the_label(source):
 
 
 def test_annotators_confuse_what_people_confuse(source):
-    people = confusions(EIGHT)
+    people = vote_shares(EIGHT)
     assert people[EIGHT.index("fear"), EIGHT.index("surprise")] == pytest.approx(0.173)  # FER+, row fear
     assert people[EIGHT.index("disgust"), EIGHT.index("anger")] == pytest.approx(0.131, abs=1e-3)
     simulated = np.stack([source.train.votes[source.train.labels == c].mean(0) / 10 for c in range(8)])
@@ -178,7 +178,7 @@ def test_the_paint_is_where_the_points_are():
     darker_eyes, darker_mouths, moved = 0, 0, 0
     for who in range(PEOPLE):
         person = face("surprise", who)
-        at = model.landmarks(person)
+        at = model.place_landmarks(person)
         grey = cv2.cvtColor(picture("surprise", who), cv2.COLOR_RGB2GRAY).astype(float)
         cheek = (at[[41, 46]] + at[[31, 35]]).reshape(-1, 2, 2).mean(0) / 2
         skin = np.mean([value(grey, spot) for spot in cheek])
@@ -211,7 +211,7 @@ def test_a_weak_expression_looks_more_neutral():
 def test_the_cache_stores_them(tmp_path):
     stored = lookup.open_data(Faces(), None, SMALL, tmp_path)
     again = lookup.open_data(Faces(), None, SMALL, tmp_path)
-    assert stored.fingerprint == again.fingerprint and stored.card["label_rule"]
+    assert stored.fingerprint == again.fingerprint and stored.info["label_rule"]
     assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 
 

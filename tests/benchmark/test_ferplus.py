@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.ferplus import EMOTIONS, FERPlus
-from benchmark.datasets.points import nineteen
+from benchmark.datasets.points import reduce_to_19_points
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 FULL, MINI = SHARED / "data" / "ferplus", SHARED / "data" / "ferplus-mini"
@@ -338,7 +338,7 @@ def test_landmarks_are_matched_by_name_and_doubtful_ones_are_not_used(folder: Pa
     for name in (names[0], names[2], "FER2013Valid/fer0000006.png"):
         assert np.isnan(found[name]).all()
     assert np.allclose(data.test.landmarks[0], xy[3] / 2240, atol=1e-6)
-    assert data.card["facts"]["landmarks"] == "68 points from landmarks_68.npz, usable for 1 of 4 training images"
+    assert data.info["facts"]["landmarks"] == "68 points from landmarks_68.npz, usable for 1 of 4 training images"
 
 
 @pytest.mark.parametrize(
@@ -372,13 +372,13 @@ def test_truncated_landmark_file_is_refused(folder: Path):
 
 def test_nineteen_follows_the_table():
     points = np.random.default_rng(0).random((3, 68, 2)).astype(np.float32)
-    found = nineteen(points)
+    found = reduce_to_19_points(points)
     assert found.shape == (3, 19, 2) and found.dtype == np.float32
     assert np.array_equal(found[:, [0, 13, 18]], points[:, [17, 30, 8]])
     assert np.allclose(found[:, 7], points[:, 36:42].mean(1)) and np.allclose(found[:, 10], points[:, 42:48].mean(1))
-    assert np.isnan(nineteen(np.full((68, 2), np.nan))).all()
+    assert np.isnan(reduce_to_19_points(np.full((68, 2), np.nan))).all()
     with pytest.raises(ValueError, match=r"expected"):
-        nineteen(points[:, :67])
+        reduce_to_19_points(points[:, :67])
 
 
 @full
@@ -387,7 +387,7 @@ def test_nineteen_agrees_with_the_published_table():
     with (FULL / "landmarks_19_from_68.csv").open() as file:
         for row in csv.DictReader(file):
             expected = points[[int(index) for index in row["from68"].split(";")]].mean(0)
-            assert np.allclose(nineteen(points)[int(row["index19"])], expected), row["name"]
+            assert np.allclose(reduce_to_19_points(points)[int(row["index19"])], expected), row["name"]
 
 
 @full
@@ -410,12 +410,12 @@ def test_published_sizes(options: dict, counts: tuple):
 def test_mini_from_archives_folder_and_csv(tmp_path: Path):
     data = opened(MINI, tmp_path / "root")
     assert data.train.images.shape == (2060, 48, 48, 1) and data.test.images.shape == (500, 48, 48, 1)
-    assert data.card["facts"]["images used"] == {"FER2013Train": 2000, "FER2013Valid": 60, "FER2013Test": 500}
+    assert data.info["facts"]["images used"] == {"FER2013Train": 2000, "FER2013Valid": 60, "FER2013Test": 500}
     expected = {"anger": 43, "disgust": 10, "fear": 14, "happiness": 142, "sadness": 61, "surprise": 63, "contempt": 10}
-    assert data.card["counts"]["test"] == expected | {"neutral": 157}
-    assert data.card["dropped"]["no majority"]["count"] + 1 == 40 + 5 + 10
-    assert data.card["test_images_also_in_train"] == 0 and len(data.card["warnings"]) == 2
-    assert "2 of 500 test images have a near or mirrored copy" in data.card["warnings"][1]
+    assert data.info["counts"]["test"] == expected | {"neutral": 157}
+    assert data.info["dropped"]["no majority"]["count"] + 1 == 40 + 5 + 10
+    assert data.info["test_images_also_in_train"] == 0 and len(data.info["warnings"]) == 2
+    assert "2 of 500 test images have a near or mirrored copy" in data.info["warnings"][1]
     with np.load(MINI / "landmarks_68.npz") as marks:
         good = set(marks["names"][marks["status"] == 0].tolist())
         row = {name: i for i, name in enumerate(marks["names"].tolist())}
@@ -451,16 +451,16 @@ def test_full_decode_and_leaks(tmp_path: Path):
     train = {split: data.train.images[np.char.startswith(data.train.names, split)] for split in SPLITS[:2]}
     assert abs(train["FER2013Train"].mean() / 255 - 0.5070) < 5e-5
     assert abs(train["FER2013Train"].std() / 255 - 0.2542) < 5e-5
-    assert data.card["test_images_also_in_train"] == 254
+    assert data.info["test_images_also_in_train"] == 254
     clean = opened(FULL, tmp_path / "root", drop_leaks=True)
-    assert clean.card["test_images_also_in_train"] == 0 and clean.fingerprint != data.fingerprint
-    assert 254 <= clean.card["dropped"]["exact copy of a used test image"]["count"] == 28236 - len(clean.train.labels)
+    assert clean.info["test_images_also_in_train"] == 0 and clean.fingerprint != data.fingerprint
+    assert 254 <= clean.info["dropped"]["exact copy of a used test image"]["count"] == 28236 - len(clean.train.labels)
 
 
 @mini
 def test_a_part_for_calibration_keeps_the_share_of_each_class_and_what_belongs_to_an_image(monkeypatch) -> None:
     folder = Path(__file__).parents[2] / "performance" / "calibration"
-    part = find.data_sets([folder])["ferplus10k"]
+    part = plugins.find_data_sets([folder])["ferplus10k"]
     whole, dataset = FERPlus().read(MINI, FERPlus.Options()).train, part()
     monkeypatch.setitem(part.read.__globals__, "IMAGES", 400)
     kept = dataset.read(MINI, FERPlus.Options()).train

@@ -71,8 +71,8 @@ def test_a_third_split_is_trained_on_and_said_or_left_out(tmp_path: Path) -> Non
     base = folders(tmp_path / "own", splits=("train", "validation", "test"))
     both, alone = opened(base, tmp_path), opened(base, tmp_path, train="train")
     assert (len(both.train.labels), len(alone.train.labels), len(both.test.labels)) == (28, 14, 14)
-    assert "14 pictures) is trained on" in both.card["warnings"][0] and "left out" in alone.card["warnings"][0]
-    assert both.card["facts"]["train_set"] == "train and validation"
+    assert "14 pictures) is trained on" in both.info["warnings"][0] and "left out" in alone.info["warnings"][0]
+    assert both.info["facts"]["train_set"] == "train and validation"
 
 
 def test_what_systems_leave_beside_pictures_is_passed_over(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_systems_leave_beside_pictures_is_passed_over(tmp_path: Path) -> No
     for name in ("train/happy/._train_00001.jpg", "test/.DS_Store", "train/sad/Thumbs.db"):
         (base / name).write_bytes(b"\0\5\x16\7")
     again = opened(base, tmp_path)
-    assert again.fingerprint == clean.fingerprint and not again.card["dropped"]
+    assert again.fingerprint == clean.fingerprint and not again.info["dropped"]
 
 
 def test_other_endings_are_read_and_what_is_not_read_is_counted(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_other_endings_are_read_and_what_is_not_read_is_counted(tmp_path: Path) 
     (base / "train" / "notes.txt").write_text("x")
     data = opened(base, tmp_path)
     assert len(data.train.labels) == 14
-    assert "2 files are left out" in data.card["warnings"][0] and ".heic" in data.card["warnings"][0]
-    assert sum(held["count"] for held in data.card["dropped"].values()) == 2
+    assert "2 files are left out" in data.info["warnings"][0] and ".heic" in data.info["warnings"][0]
+    assert sum(held["count"] for held in data.info["dropped"].values()) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_a_known_misspelling_is_read_and_said(tmp_path: Path) -> None:
     base = folders(tmp_path / "own")
     (base / "test" / "surprise").rename(base / "test" / "suprise")
     data = opened(base, tmp_path)
-    assert data.classes == SEVEN and data.card["facts"]["note"] == "'suprise' read as surprise"
-    assert any("'suprise' read as surprise" in line for line in data.card["warnings"])
+    assert data.classes == SEVEN and data.info["facts"]["note"] == "'suprise' read as surprise"
+    assert any("'suprise' read as surprise" in line for line in data.info["warnings"])
 
 
 def test_other_classes_stay_what_they_are(tmp_path: Path) -> None:
@@ -157,14 +157,14 @@ def test_a_number_stands_for_its_class_also_where_the_first_class_is_left_out(tm
     data = opened(base, tmp_path, order="rafdb")
     assert all(label == RAF[int(name.split("/")[1]) - 1] for name, label in labelled(data).items())
     assert "surprise" not in data.classes and len(data.classes) == 6
-    (line,) = [line for line in data.card["warnings"] if "labels" in line]
+    (line,) = [line for line in data.info["warnings"] if "labels" in line]
     assert "labels 2 to 7 are read as fear, disgust, happiness, sadness, anger, neutral, counted from 1" in line
     (tmp_path / "raf").mkdir()
     for split in ("train", "test"):
         (base / split).rename(tmp_path / "raf" / split)
     data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(), tmp_path / "cache")
     assert labelled(data)["train_00001.jpg"] == "fear"
-    assert any("no picture of class surprise in train" in line for line in data.card["warnings"])
+    assert any("no picture of class surprise in train" in line for line in data.info["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_files_that_came_later_are_counted_though_the_pictures_are_the_same(tmp_
     first = opened(base, tmp_path)
     (base / "train" / "happy" / "more.heic").write_bytes(b"x")
     again = opened(base, tmp_path)
-    assert again.fingerprint == first.fingerprint and "1 file is left out" in again.card["warnings"][0]
+    assert again.fingerprint == first.fingerprint and "1 file is left out" in again.info["warnings"][0]
 
 
 def test_raf_db_is_the_same_data_in_every_form(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import find
-from benchmark.cache import detection
+from benchmark import plugins
+from benchmark.cache import landmark_detection
 from benchmark.cache.lookup import open_data
 from benchmark.commands import landmarks
 
@@ -35,7 +35,7 @@ def kept(tmp_path: Path) -> list[Path]:
 
 
 def reread(own: Path, tmp_path: Path):
-    dataset = find.data_sets()["folder"]()
+    dataset = plugins.find_data_sets()["folder"]()
     return open_data(dataset, own, dataset.Options(), tmp_path / "runs" / "data")
 
 
@@ -76,7 +76,7 @@ def test_points_that_are_there_are_not_overwritten(own: Path, tmp_path: Path, ca
 def test_a_file_beside_the_data_is_read_and_counts_before_kept_points(own: Path, tmp_path: Path, capsys) -> None:
     theirs = points(own, tmp_path)
     assert run(own, tmp_path, "--import", theirs, "--out", str(own / landmarks.FILE)) == 0
-    assert reread(own, tmp_path).train.usable == 4
+    assert reread(own, tmp_path).train.usable_landmarks == 4
     assert run(own, tmp_path, "--import", theirs) == 2 and "has landmarks already" in capsys.readouterr().err
 
 
@@ -86,7 +86,7 @@ def test_a_file_that_no_run_would_find_is_said_to_be_that(own: Path, tmp_path: P
 
 
 def test_writing_is_tried_before_the_work(own: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(landmarks, "detected", None)  # no work is done
+    monkeypatch.setattr(landmarks, "detect_landmarks", None)  # no work is done
     (tmp_path / "full").write_bytes(b"")
     assert run(own, tmp_path, "--out", str(tmp_path / "full" / "points.npz")) == 2
     assert "choose a folder that can be written" in capsys.readouterr().err
@@ -112,8 +112,8 @@ def test_noise_has_no_face_and_is_flagged_and_work_goes_on_where_it_stopped(
         assert held["status"].tolist() == [1] * 6 and ((held["xy"] > -1) & (held["xy"] < 2)).all()
     first = file.read_bytes()
     file.unlink()
-    monkeypatch.setattr(detection, "detect", None)  # nothing is detected again
-    monkeypatch.setattr(detection, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(landmark_detection, "detect_points", None)  # nothing is detected again
+    monkeypatch.setattr(landmark_detection, "ProcessPoolExecutor", Pool)
     assert run(own, tmp_path) == 0 and file.read_bytes() == first
 
 
@@ -139,7 +139,7 @@ def test_points_on_real_faces_are_near_the_known_ones(tmp_path: Path, capsys: py
     pytest.importorskip("dlib")
     arguments = ["ferplus", "--data", f"ferplus={SHARED / 'ferplus-mini'}", "--out", str(tmp_path / "points.npz")]
     assert landmarks.main([*arguments, "--results", str(tmp_path / "runs"), "--sheets", str(tmp_path)]) == 0
-    dataset = find.data_sets()["ferplus"]()
+    dataset = plugins.find_data_sets()["ferplus"]()
     data = open_data(dataset, SHARED / "ferplus-mini", dataset.Options(), tmp_path / "runs" / "data")
     with np.load(tmp_path / "points.npz") as held:
         good, points = held["status"] == 0, held["xy"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.cache.card import card
 from benchmark.cache.copies import near_copies_of
+from benchmark.cache.data_card import make_data_card
 from benchmark.cache.leaks import find_leaks, shrunk
 from benchmark.cache.lookup import open_data
 from benchmark.commands.run_all import main
@@ -126,7 +126,7 @@ def test_copies_are_said_before_training_and_in_the_caption(own: Path, tmp_path:
 
 def test_the_card_counts_them(own: Path, tmp_path: Path) -> None:
     data = open_data(ImageFolder(), own, ImageFolder.Options(), tmp_path / "cache")
-    assert data.card["test_images_also_in_train"] == 14 and data.card["training_images_under_two_labels"] == 2
+    assert data.info["test_images_also_in_train"] == 14 and data.info["training_images_under_two_labels"] == 2
 
 
 def test_one_changed_pixel_makes_a_near_copy_and_no_exact_one(tmp_path: Path) -> None:
@@ -140,11 +140,11 @@ def test_one_changed_pixel_makes_a_near_copy_and_no_exact_one(tmp_path: Path) ->
     save_own(tmp_path, "test", "sad", "changed.png", changed[0])
     save_own(tmp_path, "train", "sad", "changed.png", changed[2])
     data = open_data(ImageFolder(), tmp_path / "own", ImageFolder.Options(size=112), tmp_path / "cache")
-    assert data.card["test_images_also_in_train"] == data.card["training_images_under_two_labels"] == 0
-    assert data.card["test_images_nearly_in_train"] == 1
-    assert "another label" not in data.card["facts"]["copies"]
-    assert "2 training images have near copies with different labels" in data.card["facts"]["copies"]
-    page = card(data)
+    assert data.info["test_images_also_in_train"] == data.info["training_images_under_two_labels"] == 0
+    assert data.info["test_images_nearly_in_train"] == 1
+    assert "another label" not in data.info["facts"]["copies"]
+    assert "2 training images have near copies with different labels" in data.info["facts"]["copies"]
+    page = make_data_card(data)
     assert page["exact"]["test_images_also_in_train"] == page["exact"]["train"]["images"] == 0
     assert (page["near"]["train and test"], page["near"]["within train"]) == (1, 1)
 
@@ -162,7 +162,7 @@ def test_the_stored_size_is_an_option(tmp_path: Path) -> None:
             path.parent.mkdir(parents=True)
             Image.fromarray(faces(1, label, 224)[0]).save(path)
     data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(size=224), tmp_path / "cache")
-    assert data.train.images.shape[1:] == (224, 224, 3) and data.card["facts"]["stored"] == "224 px"
+    assert data.train.images.shape[1:] == (224, 224, 3) and data.info["facts"]["stored"] == "224 px"
 
 
 def test_a_card_without_any_candidates_of_copies_is_drawn() -> None:

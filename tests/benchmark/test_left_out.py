@@ -51,14 +51,14 @@ def test_pictures_beside_the_splits_are_counted_and_said(tmp_path: Path, dataset
     base = folders(tmp_path / "own", ("train", "test", "extra"))
     (base / "stray.png").write_bytes(picture(0))
     (base / "train" / "readme.txt").write_text("x")
-    card = opened(base, tmp_path, dataset).card
+    card = opened(base, tmp_path, dataset).info
     assert card["dropped"]["pictures that no split and no list names"]["count"] == 15
     assert any("15 pictures are left out, which lie in no split's folder" in line for line in card["warnings"])
     assert any("1 file is left out as no pictures" in line for line in card["warnings"])
 
 
 def test_pictures_that_a_list_leaves_out_are_counted_and_said(tmp_path: Path) -> None:
-    card = opened(listed(folders(tmp_path / "own"), rows=slice(0, None, 2)), tmp_path).card
+    card = opened(listed(folders(tmp_path / "own"), rows=slice(0, None, 2)), tmp_path).info
     assert card["dropped"]["pictures that no split and no list names"]["count"] == 14
     assert any("14 pictures are left out" in line for line in card["warnings"])
 
@@ -66,7 +66,7 @@ def test_pictures_that_a_list_leaves_out_are_counted_and_said(tmp_path: Path) ->
 def test_a_dev_split_is_a_third_split(tmp_path: Path) -> None:
     data = opened(folders(tmp_path / "own", ("train", "dev", "test")), tmp_path)
     assert (len(data.train.labels), len(data.test.labels)) == (28, 14)
-    assert "14 pictures) is trained on" in data.card["warnings"][0]
+    assert "14 pictures) is trained on" in data.info["warnings"][0]
 
 
 def test_a_parquet_file_of_no_split_is_not_shared_among_the_others(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_is_not_read_is_named_by_its_form(tmp_path: Path, name: str, text: 
 def test_a_further_split_in_an_archive_is_said(tmp_path: Path, name: str, said: bool) -> None:
     base = folders(tmp_path / "own")
     (base / name).write_bytes(b"PK")
-    lines = opened(base, tmp_path).card["warnings"]
+    lines = opened(base, tmp_path).info["warnings"]
     assert any("(1 .zip): valid.zip" in line for line in lines) == said
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_job import MEASURED
 
-from benchmark.cache.card import confusion
+from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
 from benchmark.cache.lookup import open_data
 from benchmark.commands import noise_list as lists
@@ -70,7 +70,7 @@ def flipped_to(data: Data, path: Path) -> dict[str, set[str]]:
 def test_a_map_from_people_is_their_most_frequent_confusion(results: Path) -> None:
     status, path = run(results, "--from-confusion", "votes", "--rate", "0.5")
     data = faces(results)
-    matrix = np.array(confusion(data.train, 8))
+    matrix = np.array(mean_vote_shares(data.train, 8))
     np.fill_diagonal(matrix, -1)
     expected = {name: data.classes[matrix[c].argmax()] for c, name in enumerate(data.classes)}
     assert status == 0 and json.loads(path.with_suffix(".json").read_text())["map"] == expected
@@ -149,7 +149,7 @@ def test_the_page_shows_every_kind_and_its_rates(results: Path) -> None:
 
 
 def test_the_page_in_the_docs_names_the_kinds_that_exist() -> None:
-    from benchmark import find
+    from benchmark import plugins
 
     text = (Path(__file__).resolve().parents[2] / "docs" / "noise.md").read_text()
-    assert {kind for kind in find.noises() if f"\n## {kind}\n" in text} == set(noise_page.WORDS)
+    assert {kind for kind in plugins.find_noises() if f"\n## {kind}\n" in text} == set(noise_page.WORDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import find, source
+from benchmark import plugins, source_code
 from benchmark.cache.lookup import open_data
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
@@ -44,7 +44,7 @@ def test_an_edited_reader_is_read_again_and_its_old_images_are_not_used(tmp_path
         [('"""Striped: ', '"""Other words: ')],
     ]
     folders = [written("new-data-set.md", tmp_path / str(n), *changes) for n, changes in enumerate(edits)]
-    sets = [find.data_sets([folder])["striped"]() for folder in folders]
+    sets = [plugins.find_data_sets([folder])["striped"]() for folder in folders]
     first, inverted, renamed, worded = (open_data(s, striped, s.Options(), tmp_path / "data") for s in sets)
     assert (inverted.train.images == 255 - first.train.images).all() and inverted.fingerprint != first.fingerprint
     assert renamed.classes == ("anger", "fear") and renamed.fingerprint != first.fingerprint
@@ -55,7 +55,7 @@ def test_hashes_given_by_an_edited_reader_do_not_hide_other_pixels(tmp_path: Pat
     given = ("n, r=r: held", "n, r=r: 0 + held"), ("[r[n]])\n", '[r[n]], pixels=[f"{i}" for i in r])\n')
     plain = written("new-data-set.md", tmp_path / "a", *given)
     edited = written("new-data-set.md", tmp_path / "b", *given, ("0 + held", "255 - held"))
-    sets = [find.data_sets([folder])["striped"]() for folder in (plain, edited)]
+    sets = [plugins.find_data_sets([folder])["striped"]() for folder in (plain, edited)]
     one, two = (open_data(s, striped, s.Options(), tmp_path / "data") for s in sets)
     assert (two.train.images == 255 - one.train.images).all()
 
@@ -82,11 +82,11 @@ def test_helpers_beside_a_reader_count_and_the_projects_files_do_not(tmp_path: P
             "new-data-set.md", tmp_path / name, ("import numpy as np", "import numpy as np\nimport helper")
         )
         (folder / "helper.py").write_text(text)
-        (cls,) = (c for n, c in find.data_sets([folder]).items() if n == "striped")
-        codes.append(source.own_code(cls))
+        (cls,) = (c for n, c in plugins.find_data_sets([folder]).items() if n == "striped")
+        codes.append(source_code.hash_own_code(cls))
     assert codes[0] != codes[1]
-    assert all(source.own_code(cls) is None for cls in find.data_sets().values())
-    assert all(source.own_code(cls) is None for cls in find.noises().values())
+    assert all(source_code.hash_own_code(cls) is None for cls in plugins.find_data_sets().values())
+    assert all(source_code.hash_own_code(cls) is None for cls in plugins.find_noises().values())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_pat
     for name, text in (("a", one), ("b", other)):
         folder = written("new-data-set.md", tmp_path / name, ("import numpy as np", f"import numpy as np\n\n{text}"))
         (folder / "helper.py").write_text("dark, light = 1, 2\n")
-        codes.append(source.own_code(find.data_sets([folder])["striped"]))
+        codes.append(source_code.hash_own_code(plugins.find_data_sets([folder])["striped"]))
     assert codes[0] != codes[1]
 
 
@@ -125,6 +125,6 @@ def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_pat
     ],
 )
 def test_a_readers_mistake_is_one_line(tmp_path: Path, striped: Path, old: str, new: str, words: str) -> None:
-    dataset = find.data_sets([written("new-data-set.md", tmp_path / "own", (old, new))])["striped"]()
+    dataset = plugins.find_data_sets([written("new-data-set.md", tmp_path / "own", (old, new))])["striped"]()
     with pytest.raises(DataError, match=f"^striped: {words}"):
         open_data(dataset, striped, dataset.Options(), tmp_path / "data")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
@@ -40,7 +40,7 @@ def asked(own: Path, *more: str) -> list[str]:
     ],
 )
 def test_a_base_is_followed_however_it_is_imported(tmp_path: Path, text: str) -> None:
-    assert "mine" in find.methods([folder(tmp_path, own=text)])
+    assert "mine" in plugins.find_methods([folder(tmp_path, own=text)])
 
 
 def test_who_does_not_find_a_method_is_told_what_the_folder_defines(
@@ -67,9 +67,9 @@ def test_a_neighbour_that_cannot_be_imported_is_a_warning_also_where_settings_ar
     words = asked(own, "--methods", "mine", "--set", "recipe.epochs=1")
     preflight(make(request(parser().read(words))).runs())
     assert "warning: method other is passed over" in capsys.readouterr().err
-    assert find.method("mine", [own]).name == "mine"
-    with pytest.raises(find.Broken, match=r"tensorflow_not_there.*pip install it into"):
-        find.method("other", [own])
+    assert plugins.find_method("mine", [own]).name == "mine"
+    with pytest.raises(plugins.PluginError, match=r"tensorflow_not_there.*pip install it into"):
+        plugins.find_method("other", [own])
 
 
 def test_what_was_lacking_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +118,8 @@ def test_a_method_that_cannot_be_one_is_named_with_its_file_and_stops_no_other(
 
 
 def test_an_installed_package_that_cannot_be_imported_stops_no_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = find.metadata.EntryPoint("theirs", "nowhere_to_be_found", "fer_methods")
-    monkeypatch.setattr(find, "packages", lambda: [entry])
+    entry = plugins.metadata.EntryPoint("theirs", "nowhere_to_be_found", "fer_methods")
+    monkeypatch.setattr(plugins, "list_packages", lambda: [entry])
     broken: dict[str, str] = {}
-    assert "baseline" in find.methods((), broken)
+    assert "baseline" in plugins.find_methods((), broken)
     assert "package nowhere_to_be_found: cannot be imported" in broken["theirs"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.pictures import decode, picture
+from benchmark.datasets.reading.pictures import decode_picture, read_picture
 
 UPRIGHT = np.kron(np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
 
@@ -27,9 +27,9 @@ def test_exif_turns_are_undone_and_change_the_hash(orientation: int) -> None:
     laid = ImageOps.exif_transpose(Image.open(io.BytesIO(stored(image, exif=exif))))
     exif[0x0112] = orientation
     content = stored(laid, exif=exif)
-    pixels, hashed = picture(content, 3, "x")
+    pixels, hashed = read_picture(content, 3, "x")
     assert (pixels == UPRIGHT).all()
-    as_stored, other = picture(content, 3, "x", upright=False)
+    as_stored, other = read_picture(content, 3, "x", upright=False)
     assert (as_stored == np.asarray(laid)).all() and (hashed != other) == (orientation > 1)
 
 
@@ -40,23 +40,25 @@ def test_transparency_is_white_whatever_colour_lies_below_it(mode: str) -> None:
     image = Image.fromarray(hidden, "RGBA")
     content = stored(image.convert("LA") if mode == "LA" else image.quantize(4) if mode == "P" else image)
     assert Image.open(io.BytesIO(content)).mode == mode
-    pixels = decode(content, 3, "x")
+    pixels = decode_picture(content, 3, "x")
     assert (pixels[:4] == 255).all() and (abs(pixels[4:].astype(int) - 30) <= 1).all()
 
 
 def test_sixteen_bits_palettes_and_cmyk() -> None:
     grey = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1040
-    assert (decode(stored(Image.fromarray(grey)), 1, "x") == np.rint(grey / 257)).all()
+    assert (decode_picture(stored(Image.fromarray(grey)), 1, "x") == np.rint(grey / 257)).all()
     palette = Image.fromarray(UPRIGHT).quantize(64)
-    assert (decode(stored(palette), 3, "x") == np.asarray(palette.convert("RGB"))).all()
+    assert (decode_picture(stored(palette), 3, "x") == np.asarray(palette.convert("RGB"))).all()
     cmyk = Image.fromarray(UPRIGHT).convert("CMYK")
-    assert abs(decode(stored(cmyk, "TIFF"), 3, "x").astype(int) - UPRIGHT).max() <= 2
+    assert abs(decode_picture(stored(cmyk, "TIFF"), 3, "x").astype(int) - UPRIGHT).max() <= 2
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "GIF", "BMP", "TIFF", "JPEG"])
 def test_kinds_of_files_are_read(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "JPEG" else {}
-    assert abs(decode(stored(Image.fromarray(UPRIGHT), kind, **options), 3, "x").astype(int) - UPRIGHT).mean() < 12
+    assert (
+        abs(decode_picture(stored(Image.fromarray(UPRIGHT), kind, **options), 3, "x").astype(int) - UPRIGHT).mean() < 12
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,4 +76,4 @@ def test_kinds_of_files_are_read(kind: str) -> None:
 )
 def test_what_is_no_picture_is_said_to_be_that(content: bytes, words: str) -> None:
     with pytest.raises(DataError, match=f"a/b.png: .*{words}"):
-        decode(content, 3, "a/b.png")
+        decode_picture(content, 3, "a/b.png")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.datasets.points import without_placeholders
+from benchmark.datasets.points import blank_placeholders
 from benchmark.datasets.reading import affectnet, landmark_files
 
 FACE = np.random.default_rng(0).uniform(0.2, 0.8, (68, 2))
@@ -36,14 +36,14 @@ def no_faces(count: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("kind", no_faces(19))
 def test_points_that_are_no_face_are_unusable_and_faces_beside_them_stay(count: int, kind: str) -> None:
     face = FACE[:count]
-    both = without_placeholders(np.stack([face, no_faces(count)[kind], face - 0.25]))
+    both = blank_placeholders(np.stack([face, no_faces(count)[kind], face - 0.25]))
     assert np.isnan(both[1]).all() and (both[0] == face).all()
     assert (both[2] == face - 0.25).all()  # a chin or brow may lie outside
 
 
 def test_repeated_points_of_coarse_detections_are_a_face() -> None:
     coarse = np.round(FACE * 24) / 24
-    assert len({tuple(p) for p in coarse}) < 68 and np.isfinite(without_placeholders(coarse[None])).all()
+    assert len({tuple(p) for p in coarse}) < 68 and np.isfinite(blank_placeholders(coarse[None])).all()
 
 
 @pytest.mark.parametrize("kind", no_faces(19))
@@ -51,10 +51,10 @@ def test_no_door_lets_them_in(tmp_path: Path, kind: str) -> None:
     bad = no_faces(19)[kind]
     names = ["a", "b", "c"]
     np.savez(tmp_path / "points.npz", names=np.array(names), xy=np.stack([FACE[:19], bad, FACE[:19]]))
-    found = landmark_files.from_npz("own", tmp_path / "points.npz", names)
+    found = landmark_files.read_npz("own", tmp_path / "points.npz", names)
     assert np.isfinite(found).all((1, 2)).tolist() == [True, False, True]
     torch.save(torch.tensor(np.stack([FACE[:19], bad, FACE[:19]])).float() * 224, tmp_path / "points.pt")
-    found = landmark_files.from_tensor("own", tmp_path / "points.pt", 3)
+    found = landmark_files.read_tensor("own", tmp_path / "points.pt", 3)
     assert np.isfinite(found).all((1, 2)).tolist() == [True, False, True]
 
 
@@ -62,10 +62,10 @@ def test_placeholders_for_most_images_stop_nothing(tmp_path: Path) -> None:
     names = [f"train\\{n}" for n in range(5)]
     points = np.stack([FACE[:19], *[np.full((19, 2), 9999.0)] * 4])
     np.savez(tmp_path / "points.npz", names=np.array(names), xy=points)
-    found = landmark_files.from_npz("own", tmp_path / "points.npz", [f"train/{n}" for n in range(5)])
+    found = landmark_files.read_npz("own", tmp_path / "points.npz", [f"train/{n}" for n in range(5)])
     assert np.isfinite(found).all((1, 2)).tolist() == [True] + [False] * 4
     torch.save(torch.tensor(points).float(), tmp_path / "points.pt")
-    assert np.isnan(landmark_files.from_tensor("own", tmp_path / "points.pt", 5)[1:]).all()
+    assert np.isnan(landmark_files.read_tensor("own", tmp_path / "points.pt", 5)[1:]).all()
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "0", ";".join(["-2"] * 136), "NULL", ""])
@@ -81,4 +81,4 @@ def test_a_file_that_repeats_one_number_is_no_face(tmp_path: Path, value: np.nda
 
 
 def test_coverage_counts_what_is_used() -> None:
-    assert "usable for 1 of 2" in landmark_files.coverage(np.stack([FACE, np.full((68, 2), -1.0)]), "x")
+    assert "usable for 1 of 2" in landmark_files.describe_coverage(np.stack([FACE, np.full((68, 2), -1.0)]), "x")

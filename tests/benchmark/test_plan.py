@@ -90,7 +90,7 @@ def test_every_field_of_a_run_is_what_was_typed(home: Path, tmp_path: Path, monk
     assert one.resolved["data"] == {
         "title": "Specks",
         "stored": "16 px",
-        "card": data.card_hash,
+        "card": data.info_hash,
         "train_images": 36,  # of 40, less a tenth that is held out
     }
     text = f"random weights; further networks: second.pt (sha256 {sha[:8]})"
@@ -251,9 +251,9 @@ def test_data_that_lie_nowhere_are_drawn_as_the_results_describe_them(tmp_path: 
 
     here = ["--data", f"elsewhere={tmp_path / 'pictures'}"]
     made = plan("runs", *here)
-    decoded.describe(made.data["elsewhere"].folder, tmp_path / "kept" / "data")
+    decoded.write_description(made.data["elsewhere"].folder, tmp_path / "kept" / "data")
     drawn = plan("kept", "--draw", "--datasets", "elsewhere")
-    assert drawn.data["elsewhere"].described and [j.id for j in jobs(drawn)] == [j.id for j in jobs(made)]
+    assert drawn.data["elsewhere"].lacks_images and [j.id for j in jobs(drawn)] == [j.id for j in jobs(made)]
     hint = (
         "--datasets: elsewhere is not embedded; give --data elsewhere=PATH, or set FER_DATA to a folder that holds "
         "elsewhere/"
@@ -263,7 +263,7 @@ def test_data_that_lie_nowhere_are_drawn_as_the_results_describe_them(tmp_path: 
             plan("kept", *words)
         assert str(refused.value) == hint
     other = plan("runs", *here, "--set", "elsewhere.shade=2")
-    decoded.describe(other.data["elsewhere"].folder, tmp_path / "kept" / "data")
+    decoded.write_description(other.data["elsewhere"].folder, tmp_path / "kept" / "data")
     assert jobs(plan("kept", "--draw", "--datasets", "elsewhere", "--set", "elsewhere.shade=2")) == jobs(other)
     with pytest.raises(Usage, match=r"^--datasets: elsewhere is not embedded"):
         plan("empty", "--draw", "--datasets", "elsewhere")

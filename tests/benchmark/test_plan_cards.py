@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_plan import OTHER, OWN, cells, finished, home, jobs, planned, shown, typed  # noqa: F401
 
-from benchmark import source
+from benchmark import source_code
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.launch import run as launching
@@ -92,7 +92,7 @@ def forget() -> None:
     """What another process would not have: imported files and their hashes."""
     for name in [name for name in sys.modules if name.startswith(("own_mine", "parts", "helper"))]:
         del sys.modules[name]
-    source.contents.cache_clear()
+    source_code.hash_statements.cache_clear()
 
 
 def test_a_helper_below_ones_own_folder_makes_another_card(tmp_path: Path) -> None:

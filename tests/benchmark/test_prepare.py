@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.cache import card, copies
+from benchmark.cache import copies
+from benchmark.cache.data_card import make_data_card, read_published_counts
 from benchmark.cache.decoded import open_folder
 from benchmark.cache.lookup import open_data
 from benchmark.commands import data_card
@@ -51,7 +52,7 @@ def test_a_plain_image_folder(folders: Path, tmp_path: Path) -> None:
     data = opened(folders, tmp_path / "cache")
     assert data.classes == ("happiness", "neutral") and data.title == "Own pictures"
     assert data.train.images.shape == (10, 112, 112, 3) and data.test.labels.tolist() == [0, 0, 1, 1]
-    assert data.card["facts"]["image sizes"] == {"smallest": "48 x 40", "largest": "60 x 60"}
+    assert data.info["facts"]["image sizes"] == {"smallest": "48 x 40", "largest": "60 x 60"}
     assert opened(folders, tmp_path / "cache", size=48).train.images.shape[1] == 48
 
 
@@ -103,7 +104,7 @@ def test_wrong_folders_are_refused_in_one_line(folders: Path, tmp_path: Path) ->
 
 def test_the_card_finds_the_copy_the_near_copy_and_the_mirror_image(folders: Path, tmp_path: Path) -> None:
     data = opened(folders, tmp_path / "cache")
-    found = card.card(data)
+    found = make_data_card(data)
     assert found["exact"]["test_images_also_in_train"] == 1 and found["exact"]["by_class"] == {"happiness": 1}
     pairs = {(*sorted(pair[:2]), pair[2]) for pair in found["near"]["names"]}
     assert ("test/neutral/brighter.png", "train/neutral/2.png", False) in pairs
@@ -163,7 +164,7 @@ def test_the_command_writes_the_card_beside_the_images(
     shown = capsys.readouterr().out
     (cache,) = (tmp_path / "runs" / "data").glob("folder-*")
     assert (cache / "data_card.md").read_text() in shown and shown.startswith("# Mine")
-    assert json.loads((cache / "data_card.json").read_text())["card_hash"] == open_folder(cache).card_hash
+    assert json.loads((cache / "data_card.json").read_text())["card_hash"] == open_folder(cache).info_hash
     assert "1 of the 4 test images have an exact copy" in shown and "(happiness 1)" in shown
     with Image.open(tmp_path / "out" / "folder_classes.png") as sheet:
         assert sheet.size[1] == 2 * data_card.SIDE
@@ -193,13 +194,13 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
 def test_published_counts_are_those_of_the_papers() -> None:
     class Named:
         def __init__(self, name: str, classes: tuple[str, ...], options: dict) -> None:
-            self.name, self.classes, self.card = name, classes, {"options": options}
+            self.name, self.classes, self.info = name, classes, {"options": options}
 
     eight = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt", "neutral")
     seven = (*eight[:6], "neutral")
 
     def sums(*named: object) -> dict[str, int]:
-        return {split: sum(counts.values()) for split, counts in card.published(Named(*named)).items()}
+        return {split: sum(counts.values()) for split, counts in read_published_counts(Named(*named)).items()}
 
     assert sums("rafdb", seven, {}) == {"train": 12271, "test": 3068}
     assert sums("ferplus", eight, {"train": "train+valid"}) == {"train": 28236, "test": 3137}

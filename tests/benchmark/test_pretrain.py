@@ -10,7 +10,7 @@ import torch
 from benchmark import scale
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.faces import Faces
-from benchmark.datasets.points import MIRRORED, mirrored, nineteen
+from benchmark.datasets.points import MIRRORED, mirror_points, reduce_to_19_points
 from benchmark.train import pretrain
 from benchmark.train.pretrain import shape_targets
 from methods.support.backbones import resnet10_w16
@@ -62,10 +62,10 @@ def test_the_demos_own_images_are_left_out_where_others_are_enough(faces) -> Non
 @pytest.mark.parametrize("points", [68, 19])
 def test_a_mirror_images_landmarks(faces, points: int) -> None:
     found = np.asarray(faces.train.landmarks)
-    found = found if points == 68 else nineteen(found)
-    turned = mirrored(found)
+    found = found if points == 68 else reduce_to_19_points(found)
+    turned = mirror_points(found)
     assert np.array_equal(MIRRORED[points][MIRRORED[points]], np.arange(points))
-    np.testing.assert_allclose(mirrored(turned), found, atol=1e-6)
+    np.testing.assert_allclose(mirror_points(turned), found, atol=1e-6)
     left = np.flatnonzero(MIRRORED[points] != np.arange(points))
     before, after = (x[:, left, 0].mean(0) < 0.5 for x in (found, turned))
     assert np.array_equal(before, after)  # left in the image stays left in the image

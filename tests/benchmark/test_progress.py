@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from test_job import JOB, MEASURED
 
-from benchmark import find
+from benchmark import plugins
 from benchmark import progress as module
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
@@ -141,8 +141,8 @@ def test_the_list_has_every_name(tmp_path: Path, capsys) -> None:
     assert main(["--list", "--results", str(tmp_path / "runs"), "--methods-path", str(tmp_path)]) == 0
     parts = dict(part.split("\n", 1) for part in capsys.readouterr().out.split("\n\n"))
     found = {head.split()[0]: [line.split()[0] for line in lines.splitlines()] for head, lines in parts.items()}
-    assert found["methods"] == sorted(find.methods()) and found["data"] == sorted(find.data_sets())
-    assert set(found["noises"]) == {"file:PATH", "mine", *find.noises()} - {"file"}
+    assert found["methods"] == sorted(plugins.find_methods()) and found["data"] == sorted(plugins.find_data_sets())
+    assert set(found["noises"]) == {"file:PATH", "mine", *plugins.find_noises()} - {"file"}
     for kind in ("table", "figure"):
         assert found[f"{kind}s"] == [e.name for e in EXPERIMENTS if e.kind == kind]
     assert re.search(r"mine +Noise of mine; takes --rates", parts["noises (--noise)"])

@@ -108,7 +108,7 @@ def test_published_tensors_are_rows_in_list_order(base: Path, tmp_path: Path):
     data = opened(base, tmp_path / "root")
     assert np.allclose(data.train.landmarks, points.numpy()[::-1] / 224, atol=1e-6)
     assert data.test.landmarks.shape == (7, 19, 2) and data.landmark_fingerprint
-    assert "usable for 7 of 7" in data.card["facts"]["landmarks"]
+    assert "usable for 7 of 7" in data.info["facts"]["landmarks"]
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_published_tensors_are_found_by_the_pictures_numbers_where_no_list_says_
 ):
     data = opened(passed_on, tmp_path / "root")
     rows = [int(name[6:11]) - 1 for name in data.train.names]
-    assert rows == list(range(14)) and "usable for 14 of 14" in data.card["facts"]["landmarks"]
+    assert rows == list(range(14)) and "usable for 14 of 14" in data.info["facts"]["landmarks"]
     assert np.allclose(data.train.landmarks, torch.load(passed_on / "train_landmarks.pt").numpy()[rows] / 224)
     picture = next((passed_on / "train" / "4").iterdir())
     picture.rename(picture.with_name("mine.jpg"))
@@ -158,7 +158,7 @@ def test_labels_from_nought_are_said(passed_on: Path, tmp_path: Path):
     for split in ("train", "test"):
         for label in range(1, 8):
             (passed_on / split / str(label)).rename(passed_on / split / str(label - 1))
-    (line,) = [w for w in opened(passed_on, tmp_path / "root").card["warnings"] if "read as" in w]
+    (line,) = [w for w in opened(passed_on, tmp_path / "root").info["warnings"] if "read as" in w]
     assert "labels 0 to 6 are read as surprise, fear, disgust, happiness, sadness, anger, neutral" in line
 
 
@@ -168,12 +168,12 @@ def test_published_counts_at_other_classes_are_refused(passed_on: Path, monkeypa
     next((passed_on / "train" / "2").iterdir()).unlink()
     have = (2, 1, 2, 2, 2, 2, 2)
     monkeypatch.setattr(rafdb, "COUNTS", {"train": have})
-    rafdb.passed_on(rafdb.locate(passed_on), [])
+    rafdb.read_passed_on(rafdb.locate_rafdb(passed_on), [])
     monkeypatch.setattr(rafdb, "COUNTS", {"train": have[::-1]})
     with pytest.raises(
         DataError, match=r"at other classes: fear 1 \(2\), anger 2 \(1\); the labels are in another order"
     ):
-        rafdb.passed_on(rafdb.locate(passed_on), [])
+        rafdb.read_passed_on(rafdb.locate_rafdb(passed_on), [])
 
 
 class Harm:

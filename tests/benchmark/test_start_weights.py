@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from benchmark import scale
 from benchmark.cache import decoded, lookup
-from benchmark.cache.fitted import fitted
+from benchmark.cache.resized import load_resized
 from benchmark.datasets.faces import Faces
-from benchmark.datasets.points import mirrored
+from benchmark.datasets.points import mirror_points
 from benchmark.train import pretrain
 from benchmark.train.augment import plain
 from methods.support.backbones import BACKBONES
@@ -139,8 +139,8 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     rows = pretrain.training_rows(faces, size)
     points = np.asarray(faces.train.landmarks)[rows]
     assert len(rows) == 40 and (side, told) == (48, settings)
-    assert np.array_equal(images.numpy(), fitted(faces, "train", rows, size))
-    assert np.array_equal(targets.numpy(), pretrain.shape_targets(np.concatenate([points, mirrored(points)])))
+    assert np.array_equal(images.numpy(), load_resized(faces, "train", rows, size))
+    assert np.array_equal(targets.numpy(), pretrain.shape_targets(np.concatenate([points, mirror_points(points)])))
     assert seed == stream("pretraining", faces.fingerprint, "resnet10_w16")
     torch.manual_seed(seed)
     network = BACKBONES["resnet10_w16"](1)

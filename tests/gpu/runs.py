@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.pretended import Card, clock_of
 from benchmark.check.pretended_notes import Seen
 from benchmark.plan import recipes
@@ -55,11 +55,11 @@ def random_data() -> TrainingSet:
 
 
 def job_of(name: str, options: dict[str, str], precision: str) -> tuple[Job, dict[str, Any]]:
-    cards = {found: card_of(cls) for found, cls in find.methods().items()}
+    cards = {found: card_of(cls) for found, cls in plugins.find_methods().items()}
     resolved, overrides = recipes.resolve(cards, name, SHORT | options, SCALE, "comparison", "rafdb", IMAGES)
     job = Job(
         method=name,
-        method_version=find.methods()[name].version,
+        method_version=plugins.find_methods()[name].version,
         data={"name": "pretended", "fingerprint": "", "landmarks": None},
         noise={"kind": "symmetric", "rate": "0.3", "version": 1},
         seed=0,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.contract import Wrong
 from benchmark.check.methods import on_a_card
 from benchmark.check.pretended import Card
@@ -75,7 +75,8 @@ FAST = ("baseline", "scn", "lanet", "dividemix", "otp_ns")  # one of each kind o
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in sorted(find.methods())]
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in sorted(plugins.find_methods())],
 )
 def test_replayed_steps_have_the_bits_of_steps(name: str, tmp_path: Path, capsys) -> None:
     options = OTHER_SECOND_EPOCH.get(name, OPTIONS.get(name, {}))

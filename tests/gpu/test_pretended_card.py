@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.check.pretended import CardError
 from benchmark.check.pretended_notes import TRAINING
 from benchmark.train import loop
@@ -21,7 +21,7 @@ from methods.lanet import parts
 from tests.gpu.allowed import beyond
 from tests.gpu.runs import CLASSES, IMAGES, run
 
-NAMES = sorted(find.methods())
+NAMES = sorted(plugins.find_methods())
 VARIANTS = {
     "rul with any partner": ("rul", {}),
     "scn relabelling all": ("scn", {"scn.relabel_epoch": "1", "scn.gamma": "0.5"}),

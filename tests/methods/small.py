@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import find
+from benchmark import plugins
 from methods.base import Batch, Method, Run
 from methods.support.backbones import resnet10_w16
 
@@ -13,7 +13,7 @@ ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES
 
 
 def made(name: str, **parameters: float | str) -> Method:
-    cls = find.methods()[name]
+    cls = plugins.find_methods()[name]
     torch.manual_seed(0)
     method = cls(cls.Parameters(**parameters))
     others = [resnet10_w16(1) for _ in range(cls.networks - 1)]

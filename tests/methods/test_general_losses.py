@@ -8,7 +8,7 @@ import torch
 from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 from torch import Tensor
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.plan.catalogue import card
 from methods.gjs import generalised_js
 from methods.nce_agce import asymmetric_cross_entropy
@@ -19,7 +19,7 @@ GENERAL = ("nce_rce", "nce_agce", "gjs", "forward", "sop", "jocor", "cdr", "divi
 
 @pytest.mark.parametrize("name", GENERAL)
 def test_the_defaults_are_in_a_card(name: str) -> None:
-    kept = card(find.methods()[name])
+    kept = card(plugins.find_methods()[name])
     assert kept["source"] and kept["parameters"] and kept["recipe"]["epochs"] == 60
 
 
@@ -48,7 +48,7 @@ def test_the_defaults_are_in_a_card(name: str) -> None:
 )
 def test_values_outside_their_range_are_refused_by_name(name: str, option: str, value: float | str) -> None:
     with pytest.raises(ValueError, match=f"{name}.{option}"):
-        find.methods()[name].Parameters(**{option: value})
+        plugins.find_methods()[name].Parameters(**{option: value})
 
 
 def logits_of(probabilities: list[list[float]]) -> Tensor:
@@ -132,4 +132,4 @@ def test_gjs_against_entropies(together: bool) -> None:
 
 
 def test_gjs_asks_for_a_second_draw_of_the_augmentation() -> None:
-    assert find.methods()["gjs"].recipe.augment.second_view == "fresh"
+    assert plugins.find_methods()["gjs"].recipe.augment.second_view == "fresh"

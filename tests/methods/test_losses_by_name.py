@@ -4,7 +4,7 @@ import pytest
 import torch
 from small import batch, made
 
-from benchmark import find
+from benchmark import plugins
 
 LOSSES = {
     "baseline": ["ce"],
@@ -37,19 +37,19 @@ LOSSES = {
 def test_a_method_names_its_losses(name: str) -> None:
     method, first = made(name), batch()
     first.second = first.images.flip(3)
-    if find.methods()[name].survey:
+    if plugins.find_methods()[name].survey:
         with torch.no_grad():
             method.eval().survey_batch(first)
         method.train()
     losses, logits = method.loss(first)
     assert list(losses) == LOSSES[name] and all(loss.dim() == 0 for loss in losses.values())
     assert logits.shape == (12, 8)
-    again, _ = made(name).loss(first) if not find.methods()[name].survey else (losses, logits)
+    again, _ = made(name).loss(first) if not plugins.find_methods()[name].survey else (losses, logits)
     assert list(again) == list(losses)
 
 
 def test_every_method_but_those_of_larger_images_is_named_here() -> None:
-    ours = {name for name, cls in find.methods().items() if "." not in cls.__module__.removeprefix("methods.")}
+    ours = {name for name, cls in plugins.find_methods().items() if "." not in cls.__module__.removeprefix("methods.")}
     assert ours - set(LOSSES) == {"rul"}
 
 

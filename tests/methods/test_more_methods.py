@@ -5,7 +5,7 @@ import pytest
 import torch
 from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.plan.catalogue import card
 from methods.base import Batch
 
@@ -14,10 +14,10 @@ NAMES = ("label_smoothing", "mixup", "gce", "sce", "elr", "co_teaching")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_defaults_are_in_a_card_and_bad_values_are_refused(name: str) -> None:
-    kept = card(find.methods()[name])
+    kept = card(plugins.find_methods()[name])
     assert kept["source"] and kept["parameters"] and kept["recipe"]["epochs"] == 60
     with pytest.raises(TypeError):
-        find.methods()[name].Parameters(no_such_option=1)
+        plugins.find_methods()[name].Parameters(no_such_option=1)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_defaults_are_in_a_card_and_bad_values_are_refused(name: str) -> Non
 )
 def test_values_outside_their_range_are_refused_by_name(name: str, option: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name}.{option}"):
-        find.methods()[name].Parameters(**{option: value})
+        plugins.find_methods()[name].Parameters(**{option: value})
 
 
 def test_label_smoothing() -> None:

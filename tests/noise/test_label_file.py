@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark import find
+from benchmark import plugins
 from noise.base import NoiseError, Training
 from noise.expressions import EIGHT, ORDERS, SEVEN
 
@@ -15,7 +15,7 @@ def read(tmp_path, text, names=NAMES, classes=SEVEN, dataset="rafdb", options="w
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     clean = np.zeros(len(names), np.int64) if labels is None else np.array([classes.index(n) for n in labels])
     data = Training(clean, classes, names=np.array(names), dataset=dataset)
-    return find.noise(f"file:{path}?{options}" if options else f"file:{path}").labels(data, 0.5, 3)
+    return plugins.make_noise(f"file:{path}?{options}" if options else f"file:{path}").labels(data, 0.5, 3)
 
 
 def rows(labels, names=NAMES):
@@ -150,8 +150,8 @@ def test_an_unknown_order_is_refused_with_the_nearest(tmp_path):
 def test_the_order_belongs_to_the_identity(tmp_path):
     (tmp_path / "list.txt").write_text(rows(range(7)))
     plain, named, meant = (f"file:{tmp_path}/list.txt{o}" for o in ("", "?order=ferplus", "?wrong=most"))
-    assert find.noise(plain).identity() != find.noise(named).identity()
-    assert find.noise(plain).identity() == find.noise(meant).identity()  # says nothing of the labels
+    assert plugins.make_noise(plain).identity() != plugins.make_noise(named).identity()
+    assert plugins.make_noise(plain).identity() == plugins.make_noise(meant).identity()  # says nothing of the labels
 
 
 def test_a_list_that_contradicts_most_labels_is_refused_unless_it_is_meant_to(tmp_path):
@@ -209,21 +209,21 @@ def test_images_that_a_list_cannot_tell_apart_are_refused(tmp_path):
 
 @pytest.mark.parametrize("path", ["missing.txt", "."])
 def test_an_unreadable_path_is_named(tmp_path, path):
-    kind = find.noise(f"file:{tmp_path / path}")
+    kind = plugins.make_noise(f"file:{tmp_path / path}")
     with pytest.raises(NoiseError, match="cannot be read"):
         kind.labels(Training(np.zeros(7, int), SEVEN, names=np.array(NAMES)), 0.0, 0)
 
 
 def test_a_list_needs_image_names(tmp_path):
     with pytest.raises(NoiseError, match="names"):
-        find.noise(f"file:{tmp_path}").labels(Training(np.zeros(7, int), SEVEN), 0.0, 0)
+        plugins.make_noise(f"file:{tmp_path}").labels(Training(np.zeros(7, int), SEVEN), 0.0, 0)
 
 
 def test_identity_is_the_content_and_not_the_path(tmp_path):
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_text(rows(range(7)))
     second.write_text(rows(range(7)))
-    identity = find.noise(f"file:{first}").identity()
-    assert identity == find.noise(f"file:{second}").identity() and str(tmp_path) not in identity
+    identity = plugins.make_noise(f"file:{first}").identity()
+    assert identity == plugins.make_noise(f"file:{second}").identity() and str(tmp_path) not in identity
     second.write_text(rows(range(1, 8)))
-    assert identity != find.noise(f"file:{second}").identity()
+    assert identity != plugins.make_noise(f"file:{second}").identity()

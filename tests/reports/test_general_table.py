@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark import find
+from benchmark import plugins
 from benchmark.commands import arguments
 from benchmark.commands.options import parser
 from benchmark.plan.experiments import find_experiment
@@ -13,7 +13,7 @@ def rows(name: str) -> list[str]:
 
 
 def test_every_method_that_ships_is_a_row_of_one_of_the_two_tables() -> None:
-    assert sorted({*rows("later"), *rows("general")}) == sorted(find.methods())
+    assert sorted({*rows("later"), *rows("general")}) == sorted(plugins.find_methods())
     assert set(rows("later")) & set(rows("general")) == {"baseline"} and len(set(rows("general"))) == len(
         rows("general")
     )

@@ -144,7 +144,7 @@ FORMS = {
 }
 
 
-def amounts(expression: str, rng: np.random.Generator) -> np.ndarray:
+def choose_form(expression: str, rng: np.random.Generator) -> np.ndarray:
     """[units, 2] amounts of one form of an expression, left and right."""
     forms = FORMS[expression]
     return forms[rng.integers(len(forms))]

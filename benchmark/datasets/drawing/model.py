@@ -58,7 +58,7 @@ class Face:
         return self.centre + points @ self.rotation[:, :2].T + bulge[:, None] * self.rotation[:, 2]
 
 
-def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
+def sample_face(units: np.ndarray, rng: np.random.Generator) -> Face:
     """A random person in a random pose who moves the given units, [units, 2]."""
     personal = np.clip(1 + 0.3 * rng.standard_normal((len(NAMES), 1)), 0.2, 1.6)
     units = units * personal * (1 + 0.05 * rng.standard_normal(units.shape))
@@ -69,8 +69,8 @@ def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
     redness = np.array([0.86, 0.62, 0.62]) + rng.normal(0, 0.06, 3)
     return Face(
         units=units,
-        resting=person(rng),
-        rotation=pose(rng),
+        resting=sample_person(rng),
+        rotation=sample_pose(rng),
         centre=np.array([0.5, 0.41]) + rng.normal(0, 0.022, 2),
         skin=skin,
         hair=hair,
@@ -94,7 +94,7 @@ def sample(units: np.ndarray, rng: np.random.Generator) -> Face:
     )
 
 
-def person(rng: np.random.Generator) -> np.ndarray:
+def sample_person(rng: np.random.Generator) -> np.ndarray:
     """[68, 2] (outwards, down) of one person's face at rest."""
     points = RESTING.copy()
     jaw, brows, nose, eyes, mouth = points[:17], points[17:27], points[27:36], points[36:48], points[48:]
@@ -115,7 +115,7 @@ def person(rng: np.random.Generator) -> np.ndarray:
     return points
 
 
-def pose(rng: np.random.Generator) -> np.ndarray:
+def sample_pose(rng: np.random.Generator) -> np.ndarray:
     """[2, 3] rotation by yaw, pitch and roll, with the size of the head, as fractions of the image."""
     yaw, pitch, roll = np.clip(rng.normal(0, [0.2, 0.12, 0.1]), -0.5, 0.5)
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
@@ -124,7 +124,7 @@ def pose(rng: np.random.Generator) -> np.ndarray:
     return 0.355 * rng.normal(1, 0.05) * (tilt @ nod @ turn)[:2]
 
 
-def shape(face: Face) -> np.ndarray:
+def shape_points(face: Face) -> np.ndarray:
     """[68, 2] (x, y) on the face after its units have moved the points."""
     points = face.resting + np.einsum("up,upk->pk", face.units @ ON_SIDE, MOVES)
     y = points[:, 1]
@@ -144,8 +144,8 @@ def keep_order(y: np.ndarray, upper: list[int], lower: list[int], gap: float) ->
     y[lower] += short
 
 
-def landmarks(face: Face, points: np.ndarray | None = None) -> np.ndarray:
+def place_landmarks(face: Face, points: np.ndarray | None = None) -> np.ndarray:
     """[68, 2] (x, y) as fractions of the image; points: `shape(face)` where it is known."""
     above = np.zeros(68)
     above[27:36] = NOSE
-    return face.place(shape(face) if points is None else points, above)
+    return face.place(shape_points(face) if points is None else points, above)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from benchmark.datasets.drawing.model import Face, landmarks, shape
+from benchmark.datasets.drawing.model import Face, place_landmarks, shape_points
 
 VERSION = 2  # raised when any pixel or point changes, here, in model or in action_units
 EDGE = np.array([np.cos(np.linspace(0, np.pi, 13)), -np.sin(np.linspace(0, np.pi, 13))]).T  # forehead, right to left
@@ -53,10 +53,10 @@ def curve(points: np.ndarray, steps: int = 4) -> np.ndarray:
     return spline(len(points), steps) @ points
 
 
-def draw(face: Face, grain: np.random.Generator, size: int) -> np.ndarray:
+def draw_face(face: Face, grain: np.random.Generator, size: int) -> np.ndarray:
     """uint8 [size, size, 3] RGB; `grain` draws the noise of the sensor."""
-    on_face = shape(face)
-    points = landmarks(face, on_face)
+    on_face = shape_points(face)
+    points = place_landmarks(face, on_face)
     canvas = Canvas(cv2.resize(face.background.astype(np.uint8), (2 * size, 2 * size), interpolation=cv2.INTER_CUBIC))
     paint_head(canvas, face, points)
     paint_folds(canvas, face, on_face)
@@ -69,7 +69,7 @@ def draw(face: Face, grain: np.random.Generator, size: int) -> np.ndarray:
     paint_hair(canvas, face)
     if face.glasses:
         paint_glasses(canvas, face)
-    return photograph(canvas.pixels, face, on_face, grain, size)
+    return take_photograph(canvas.pixels, face, on_face, grain, size)
 
 
 def head_outline(face: Face, points: np.ndarray) -> np.ndarray:
@@ -96,7 +96,7 @@ def paint_head(canvas: Canvas, face: Face, points: np.ndarray) -> None:
 
 def paint_folds(canvas: Canvas, face: Face, at: np.ndarray) -> None:
     """Lines on the skin that the units deepen; at: the points on the face."""
-    deep = [(line, depth) for line, depth in folds(face, at) if depth > 0.15]
+    deep = [(line, depth) for line, depth in list_folds(face, at) if depth > 0.15]
     if deep:
         ends = np.cumsum([len(line) for line, _ in deep])[:-1]
         placed = np.split(face.place(np.concatenate([line for line, _ in deep])), ends)
@@ -104,7 +104,7 @@ def paint_folds(canvas: Canvas, face: Face, at: np.ndarray) -> None:
             canvas.line(line, face.skin * (1 - 0.35 * min(depth, 1.2)), 2 if depth > 0.6 else 1)
 
 
-def folds(face: Face, at: np.ndarray) -> list[tuple[np.ndarray, float]]:
+def list_folds(face: Face, at: np.ndarray) -> list[tuple[np.ndarray, float]]:
     """(line [n, 2] on the face, depth) of every fold."""
     worry, raised = face.unit("inner brow raiser").mean(), face.unit("outer brow raiser").mean()
     frown, wrinkled = face.unit("brow lowerer").mean(), face.unit("nose wrinkler").mean()
@@ -227,7 +227,7 @@ def paint_glasses(canvas: Canvas, face: Face) -> None:
     canvas.line(face.place(np.array([[-0.18, 0.0], [0.18, 0.0]]), 0.15), np.full(3, 30.0), 2)
 
 
-def shading(face: Face, at: np.ndarray, size: int) -> np.ndarray:
+def make_shading(face: Face, at: np.ndarray, size: int) -> np.ndarray:
     """float32 [size, size, 1] brightness: the hollows and bulges of the face, and the direction of the light."""
     raised = np.clip(face.unit("cheek raiser", "lip corner puller") / 2, 0, 1)
     # (radius across, down, centre across, down, brightness): the face, eye sockets, cheeks, the hollow below the lip.
@@ -245,10 +245,12 @@ def shading(face: Face, at: np.ndarray, size: int) -> np.ndarray:
     return (soft * slope)[..., None]
 
 
-def photograph(pixels: np.ndarray, face: Face, at: np.ndarray, grain: np.random.Generator, size: int) -> np.ndarray:
+def take_photograph(
+    pixels: np.ndarray, face: Face, at: np.ndarray, grain: np.random.Generator, size: int
+) -> np.ndarray:
     """Half the side, with light, contrast, blur and the grain of the sensor."""
     image = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    image = 128 + (image * shading(face, at, size) - 128) * np.float32(face.contrast)
+    image = 128 + (image * make_shading(face, at, size) - 128) * np.float32(face.contrast)
     if face.blur > 0.3:
         image = cv2.GaussianBlur(image, (0, 0), face.blur)
     image += grain.standard_normal((size, size, 1), np.float32) * np.float32(face.grain)

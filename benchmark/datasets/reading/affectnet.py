@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.class_folders import has_splits
+from benchmark.datasets.reading.class_folders import holds_class_folders
 from benchmark.datasets.reading.files import (
     Folder,
-    csv_rows,
-    few,
-    safe_name,
-    whole_number,
+    check_name,
+    list_few,
+    parse_whole_number,
+    read_csv_rows,
 )
-from benchmark.datasets.reading.image_lists import lists_in
-from benchmark.datasets.reading.parquet import parquet_files
-from benchmark.datasets.reading.pictures import IMAGE_FORMATS, LARGEST_SIDE, decode, is_picture, picture
-from benchmark.datasets.reading.splits import hidden
+from benchmark.datasets.reading.image_lists import find_lists
+from benchmark.datasets.reading.parquet import find_parquet_files
+from benchmark.datasets.reading.pictures import IMAGE_FORMATS, LARGEST_SIDE, decode_picture, is_picture, read_picture
+from benchmark.datasets.reading.splits import is_hidden
 
 LISTS = {"train": "training.csv", "test": "validation.csv"}
 SETS = {"train": "train_set", "test": "val_set"}
@@ -34,7 +34,7 @@ HIGHEST_LABEL = 10
 
 
 @dataclass
-class Place:
+class AffectNetFiles:
     """Where the data lies. layout: 'lists' or 'sets'. base: the folder of the pictures or of the two sets."""
 
     layout: str
@@ -43,7 +43,7 @@ class Place:
 
 
 @dataclass
-class Listed:
+class AffectNetSplit:
     """One split as listed: labels 0..10 as published; image: row -> (uint8 [H, W, 3], its hash)."""
 
     names: list[str]
@@ -52,7 +52,7 @@ class Listed:
     landmarks: np.ndarray | None
 
 
-def locate(path: Path) -> Place:
+def locate_affectnet(path: Path) -> AffectNetFiles:
     """Which of the two layouts lies at `path`, and where; raises DataError with what is missing."""
     if not path.exists():
         raise DataError(f"affectnet: {path}: there is no such folder; expected training.csv or train_set/ in it")
@@ -64,16 +64,16 @@ def locate(path: Path) -> Place:
         absent = [f"{p.parent.name}/{p.name}" for p in parts if not p.is_dir()]
         if absent:
             raise DataError(
-                f"affectnet: {path}: {few(absent)} missing; expected images/ and annotations/ in {few(SETS.values())}"
+                f"affectnet: {path}: {list_few(absent)} missing; expected images/ and annotations/ in {list_few(SETS.values())}"
             )
-        return Place("sets", path)
+        return AffectNetFiles("sets", path)
     for lists in (path, path / "Manually_Annotated_file_lists"):
         there = [name for name in LISTS.values() if (lists / name).is_file()]
         if len(there) == 2:
             pictures = (path / PICTURES, path / "Manually_Annotated" / PICTURES)
-            return Place("lists", next((p for p in pictures if p.is_dir()), lists), lists)
+            return AffectNetFiles("lists", next((p for p in pictures if p.is_dir()), lists), lists)
         if there:
-            raise DataError(f"affectnet: {lists}: found {there[0]} but not the other of {few(LISTS.values())}")
+            raise DataError(f"affectnet: {lists}: found {there[0]} but not the other of {list_few(LISTS.values())}")
     if {"images", "annotations"} <= {p.name for p in path.iterdir()} or path.name == PICTURES:
         raise DataError(
             f"affectnet: {path}: this is one part of the data; give the folder above: {path.resolve().parent}"
@@ -82,37 +82,37 @@ def locate(path: Path) -> Place:
         if (below / SETS["train"]).is_dir() or (below / LISTS["train"]).is_file():
             raise DataError(f"affectnet: {path}: the data lies one folder below; give {below}")
     form = ""
-    if parquet_files(path):
+    if find_parquet_files(path):
         form = "parquet files (read them with --data folder=PATH); "
-    elif has_splits(path) or lists_in(path):
+    elif holds_class_folders(path) or find_lists(path):
         form = "folders or lists of pictures (read them with --data folder=PATH); "
     raise DataError(
-        f"affectnet: {path}: {form}no data as its authors hand it out; expected {few(LISTS.values())} with {PICTURES}/, or "
-        f"{few(SETS.values())}"
+        f"affectnet: {path}: {form}no data as its authors hand it out; expected {list_few(LISTS.values())} with {PICTURES}/, or "
+        f"{list_few(SETS.values())}"
     )
 
 
-def read_list(place: Place, split: str) -> Listed:
+def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
     """training.csv or validation.csv; boxes and landmarks of rows without an emotion are not looked at."""
     name, seen = LISTS[split], {}
     columns = COLUMNS
     names, labels, boxes, points = [], [], [], []
-    for number, (where, row) in enumerate(csv_rows(Folder("affectnet", place.lists), name)):
+    for number, (where, row) in enumerate(read_csv_rows(Folder("affectnet", place.lists), name)):
         if number == 0 and FILE in row:  # some copies of validation.csv have no header
             absent = [column for column in (FILE, *BOX, POINTS, LABEL) if column not in row]
             if absent:
-                raise DataError(f"{where}: no column {few(absent)}; expected {','.join(COLUMNS)}")
+                raise DataError(f"{where}: no column {list_few(absent)}; expected {','.join(COLUMNS)}")
             columns = tuple(row)
             continue
         if len(row) != len(columns):
             raise DataError(f"{where}: {len(row)} columns, expected {len(columns)}: {','.join(columns)}")
         cells = dict(zip(columns, row))
-        file = safe_name(cells[FILE], where)
+        file = check_name(cells[FILE], where)
         if file in seen:
             raise DataError(f"{where}: {file} was listed before ({seen[file]}); keep one row for each image")
         seen[file] = where.rsplit(", ")[-1]
         names.append(file)
-        labels.append(whole_number(cells[LABEL].strip().removesuffix(".0"), 0, HIGHEST_LABEL, where, LABEL))
+        labels.append(parse_whole_number(cells[LABEL].strip().removesuffix(".0"), 0, HIGHEST_LABEL, where, LABEL))
         used = labels[-1] < 8
         boxes.append(parse_box(cells, where) if used else None)
         points.append(parse_points(cells[POINTS], boxes[-1], where) if used else np.full((68, 2), np.nan, np.float32))
@@ -124,30 +124,32 @@ def read_list(place: Place, split: str) -> Listed:
 
     def image(row: int) -> tuple[np.ndarray, str]:
         content, where = files.read(names[row]), f"{files.where}/{names[row]}"
-        face = cut(decode(content, 3, where, upright=False), boxes[row], where)  # boxes are in file coordinates
+        face = cut_box(
+            decode_picture(content, 3, where, upright=False), boxes[row], where
+        )  # boxes are in file coordinates
         return face, hashlib.sha256(content + str(boxes[row]).encode()).hexdigest()
 
-    return Listed(names, np.array(labels), image, np.array(points, np.float32))
+    return AffectNetSplit(names, np.array(labels), image, np.array(points, np.float32))
 
 
 def refuse_absent(where: str, base: Path, names: list[str]) -> None:
     """Raises DataError where listed pictures are not there; each folder is listed once."""
-    present = {folder: set(listing(base / folder)) for folder in {os.path.dirname(name) for name in names}}
+    present = {folder: set(list_names(base / folder)) for folder in {os.path.dirname(name) for name in names}}
     absent = [name for name in names if os.path.basename(name) not in present[os.path.dirname(name)]]
     if absent:
         raise DataError(
-            f"{where}: {len(absent):,} of {len(names):,} listed images are not in {base.name}/: {few(absent)}"
+            f"{where}: {len(absent):,} of {len(names):,} listed images are not in {base.name}/: {list_few(absent)}"
         )
 
 
-def listing(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     return os.listdir(folder) if folder.is_dir() else []
 
 
 def parse_box(cells: dict[str, str], where: str) -> tuple[int, int, int, int]:
     """(left, top, width, height) of the face in pixels of the picture; it may reach over the edge."""
-    left, top = (whole_number(cells[field], -LARGEST_SIDE, LARGEST_SIDE, where, field) for field in BOX[:2])
-    width, height = (whole_number(cells[field], 1, LARGEST_SIDE, where, field) for field in BOX[2:])
+    left, top = (parse_whole_number(cells[field], -LARGEST_SIDE, LARGEST_SIDE, where, field) for field in BOX[:2])
+    width, height = (parse_whole_number(cells[field], 1, LARGEST_SIDE, where, field) for field in BOX[2:])
     return left, top, width, height
 
 
@@ -164,7 +166,7 @@ def parse_points(text: str, box: tuple[int, int, int, int], where: str) -> np.nd
     return ((points - box[:2]) / box[2:]).astype(np.float32)
 
 
-def cut(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> np.ndarray:
+def cut_box(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> np.ndarray:
     """The face box of a picture; where it reaches over the edge, the edge is repeated."""
     left, top, width, height = box
     rows, columns = np.arange(top, top + height), np.arange(left, left + width)
@@ -173,22 +175,26 @@ def cut(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> np.n
     return picture[rows.clip(0, picture.shape[0] - 1)][:, columns.clip(0, picture.shape[1] - 1)]
 
 
-def read_set(place: Place, split: str) -> Listed:
+def read_set(place: AffectNetFiles, split: str) -> AffectNetSplit:
     """One of train_set/ and val_set/: ID.jpg with ID_exp.npy (the label) and, where present, ID_lnd.npy (68 points)."""
     folder = place.base / SETS[split]
     files = Folder("affectnet", folder / "images")
-    names = sorted(safe_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not hidden(n))
+    names = sorted(check_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not is_hidden(n))
     if not names:
         raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
     facts = set(os.listdir(folder / "annotations"))
     stems = [name.rsplit(".", 1)[0] for name in names]
     twice = [stem for stem, times in Counter(stems).items() if times > 1]
     if twice:
-        raise DataError(f"affectnet: {SETS[split]}/images: more than one picture named {few(twice)}; keep one of each")
+        raise DataError(
+            f"affectnet: {SETS[split]}/images: more than one picture named {list_few(twice)}; keep one of each"
+        )
     absent = [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in facts]
     if absent:
         where = f"affectnet: {SETS[split]}/annotations"
-        raise DataError(f"{where}: labels of {len(absent):,} of {len(names):,} images are not there: {few(absent)}")
+        raise DataError(
+            f"{where}: labels of {len(absent):,} of {len(names):,} images are not there: {list_few(absent)}"
+        )
     labels = np.array([read_label(folder, stem) for stem in stems])
     landmarks = np.full((len(names), 68, 2), np.nan, np.float32)
     for row, stem in enumerate(stems):
@@ -197,9 +203,9 @@ def read_set(place: Place, split: str) -> Listed:
 
     def image(row: int) -> tuple[np.ndarray, str]:
         where, upright = f"affectnet: {SETS[split]}/images/{names[row]}", f"{stems[row]}_lnd.npy" not in facts
-        return picture(files.read(names[row]), 3, where, upright)  # points are in file coordinates
+        return read_picture(files.read(names[row]), 3, where, upright)  # points are in file coordinates
 
-    return Listed(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
+    return AffectNetSplit(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
 
 
 def read_array(folder: Path, name: str) -> tuple[np.ndarray, str]:
@@ -220,7 +226,7 @@ def read_label(folder: Path, stem: str) -> int:
     if value.size != 1:
         raise DataError(f"{where}: {value.size} values, expected one label")
     text = str(value.reshape(-1)[0]).removesuffix(".0")
-    return whole_number(text, 0, HIGHEST_LABEL, where, "label")
+    return parse_whole_number(text, 0, HIGHEST_LABEL, where, "label")
 
 
 def read_points(folder: Path, stem: str, picture: Path) -> np.ndarray:

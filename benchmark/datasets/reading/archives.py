@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, file_stamp, safe_name
+from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, check_name, stamp_file
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LISTS = (".txt", ".csv", ".npz", ".pt", ".pth")  # files beside archives that a reader may want
@@ -34,7 +34,7 @@ def archives_in(folder: Path) -> list[Path]:
     return sorted(path for pattern in patterns for path in folder.glob(pattern) if is_archive(path))
 
 
-def unpacked(owner: str, path: Path, root: Path) -> Path:
+def unpack_archives(owner: str, path: Path, root: Path) -> Path:
     """The folder with what the archive, or the archives in the folder, hold; unpacked now if it is not there.
 
     Archives may hold archives. A folder's lists (txt, csv, npz) are copied beside them. Raises DataError.
@@ -43,7 +43,7 @@ def unpacked(owner: str, path: Path, root: Path) -> Path:
     base = path.parent if path.is_file() else path
     lists = [] if path.is_file() else [p for p in base.rglob("*") if p.suffix in LISTS and p.is_file()]
     lists = [p for p in lists if p.stat().st_size <= LARGEST_LIST]
-    stamps = [(str(p.relative_to(base)), *file_stamp(p)) for p in [*sources, *lists]]
+    stamps = [(str(p.relative_to(base)), *stamp_file(p)) for p in [*sources, *lists]]
     key = hashlib.sha256(json.dumps([str(base.resolve()), stamps]).encode()).hexdigest()[:12]
     final = root / "unpacked" / f"{owner}-{key}"
     if final.is_dir():
@@ -52,9 +52,10 @@ def unpacked(owner: str, path: Path, root: Path) -> Path:
     try:
         aside.mkdir(parents=True)
         for source in sources:
-            unpack(owner, source, aside if path.is_file() else home_of(owner, source, aside / source.relative_to(base)))
+            target = aside if path.is_file() else choose_target(owner, source, aside / source.relative_to(base))
+            unpack_archive(owner, source, target)
         for inner in archives_in(aside):
-            unpack(owner, inner, home_of(owner, inner, inner))
+            unpack_archive(owner, inner, choose_target(owner, inner, inner))
             inner.unlink()
         for part in lists:
             target = aside / part.relative_to(base)
@@ -70,20 +71,20 @@ def unpacked(owner: str, path: Path, root: Path) -> Path:
     return final
 
 
-def home_of(owner: str, archive: Path, place: Path) -> Path:
+def choose_target(owner: str, archive: Path, place: Path) -> Path:
     """Where the files of an archive that lies at `place` belong: beside it if they have a folder of the archive's name
     (aligned.zip with aligned/...), else in such a folder."""
     stem = next(archive.name[: -len(end)] for end in ENDINGS if archive.name.lower().endswith(end))
-    own = all(name.startswith(f"{stem}/") for name, _ in members(owner, archive, read=False))
+    own = all(name.startswith(f"{stem}/") for name, _ in iterate_members(owner, archive, read=False))
     return place.parent if own else place.with_name(stem)
 
 
-def unpack(owner: str, path: Path, into: Path) -> None:
+def unpack_archive(owner: str, path: Path, into: Path) -> None:
     """Write an archive's files below `into`; raises DataError."""
     into.mkdir(parents=True, exist_ok=True)
     room = min(LARGEST_ARCHIVE, shutil.disk_usage(into).free)
     where, written = f"{owner}: {path.name}", 0
-    for name, file in members(owner, path):
+    for name, file in iterate_members(owner, path):
         target = into / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +104,7 @@ def unpack(owner: str, path: Path, into: Path) -> None:
             raise DataError(f"{where}/{name}: cannot be unpacked ({error}); copy or download it again") from None
 
 
-def members(owner: str, path: Path, read: bool = True) -> Iterator[tuple[str, IO[bytes] | None]]:
+def iterate_members(owner: str, path: Path, read: bool = True) -> Iterator[tuple[str, IO[bytes] | None]]:
     """(name, open file) of every plain file in an archive, checked; the file is None unless `read`. Raises DataError."""
     where = f"{owner}: {path.name}"
     if zipfile.is_zipfile(path):
@@ -115,7 +116,7 @@ def members(owner: str, path: Path, read: bool = True) -> Iterator[tuple[str, IO
         with tarfile.open(path) as tar:
             total = 0
             for member in tar:
-                name = safe_name(member.name.removeprefix("./"), where)
+                name = check_name(member.name.removeprefix("./"), where)
                 total += member.size
                 if total > LARGEST_EXPANSION * path.stat().st_size:
                     raise DataError(f"{where}: would unpack to more than {LARGEST_EXPANSION} times its size; refused")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import few
+from benchmark.datasets.reading.files import list_few
 from noise.expressions import EIGHT, MISSPELT, ORDERS, WORDS, class_word
 
 NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})(?:\.0*)?\s*", re.ASCII)
@@ -14,7 +14,7 @@ AS_NAMED = "names"  # numbers that are the names of the classes
 KNOWN = 3  # expressions among the classes from which on a near word is a misspelling
 
 
-def understood(owner: str, labels: dict[str, Iterable[str]], order: str = "") -> tuple[dict[str, str], list[str]]:
+def interpret_labels(owner: str, labels: dict[str, Iterable[str]], order: str = "") -> tuple[dict[str, str], list[str]]:
     """{label as written: class} of the labels in each split, and notes on what was read as something else.
 
     order: what label numbers stand for ('rafdb', ...; 'names' to keep them). Raises DataError for numbers without an
@@ -29,23 +29,23 @@ def understood(owner: str, labels: dict[str, Iterable[str]], order: str = "") ->
     if numbers and len(numbers) < len(written):
         word = next(label for label in written if label not in numbers)
         raise DataError(
-            f"{owner}: some labels are numbers ({few(numbers)}) and some are words ({word}); write all of them in one way"
+            f"{owner}: some labels are numbers ({list_few(numbers)}) and some are words ({word}); write all of them in one way"
         )
-    meaning = numbered(owner, numbers, order) if numbers else {label: class_word(label) for label in written}
-    notes = doubtful_numbers(numbers, meaning, order) if numbers else []
+    meaning = interpret_numbers(owner, numbers, order) if numbers else {label: class_word(label) for label in written}
+    notes = note_doubtful_numbers(numbers, meaning, order) if numbers else []
     refuse_misspelt(owner, meaning)
-    refuse_lonely(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
+    refuse_one_sided(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
     spelt = {label: name for label, name in meaning.items() if label.strip().lower() in MISSPELT}
     if spelt:
-        notes.append(few(f"{label!r} read as {name}" for label, name in spelt.items()))
+        notes.append(list_few(f"{label!r} read as {name}" for label, name in spelt.items()))
     return meaning, notes
 
 
-def numbered(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
+def interpret_numbers(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
     """{number as written: class} by a named order; numbers begin at 0 or 1. written: {'3.0': 3, ...}."""
     if order not in ORDERS:
         raise DataError(
-            f"{owner}: the classes are numbers ({few(written)}), which have no order of their own; say which: --set "
+            f"{owner}: the classes are numbers ({list_few(written)}), which have no order of their own; say which: --set "
             f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
         )
     numbers, names = sorted(set(written.values())), ORDERS[order]
@@ -54,12 +54,12 @@ def numbered(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
         raise DataError(f"{owner}: label {max(numbers)}; {order} has the numbers {first} to {len(names) - 1 + first}")
     if first and max(numbers) < len(names) and order != "rafdb":
         raise DataError(
-            f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {few(names)}"
+            f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {list_few(names)}"
         )
     return {label: names[number - first] for label, number in written.items()}
 
 
-def doubtful_numbers(numbers: dict[str, int], meaning: dict[str, str], order: str) -> list[str]:
+def note_doubtful_numbers(numbers: dict[str, int], meaning: dict[str, str], order: str) -> list[str]:
     """A note on what numbers were read as, where they may have been counted from another one: RAF-DB's that are not
     1 to 7, and any that lack the first.
     """
@@ -82,7 +82,7 @@ def refuse_misspelt(owner: str, meaning: dict[str, str]) -> None:
             raise DataError(f"{owner}: class {label!r}: did you mean {near[0]!r}? Rename it")
 
 
-def refuse_lonely(owner: str, classes: dict[str, set[str]]) -> None:
+def refuse_one_sided(owner: str, classes: dict[str, set[str]]) -> None:
     """Raises DataError for a class that the training or the test pictures lack."""
     every = set().union(*classes.values())
     for split in ("train", "test"):
@@ -94,9 +94,9 @@ def refuse_lonely(owner: str, classes: dict[str, set[str]]) -> None:
             )
 
 
-def in_order(owner: str, names: Iterable[str]) -> tuple[str, ...]:
+def order_classes(owner: str, names: Iterable[str]) -> tuple[str, ...]:
     """Expressions in their usual order, any other classes sorted behind them."""
     found = set(names)
     if len(found) < 2:
-        raise DataError(f"{owner}: only the class {few(found)}; expected at least two")
+        raise DataError(f"{owner}: only the class {list_few(found)}; expected at least two")
     return tuple(sorted(found, key=lambda c: (EIGHT.index(c) if c in EIGHT else len(EIGHT), c)))

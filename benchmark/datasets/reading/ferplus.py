@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import Archive, Folder, csv_rows, few, safe_name, whole_number
-from benchmark.datasets.reading.pictures import decode
-from benchmark.datasets.reading.splits import hidden
+from benchmark.datasets.reading.files import Archive, Folder, check_name, list_few, parse_whole_number, read_csv_rows
+from benchmark.datasets.reading.pictures import decode_picture
+from benchmark.datasets.reading.splits import is_hidden
 from noise.expressions import ORDERS
 
 EMOTIONS = ORDERS["ferplus"]
@@ -24,7 +24,7 @@ OFFICIAL = "Is this the {} of microsoft/FERPlus?"
 
 
 @dataclass
-class Listed:
+class FERPlusSplit:
     """One split as its files list it: names [n], votes [n, 10] int in the order of COLUMNS, row -> uint8 [48, 48]."""
 
     names: list[str]
@@ -32,7 +32,7 @@ class Listed:
     image: Callable[[int], np.ndarray]
 
 
-def locate(path: Path) -> tuple[Path, str]:
+def locate_ferplus(path: Path) -> tuple[Path, str]:
     """The folder that holds the data and how: 'folder', 'zip' or 'csv'; raises DataError with what is missing."""
     if not path.exists():
         raise DataError(f"ferplus: {path}: there is no such folder; expected the data/ folder of microsoft/FERPlus")
@@ -44,27 +44,27 @@ def locate(path: Path) -> tuple[Path, str]:
             return base, "folder"
         if all(archive.is_file() for archive in archives):
             return base, "zip"
-        if pixels_file(base) and votes_file(base):
+        if find_pixels_file(base) and find_votes_file(base):
             return base, "csv"
-    raise DataError(f"ferplus: {path}: {near_miss(path)}")
+    raise DataError(f"ferplus: {path}: {explain_absence(path)}")
 
 
-def pixels_file(base: Path) -> Path | None:
+def find_pixels_file(base: Path) -> Path | None:
     """Kaggle's pixels there or in a folder of the archive's own: fer2013.csv, or the later icml_face_data.csv."""
-    return within(base, PIXELS)
+    return find_file(base, PIXELS)
 
 
-def votes_file(base: Path) -> Path | None:
-    return within(base, VOTES)
+def find_votes_file(base: Path) -> Path | None:
+    return find_file(base, VOTES)
 
 
-def within(base: Path, names: tuple[str, ...]) -> Path | None:
+def find_file(base: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files in a folder or one below it."""
     found = (p for name in names for p in (base / name, *sorted(base.glob(f"*/{name}"))) if p.is_file())
-    return next((p for p in found if not hidden(p.relative_to(base).as_posix())), None)
+    return next((p for p in found if not is_hidden(p.relative_to(base).as_posix())), None)
 
 
-def near_miss(path: Path) -> str:
+def explain_absence(path: Path) -> str:
     """What is wrong with a folder that holds none of the three layouts, and what to do."""
     if (path / "label.csv").is_file():
         return f"this is one split; give the folder above: {path.resolve().parent}"
@@ -74,8 +74,8 @@ def near_miss(path: Path) -> str:
             absent = [s for s in SPLITS.values() if s not in there]
             if not absent:
                 return "some splits are folders and some are zip archives; unpack all three or none"
-            return f"found {few(there)} but not {few(absent)} (a folder or a .zip); put them into one folder"
-        pixels, votes = pixels_file(base), votes_file(base)
+            return f"found {list_few(there)} but not {list_few(absent)} (a folder or a .zip); put them into one folder"
+        pixels, votes = find_pixels_file(base), find_votes_file(base)
         if pixels:
             return f"{pixels.name} is here but {VOTES[0]} is not; put it beside it (microsoft/FERPlus has it)"
         if votes:
@@ -83,10 +83,10 @@ def near_miss(path: Path) -> str:
     for below in sorted(p for p in path.iterdir() if p.is_dir()):
         if any((below / (TRAIN + end)).exists() for end in ("", ".zip")) or (below / "fer2013new.csv").exists():
             return f"the data lies one folder below; give {below}"
-    return f"no data here; expected {few(SPLITS.values())} (folders or .zip), or fer2013.csv and fer2013new.csv"
+    return f"no data here; expected {list_few(SPLITS.values())} (folders or .zip), or fer2013.csv and fer2013new.csv"
 
 
-def read_folders(base: Path, layout: str) -> tuple[dict[str, Listed], dict[str, list[str]]]:
+def read_folders(base: Path, layout: str) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
     """The official layout, unpacked or in its three archives."""
     listed = {}
     for split in SPLITS.values():
@@ -95,7 +95,7 @@ def read_folders(base: Path, layout: str) -> tuple[dict[str, Listed], dict[str, 
     return listed, {}
 
 
-def read_split(files: Folder | Archive, split: str) -> Listed:
+def read_split(files: Folder | Archive, split: str) -> FERPlusSplit:
     """One split: its label.csv, and its images by the names there."""
     present = files.names()
     lists = [name for name in present if name.rsplit("/", 1)[-1] == "label.csv"]
@@ -103,11 +103,11 @@ def read_split(files: Folder | Archive, split: str) -> Listed:
         raise DataError(f"{files.where}: {len(lists)} files named label.csv, expected one; microsoft/FERPlus has it")
     inside = lists[0][: -len("label.csv")]
     names, votes, seen = [], [], {}
-    for where, row in csv_rows(files, lists[0]):
+    for where, row in read_csv_rows(files, lists[0]):
         if len(row) != 2 + len(COLUMNS):
             hint = OFFICIAL.format("label.csv")
             raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
-        name = safe_name(row[0], where)
+        name = check_name(row[0], where)
         if name in seen:
             raise DataError(f"{where}: {name} was listed before ({seen[name]}); keep one row for each image")
         seen[name] = where.rsplit(", ")[-1]
@@ -118,27 +118,27 @@ def read_split(files: Folder | Archive, split: str) -> Listed:
     absent = [name for name in names if inside + name not in present]
     if absent:
         raise DataError(
-            f"{files.where}: {len(absent):,} of {len(names):,} images in label.csv are not there: {few(absent)}; "
+            f"{files.where}: {len(absent):,} of {len(names):,} images in label.csv are not there: {list_few(absent)}; "
             "generate_training_data.py of microsoft/FERPlus writes them from fer2013.csv"
         )
 
     def image(row: int) -> np.ndarray:
         name = inside + names[row]
-        return decode(files.read(name), 1, f"{files.where}/{name}")
+        return decode_picture(files.read(name), 1, f"{files.where}/{name}")
 
-    return Listed([f"{split}/{name}" for name in names], np.array(votes), image)
+    return FERPlusSplit([f"{split}/{name}" for name in names], np.array(votes), image)
 
 
 def parse_votes(cells: list[str], where: str) -> list[int]:
-    return [whole_number(cell, 0, MOST_VOTES, where, f"votes for {name}") for cell, name in zip(cells, COLUMNS)]
+    return [parse_whole_number(cell, 0, MOST_VOTES, where, f"votes for {name}") for cell, name in zip(cells, COLUMNS)]
 
 
-def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
+def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
     """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
-    pixels_csv, votes_csv = pixels_file(base), votes_file(base)
+    pixels_csv, votes_csv = find_pixels_file(base), find_votes_file(base)
     found = {split: ([], [], []) for split in SPLITS.values()}
     nameless, repeated, taken = [], [], set()
-    lists = [csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
+    lists = [read_csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
     columns: list[int] = []
     for number, (pixels, votes) in enumerate(zip_longest(*lists)):
         if pixels is None or votes is None:
@@ -149,11 +149,11 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
             continue
         if len(pixels[1]) == len(columns):  # in the order of the first publication
             pixels = pixels[0], [pixels[1][place] for place in columns]
-        split, name = pair(pixels, votes)
+        split, name = pair_rows(pixels, votes)
         if not name:
             nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
             continue
-        name = f"{split}/{safe_name(name, votes[0])}"
+        name = f"{split}/{check_name(name, votes[0])}"
         if name in taken:  # four names stand twice in the official file
             repeated.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
             continue
@@ -162,9 +162,10 @@ def read_csv_pair(base: Path) -> tuple[dict[str, Listed], dict[str, list[str]]]:
             column.append(value)
     empty = [split for split, (names, _, _) in found.items() if not names]
     if empty:
-        raise DataError(f"ferplus: {base.name}/{votes_csv.name}: no rows of {few(empty)}; expected the whole file")
+        raise DataError(f"ferplus: {base.name}/{votes_csv.name}: no rows of {list_few(empty)}; expected the whole file")
     listed = {
-        split: Listed(names, np.array(votes), images.__getitem__) for split, (names, votes, images) in found.items()
+        split: FERPlusSplit(names, np.array(votes), images.__getitem__)
+        for split, (names, votes, images) in found.items()
     }
     dropped = {"no image name (not a face)": nameless, "a name that stands before it, too": repeated}
     return listed, {reason: names for reason, names in dropped.items() if names}
@@ -181,7 +182,7 @@ def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -
     return [named.index(column) for column in expected[0]]
 
 
-def pair(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[str, str]:
+def pair_rows(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[str, str]:
     """(split, image name) of two rows that belong together; raises DataError where they do not."""
     if len(pixels[1]) != 3:
         raise DataError(f"{pixels[0]}: {len(pixels[1])} columns, expected emotion, pixels, Usage")
@@ -190,7 +191,7 @@ def pair(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[s
         raise DataError(f"{votes[0]}: {max(0, len(votes[1]) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
     usage, other = votes[1][0].strip(), pixels[1][2].strip()
     if usage not in SPLITS:
-        raise DataError(f"{votes[0]}: Usage {usage[:40]!r}, expected one of {few(SPLITS)}")
+        raise DataError(f"{votes[0]}: Usage {usage[:40]!r}, expected one of {list_few(SPLITS)}")
     if usage != other:
         fix = "both files must have the published order"
         raise DataError(f"{votes[0]}: Usage is {usage}, but {other[:40]!r} in that row of fer2013.csv; {fix}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.splits import hidden
+from benchmark.datasets.reading.splits import is_hidden
 
 LARGEST_EXPANSION = 100  # declared size of an archive's content over its own size
 LARGEST_ARCHIVE = 20 * 2**30  # bytes, unpacked
@@ -21,26 +21,26 @@ LARGEST_CELL = 1_000_000  # characters
 WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
 
 
-def few(names: Iterable[str]) -> str:
+def list_few(names: Iterable[str]) -> str:
     """At most five names and how many more there are."""
     names = list(names)
     more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more
 
 
-def one_of(field: str, value: object, allowed: tuple) -> None:
+def check_option(field: str, value: object, allowed: tuple) -> None:
     """Raises DataError where an option has a value that does not exist; field: 'ferplus.rule'."""
     if value not in allowed or isinstance(value, bool):
         raise DataError(f"{field}={value}: choose one of {', '.join(map(str, allowed))}")
 
 
-def whole_size(owner: str, size: int) -> None:
+def check_size(owner: str, size: int) -> None:
     """Raises DataError for a side at which images cannot be stored."""
     if not 32 <= size <= 512:
         raise DataError(f"{owner}.size={size}: expected 32 to 512 pixels")
 
 
-def count_warning(owner: str, found: dict[str, int], published: dict[str, int]) -> list[str]:
+def compare_counts(owner: str, found: dict[str, int], published: dict[str, int]) -> list[str]:
     """One line that says by how much the sizes of the splits differ from the published ones, or none."""
     if found == published:
         return []
@@ -49,7 +49,7 @@ def count_warning(owner: str, found: dict[str, int], published: dict[str, int]) 
     return [f"{owner}: images used: {', '.join(parts)}; published: {sizes}. Not the whole published data set?"]
 
 
-def safe_name(name: str, where: str) -> str:
+def check_name(name: str, where: str) -> str:
     """A file name that stays inside its folder; raises DataError for '..', absolute paths and control characters."""
     if any(not (letter.isprintable() or unicodedata.category(letter) == "Zs") for letter in name):
         raise DataError(f"{where}: {name!a}: a control character in a file name, or none of UTF-8; rename the file")
@@ -68,14 +68,14 @@ class Folder:
         """Every file below, as names relative to the folder, but not what systems leave there."""
         found = set()
         for parent, folders, files in os.walk(self.path, followlinks=True):
-            folders[:] = [name for name in folders if not hidden(name)]
-            files = [name for name in files if not hidden(name)]
+            folders[:] = [name for name in folders if not is_hidden(name)]
+            files = [name for name in files if not is_hidden(name)]
             prefix = Path(parent).relative_to(self.path).as_posix()
             found.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
         return found
 
     def open(self, name: str) -> BinaryIO:
-        path = self.path / safe_name(name, self.where)
+        path = self.path / check_name(name, self.where)
         try:
             if path.exists() and not path.is_file():
                 raise OSError(0, "not a plain file")
@@ -99,7 +99,7 @@ class Archive:
             raise DataError(f"{self.where}: not a whole zip archive ({error}); copy or download it again") from None
         members = self.zip.infolist()
         for member in members:
-            safe_name(member.orig_filename, self.where)
+            check_name(member.orig_filename, self.where)
         unpacked = sum(member.file_size for member in members)
         if unpacked > min(LARGEST_ARCHIVE, LARGEST_EXPANSION * path.stat().st_size):
             raise DataError(
@@ -108,7 +108,9 @@ class Archive:
             )
 
     def names(self) -> set[str]:
-        return {member.filename for member in self.zip.infolist() if not (member.is_dir() or hidden(member.filename))}
+        return {
+            member.filename for member in self.zip.infolist() if not (member.is_dir() or is_hidden(member.filename))
+        }
 
     def open(self, name: str) -> BinaryIO:
         try:
@@ -124,11 +126,11 @@ class Archive:
                 raise DataError(f"{self.where}/{name}: cannot be read ({error})") from None
 
 
-def csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
+def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
     """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; see `dialect`."""
     where, line = f"{files.where}/{name}", 0
     csv.field_size_limit(LARGEST_CELL)
-    encoding, mark = dialect(files, name)
+    encoding, mark = detect_dialect(files, name)
     with io.TextIOWrapper(files.open(name), encoding=encoding, newline="") as text:
         rows = csv.reader(text, strict=True, delimiter=mark, skipinitialspace=True)
         try:
@@ -148,7 +150,7 @@ def csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str
             raise DataError(f"{where}, after line {line}: cannot be read ({error})") from None
 
 
-def dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
+def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
     """(encoding, mark between cells) of a CSV: UTF-8, or UTF-16 that says so; a comma, else what its first line has."""
     with files.open(name) as file:
         try:
@@ -160,7 +162,7 @@ def dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
     return encoding, "," if "," in first else next((mark for mark in ";\t" if mark in first), ",")
 
 
-def whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
+def parse_whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
     """A whole number from low to high; raises DataError naming the line and the field."""
     number = int(text) if WHOLE_NUMBER.fullmatch(text) else None
     if number is None or not low <= number <= high:
@@ -168,13 +170,13 @@ def whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
     return number
 
 
-def file_stamp(path: Path) -> tuple[str, int, int]:
+def stamp_file(path: Path) -> tuple[str, int, int]:
     """(name, size, modification time in ns) of a file or of a folder itself."""
     seen = path.stat()
     return path.name, seen.st_size, seen.st_mtime_ns
 
 
-def folder_stamp(path: Path) -> tuple[str, int, int]:
+def stamp_folder(path: Path) -> tuple[str, int, int]:
     """(name, summed size, checksum of names, sizes and modification times) of all files and folders below a folder."""
     size, checksum, folders = 0, 0, [path]
     while folders:

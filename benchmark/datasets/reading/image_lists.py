@@ -5,10 +5,10 @@ from math import ceil
 from pathlib import Path
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.class_folders import Listed, inner_folders
-from benchmark.datasets.reading.files import Folder, csv_rows, few, safe_name
+from benchmark.datasets.reading.class_folders import LabelledFiles, list_inner_folders
+from benchmark.datasets.reading.files import Folder, check_name, list_few, read_csv_rows
 from benchmark.datasets.reading.pictures import is_picture
-from benchmark.datasets.reading.splits import split_of
+from benchmark.datasets.reading.splits import find_split
 from noise.expressions import EIGHT, class_word
 
 COLUMNS = {  # what the three columns are called, the first that is there
@@ -34,42 +34,42 @@ TEST_SHARE = 0.2  # of each class, where nothing names a split
 Lists = list[tuple[Path, str | None]]  # (CSV, the split it is of if it is one split's)
 
 
-def lists_in(base: Path) -> Lists:
+def find_lists(base: Path) -> Lists:
     """The lists that lie in a folder; empty where there are none."""
     for name in WHOLE:
         if (base / name).is_file():
             return [(base / name, None)]
-    parts = [(path, split) for path in sorted(base.glob("*.csv")) if (split := list_split(path))]
+    parts = [(path, split) for path in sorted(base.glob("*.csv")) if (split := split_of_list(path))]
     parts += [
         (folder / "metadata.csv", split)
-        for folder in inner_folders(base)
-        if (split := split_of(folder.name)) and (folder / "metadata.csv").is_file()
+        for folder in list_inner_folders(base)
+        if (split := find_split(folder.name)) and (folder / "metadata.csv").is_file()
     ]
     return parts if any(split == "train" for _, split in parts) else []
 
 
-def list_split(path: Path) -> str | None:
+def split_of_list(path: Path) -> str | None:
     """'train' for train_labels.csv, train.csv or Train-list.csv."""
     words = path.stem.lower().replace("-", "_").split("_")
-    return next((split for word in words if (split := split_of(word))), None)
+    return next((split for word in words if (split := find_split(word))), None)
 
 
-def beside(path: Path) -> Lists:
+def find_lists_beside(path: Path) -> Lists:
     """A list that was named, with those of the other splits beside it."""
-    parts = [(p, s) for p in sorted(path.parent.glob("*.csv")) if (s := list_split(p))]
-    return parts if list_split(path) and len({s for _, s in parts}) > 1 else [(path, None)]
+    parts = [(p, s) for p in sorted(path.parent.glob("*.csv")) if (s := split_of_list(p))]
+    return parts if split_of_list(path) and len({s for _, s in parts}) > 1 else [(path, None)]
 
 
-def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Listed:
+def read_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> LabelledFiles:
     """The listed pictures of each split, as names of files below `base`; pictures that no list names go to `unread`."""
-    files = Files(owner, base)
-    found: Listed = {"train": [], "test": []}
+    files = PictureIndex(owner, base)
+    found: LabelledFiles = {"train": [], "test": []}
     undecided: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
     absent: list[tuple[str, str]] = []
     for path, split in lists:
         inside = path.parent.relative_to(base).as_posix()
-        for where, row in list_rows(owner, path):
+        for where, row in read_list_rows(owner, path):
             name = files.find(row["path"], where, inside)
             if name is None:
                 absent.append((where, row["path"]))
@@ -77,11 +77,11 @@ def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Liste
             if name in seen:
                 raise DataError(f"{where}: {row['path']!r} stands twice ({seen[name]}); keep one row for each picture")
             seen[name] = where.rsplit(", ")[-1]
-            named = split or row_split(row, where)
+            named = split or split_of_row(row, where)
             (found.setdefault(named, []) if named else undecided).append((name, row["label"]))
     if absent:
         raise DataError(
-            f"{absent[0][0]}: {len(absent):,} listed pictures are not in {base}: {few(name for _, name in absent)}"
+            f"{absent[0][0]}: {len(absent):,} listed pictures are not in {base}: {list_few(name for _, name in absent)}"
         )
     unread += sorted(files.present - set(seen))
     if not found["test"] and found.get("valid"):
@@ -93,10 +93,10 @@ def from_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> Liste
     return found
 
 
-def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
+def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     """(where, {'path': ..., 'label': ..., 'split': ...}) of each row, by whatever the columns are called."""
     columns, rows = None, []
-    for where, cells in csv_rows(Folder(owner, path.parent), path.name):
+    for where, cells in read_csv_rows(Folder(owner, path.parent), path.name):
         cells = [cell.strip() for cell in cells]
         if columns is None:
             lower = [cell.lower() for cell in cells]
@@ -105,7 +105,9 @@ def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
             }
             width = len(cells)
             if columns["path"] is None or columns["label"] is None:
-                raise DataError(f"{where}: columns {few(cells)}; expected path,label or path,label,split{hint(lower)}")
+                raise DataError(
+                    f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{explain_columns(lower)}"
+                )
             continue
         if len(cells) != width:
             raise DataError(f"{where}: {len(cells)} cells, expected {width} as in the first line")
@@ -116,7 +118,7 @@ def list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     return rows
 
 
-def hint(columns: list[str]) -> str:
+def explain_columns(columns: list[str]) -> str:
     """What a list without path or label may be, and what to do."""
     if "pixels" in columns:
         return "; this is FER2013's file of pixels, which --data ferplus=PATH reads with fer2013new.csv beside it"
@@ -127,16 +129,16 @@ def hint(columns: list[str]) -> str:
     return ""
 
 
-def row_split(row: dict[str, str], where: str) -> str | None:
+def split_of_row(row: dict[str, str], where: str) -> str | None:
     if "split" not in row:
         return None
-    found = split_of(row["split"])
+    found = find_split(row["split"])
     if found is None:
         raise DataError(f"{where}: split {row['split'].lower()!r}, expected train or test")
     return found
 
 
-def hold_out(found: Listed, undecided: list[tuple[str, str]]) -> None:
+def hold_out(found: LabelledFiles, undecided: list[tuple[str, str]]) -> None:
     """Share rows without a split between train and test: of each class the fifth whose names have the smallest hashes."""
     by_class: dict[str, list[str]] = {}
     for name, label in undecided:
@@ -147,7 +149,7 @@ def hold_out(found: Listed, undecided: list[tuple[str, str]]) -> None:
         found["test" if name in tested else "train"].append((name, label))
 
 
-class Files:
+class PictureIndex:
     """The pictures below a folder, found by what lists call them: other slashes, other disks, folders more or less."""
 
     def __init__(self, owner: str, base: Path) -> None:
@@ -165,7 +167,7 @@ class Files:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name[1:2] == ":":
             parts = parts[1:]
-        safe_name("/".join(parts), where)
+        check_name("/".join(parts), where)
         if not parts:
             raise DataError(f"{where}: {written!r} names no picture")
         likely = self.by_file.get(parts[-1].lower(), [])
@@ -173,15 +175,16 @@ class Files:
             likely = [
                 names for end in (".jpg", ".png", ".jpeg") for names in self.by_file.get(parts[-1].lower() + end, [])
             ]
-        alike = {name: common(name.lower().split("/")[:-1], [part.lower() for part in parts[:-1]]) for name in likely}
+        folders = [part.lower() for part in parts[:-1]]
+        alike = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely}
         best = [name for name in likely if alike[name] == max(alike.values())]
         if not best:
             return None
         if len(best) > 1:
-            raise DataError(f"{where}: {written!r} may be {few(best)}; write the path from the data's folder")
+            raise DataError(f"{where}: {written!r} may be {list_few(best)}; write the path from the data's folder")
         return best[0]
 
 
-def common(one: list[str], two: list[str]) -> int:
+def count_common_folders(one: list[str], two: list[str]) -> int:
     """How many folders agree, counted from the file upwards."""
     return next((n for n, (a, b) in enumerate(zip(reversed(one), reversed(two))) if a != b), min(len(one), len(two)))

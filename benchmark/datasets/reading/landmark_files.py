@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from benchmark.datasets.base import DataError, Rows
-from benchmark.datasets.points import without_placeholders
-from benchmark.datasets.reading.files import Archive, few
+from benchmark.datasets.points import blank_placeholders
+from benchmark.datasets.reading.files import Archive, list_few
 
 LARGEST = 2.0  # fraction of the image beyond which a point belongs to no face in it
 FRAME = 224  # side in pixels of the frame that the published tensors use
 
 
-def npz_beside(owner: str, folder: Path) -> Path | None:
+def find_npz(owner: str, folder: Path) -> Path | None:
     """`landmarks_68.npz` in the folder, else its only `landmarks*.npz`, else None."""
     found = sorted(folder.glob("landmarks*.npz"))
     usual = [path for path in found if path.name == "landmarks_68.npz"]
     if len(usual or found) > 1:
-        raise DataError(f"{owner}: more than one landmark file ({few(p.name for p in found)}); keep one of them")
+        raise DataError(f"{owner}: more than one landmark file ({list_few(p.name for p in found)}); keep one of them")
     return next(iter(usual or found), None)
 
 
-def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
+def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     """Points of the images `names` as float32 [n, P, 2], fractions of the image; NaN rows where there is no good point.
 
     The file holds `names` [N] and `xy` [N, 68 or 19, 2], and may hold `unit` and `frame` (xy * unit lies in 0..frame;
@@ -37,12 +37,12 @@ def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
             held = {key: file[key] for key in ("names", "xy", "unit", "frame", "status", "confidence") if key in file}
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: not readable as plain arrays ({error}); write it with numpy.savez") from None
-    check(where, held)
+    check_arrays(where, held)
     rows = {str(name).replace("\\", "/"): row for row, name in enumerate(held["names"])}
     if len(rows) != len(held["names"]):
         raise DataError(f"{where}: array 'names' holds the same name twice; keep one row for each image")
     points = held["xy"].astype(np.float64) * float(held.get("unit", 1)) / float(held.get("frame", 1))
-    bad = ~np.isfinite(points).all((1, 2)) | one_number(points)
+    bad = ~np.isfinite(points).all((1, 2)) | is_one_number(points)
     bad |= (held["status"] != 0) if "status" in held else False
     bad |= ~(held["confidence"] > 0) if "confidence" in held else False
     points[bad] = np.nan
@@ -53,12 +53,12 @@ def from_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
             f"{where}: points up to {largest:.0f} images away, expected fractions of the image, 0 to 1; add an array "
             "'frame' (the side of the image in the unit of xy)"
         )
-    points = without_placeholders(points)
+    points = blank_placeholders(points)
     points = np.concatenate([points, np.full((1, *points.shape[1:]), np.nan)]).astype(np.float32)
     return points[[rows.get(name, -1) for name in names]]
 
 
-def check(where: str, held: dict[str, np.ndarray]) -> None:
+def check_arrays(where: str, held: dict[str, np.ndarray]) -> None:
     """Raises DataError where the arrays do not fit together."""
     for key in ("names", "xy"):
         if key not in held:
@@ -80,7 +80,7 @@ def check(where: str, held: dict[str, np.ndarray]) -> None:
             )
 
 
-def from_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
+def read_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
     """A published float tensor [rows, 19, 2] in a 224-pixel frame as float32 fractions; rows in list order (None: any)."""
     import torch
 
@@ -99,31 +99,31 @@ def from_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
         )
     points = points.float().numpy() / np.float32(FRAME)
     largest = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
-    meant = largest[~one_number(points)]
+    meant = largest[~is_one_number(points)]
     if len(meant) and np.median(meant) > LARGEST:
         raise DataError(f"{where}: points up to {np.max(largest) * FRAME:.0f}, expected pixels from 0 to {FRAME}")
-    return without_placeholders(points)
+    return blank_placeholders(points)
 
 
-def one_number(points: np.ndarray) -> np.ndarray:
+def is_one_number(points: np.ndarray) -> np.ndarray:
     """[n] bool: rows [n, P, 2] that repeat one number, as detectors write where they found no face."""
     return (points == points[:, :1, :1]).all((1, 2))
 
 
-def attach_beside(owner: str, folder: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
+def attach_from_folder(owner: str, folder: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
     """Fill in the points of a file that lies in the folder, if there is one; raises DataError."""
-    if path := npz_beside(owner, folder):
-        attach(owner, path, train, test, facts)
+    if path := find_npz(owner, folder):
+        attach_points(owner, path, train, test, facts)
 
 
-def attach(owner: str, path: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
+def attach_points(owner: str, path: Path, train: Rows, test: Rows, facts: dict[str, Any]) -> None:
     """Fill in the points of both splits, and say in the facts how many there are; raises DataError."""
-    points = from_npz(owner, path, train.names + test.names)
+    points = read_npz(owner, path, train.names + test.names)
     train.landmarks, test.landmarks = np.split(points, [len(train.names)])
-    facts["landmarks"] = coverage(train.landmarks, path.name)
+    facts["landmarks"] = describe_coverage(train.landmarks, path.name)
 
 
-def coverage(points: np.ndarray, file: str) -> str:
+def describe_coverage(points: np.ndarray, file: str) -> str:
     """What a data card says of landmarks: '68 points from x.npz, usable for 1,963 of 2,060 training images'."""
-    usable = int(np.isfinite(without_placeholders(points)).all((1, 2)).sum())
+    usable = int(np.isfinite(blank_placeholders(points)).all((1, 2)).sum())
     return f"{points.shape[1]} points from {file}, usable for {usable:,} of {len(points):,} training images"

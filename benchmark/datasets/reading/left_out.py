@@ -3,11 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
-from benchmark.datasets.reading.files import few
+from benchmark.datasets.reading.files import list_few
 from benchmark.datasets.reading.pictures import UNREAD, is_picture
 
 
-def by_ending(unread: list[str]) -> dict[str, list[str]]:
+def group_by_reason(unread: list[str]) -> dict[str, list[str]]:
     """{reason: names} of files that are not read."""
     found: dict[str, list[str]] = {}
     for name in unread:
@@ -21,7 +21,7 @@ def by_ending(unread: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def unread_lines(unread: list[str]) -> list[str]:
+def describe_unread(unread: list[str]) -> list[str]:
     """A line on files that are no pictures, and one on pictures that belong to no split."""
     beside = [name for name in unread if is_picture(name)]
     others = [name for name in unread if not is_picture(name)]
@@ -30,8 +30,8 @@ def unread_lines(unread: list[str]) -> list[str]:
         ends = Counter(Path(name).suffix for name in others)
         endings = ", ".join(f"{n:,} {end or 'without ending'}" for end, n in ends.items())
         many = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
-        lines.append(f"{many} left out as no pictures that are read ({endings}): {few(others)}")
+        lines.append(f"{many} left out as no pictures that are read ({endings}): {list_few(others)}")
     if beside:
         many = "1 picture is" if len(beside) == 1 else f"{len(beside):,} pictures are"
-        lines.append(f"{many} left out, which lie in no split's folder or stand in no list: {few(beside)}")
+        lines.append(f"{many} left out, which lie in no split's folder or stand in no list: {list_few(beside)}")
     return lines

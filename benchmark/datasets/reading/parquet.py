@@ -7,28 +7,29 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.class_folders import Listed
+from benchmark.datasets.reading.class_folders import LabelledFiles
 from benchmark.datasets.reading.image_lists import COLUMNS, hold_out
-from benchmark.datasets.reading.splits import split_of
+from benchmark.datasets.reading.splits import find_split
 
 FIX = "pip install 'fer-noise-benchmark[parquet]'"
 
 
-def parquet_files(base: Path) -> list[Path]:
+def find_parquet_files(base: Path) -> list[Path]:
     """The parquet files there or in its folder data/."""
     return sorted(base.glob("*.parquet")) or sorted(base.glob("data/*.parquet")) or sorted(base.glob("*/*.parquet"))
 
 
-def from_parquet(owner: str, base: Path, files: list[Path]) -> tuple[Listed, Callable[[str], bytes]]:
+def read_parquet(owner: str, base: Path, files: list[Path]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
     """The rows of each split as ('train-00000#000012', label), and what reads the picture of one."""
-    found: Listed = {"train": [], "test": []}
+    found: LabelledFiles = {"train": [], "test": []}
     undecided: list[tuple[str, str]] = []
     for path in files:
-        table, picture, names = opened(owner, path)
-        split = split_of(path.stem.split("-")[0]) or split_of(path.parent.name)
-        labels = table.column(named(table.column_names, "label", path, owner)).to_pylist()
+        table, picture, names = open_table(owner, path)
+        split = find_split(path.stem.split("-")[0]) or find_split(path.parent.name)
+        labels = table.column(find_column(table.column_names, "label", path, owner)).to_pylist()
         rows = [
-            (f"{path.relative_to(base).as_posix()}#{row:06d}", text(label, names)) for row, label in enumerate(labels)
+            (f"{path.relative_to(base).as_posix()}#{row:06d}", label_text(label, names))
+            for row, label in enumerate(labels)
         ]
         (found.setdefault(split, []) if split else undecided).extend(rows)
     if undecided and any(found.values()):
@@ -44,7 +45,7 @@ def from_parquet(owner: str, base: Path, files: list[Path]) -> tuple[Listed, Cal
 
     def read(name: str) -> bytes:
         file, row = name.rsplit("#", 1)
-        table, picture, _ = opened(owner, base / file)
+        table, picture, _ = open_table(owner, base / file)
         held = table.column(picture)[int(row)].as_py()
         held = held.get("bytes") if isinstance(held, dict) else held
         if not isinstance(held, bytes):
@@ -54,13 +55,13 @@ def from_parquet(owner: str, base: Path, files: list[Path]) -> tuple[Listed, Cal
     return found, read
 
 
-def opened(owner: str, path: Path) -> tuple[Any, str, list[str] | None]:
+def open_table(owner: str, path: Path) -> tuple[Any, str, list[str] | None]:
     """The table, its column of pictures, and the names of label numbers where the file has them."""
-    return loaded(owner, path, path.stat().st_mtime_ns)
+    return load_table(owner, path, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
-def loaded(owner: str, path: Path, changed: int) -> tuple[Any, str, list[str] | None]:
+def load_table(owner: str, path: Path, changed: int) -> tuple[Any, str, list[str] | None]:
     """The same, kept while its pictures are read one by one; changed: when the file was."""
     try:
         from pyarrow import parquet
@@ -73,12 +74,12 @@ def loaded(owner: str, path: Path, changed: int) -> tuple[Any, str, list[str] | 
         raise DataError(f"{owner}: {path.name}: not a whole parquet file ({reason}); download it again") from None
     metadata = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     features = metadata.get("info", {}).get("features", {})
-    label = named(table.column_names, "label", path, owner)
+    label = find_column(table.column_names, "label", path, owner)
     names = features.get(label, {}).get("names") if isinstance(features.get(label), dict) else None
-    return table, named(table.column_names, "path", path, owner), names
+    return table, find_column(table.column_names, "path", path, owner), names
 
 
-def named(columns: list[str], field: str, path: Path, owner: str) -> str:
+def find_column(columns: list[str], field: str, path: Path, owner: str) -> str:
     found = next((column for known in COLUMNS[field] for column in columns if column.lower() == known), None)
     if found is None:
         what = "picture" if field == "path" else "label"
@@ -86,6 +87,6 @@ def named(columns: list[str], field: str, path: Path, owner: str) -> str:
     return found
 
 
-def text(label: object, names: list[str] | None) -> str:
+def label_text(label: object, names: list[str] | None) -> str:
     """A label as text; a number by its name where the file names it."""
     return names[label] if names and isinstance(label, int) and 0 <= label < len(names) else str(label)

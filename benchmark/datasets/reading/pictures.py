@@ -33,12 +33,12 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def decode(content: bytes, channels: int, where: str, upright: bool = True) -> np.ndarray:
+def decode_picture(content: bytes, channels: int, where: str, upright: bool = True) -> np.ndarray:
     """An image file as uint8 [H, W] (channels 1) or [H, W, 3] RGB; raises DataError for a broken or huge one."""
-    return picture(content, channels, where, upright)[0]
+    return read_picture(content, channels, where, upright)[0]
 
 
-def picture(content: bytes, channels: int, where: str, upright: bool = True) -> tuple[np.ndarray, str]:
+def read_picture(content: bytes, channels: int, where: str, upright: bool = True) -> tuple[np.ndarray, str]:
     """The same and a hash: of the file's bytes, and of what was done to show it. upright: turn it as its EXIF says."""
     from PIL import Image
 
@@ -49,7 +49,7 @@ def picture(content: bytes, channels: int, where: str, upright: bool = True) -> 
                 raise DataError(
                     f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side; shrink it"
                 )
-            shown, done = as_shown(image, where, upright)
+            shown, done = convert_as_shown(image, where, upright)
             pixels = np.asarray(shown.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
@@ -61,7 +61,7 @@ def picture(content: bytes, channels: int, where: str, upright: bool = True) -> 
     return pixels, hashlib.sha256(content + done.encode()).hexdigest()
 
 
-def as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
+def convert_as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
     """A Pillow image as a viewer shows it, and what was done to it in a few letters."""
     from PIL import Image, ImageOps
 
@@ -69,7 +69,7 @@ def as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
     if upright and image.getexif().get(ORIENTATION, 1) in range(2, 9):
         image, done = ImageOps.exif_transpose(image), "turned"
     if image.mode.startswith(("I", "F")):
-        image, done = eight_bits(image, where), done + "8 bit"
+        image, done = convert_to_8_bits(image, where), done + "8 bit"
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layers = image.convert("RGBA")
         if layers.getextrema()[3][0] < 255:
@@ -77,7 +77,7 @@ def as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
     return image, done
 
 
-def eight_bits(image: Any, where: str) -> Any:
+def convert_to_8_bits(image: Any, where: str) -> Any:
     """A grey image of 16 bits with 8; other numbers have no agreed white."""
     from PIL import Image
 

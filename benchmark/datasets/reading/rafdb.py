@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.class_folders import from_folders, has_splits, inner_folders
-from benchmark.datasets.reading.class_names import understood
-from benchmark.datasets.reading.files import Archive, Folder, few, safe_name, whole_number
-from benchmark.datasets.reading.image_lists import Lists, from_lists, lists_in
-from benchmark.datasets.reading.parquet import parquet_files
+from benchmark.datasets.reading.class_folders import holds_class_folders, list_inner_folders, read_class_folders
+from benchmark.datasets.reading.class_names import interpret_labels
+from benchmark.datasets.reading.files import Archive, Folder, check_name, list_few, parse_whole_number
+from benchmark.datasets.reading.image_lists import Lists, find_lists, read_lists
+from benchmark.datasets.reading.parquet import find_parquet_files
 from noise.expressions import ORDERS, SEVEN
 
 LABELS = dict(enumerate(ORDERS["rafdb"], 1))
@@ -25,11 +25,11 @@ COUNTS = {  # of the classes, in the order of LABELS, counted in the authors' li
 DIGITS = {"train": 5, "test": 4}
 PUBLISHED_NAME = re.compile(r"(train|test)_[0-9]{4,5}_aligned\.jpe?g")
 
-Split = tuple[list[str], np.ndarray]  # names, labels in the order of CLASSES
+NamedLabels = tuple[list[str], np.ndarray]  # names, labels in the order of CLASSES
 
 
 @dataclass(frozen=True)
-class Place:
+class RAFDBFiles:
     """Where the data lies. list_file: the authors' list, or None where folders or `lists` say the labels."""
 
     base: Path
@@ -41,7 +41,7 @@ def aligned_name(name: str) -> str:
     return f"{Path(name).stem}_aligned.jpg"
 
 
-def locate(path: Path) -> Place:
+def locate_rafdb(path: Path) -> RAFDBFiles:
     """The authors' form, or one that is passed on, there or one folder below; raises DataError with what is missing."""
     if not path.exists():
         raise DataError(f"rafdb: {path}: there is no such folder; expected the one that holds EmoLabel/ and Image/")
@@ -51,26 +51,26 @@ def locate(path: Path) -> Place:
     for base in (path, *below, *sorted(p for p in path.iterdir() if p.is_dir())):
         for name in LISTS:
             if (base / "EmoLabel" / name).is_file():
-                images_of(base)
-                return Place(base, base / "EmoLabel" / name)
+                open_aligned(base)
+                return RAFDBFiles(base, base / "EmoLabel" / name)
     above = [p for p in path.resolve().parents[:2] if (p / "EmoLabel").is_dir()]
     if above:
         raise DataError(f"rafdb: {path}: this lies inside the data; give the folder above: {above[0]}")
     if (path / "EmoLabel").is_dir():
         raise DataError(f"rafdb: {path / 'EmoLabel'}: {LISTS[0]} is not there; the data set's own list is needed")
-    for base in (path, *inner_folders(path)):
-        if lists := lists_in(base):
-            return Place(base, None, lists)
-        if has_splits(base):
-            return Place(base)
-    form = "parquet files are here: read them with --data folder=PATH; " if parquet_files(path) else ""
+    for base in (path, *list_inner_folders(path)):
+        if lists := find_lists(base):
+            return RAFDBFiles(base, None, lists)
+        if holds_class_folders(base):
+            return RAFDBFiles(base)
+    form = "parquet files are here: read them with --data folder=PATH; " if find_parquet_files(path) else ""
     raise DataError(
         f"rafdb: {path}: {form}no EmoLabel/{LISTS[0]} here or in basic/; expected EmoLabel/ and Image/aligned/, or "
         "train/1 to 7 and test/1 to 7, or train_labels.csv and test_labels.csv"
     )
 
 
-def images_of(base: Path) -> Folder | Archive:
+def open_aligned(base: Path) -> Folder | Archive:
     """The aligned pictures: a folder, or the archive as it is handed out."""
     if (base / "Image" / "aligned").is_dir():
         return Folder("rafdb", base / "Image" / "aligned")
@@ -79,7 +79,7 @@ def images_of(base: Path) -> Folder | Archive:
     raise DataError(f"rafdb: {base / 'Image'}: no folder aligned/ (nor aligned.zip) with NAME_aligned.jpg pictures")
 
 
-def read_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
+def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     """{'train': (names, labels in the order of CLASSES), 'test': ...} in list order."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -92,49 +92,51 @@ def read_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
             continue
         if len(words) != 2:
             raise DataError(f"{where}: {line[:60]!a}, expected a name and a label, for example 'train_00001.jpg 5'")
-        name = safe_name(words[0], where)
+        name = check_name(words[0], where)
         split = next((s for s in found if name.startswith(f"{s}_")), None)
         if split is None or "/" in name:
             raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
         if name in seen:
             raise DataError(f"{where}: {name} was listed before (line {seen[name]}); keep one row for each image")
         seen[name] = number
-        label = whole_number(words[1], 1, len(LABELS), where, "label")
+        label = parse_whole_number(words[1], 1, len(LABELS), where, "label")
         found[split][0].append(name)
         found[split][1].append(CLASSES.index(LABELS[label]))
     empty = [split for split, (names, _) in found.items() if not names]
     if empty:
         raise DataError(
-            f"rafdb: {path.name}: no {few(empty)} images listed; expected names that start with {few(empty)}_"
+            f"rafdb: {path.name}: no {list_few(empty)} images listed; expected names that start with {list_few(empty)}_"
         )
     return {split: (names, np.array(labels, np.int64)) for split, (names, labels) in found.items()}
 
 
-def unlisted(split: str, names: list[str]) -> list[str]:
+def find_unlisted(split: str, names: list[str]) -> list[str]:
     """Published names that the list leaves out."""
     listed = set(names)
     return [n for i in range(PUBLISHED[split]) if (n := f"{split}_{i + 1:0{DIGITS[split]}}.jpg") not in listed]
 
 
-def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[str, str], list[str]]:
+def read_passed_on(place: RAFDBFiles, unread: list[str]) -> tuple[dict[str, NamedLabels], dict[str, str], list[str]]:
     """Names and labels of the forms in which it is passed on, {name: file below the place}, and what to say of the labels;
     other files go to `unread`.
 
     A picture that keeps its published file name has its published name, so the data is the same in every form.
     """
     listed = (
-        from_lists("rafdb", place.base, place.lists, unread)
+        read_lists("rafdb", place.base, place.lists, unread)
         if place.lists
-        else from_folders("rafdb", place.base, unread)
+        else read_class_folders("rafdb", place.base, unread)
     )
     if "valid" in listed:
         raise DataError(
             f"rafdb: {place.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"
         )
-    meaning, notes = understood("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
+    meaning, notes = interpret_labels("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
     strange = sorted({name for name in meaning.values() if name not in CLASSES})
     if strange:
-        raise DataError(f"rafdb: {place.base}: class {few(strange)}; RAF-DB has {few(CLASSES)} and neutral, or 1 to 7")
+        raise DataError(
+            f"rafdb: {place.base}: class {list_few(strange)}; RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
+        )
     found, files = {}, {}
     for split, part in listed.items():
         names = [published_name(file, split) for file, _ in part]
@@ -144,7 +146,7 @@ def passed_on(place: Place, unread: list[str]) -> tuple[dict[str, Split], dict[s
     return found, files, notes
 
 
-def refuse_other_order(place: Place, labels: dict[str, np.ndarray]) -> None:
+def refuse_other_order(place: RAFDBFiles, labels: dict[str, np.ndarray]) -> None:
     """Raises DataError where the published numbers of pictures stand at other classes than they belong to."""
     for split, counts in COUNTS.items():
         have = [int((labels[split] == CLASSES.index(name)).sum()) for name in LABELS.values()]
@@ -152,7 +154,7 @@ def refuse_other_order(place: Place, labels: dict[str, np.ndarray]) -> None:
             wrong = [f"{name} {n:,} ({known:,})" for name, n, known in zip(LABELS.values(), have, counts) if n != known]
             raise DataError(
                 f"rafdb: {place.base}: the numbers of pictures in {split} are the published ones, at other classes: "
-                f"{few(wrong)}; the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
+                f"{list_few(wrong)}; the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
             )
 
 
@@ -163,7 +165,7 @@ def published_name(file: str, split: str) -> str:
     return last.replace("_aligned", "") if known and known[1] == split else file
 
 
-def row_of(name: str, split: str) -> int | None:
+def published_row(name: str, split: str) -> int | None:
     """The row of a published name in its split of the authors' list, counted from 0; None for another name."""
     known = re.fullmatch(rf"{split}_([0-9]{{4,5}})\.jpe?g", name)
     return int(known[1]) - 1 if known else None

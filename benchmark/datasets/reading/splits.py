@@ -21,11 +21,11 @@ SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
 LITTER = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 
 
-def hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether a file or folder is a system's and nobody's picture: '.ipynb_checkpoints', '._x.jpg', '__MACOSX'."""
     return any(part.startswith(".") or part.lower() in LITTER for part in name.split("/"))
 
 
-def split_of(word: str) -> str | None:
+def find_split(word: str) -> str | None:
     """'train', 'test' or 'valid' for a name such as 'Training' or 'PrivateTest'."""
     return SPLIT_OF.get(word.strip().lower().replace("-", "_").replace(" ", "_"))

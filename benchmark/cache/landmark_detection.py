@@ -17,14 +17,14 @@ PART = 500  # images a file of unfinished work holds
 UNSEEN = 1e-3  # confidence where the detector found no face and the whole image was taken for one
 
 
-def detected(data: Data, folder: Path, workers: int) -> dict[str, np.ndarray]:
+def detect_landmarks(data: Data, folder: Path, workers: int) -> dict[str, np.ndarray]:
     """Points of every image; folder: keeps what an interrupted run had found."""
-    need_dlib()
-    todo = list(parts(data))
+    require_dlib()
+    todo = list(split_work(data))
     missing = [part for part in todo if not (folder / f"{part[0]}-{part[1]:06d}.npz").exists()]
     shown = Counted("landmarks, in parts")
     with ProcessPoolExecutor(max(1, workers)) as pool:
-        running = [pool.submit(work, data.folder, folder, *part) for part in missing]
+        running = [pool.submit(detect_part, data.folder, folder, *part) for part in missing]
         for done, future in enumerate(as_completed(running), 1):
             future.result()
             shown(done, len(missing))
@@ -33,7 +33,7 @@ def detected(data: Data, folder: Path, workers: int) -> dict[str, np.ndarray]:
     return {key: np.concatenate([part[key] for part in held]) for key in ("xy", "status", "confidence")}
 
 
-def need_dlib() -> None:
+def require_dlib() -> None:
     try:
         import dlib  # noqa: F401
         import face_recognition_models  # noqa: F401
@@ -43,7 +43,7 @@ def need_dlib() -> None:
         ) from None
 
 
-def parts(data: Data) -> Iterator[tuple[str, int, int]]:
+def split_work(data: Data) -> Iterator[tuple[str, int, int]]:
     """(split, first row, row after the last) of each piece of work."""
     for split in SPLITS:
         n = len(getattr(data, split).labels)
@@ -51,10 +51,10 @@ def parts(data: Data) -> Iterator[tuple[str, int, int]]:
             yield split, start, min(start + PART, n)
 
 
-def work(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
+def detect_part(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     """Find the points of some rows, in a process of its own."""
     images = getattr(open_folder(source), split).images[start:stop]
-    found = [detect(image) for image in images]
+    found = [detect_points(image) for image in images]
     arrays = {
         "xy": np.stack([points for points, _ in found]).astype(np.float32),
         "status": np.array([score <= UNSEEN for _, score in found], np.uint8),
@@ -63,7 +63,7 @@ def work(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     write_bytes(folder / f"{split}-{start:06d}.npz", arrays_bytes(arrays))
 
 
-def detect(image: np.ndarray) -> tuple[np.ndarray, float]:
+def detect_points(image: np.ndarray) -> tuple[np.ndarray, float]:
     """[68, 2] points as fractions of an image (uint8 [S, S, channels]) and the detector's confidence.
 
     Where it sees no face, the whole image is taken for one; half of such points are bad, so they are flagged.
@@ -71,7 +71,7 @@ def detect(image: np.ndarray) -> tuple[np.ndarray, float]:
     import cv2
     import dlib
 
-    detector, predictor = models()
+    detector, predictor = load_models()
     pixels = np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)
     large = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     boxes, scores, _ = detector.run(large, 0, 0.0)
@@ -85,7 +85,7 @@ def detect(image: np.ndarray) -> tuple[np.ndarray, float]:
 MODELS: list[Any] = []
 
 
-def models() -> tuple[Any, Any]:
+def load_models() -> tuple[Any, Any]:
     """dlib's detector and predictor, loaded once a process."""
     import dlib
     import face_recognition_models

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.cache import decoded, fitted, lookup
+from benchmark.cache import decoded, lookup, resized
 from benchmark.datasets.faces import Faces
 from benchmark.scale import DEMO, PAPER, SMALL
 
@@ -17,33 +17,33 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> decoded.Data:
 
 
 def test_a_whole_split_is_converted_once_and_mapped(faces: decoded.Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitted, "BLOCK", 7)  # the last block is short
+    monkeypatch.setattr(resized, "BLOCK", 7)  # the last block is short
     every = np.arange(100)
-    found = fitted.fitted(faces, "train", every, SMALL)
+    found = resized.load_resized(faces, "train", every, SMALL)
     path = faces.folder / f"fitted-64-{found.shape[-1]}" / "train.npy"
     made = path.stat().st_mtime_ns
     assert found.shape == (100, 64, 64, faces.train.images.shape[-1]) and isinstance(found, np.memmap)
     found[0] = 0  # a job's own pages; the file stays
-    again = fitted.fitted(faces, "train", every, SMALL)
+    again = resized.load_resized(faces, "train", every, SMALL)
     assert path.stat().st_mtime_ns == made and again[0].any()
-    part = fitted.fitted(faces, "train", every[5:40], SMALL)
+    part = resized.load_resized(faces, "train", every[5:40], SMALL)
     assert np.array_equal(part, again[5:40])
     assert [file.name for file in path.parent.iterdir()] == ["train.npy"]
 
 
 def test_sides_channels_and_stored_images_are_those_of_the_scale(faces: decoded.Data) -> None:
     rows = np.array([3, 1])
-    assert fitted.fitted(faces, "train", rows, DEMO).shape == (2, 48, 48, 1)
-    assert np.array_equal(fitted.fitted(faces, "train", rows, PAPER), faces.train.images[rows])
+    assert resized.load_resized(faces, "train", rows, DEMO).shape == (2, 48, 48, 1)
+    assert np.array_equal(resized.load_resized(faces, "train", rows, PAPER), faces.train.images[rows])
     same = replace(SMALL, side=faces.train.images.shape[1])
-    assert np.array_equal(fitted.fitted(faces, "train", rows, same), faces.train.images[rows])
+    assert np.array_equal(resized.load_resized(faces, "train", rows, same), faces.train.images[rows])
 
 
 def test_scales_of_other_sides_and_channels_on_one_data_set_do_not_share_what_was_resized(faces: decoded.Data) -> None:
     every = np.arange(100)
     shapes = [(SMALL, 64, 3), (replace(SMALL, side=32), 32, 3), (DEMO, 48, 1), (replace(DEMO, channels=3), 48, 3)]
     for scale, side, channels in shapes * 2:  # the second time from what the first one left
-        assert fitted.fitted(faces, "train", every, scale).shape == (100, side, side, channels)
+        assert resized.load_resized(faces, "train", every, scale).shape == (100, side, side, channels)
 
 
 def test_colours_become_grey_by_their_weights() -> None:
@@ -51,7 +51,7 @@ def test_colours_become_grey_by_their_weights() -> None:
     for plane in range(3):
         images[plane, ..., plane] = 200
     found = np.empty((3, 48, 48, 1), np.uint8)
-    fitted.convert(images, np.arange(3), DEMO, found)
+    resized.resize_rows(images, np.arange(3), DEMO, found)
     assert found[:, 0, 0, 0].tolist() == [60, 117, 23]
 
 
@@ -61,7 +61,7 @@ def test_a_conversion_that_fails_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fitted, "convert", full)
+    monkeypatch.setattr(resized, "resize_rows", full)
     with pytest.raises(OSError):
-        fitted.make(np.zeros((2, 8, 8, 1), np.uint8), SMALL, tmp_path / "fitted" / "train.npy")
+        resized.write_resized(np.zeros((2, 8, 8, 1), np.uint8), SMALL, tmp_path / "fitted" / "train.npy")
     assert list((tmp_path / "fitted").iterdir()) == []

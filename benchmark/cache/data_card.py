@@ -13,32 +13,32 @@ from benchmark.terminal import said_once
 PUBLISHED = Path(__file__).parents[1] / "datasets" / "published_counts.csv"
 
 
-def card(data: Data) -> dict[str, Any]:
+def make_data_card(data: Data) -> dict[str, Any]:
     """Everything the page says, as plain data."""
     return {
-        "card": data.card,
-        "card_hash": data.card_hash,
-        "published": published(data),
+        "card": data.info,
+        "card_hash": data.info_hash,
+        "published": read_published_counts(data),
         "exact": exact_copies(data),
         "near": near_copies(data),
-        "votes": {split: confusion(getattr(data, split), len(data.classes)) for split in data.card["votes"]},
+        "votes": {split: mean_vote_shares(getattr(data, split), len(data.classes)) for split in data.info["votes"]},
     }
 
 
-def published(data: Data) -> dict[str, dict[str, int]]:
+def read_published_counts(data: Data) -> dict[str, dict[str, int]]:
     """{split: {class: published images}}, empty for data sets without published counts."""
-    if data.card["options"].get("rule", "majority") != "majority":
+    if data.info["options"].get("rule", "majority") != "majority":
         return {}
     with open(PUBLISHED, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == data.name and row["class"] in data.classes]
     columns = {"train": ["train", "valid"], "test": ["test"]}
-    if data.card["options"].get("train") == "train":
+    if data.info["options"].get("train") == "train":
         columns["train"] = ["train"]
     order = sorted(rows, key=lambda row: data.classes.index(row["class"]))
     return {s: {row["class"]: sum(int(row[c] or 0) for c in columns[s]) for row in order} for s in SPLITS if rows}
 
 
-def confusion(split: Split, classes: int) -> list[list[float]]:
+def mean_vote_shares(split: Split, classes: int) -> list[list[float]]:
     """[C, C] mean share of the votes that images of each class (row) have for each class; 0 for an empty class."""
     votes = np.asarray(split.votes, np.float64)
     shares = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
@@ -46,14 +46,14 @@ def confusion(split: Split, classes: int) -> list[list[float]]:
     return (summed / np.maximum(np.bincount(split.labels, minlength=classes), 1)[:, None]).tolist()
 
 
-def page(found: dict[str, Any]) -> str:
+def format_page(found: dict[str, Any]) -> str:
     """The card as markdown."""
     card, near, exact = found["card"], found["near"], found["exact"]
     counts = {split: sum(card["counts"][split].values()) for split in SPLITS}
     facts = {
         "fingerprint": card["fingerprint"],
         "landmarks": card["landmark_fingerprint"] or "none",
-        **({"usable landmarks": worded(n)} if (n := card.get("landmarks usable")) else {}),
+        **({"usable landmarks": format_value(n)} if (n := card.get("landmarks usable")) else {}),
         "card": found["card_hash"],
         "options": ", ".join(f"{k}={v}" for k, v in card["options"].items()) or "none",
         "label rule": card["label_rule"],
@@ -61,10 +61,10 @@ def page(found: dict[str, Any]) -> str:
         **{key: value for key, value in card["facts"].items() if key not in ("label_rule", "images used", "dropped")},
     }
     lines = [f"# {card['title']}", ""]
-    lines += [f"- {key}: {worded(value)}" for key, value in facts.items()]
+    lines += [f"- {key}: {format_value(value)}" for key, value in facts.items()]
     lines += [f"- {said_once('warning', said_once(card['name'], line))}" for line in card["warnings"]]
     lines += ["", f"## Images: {counts['train']:,} to train on, {counts['test']:,} to test on", ""]
-    lines += table(["class", *count_heads(found)], count_rows(found))
+    lines += format_table(["class", *count_headings(found)], count_rows(found))
     lines += ["", "## Left out", ""]
     lines += [f"- {reason}: {held['count']:,}" for reason, held in card["dropped"].items()] or ["- nothing"]
     lines += ["", "## Copies", ""]
@@ -87,11 +87,11 @@ def page(found: dict[str, Any]) -> str:
     for split, matrix in found["votes"].items():
         lines += ["", f"## People's votes, {split}: mean share of each class (row) for each class", ""]
         names = card["classes"]
-        lines += table(["", *names], [[name, *(f"{v:.3f}" for v in row)] for name, row in zip(names, matrix)])
+        lines += format_table(["", *names], [[name, *(f"{v:.3f}" for v in row)] for name, row in zip(names, matrix)])
     return "\n".join(lines) + "\n"
 
 
-def count_heads(found: dict[str, Any]) -> list[str]:
+def count_headings(found: dict[str, Any]) -> list[str]:
     return [head for split in SPLITS for head in ([split, "published"] if found["published"] else [split])]
 
 
@@ -112,11 +112,11 @@ def count_rows(found: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def table(heads: list[str], rows: list[list[str]]) -> list[str]:
+def format_table(heads: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
 
 
-def worded(value: Any) -> str:
+def format_value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in value.items())
     return str(value)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).resolve().parent.parent / "benchmark" / "source.py"
-spec = importlib.util.spec_from_file_location("source_alone", FILE)
+FILE = Path(__file__).resolve().parent.parent / "benchmark" / "source_code.py"
+spec = importlib.util.spec_from_file_location("source_code_alone", FILE)
 assert spec is not None and spec.loader is not None
-source = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(source)
+source_code = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(source_code)
 
 TEXT = """
 def margin(a, /, b: int = 1, *rest, c=None, **others) -> "float":
@@ -62,23 +62,23 @@ WRITTEN = (  # as Python 3.11's `ast.dump` writes it
 
 
 def test_a_tree_is_written_alike_by_every_python() -> None:
-    assert "\n".join(map(source.words, ast.parse(TEXT).body)) == WRITTEN
+    assert "\n".join(map(source_code.write_tree, ast.parse(TEXT).body)) == WRITTEN
 
 
 def test_fields_that_later_pythons_added_count_only_where_something_is_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
     function = ast.parse(TEXT).body[0]
-    before = source.words(function)
+    before = source_code.write_tree(function)
     if "type_params" not in ast.FunctionDef._fields:
         monkeypatch.setattr(ast.FunctionDef, "_fields", (*ast.FunctionDef._fields, "type_params"))
     function.type_params = []  # type: ignore[attr-defined]
-    assert source.words(function) == before
+    assert source_code.write_tree(function) == before
     function.type_params = [ast.Name("T", ast.Load())]  # type: ignore[attr-defined]
-    assert source.words(function) == f"{before[:-1]}, type_params=[Name(id='T', ctx=Load())])"
+    assert source_code.write_tree(function) == f"{before[:-1]}, type_params=[Name(id='T', ctx=Load())])"
 
 
 def test_another_statement_is_another_hash_and_another_comment_is_not(tmp_path: Path) -> None:
     found = []
     for number, text in enumerate((TEXT, "# words\n" + TEXT, TEXT.replace("1.5e3", "1.5e4"))):
         (tmp_path / f"{number}.py").write_text(text)
-        found.append(source.contents((tmp_path / f"{number}.py",)))
+        found.append(source_code.hash_statements((tmp_path / f"{number}.py",)))
     assert found[0] == found[1] != found[2]

@@ -16,7 +16,7 @@ BLOCK = 500  # images converted at once
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
-def fitted(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.ndarray:
+def load_resized(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.ndarray:
     """Rows of a split, uint8 [n, S, S, 1 or 3].
 
     A scale with a recipe of its own takes them at its side (antialiased bilinear), one with one channel in grey; one
@@ -26,39 +26,39 @@ def fitted(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.ndarray
     if not scale.shortened:
         return images if len(rows) == len(images) else np.ascontiguousarray(images[rows])
     if len(rows) < len(images):
-        found = np.empty((len(rows), *shape(images, scale)), np.uint8)
-        convert(images, rows, scale, found)
+        found = np.empty((len(rows), *image_shape(images, scale)), np.uint8)
+        resize_rows(images, rows, scale, found)
         return found
-    side, _, channels = shape(images, scale)
+    side, _, channels = image_shape(images, scale)
     path = data.folder / f"fitted-{side}-{channels}" / f"{split}.npy"
     if not path.exists():
-        make(images, scale, path)
+        write_resized(images, scale, path)
     return np.load(path, mmap_mode="c", allow_pickle=False)
 
 
-def shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:
+def image_shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:
     """[S, S, channels] of one image; grey sources stay grey."""
     return scale.side, scale.side, 1 if scale.channels == 1 else images.shape[-1]
 
 
-def make(images: np.ndarray, scale: Scale, path: Path) -> None:
+def write_resized(images: np.ndarray, scale: Scale, path: Path) -> None:
     """Write a whole split aside and move it into place; of several jobs that do so at once, any one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.npy")
     try:
-        found = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images), *shape(images, scale)))
-        convert(images, np.arange(len(images)), scale, found)
+        found = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images), *image_shape(images, scale)))
+        resize_rows(images, np.arange(len(images)), scale, found)
         found.flush()
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def convert(images: np.ndarray, rows: np.ndarray, scale: Scale, found: np.ndarray) -> None:
+def resize_rows(images: np.ndarray, rows: np.ndarray, scale: Scale, found: np.ndarray) -> None:
     """Fill `found` with rows of `images`, block by block."""
     import torch
 
-    side, _, channels = shape(images, scale)
+    side, _, channels = image_shape(images, scale)
     for start in range(0, len(rows), BLOCK):
         block = images[rows[start : start + BLOCK]]
         if block.shape[1:] == (side, side, channels):

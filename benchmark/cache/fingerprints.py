@@ -8,14 +8,16 @@ import numpy as np
 
 from benchmark.cache.decoded import SPLITS
 from benchmark.datasets.base import DataSet, Rows, Source
-from benchmark.source import own_code
+from benchmark.source_code import hash_own_code
 
 
-def pairs(source: Source) -> Iterator[tuple[str, Rows]]:
+def iterate_splits(source: Source) -> Iterator[tuple[str, Rows]]:
     return zip(SPLITS, (source.train, source.test))
 
 
-def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]) -> str:
+def compute_fingerprint(
+    dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]
+) -> str:
     """SHA-256 of what the images, labels and votes are; the same for every container, path and order of the source."""
     head = [
         dataset.name,
@@ -25,10 +27,10 @@ def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], 
         dataset.channels,
         source.identity,
     ]
-    if code := own_code(type(dataset)):  # hashes of files say nothing of what a reader of one's own makes of them
+    if code := hash_own_code(type(dataset)):  # hashes of files say nothing of what a reader of one's own makes of them
         head.append(code)
     text = hashlib.sha256(json.dumps(head).encode())
-    for split, rows in pairs(source):
+    for split, rows in iterate_splits(source):
         for place, row in enumerate(orders[split]):
             votes = None if rows.votes is None else [f"{vote:.9g}" for vote in rows.votes[row].tolist()]
             pixels = hashes[split][place] if source.identity is None else None
@@ -37,12 +39,12 @@ def fingerprint(dataset: DataSet, source: Source, orders: dict[str, list[int]], 
     return text.hexdigest()
 
 
-def landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -> str | None:
+def compute_landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -> str | None:
     """SHA-256 of the names and points of both splits; None where there are none."""
     if source.train.landmarks is None and source.test.landmarks is None:
         return None
     text = hashlib.sha256()
-    for split, rows in pairs(source):
+    for split, rows in iterate_splits(source):
         if rows.landmarks is not None:
             points = rows.landmarks[orders[split]].astype("<f4")
             points[np.isnan(points)] = np.nan  # one spelling
