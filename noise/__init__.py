@@ -1,1 +1,1 @@
-"""Kinds of label noise: a new file with one `Noise` subclass is a new kind, found by `benchmark.find`."""
+"""Kinds of label noise: a new file with one `Noise` subclass is a new kind, found by `benchmark.plugins`."""

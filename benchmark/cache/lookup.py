@@ -2,7 +2,7 @@
 
     <root>/<name>-<fingerprint>/   the arrays and card.json (docs/architecture.md)
     <root>/stamps/                 which folder the source files led to when they were read last
-    <root>/.building-*             a build_cache in progress; what a killed one left is removed by the next
+    <root>/.building-*             a build in progress; what a killed one left is removed by the next
 
 Rows are stored in the order of their names, so that one fingerprint means one order whatever the source's own was.
 """

@@ -1,4 +1,4 @@
-"""What methods are made of lies apart from them: it is no method, it counts in their hash_code, and base.py hands it on."""
+"""What methods are made of lies apart from them: it is no method, it counts in their code, and base.py hands it on."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import methods.base
 from benchmark import plugins
 from benchmark.plugins import find_definitions
-from benchmark.source_code import ROOT, hash_code, hash_statements, follow_imports
+from benchmark.source_code import ROOT, follow_imports, hash_code, hash_statements
 
 SUPPORT = ROOT / "methods" / "support"
 METHOD_FILES = sorted({found.file for found in find_definitions() if found.kind == "method"})
@@ -28,7 +28,7 @@ def test_the_code_of_a_method_covers_what_base_hands_on(path: Path) -> None:
 def test_a_changed_file_of_support_changes_the_code_of_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     before = hash_code(plugins.find_method("baseline"))
     files = follow_imports([ROOT / "methods" / "baseline.py"])
-    monkeypatch.setattr("benchmark.source_code.reached", lambda start: files - {SUPPORT / "backbones.py"})
+    monkeypatch.setattr("benchmark.source_code.follow_imports", lambda start: files - {SUPPORT / "backbones.py"})
     hash_statements.cache_clear()
     assert hash_code(plugins.find_method("baseline")) != before
     hash_statements.cache_clear()
