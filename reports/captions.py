@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from reports.cells import Cell
-from results.published import DATASETS, SOURCES
+from results.published import DATASETS, SOURCES, asymmetric_map
 from results.schema import RULES, class_names, title
 
 
@@ -71,6 +71,7 @@ def foundation(cells: list[Cell]) -> list[str]:
         f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
         *changed_text(cells),
+        *map_text(cells),
         *realised_text(cells),
         *hardware_text(records),
         *code_text(cells),
@@ -80,17 +81,25 @@ def foundation(cells: list[Cell]) -> list[str]:
 
 def data_text(cells: list[Cell], name: str) -> str:
     """FERPlus: 8 classes, majority rule, Train+Valid, 25,045 training and 3,137 test images."""
-    records = [record for cell in cells if cell.dataset == name for record in cell.records]
-    record, known = records[0], [part for record in records if (part := record["resolved"].get("data", {}))]
-    # Later readings of the same pictures find more copies.
-    data = max(known, key=lambda part: len(str(part.get("copies", ""))), default={})
+    of_name = [cell for cell in cells if cell.dataset == name and cell.records]
+    record = of_name[0].records[0]
+    data = record["resolved"].get("data", {})
     words = [f"{len(class_names(record))} classes"]
     words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
     words += [f"stored at {data['stored']}"] if data.get("stored") else []
-    copies = f" In the whole data set: {data['copies']}." if data.get("copies") else ""
-    return f"{title(record)}: {', '.join(words)}.{copies}"
+    copies = copies_text(of_name)
+    return f"{title(record)}: {', '.join(words)}." + (f" In the whole data set: {copies}." if copies else "")
+
+
+def copies_text(cells: list[Cell]) -> str:
+    """What is known of copies in a data set: as it is decoded here, else the longest that its records say."""
+    if cells[0].data_facts.get("copies"):
+        return str(cells[0].data_facts["copies"])
+    # Later readings of the same pictures find more copies.
+    known = (record["resolved"].get("data", {}).get("copies") for cell in cells for record in cell.records)
+    return max((str(text) for text in known if text), key=len, default="")
 
 
 def backbone(record: dict[str, Any]) -> str:
@@ -152,6 +161,19 @@ def realised_text(cells: list[Cell]) -> list[str]:
                 f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(shown)}."
             )
     return sentences
+
+
+def map_text(cells: list[Cell]) -> list[str]:
+    """Which wrong label asymmetric noise gives to each class of the data sets shown; nothing where a class has none."""
+    noisy = [record for cell in cells if cell.noise == "asymmetric" for record in cell.records]
+    classes = unique(name for record in noisy for name in class_names(record))
+    known = asymmetric_map()
+    if not classes or not set(classes) <= set(known):
+        return []
+    of_paper = [f"{name} to {known[name][0]}" for name in classes if known[name][1]]
+    added = [f"{name} to {known[name][0]}" for name in classes if not known[name][1]]
+    own = f"; not in its map of seven classes: {', '.join(added)}" if added else ""
+    return [f"Asymmetric noise turns, as in the caption of the paper's Table 1, {', '.join(of_paper)}{own}."]
 
 
 def hardware_text(records: list[dict[str, Any]]) -> list[str]:

@@ -41,6 +41,7 @@ class Cell:
     against: str = ""
     codes: list[str] = field(default_factory=list)
     of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
+    data_facts: dict[str, Any] = field(default_factory=dict)  # of the data set, as it is decoded here today
     mechanism: list[Any] = field(default_factory=list)  # curves that show the method's idea at work, as declared
     draw: int | None = None  # number of a draw of settings, 0 is as published
     settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
@@ -118,7 +119,7 @@ def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:
                     f"{asked.kind} {asked.name}: {cell.where}: runs {other['id']} and {record['id']} were trained "
                     f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
                 )
-    tell_codes(cells, records)
+    add_facts(cells, records)
     for cell, wanted in zip(cells, asked.cells, strict=True):
         cell.mechanism = declared_curves(cell.records) or list(wanted.mechanism)
     return cells
@@ -128,6 +129,19 @@ def declared_curves(records: Iterable[dict[str, Any]]) -> list[Any]:
     """What the first record says that keeps any."""
     kept = (record["resolved"].get("mechanism") for record in records)
     return next((curves for curves in kept if isinstance(curves, list) and curves), [])
+
+
+def add_facts(cells: Iterable[Cell], records: Records) -> None:
+    """Fill in what more than one record tells: `codes`, and `data_facts` of the data set that is decoded here."""
+    cells, known = list(cells), {}
+    tell_codes(cells, records)
+    for cell in cells:
+        if cell.records:
+            data = cell.records[0]["spec"]["data"]
+            key = (data["name"], data["fingerprint"])
+            if key not in known:
+                known[key] = records.data_facts(cell.records[0])
+            cell.data_facts = known[key]
 
 
 def tell_codes(cells: Iterable[Cell], records: Records) -> None:

@@ -97,6 +97,14 @@ def facts() -> dict[str, str]:
     return {row["item"]: row["value"] for row in rows_of("supplement_facts.csv")}
 
 
+@lru_cache
+def asymmetric_map() -> dict[str, tuple[str, bool]]:
+    """{class: (the wrong label that asymmetric noise gives it, whether the paper's map has that class)}."""
+    return {
+        row["class"]: (row["wrong_label"], row["source"].startswith("LA-Net")) for row in rows_of("asymmetric_map.csv")
+    }
+
+
 def rows_of(name: str) -> list[dict[str, str]]:
     with (FOLDER / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -159,3 +159,12 @@ class Records:
             return None
         folder = self.root / "data" / f"{data['name']}-{data['fingerprint'][:12]}"
         return folder if folder.is_dir() else None
+
+    def data_facts(self, record: dict[str, Any]) -> dict[str, Any]:
+        """What is said today of the decoded data set that a record was trained on; empty where it is not kept here."""
+        folder = self.data_folder(record)
+        try:
+            facts = json.loads((folder / "card.json").read_bytes())["facts"] if folder else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return facts if isinstance(facts, dict) else {}

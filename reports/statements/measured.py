@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import ReportError
-from reports.cells import Cell, common_seeds, declared_curves, tell_codes
+from reports.cells import Cell, add_facts, common_seeds, declared_curves
 from reports.paired import Hits, compare_cells
 from reports.statistics import Interval, balanced_interval, crossed_interval, in_points, paired_t
 from results.published import DATASETS, LATER, METHODS
@@ -56,7 +56,7 @@ class Measured:
                 cell = self.cells.setdefault(key, Cell(words, spec["method"], key[0], noise["kind"], noise["rate"]))
                 cell.records.append(record)
                 cell.values[seed(record)] = 100 * record["metrics"]["last"]
-        tell_codes(self.cells.values(), self.records)
+        add_facts(self.cells.values(), self.records)
         for cell in self.cells.values():
             cell.mechanism = declared_curves(cell.records) or self.mechanisms.get(cell.method, [])
 

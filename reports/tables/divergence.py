@@ -75,7 +75,7 @@ def caption(cells: list[Cell], options: Options) -> str:
     if not cells:
         return f"{what}. {UNMEASURED}"
     return (
-        f"{what}; last epoch; mean over seeds with 95 % interval over images; {seeds_text(cells)}; {scale_text(cells)}."
+        f"{what}; last epoch; mean with 95 % interval over seeds and images; {seeds_text(cells)}; {scale_text(cells)}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import pickle
 import re
 import resource
@@ -14,9 +15,10 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from records import cell, request, table1, with_cells, with_runs, write_record
+from records import EIGHT, FINGERPRINT, cell, request, table1, with_cells, with_runs, write_record
 
 import reports
+from noise.asymmetric import MISTAKEN_FOR
 from reports.cells import Cell
 from reports.formats import latex_text, markdown_text
 from reports.table import signed
@@ -206,6 +208,50 @@ def test_the_caption_says_what_the_numbers_stand_on(tmp_path):
     ids = [write_record(tmp_path, seed=5, hardware=None, dataset="ferplus")]  # of before it was kept
     _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "ferplus", "0.1", ids)]), tmp_path)
     assert "Trained on" not in texts["md"]
+
+
+def test_the_asymmetric_map_is_printed_as_the_noise_applies_it(tmp_path):
+    ids = one_cell(tmp_path, [0.8, 0.8, 0.8])
+    _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    (said,) = re.findall(r"Asymmetric noise turns.*", texts["md"])
+    assert dict(re.findall(r"(\w+) to (\w+)", said)) == MISTAKEN_FOR
+    assert said.endswith("not in its map of seven classes: contempt to neutral.")
+
+
+@pytest.mark.parametrize("changes", [{"class_names": ("cat", "dog", "cow")}, {"noise": "symmetric"}])
+def test_no_map_is_printed_for_other_classes_or_noise(tmp_path, changes):
+    ids = one_cell(tmp_path, [0.8, 0.8, 0.8], **changes)
+    _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    assert "noise turns" not in texts["md"]
+
+
+def test_the_same_data_have_the_same_facts_in_every_table(tmp_path):
+    """Records of before and of today's reading; what was decoded here is what counts."""
+    early, late = (
+        {"data": {"class_names": list(EIGHT), "title": "RAF-DB", "copies": f"{n} copies"}} for n in (19, 114)
+    )
+    ids = one_cell(tmp_path, [0.8, 0.8, 0.8], resolved=early)
+    one = request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)])
+    assert "In the whole data set: 19 copies." in draw(one, tmp_path)[1]["md"]
+    folder = tmp_path / "data" / f"rafdb-{FINGERPRINT[:12]}"
+    folder.mkdir(parents=True)
+    (folder / "card.json").write_text(json.dumps({"facts": late["data"]}))
+    assert "In the whole data set: 114 copies." in draw(one, tmp_path)[1]["md"]
+
+
+def test_no_random_number_is_drawn_for_a_table(tmp_path, monkeypatch):
+    what = table1(tmp_path, seeds=5, step=0.02)
+    _, before, _ = draw(what, tmp_path)
+
+    def refuse(*_arguments):
+        raise AssertionError("a table was drawn with random numbers")
+
+    monkeypatch.setattr(np.random, "default_rng", refuse)
+    np.random.seed(1)
+    state = np.random.get_state()[1].tolist()
+    _, after, _ = draw(what, tmp_path)
+    assert before == after and "**" in after["md"]
+    assert np.random.get_state()[1].tolist() == state
 
 
 def test_the_caption_is_one_short_sentence_and_no_format_loses_a_fact(tmp_path):
