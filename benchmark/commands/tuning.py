@@ -1,7 +1,8 @@
-"""`python -m benchmark tuning`: which settings a finished search chooses for the demo scale, and what was tried."""
+"""`python -m benchmark tuning`: which setting a search chooses for each method, and what was tried."""
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,96 +11,118 @@ from benchmark.commands.show import asked_cell
 from benchmark.plan.matrix import make
 from benchmark.terminal import Usage
 from reports.asked import Asked
-from reports.cells import read_cells
-from reports.search import Search, choose_setting, read_searches
+from reports.cells import Cell, read_cells
+from reports.search import (
+    Search,
+    choose_setting,
+    name_numbers,
+    number_ranges,
+    partial_notes,
+    read_searches,
+    search_gaps,
+)
 from results.records import Records
 from results.store import Store
 
 SEEDS = "100-104"  # that no table uses
 TABLE = ("table", "tuned")
+DEFAULTS = {"--seeds": SEEDS, "--tune": "own"}  # of the search that chooses a method's own settings
+ABOUT_OTHERS = f"""\
+Every other option is one of run_all.py and says which search is read, for example --results, --draws, --methods, --datasets,
+--rates, --set or --weights: give those that the search was run with. Without them: seeds {SEEDS}, a method's own options
+(--tune own), 16 draws, records in results/runs."""
+COLUMNS = ("method", "dataset", "noise", "rate", "draw", "settings", "seed", "held_out", "test_not_used", "chosen")
 
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark tuning", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the search was run")
-    parser.add_argument("--seeds", nargs="+", default=[SEEDS], metavar="SEED", help=f"its seeds (default: {SEEDS})")
-    parser.add_argument(
-        "--draws", type=int, default=16, metavar="K", help="settings tried for each method (default: 16)"
+    parser = argparse.ArgumentParser(
+        "python -m benchmark tuning",
+        usage="python -m benchmark tuning [--csv FILE] [options of run_all.py]",
+        description=(__doc__ or "").splitlines()[0],
+        epilog=ABOUT_OTHERS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--methods", nargs="+", metavar="NAME", help="methods (default: those of the table)")
-    parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="methods of your own")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every draw there")
-    args = parser.parse_args(arguments)
-    return answered("benchmark tuning", lambda: print_choice(args))
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every draw in every seed there")
+    args, words = parser.parse_known_args(arguments)
+    return answered("benchmark tuning", lambda: print_choice(words, args.csv))
 
 
-def print_choice(args: argparse.Namespace) -> int:
-    """A line a method, and the draws as a CSV where one is asked for; 1 where a search is not finished."""
-    searches, asked = find_searches(args)
+def print_choice(words: list[str], tried: Path | None) -> int:
+    """A line a method, and every draw as a CSV where one is asked for; 1 where runs of the search are missing."""
+    cells, results = find_cells(words)
+    searches = read_searches(cells)
     if not searches:
-        raise Usage(f"--results: {args.results} holds no run of this search; see docs/tuning.md for the command")
-    for one in searches:
-        print(choice_text(one))
-    if args.csv:
-        write_draws(args.csv, searches)
-    complete = all(len(one.draws) == one.asked and len(one.seeds) == asked for one in searches)
-    if not complete:
-        print("the search is not finished: the choice may change")
-    return 0 if complete else 1
+        raise Usage(f"--results: {results} holds no run of this search; see docs/tuning.md for the command")
+    for search in searches:
+        print(choice_text(search))
+    if tried:
+        write_draws(tried, searches)
+        print(f"wrote {tried}", file=sys.stderr)
+    missing = search_gaps(cells)
+    if not missing:
+        return 0
+    chosen = {(search.title, search.dataset, search.noise, search.rate) for search in searches}
+    without = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen)
+    for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in without)]:
+        print(line, file=sys.stderr)
+    runs = sum(len(cell.ids) for cell in cells)
+    print(
+        f"the search is not finished, {len(missing)} of {runs} runs are missing: the choice may change", file=sys.stderr
+    )
+    return 1
 
 
-def find_searches(args: argparse.Namespace) -> tuple[list[Search], int]:
-    """The searches as far as they were measured, and how many seeds were asked for."""
+def condition_of(cell: Cell) -> tuple[str, str, str, str | None]:
+    return cell.title, cell.dataset, cell.noise, cell.rate
+
+
+def find_cells(words: list[str]) -> tuple[list[Cell], Path]:
+    """The draws of the search that these options of `run_all.py` name, with the runs that are there; and their folder."""
     from benchmark.commands.arguments import request
     from benchmark.commands.options import parser
 
-    words = ["--table", TABLE[1], "--tune", "own", "--draw", "--draws", str(args.draws), "--results", str(args.results)]
-    words += ["--seeds", *args.seeds, *(["--methods", *args.methods] if args.methods else [])]
-    plan = make(
-        request(parser().read([*words, *(word for path in args.methods_path for word in ("--methods-path", path))]))
-    )
+    typed = {word.partition("=")[0] for word in words}
+    defaults = [word for name, value in DEFAULTS.items() if name not in typed for word in (name, value)]
+    args = parser().read([*defaults, *words, f"--{TABLE[0]}", TABLE[1], "--draw"])
+    plan = make(request(args))
     store = Store(args.results)
-    cells = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
-    records = Records(args.results)
-    searches = read_searches(read_cells(Asked(*TABLE, title="", cells=cells, drawing="tuned"), records, "last"))
-    return searches, max(len(cell.ids) for cell in cells)
+    asked = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
+    return read_cells(
+        Asked(*TABLE, title="", cells=asked, drawing="tuned"), Records(args.results), "last"
+    ), args.results
 
 
-def choice_text(one: Search) -> str:
-    """faces, SCN: draw 5 of 16 (scn.beta=0.8 ...): held out 59.9 % over 5 seeds, as published 50.9 %; ..."""
-    place = choose_setting(one)
-    chosen = one.draws[place]
+def choice_text(search: Search) -> str:
+    """SCN, faces, asymmetric 0.3: draw 5, scn.beta=0.8 ...; held out over seeds 100-104: draws 0-15: 50.9 ... %; ..."""
+    place = choose_setting(search)
+    chosen = search.draws[place]
     settings = ", ".join(f"{key}={value}" for key, value in chosen.settings.items()) or "as published"
-    held_out, test = (100 * values.mean(1) for values in (one.held_out, one.test))
+    held_out, test = (100 * shares.mean(1) for shares in (search.held_out, search.test))
+    numbers = [cell.draw or 0 for cell in search.draws]
+    by_draw = " ".join(f"{value:.1f}" for value in held_out)
     return (
-        f"{one.dataset}, {one.title}: draw {chosen.draw} of {len(one.draws)} ({settings}): held out {held_out[place]:.1f} % "
-        f"over {len(one.seeds)} seeds, draw 0 {held_out[0]:.1f} %; test, not used in the choice: {test[place]:.1f} and "
-        f"{test[0]:.1f} %"
+        f"{chosen.where}: draw {chosen.draw}, {settings}; held out {held_out[place]:.1f} %, mean of "
+        f"{name_numbers('seed', search.seeds)} (draws {number_ranges(numbers)}: {by_draw}); test, not used in the choice: "
+        f"{test[place]:.1f} %" + (f", draw 0: {test[0]:.1f} %" if place else "")
     )
 
 
 def write_draws(path: Path, searches: list[Search]) -> None:
-    """One line a draw and seed."""
+    """One line a draw and seed; accuracies are shares of 1."""
     rows: list[dict[str, Any]] = []
-    for one in searches:
-        place = choose_setting(one)
-        for at, cell in enumerate(one.draws):
+    for search in searches:
+        place = choose_setting(search)
+        common = {"method": search.method, "dataset": search.dataset, "noise": search.noise, "rate": search.rate or ""}
+        for at, cell in enumerate(search.draws):
             settings = " ".join(f"{key}={value}" for key, value in cell.settings.items())
-            for column, number in enumerate(one.seeds):
-                rows.append(
-                    {
-                        "method": one.method,
-                        "dataset": one.dataset,
-                        "noise": one.noise,
-                        "rate": one.rate,
-                        "draw": cell.draw,
-                    }
-                    | {"settings": settings, "seed": number, "held_out": round(float(one.held_out[at, column]), 6)}
-                    | {"test": round(float(one.test[at, column]), 6), "chosen": int(at == place)}
-                )
+            draw = common | {"draw": cell.draw, "settings": settings, "chosen": "yes" if at == place else "no"}
+            for column, number in enumerate(search.seeds):
+                held_out, test = float(search.held_out[at, column]), float(search.test[at, column])
+                rows.append(draw | {"seed": number, "held_out": round(held_out, 6), "test_not_used": round(test, 6)})
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

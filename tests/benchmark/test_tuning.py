@@ -1,6 +1,8 @@
 """Equal tuning: which settings a search tries, which images choose among them, and what it leaves as it was."""
 
+import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from benchmark.terminal import Usage
 from benchmark.train.training_set import training_set
 from methods.base import Choice, LogUniform, Uniform, WholeNumber
 from results.records import Records
+from results.schema import SCHEMA
+from results.store import Store
 
 FACES = ["--set", "faces.train=1300", "--set", "faces.test=100", "--weights", "random"]
 
@@ -211,29 +215,88 @@ def test_a_search_goes_on_where_it_stopped_and_a_larger_one_repeats_nothing(tmp_
     assert len(list(Records(tmp_path / "runs").records())) == 3
 
 
+SEARCH = ["--methods", "scn", "baseline", "--tune", "own", "--seeds", "100-101", "--draws", "3"]
+SCN_HELD_OUT = [[0.50, 0.52], [0.60, 0.40], [0.55, 0.53]]  # [draw][seed]
+SCN_TEST = [[0.70, 0.72], [0.90, 0.80], [0.60, 0.62]]
+
+
+def keep_search(results: Path, plan: Plan, leave_out: tuple[int, ...] = ()) -> None:
+    """Write a record for each planned run, without those of SCN's draws that are left out."""
+    arrays = {"predictions": np.zeros((1, 2), np.uint8), "test_labels": np.zeros(2, np.uint8)}
+    for cell in plan.cells["table", "tuned"]:
+        if cell.row.method == "scn" and cell.row.draw in leave_out:
+            continue
+        for at, run in enumerate(cell.runs):
+            held_out, test = 0.45, 0.75
+            if cell.row.method == "scn":
+                held_out, test = SCN_HELD_OUT[cell.row.draw][at], SCN_TEST[cell.row.draw][at]
+            record = {
+                "schema": SCHEMA,
+                "id": run.job.id,
+                "status": "ok",
+                "spec": run.job.spec,
+                "resolved": run.resolved,
+            }
+            record["resolved"]["data"]["class_names"] = ["fear", "joy"]
+            record |= {"metrics": {"last": test, "best": 1.0, "last5": test, "held_out": held_out}, "history": {}}
+            record |= {
+                "noise": {"realised": 0.3},
+                "times": {"total": 1.0},
+                "peak_memory": 1,
+                "cost": {},
+                "provenance": {},
+            }
+            Store(results).write(record, dict(arrays))
+
+
 def test_the_command_prints_the_choice_and_writes_what_was_tried(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, tried = Path(shutil.copytree(home, tmp_path / "runs")), tmp_path / "tried.csv"  # with its data, decoded once
+    plan = planned(runs, "--table", "tuned", *SEARCH)
+    words = ["tuning", *SEARCH, *FACES, "--devices", "cpu", "--precision", "fp32", "--results", str(runs)]
+    assert benchmark(words) == 2
+    assert "holds no run of this search; see docs/tuning.md" in capsys.readouterr().err
+    keep_search(runs, plan)
+    assert benchmark([*words, "--csv", str(tried)]) == 0
+    scn, baseline = sorted(capsys.readouterr().out.splitlines(), key=len, reverse=True)
+    settings = next(cell.row.overrides for cell in plan.cells["table", "tuned"] if cell.row.draw == 2)
+    assert scn == (
+        f"SCN, faces, asymmetric 0.3: draw 2, {', '.join(f'{key}={value}' for key, value in settings.items())}; held out "
+        "54.0 %, mean of seeds 100-101 (draws 0-2: 51.0 50.0 54.0); test, not used in the choice: 61.0 %, draw 0: 71.0 %"
+    )
+    assert "Baseline, faces, asymmetric 0.3: draw 0, as published; held out 45.0 %" in baseline
+    rows = list(csv.DictReader(tried.open()))
+    assert len(rows) == 3 * 2 + 2 and {row["draw"] for row in rows if row["chosen"] == "yes"} == {"0", "2"}
+    row = next(row for row in rows if row["method"] == "scn" and (row["draw"], row["seed"]) == ("1", "101"))
+    assert (row["held_out"], row["test_not_used"], row["chosen"]) == ("0.4", "0.8", "no")
+    assert row["settings"].startswith("scn.margin_2=")
+
+
+def test_an_unfinished_search_says_what_is_missing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Path(shutil.copytree(home, tmp_path / "runs"))
+    plan = planned(runs, "--table", "tuned", *SEARCH)
+    words = ["tuning", *SEARCH, *FACES, "--devices", "cpu", "--precision", "fp32", "--results", str(runs)]
+    keep_search(runs, plan, leave_out=(0, 1, 2))
+    assert benchmark(words) == 1
+    said = capsys.readouterr()
+    assert "Baseline" in said.out and "SCN" not in said.out
+    assert "SCN, faces, asymmetric 0.3: no run counts yet." in said.err
+    assert "the search is not finished, 6 of 8 runs are missing: the choice may change" in said.err
+    keep_search(runs, plan, leave_out=(2,))
+    assert benchmark(words) == 1
+    said = capsys.readouterr()
+    assert "SCN, faces, asymmetric 0.3: draw 0, as published; held out 51.0 %" in said.out  # of draws 0 and 1
+    assert "2 of 3 draws count, in seeds 100-101; left out, because runs are missing: draw 2." in said.err
+
+
+def test_an_option_that_the_command_does_not_know_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs, tried = tmp_path / "runs", tmp_path / "tried.csv"
-    words = ["--methods", "baseline", "--seeds", "100", "--results", str(runs)]
-    assert benchmark(["tuning", *words]) == 2
-    assert "holds no run of this search; see docs/tuning.md" in capsys.readouterr().err
-    typed = ["--table", "tuned", "--tune", "own", "--workers", "1", "--out", str(tmp_path / "out"), *words]
-    main(
-        [
-            *typed,
-            "--weights",
-            "random",
-            "--set",
-            "faces.train=1300",
-            "--set",
-            "faces.test=100",
-            "--set",
-            "recipe.epochs=1",
-        ]
-    )
-    capsys.readouterr()
-    assert benchmark(["tuning", *words, "--csv", str(tried)]) == 2  # other data, start and recipe: another search
+    assert benchmark(["tuning", "--drows", "3", "--results", str(tmp_path)]) == 2
+    assert "unrecognized arguments: --drows" in capsys.readouterr().err
 
 
 def test_a_chosen_field_of_the_recipe_is_a_setting_like_any_other(cards: dict[str, dict[str, Any]]) -> None:
