@@ -83,9 +83,10 @@ def test_an_import_names_a_record_of_one_job_with_other_numbers(
     assert main(["--import", str(theirs), "--results", str(trained)]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == "imported 0 records, 1 were here already, 0 refused"
+    settings = " ".join(f"{key}={value}" for key, value in ours["spec"]["overrides"].items())
     machine = f"({ours['provenance']['hardware']}, torch {ours['provenance']['torch']})"
     assert second == (
-        f"other numbers: {name} (scn specks none recipe.epochs=2 seed 0): {100 * ours['metrics']['last']:.2f} % at the "
+        f"other numbers: {name} (scn specks none {settings} seed 0): {100 * ours['metrics']['last']:.2f} % at the "
         f"last epoch {machine} here, 0.00 % at the last epoch (another machine, torch 9.9) there; the one here stays"
     )
     assert record_file(trained).read_bytes() == before
