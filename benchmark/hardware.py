@@ -1,8 +1,8 @@
 """What this machine has, asked without importing torch.
 
-GPUs are taken from nvidia-smi line by line, so that a broken neighbour hides none; a MIG slice is a card of its own.
+GPUs are taken from nvidia-smi line by line, so that a broken neighbour hides none; a MIG slice is a GPU of its own.
 Where nvidia-smi is silent although something speaks for a GPU, torch is asked in a child process. Whatever is seen and
-not used has a line in `unused()`.
+not used has a line in `list_unused()`.
 """
 
 import json
@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+from benchmark.terminal import Usage
 
 LISTED = re.compile(r"^\s*(?P<uuid>GPU-[0-9a-fA-F-]{8,})\s*,\s*(?P<capability>.*?)\s*$")
 DEVICE = re.compile(r"^(?P<indent>\s*)(?P<name>.*?)\s*\(UUID:\s*(?P<uuid>(?:MIG|GPU)-[^)\s]+)\s*\)")
@@ -28,16 +30,16 @@ print(json.dumps({"hip": bool(torch.version.hip), "capabilities": [a + b / 10 fo
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """A GPU or a MIG slice of one. name: what CUDA_VISIBLE_DEVICES calls it. capability: None where nothing tells."""
 
     name: str
     capability: float | None
-    slices: tuple["Card", ...] = ()
+    slices: tuple["Gpu", ...] = ()
 
     @property
-    def usable(self) -> tuple["Card", ...]:
-        """Its slices where it is cut: then CUDA takes no whole card."""
+    def usable(self) -> tuple["Gpu", ...]:
+        """Its slices where it is cut: then CUDA takes no whole GPU."""
         return self.slices or (self,)
 
 
@@ -45,50 +47,50 @@ class Card:
 class Machine:
     """The GPUs that can be used, and a line for everything that is seen and is not."""
 
-    cards: list[Card] = field(default_factory=list)
+    gpus: list[Gpu] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
 
-def cards() -> list[tuple[str, float]]:
+def find_gpus() -> list[tuple[str, float]]:
     """(UUID, compute capability) of every visible GPU or MIG slice; capability 0 where nothing tells."""
-    return [(card.name, card.capability or 0.0) for card in machine().cards]
+    return [(gpu.name, gpu.capability or 0.0) for gpu in read_machine().gpus]
 
 
-def unused() -> list[str]:
+def list_unused() -> list[str]:
     """What was seen of GPUs and is not used, a line each; nothing on a machine without."""
-    return machine().lines
+    return read_machine().lines
 
 
-def asked_harder() -> list[str]:
-    """Look for GPUs where nothing speaks for one, since one was asked for; returns `unused()`."""
-    found = machine()
-    if not found.cards and not found.lines:
-        from_torch(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+def look_harder() -> list[str]:
+    """Look for GPUs where nothing speaks for one, since one was asked for; returns `list_unused()`."""
+    found = read_machine()
+    if not found.gpus and not found.lines:
+        add_gpus_of_torch(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
     return found.lines
 
 
 @lru_cache
-def machine() -> Machine:
+def read_machine() -> Machine:
     found = Machine()
-    listed = from_vendor(found)
+    listed = list_gpus_of_vendor(found)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not listed:
         if visible or found.lines or any(Path(sign).exists() for sign in SIGNS):
-            from_torch(found, visible)
-        if not found.cards and Path(AMD).exists():
+            add_gpus_of_torch(found, visible)
+        if not found.gpus and Path(AMD).exists():
             found.lines.append(
                 "an AMD GPU is there and not used: nothing here has been tested on ROCm; the run is on the CPU"
             )
         return found
     if visible is None:
-        found.cards = [usable for card in listed for usable in card.usable]
+        found.gpus = [usable for gpu in listed for usable in gpu.usable]
     else:
-        choose(found, listed, visible)
-    found.cards = [known(card, found) for card in found.cards]
+        choose_visible(found, listed, visible)
+    found.gpus = [with_capability(gpu, found) for gpu in found.gpus]
     return found
 
 
-def told(*arguments: str) -> tuple[str, str]:
+def run_nvidia_smi(*arguments: str) -> tuple[str, str]:
     """What nvidia-smi prints, whatever its exit status, and why it printed nothing."""
     try:
         done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
@@ -100,34 +102,34 @@ def told(*arguments: str) -> tuple[str, str]:
     return done.stdout, f"nvidia-smi: {why[-1].strip() if why else f'ended with status {done.returncode}'}"
 
 
-def from_vendor(found: Machine) -> list[Card]:
-    """The cards that nvidia-smi lists, in its order, with their slices."""
-    text, why = told("--query-gpu=uuid,compute_cap", "--format=csv,noheader")
+def list_gpus_of_vendor(found: Machine) -> list[Gpu]:
+    """The GPUs that nvidia-smi lists, in its order, with their slices."""
+    text, why = run_nvidia_smi("--query-gpu=uuid,compute_cap", "--format=csv,noheader")
     capabilities: dict[str, float | None] = {}
     for line in text.splitlines():
         if matched := LISTED.match(line):
-            capabilities[matched["uuid"]] = number(matched["capability"])
+            capabilities[matched["uuid"]] = parse_number(matched["capability"])
         elif line.strip() and "not a valid field" not in line:  # an old driver does not know capabilities
             found.lines.append(f"nvidia-smi: {line.strip()[:200]} (this GPU is not used)")
-    tree, _ = told("-L")
+    tree, _ = run_nvidia_smi("-L")
     slices: dict[str, list[str]] = {}
-    above, untold = "", not capabilities
+    above, without_capability = "", not capabilities
     for matched in filter(None, map(DEVICE.match, tree.splitlines())):
         if matched["uuid"].startswith("MIG-"):
             slices.setdefault(above, []).append(matched["uuid"])
         else:
             above = matched["uuid"]
-            if untold:
+            if without_capability:
                 capabilities[above] = None
     if not capabilities and why:
         found.lines.append(f"{why} (no GPU is used)")
     return [
-        Card(uuid, capability, tuple(Card(name, capability) for name in slices.get(uuid, ())))
+        Gpu(uuid, capability, tuple(Gpu(name, capability) for name in slices.get(uuid, ())))
         for uuid, capability in capabilities.items()
     ]
 
 
-def number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     """'9.0' as a number; '[N/A]' and the like are None."""
     try:
         return float(text)
@@ -135,35 +137,35 @@ def number(text: str) -> float | None:
         return None
 
 
-def choose(found: Machine, listed: list[Card], visible: str) -> None:
+def choose_visible(found: Machine, listed: list[Gpu], visible: str) -> None:
     """Keep what CUDA_VISIBLE_DEVICES names: places in the list, UUIDs or their beginnings, MIG slices."""
-    everything = [*listed, *(part for card in listed for part in card.slices)]
+    everything = [*listed, *(part for gpu in listed for part in gpu.slices)]
     for word in filter(None, map(str.strip, visible.split(","))):
         if word.isdigit():
             chosen = [listed[int(word)]] if int(word) < len(listed) else []
         else:
-            chosen = [card for card in everything if card.name == word] or [
-                card for card in everything if word.startswith(("GPU-", "MIG-")) and card.name.startswith(word)
+            chosen = [gpu for gpu in everything if gpu.name == word] or [
+                gpu for gpu in everything if word.startswith(("GPU-", "MIG-")) and gpu.name.startswith(word)
             ]
         if len(chosen) == 1:
             new = chosen[0].usable[0]
-            found.cards += [new] if new not in found.cards else []
-        elif word.startswith("MIG-") and ask_torch(word)[0]:  # some containers list the whole card only
-            found.cards.append(Card(word, None))
+            found.gpus += [new] if new not in found.gpus else []
+        elif word.startswith("MIG-") and ask_torch(word)[0]:  # some containers list the whole GPU only
+            found.gpus.append(Gpu(word, None))
         else:
             what = "is the beginning of several" if chosen else "names no GPU that nvidia-smi lists"
             found.lines.append(f"CUDA_VISIBLE_DEVICES: {word!r} {what}; it is not used")
-    if not found.cards and not found.lines:
+    if not found.gpus and not found.lines:
         found.lines.append(f"CUDA_VISIBLE_DEVICES={visible!r} hides {len(listed)} GPU; the run is on the CPU")
 
 
-def from_torch(found: Machine, visible: str | None) -> None:
+def add_gpus_of_torch(found: Machine, visible: str | None) -> None:
     """Ask torch where nvidia-smi lists nothing, as in some containers."""
     capabilities, why = ask_torch(visible)
     names = [part.strip() for part in visible.split(",")] if visible else []
     if capabilities:
         found.lines = []
-        found.cards = [Card(names[i] if i < len(names) else str(i), c) for i, c in enumerate(capabilities)]
+        found.gpus = [Gpu(names[i] if i < len(names) else str(i), c) for i, c in enumerate(capabilities)]
     elif why and not found.lines:
         sign = next((s for s in SIGNS if Path(s).exists()), visible and f"CUDA_VISIBLE_DEVICES={visible}")
         found.lines.append(
@@ -173,7 +175,7 @@ def from_torch(found: Machine, visible: str | None) -> None:
 
 @lru_cache
 def ask_torch(visible: str | None) -> tuple[tuple[float, ...], str]:
-    """Capabilities of the cards that torch sees in a process of its own, and why there are none."""
+    """Capabilities of the GPUs that torch sees in a process of its own, and why there are none."""
     environment = dict(os.environ) | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
     command = [sys.executable, "-c", ASK]
     try:
@@ -187,14 +189,14 @@ def ask_torch(visible: str | None) -> tuple[tuple[float, ...], str]:
     return tuple(said["capabilities"]), "" if said["capabilities"] else "torch sees none (driver, container or mask)"
 
 
-def known(card: Card, found: Machine) -> Card:
-    """A card with its capability: where nvidia-smi does not tell, torch does."""
-    if card.capability is not None:
-        return card
-    capabilities, why = ask_torch(card.name)
+def with_capability(gpu: Gpu, found: Machine) -> Gpu:
+    """A GPU with its capability: where nvidia-smi does not tell, torch does."""
+    if gpu.capability is not None:
+        return gpu
+    capabilities, why = ask_torch(gpu.name)
     if not capabilities:
-        found.lines.append(f"{card.name}: its compute capability is not known ({why}); taken for one without bf16")
-    return Card(card.name, capabilities[0] if capabilities else None)
+        found.lines.append(f"{gpu.name}: its compute capability is not known ({why}); taken for one without bf16")
+    return Gpu(gpu.name, capabilities[0] if capabilities else None)
 
 
 def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
@@ -203,7 +205,7 @@ def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
     chosen: the names of the GPUs that are used; nothing for all of them.
     """
     if device == "cuda":
-        used = [capability for name, capability in cards() if not chosen or name in chosen]
+        used = [capability for name, capability in find_gpus() if not chosen or name in chosen]
         return bool(used) and min(used) >= 8
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
@@ -212,15 +214,23 @@ def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def cores() -> int:
+def count_cores() -> int:
     """The cores that this process may use: those it is bound to, and in a SLURM job no more than were asked for."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
     return min(bound, int(allotted)) if allotted.isdigit() and int(allotted) else bound
 
 
-def slots(uuids: list[str], per_card: int) -> list[list[str]]:
-    """[[card, lock file], ...]: a lock file per slot, in one place for every launcher of this machine."""
-    folder = Path(tempfile.gettempdir())
+def temporary_folder() -> Path:
+    """The folder for temporary files of this machine; raises Usage."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise Usage("TMPDIR: no folder for temporary files can be written; set it to one of this machine") from None
+
+
+def list_slots(uuids: list[str], per_gpu: int) -> list[list[str]]:
+    """[[GPU, lock file], ...]: a lock file per slot, in one place for every launcher of this machine."""
+    folder = temporary_folder()
     plain = {uuid: re.sub(r"[^\w-]", "_", uuid) for uuid in uuids}  # an old name of a slice has slashes
-    return [[uuid, str(folder / f"fer-benchmark-{plain[uuid]}-{k}.lock")] for k in range(per_card) for uuid in uuids]
+    return [[uuid, str(folder / f"fer-benchmark-{plain[uuid]}-{k}.lock")] for k in range(per_gpu) for uuid in uuids]

@@ -14,7 +14,7 @@ class Place:
     data: the folder of the decoded data set. weights, weights2: checkpoints, or None. device: 'cpu' or 'cuda'. methods_path:
     folders with methods and noises of one's own. noise_argument: what follows the colon of `file:PATH`. fast: give up
     determinism on a GPU. graphs: whether steps on a GPU may be captured. checkpoint_seconds: at least this long between
-    two. jobs_on_card: how many share the GPU.
+    two. jobs_on_gpu: how many share the GPU.
     """
 
     results: str
@@ -27,15 +27,15 @@ class Place:
     fast: bool = False
     graphs: bool = True
     checkpoint_seconds: float = 30.0
-    jobs_on_card: int = 1
+    jobs_on_gpu: int = 1
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a child process makes, and how it is tried; goes to the nursery as one line of JSON.
+    """What a child process makes, and how it is tried; goes to the fork server as one line of JSON.
 
     id: of the job, or of its start weights. makes: the file that is there when it is done. results, log: where records of
-    failures and words go. slots: [GPU, lock file] that it may take, of which one or, with whole_card, all of one GPU. job,
+    failures and words go. slots: [GPU, lock file] that it may take, of which one or, with whole_gpu, all of one GPU. job,
     resolved, place: the fields of a `Job`, its recipe and parameters, and of a `Place`; or pretrain: the arguments of the
     pre-training on landmarks. command: what a person types to repeat it. code: the hash of
     its method, whose failure is worth another try when it has changed. launch: the launcher that tries it; limit: seconds;
@@ -55,7 +55,7 @@ class Task:
     launch: str = ""
     code: str = ""
     limit: float | None = None
-    whole_card: bool = False
+    whole_gpu: bool = False
     attempt: int = 0
 
 

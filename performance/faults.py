@@ -1,7 +1,7 @@
 """A matrix under faults: what is lost, corrupted, trained twice or left running.
 
 `python -m performance.faults [--faults 200] [--seed 0]` runs jobs of a tiny method that fails as it is told
-(performance/faulty), kills launchers and nurseries from outside, starts two launchers at once, and kills Dask workers
+(performance/faulty), kills launchers and fork servers from outside, starts two launchers at once, and kills Dask workers
 if Dask is installed. Everything goes through run_all.py; what was trained how often is counted by the method itself.
 """
 
@@ -25,9 +25,9 @@ from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 10  # seconds; a job takes a fraction of one
-# In-job faults and how often each is drawn; a hang costs its whole limit, a dead nursery the time to start another.
+# In-job faults and how often each is drawn; a hang costs its whole limit, a dead fork server the time to start another.
 DRAWN = {"raise": 12, "kill": 22, "torn": 16, "nan": 10, "crash": 10, "small files": 8, "full": 8, "memory": 8}
-DRAWN |= {"status": 4, "silent": 4, "child": 4, "nursery": 4, "hang": 2, "stopped": 1}
+DRAWN |= {"status": 4, "silent": 4, "child": 4, "fork server": 4, "hang": 2, "stopped": 1}
 AFTER_TRAINING = {"torn", "small files", "full"}  # faults of writing: the job has trained in vain
 
 
@@ -107,7 +107,7 @@ class Matrix:
         return self.known
 
     def processes(self) -> list[int]:
-        """Processes of this matrix in any state but dead: launchers, nurseries, jobs and what they started."""
+        """Processes of this matrix in any state but dead: launchers, fork servers, jobs and what they started."""
         mark, found = f"FER_FAULTS={self.folder}".encode(), []
         for path in Path("/proc").glob("[0-9]*"):
             try:
@@ -119,10 +119,10 @@ class Matrix:
                 continue
         return found
 
-    def nurseries(self) -> list[int]:
-        """Processes of this matrix that are a launcher's nursery and not a job of it."""
+    def fork_servers(self) -> list[int]:
+        """Processes of this matrix that are a launcher's fork server and not a job of it."""
         found = {pid: (Path(f"/proc/{pid}/cmdline"), parent(pid)) for pid in self.processes()}
-        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.nursery" in quiet(path)}
+        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.fork_server" in quiet(path)}
         return [pid for pid in mine if found[pid][1] not in mine]
 
 
@@ -165,8 +165,8 @@ def draw_faults(draw: random.Random, jobs: int, total: int) -> dict[int, list[st
 
 
 def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: int) -> dict[str, int]:
-    """Start launchers, every third time two at once, and kill them or a nursery at a random moment."""
-    counts = {"launchers killed": 0, "nurseries killed": 0, "two launchers at once": 0, "orphans": 0}
+    """Start launchers, every third time two at once, and kill them or a fork server at a random moment."""
+    counts = {"launchers killed": 0, "fork servers killed": 0, "two launchers at once": 0, "orphans": 0}
     for turn in range(rounds):
         launchers = [matrix.start(seeds) for _ in range(2 if turn % 3 == 2 else 1)]
         counts["two launchers at once"] += len(launchers) - 1
@@ -177,9 +177,9 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
             time.sleep(0.05)
         time.sleep(draw.uniform(0, 3))
         if turn % 4 == 1:
-            for pid in matrix.nurseries()[:1]:
+            for pid in matrix.fork_servers()[:1]:
                 kill(pid)
-                counts["nurseries killed"] += 1
+                counts["fork servers killed"] += 1
             time.sleep(draw.uniform(0, 3))
         for launcher in launchers:
             counts["launchers killed"] += launcher.poll() is None
@@ -260,15 +260,15 @@ def report(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds
     parts = ("metrics", "history", "arrays", "noise")
     other = sum(records[seed][part] != record[part] for seed, record in reference.items() for part in parts)
     asked, failures = jobs + (12 if dask else 0), matrix.failures()
-    everywhere = {"killed"} if counts["nurseries killed"] or any("nursery" in f for f in met.values()) else set()
+    everywhere = {"killed"} if counts["fork servers killed"] or any("fork server" in f for f in met.values()) else set()
     wrong = [f for f in failures if f[1] not in {CLASS.get(fault, "") for fault in met[f[0]]} | everywhere]
     right = len(failures) - len(wrong)
     inside = sum(map(len, met.values()))
-    outside = sum(counts[name] for name in ("launchers killed", "nurseries killed", "two launchers at once"))
+    outside = sum(counts[name] for name in ("launchers killed", "fork servers killed", "two launchers at once"))
     vain = sum(fault in AFTER_TRAINING for faults in met.values() for fault in faults)
     twice = sum(matrix.count("end").values()) - len(records)
-    bound = vain + 4 * counts["launchers killed"] + 2 * counts["nurseries killed"]
-    bound += 4 * sum(fault in ("nursery", "worker") for faults in met.values() for fault in faults)
+    bound = vain + 4 * counts["launchers killed"] + 2 * counts["fork servers killed"]
+    bound += 4 * sum(fault in ("fork server", "worker") for faults in met.values() for fault in faults)
     print(f"faults injected: {inside + outside} ({inside} in jobs, {outside} from outside)")
     print("  " + ", ".join(f"{name} {n}" for name, n in Counter(f for fs in met.values() for f in fs).most_common()))
     print("  " + ", ".join(f"{name} {n}" for name, n in counts.items() if name != "orphans"))

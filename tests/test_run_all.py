@@ -16,7 +16,7 @@ from benchmark.commands.arguments import request
 from benchmark.commands.named_data import given_data
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
-from benchmark.launch.run import repeating
+from benchmark.launch.run import repeat_command
 from benchmark.plan.matrix import make
 from results.job import Job
 
@@ -285,7 +285,7 @@ def test_the_command_for_one_job_names_each_option_once() -> None:
         job, method="scn", seed=3, data={"name": "faces"}, noise={"kind": "symmetric", "rate": "0.3"}
     )
     typed = "python run_all.py --table 1 --methods baseline scn --seeds=0-4 --retry-failed --out 'a b'"
-    assert repeating(job, typed) == (
+    assert repeat_command(job, typed) == (
         "python run_all.py --table 1 --out 'a b' --datasets faces --methods scn --seeds 3 --rates 0.3 --retry-failed"
     )
 

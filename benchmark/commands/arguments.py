@@ -128,18 +128,18 @@ def device(args: argparse.Namespace) -> str:
         raise Usage(f"--devices: {typed!r}; expected cpu, cuda, or cuda:0,cuda:1{why}")
     if typed == "cpu":
         return typed
-    if not hardware.cards():
-        lines = hardware.unused() or (hardware.asked_harder() if typed else [])
-        if typed and not hardware.cards():
+    if not hardware.find_gpus():
+        lines = hardware.list_unused() or (hardware.look_harder() if typed else [])
+        if typed and not hardware.find_gpus():
             raise Usage(f"--devices: {typed}: no GPU can be used: {'; '.join(lines)}")
-    for line in hardware.unused():
+    for line in hardware.list_unused():
         print(f"run_all.py: {printable(line)}", file=sys.stderr)
-    return "cuda" if hardware.cards() else "cpu"
+    return "cuda" if hardware.find_gpus() else "cpu"
 
 
 def chosen_cards(args: argparse.Namespace) -> list[str]:
     """UUIDs of the GPUs to use."""
-    uuids = [uuid for uuid, _ in hardware.cards()]
+    uuids = [uuid for uuid, _ in hardware.find_gpus()]
     wanted = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]
     for n in wanted:
         if n >= len(uuids):

@@ -20,7 +20,7 @@ from benchmark.commands.named_data import add_arguments, chosen, opened, options
 from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import reduce_to_19_points
 from benchmark.datasets.reading import landmark_files
-from benchmark.launch.preflight import writable
+from benchmark.launch.preflight import check_writable
 from benchmark.terminal import Usage
 from results.files import arrays_bytes, write_bytes
 
@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
         metavar="FILE.npz",
         help="default: kept below --results, for all commands that are given the same; or a file, for example " + FILE,
     )
-    parser.add_argument("--workers", type=int, default=hardware.cores(), help="processes that detect (default: cores)")
+    parser.add_argument(
+        "--workers", type=int, default=hardware.count_cores(), help="processes that detect (default: cores)"
+    )
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
     args = parser.parse_args(arguments)
     return answered("benchmark landmarks", lambda: make(args))
@@ -49,8 +51,8 @@ def main(arguments: list[str]) -> int:
 def make(args: argparse.Namespace) -> int:
     """Detect or import the points, write them, read them back."""
     out = target(args)
-    writable("--out", out.parent)
-    writable("--sheets", args.sheets)
+    check_writable("--out", out.parent)
+    check_writable("--sheets", args.sheets)
     data = opened(args)
     if args.out is None and data.train.landmarks is not None:
         had = data.info["facts"].get("landmarks", "its own")

@@ -94,7 +94,7 @@ def reproduce(
             makes=str(again.path(job.id)),
             results=aside,
             log=str(again.log(job.id)),
-            slots=hardware.slots(list(cards), 1) if device == "cuda" else [],
+            slots=hardware.list_slots(list(cards), 1) if device == "cuda" else [],
             job=asdict(job),
             resolved=record["resolved"],
             place=place | {"results": aside},
@@ -113,7 +113,7 @@ def reproduce(
 def device_of(record: dict[str, Any]) -> str:
     """Where a record was made; raises Usage where there is no such device here."""
     device, hardware_then = (record["provenance"].get(name) for name in ("device", "hardware"))
-    if device == "cuda" and not hardware.cards():
+    if device == "cuda" and not hardware.find_gpus():
         raise Usage(
             f"the record was made on a GPU ({hardware_then}) and none can be used here; --devices cpu runs it on a CPU, "
             "with other bits"

@@ -14,7 +14,7 @@ from benchmark.commands.named_data import folders, need_pictures
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
-from benchmark.launch.preflight import writable
+from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
 from benchmark.plan.matrix import Plan, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
@@ -69,7 +69,8 @@ def asked(arguments: list[str]) -> int:
             chosen_cards(args),
             not args.no_graphs,
         )
-    return answer(args)
+    with shared_like(args.results):
+        return answer(args)
 
 
 def answer(args: argparse.Namespace) -> int:
@@ -99,15 +100,15 @@ def answer(args: argparse.Namespace) -> int:
 def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:
     """Print the plan, or run what is missing and draw."""
     if args.plan:
-        from benchmark.launch.preflight import preflight
-        from benchmark.launch.run import missing
+        from benchmark.launch.preflight import check_jobs
+        from benchmark.launch.run import list_missing
         from benchmark.plan.cost import describe
 
-        preflight(missing(plan, store, shard))
+        check_jobs(list_missing(plan, store, shard))
         print(describe(plan, store, shard))
         return 0
     if not args.shard:  # a part draws nothing
-        writable("--out", args.out)
+        check_writable("--out", args.out)
     outcomes: dict[str, Any] = {}
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
@@ -128,15 +129,15 @@ def check_study(study: Path | None, plan: Plan) -> None:
 
 def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from benchmark.launch import run as matrix
-    from benchmark.launch.card_preflight import try_cards
-    from benchmark.launch.preflight import preflight
+    from benchmark.launch.gpu_preflight import try_gpus
+    from benchmark.launch.preflight import check_jobs
     from benchmark.plan.cost import shorter
 
     helps = args.shard == "slurm"
     if helps and args.force:
         raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
-    todo = plan.of_shard(shard) if args.force else matrix.missing(plan, store, (0, 1) if helps else shard)
-    how = matrix.default_how(
+    todo = plan.of_shard(shard) if args.force else matrix.list_missing(plan, store, (0, 1) if helps else shard)
+    options = matrix.make_run_options(
         workers(args.workers),
         plan.request.device,
         chosen_cards(args),
@@ -150,18 +151,19 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
-    writable("--results", store.root)
+    check_writable("--results", store.root)
+    check_writable_inside(store.root, todo)
     for data in plan.data.values():
         need_pictures(data)
-    preflight(todo)
-    if line := shorter(todo, store, how.workers):
+    check_jobs(todo)
+    if line := shorter(todo, store, options.workers):
         print(line, file=sys.stderr)
     if plan.request.device == "cuda" and not args.cluster:
-        try_cards(chosen_cards(args), plan.request.precision)
+        try_gpus(chosen_cards(args), plan.request.precision)
     if args.force:
         for run in todo:
             store.set_aside(run.job.id)
-    return matrix.run(plan, todo, how)
+    return matrix.run_jobs(plan, todo, options)
 
 
 def warnings(plan: Plan) -> list[str]:

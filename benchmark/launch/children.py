@@ -1,4 +1,4 @@
-"""A launcher's end of its nursery: tasks go in, the ends of children come out."""
+"""A launcher's end of its fork server: tasks go in, the ends of jobs come out."""
 
 import json
 import os
@@ -27,39 +27,41 @@ KEEP_PAGES = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 @dataclass
 class Children:
-    """A launcher's end of its nursery; one a process. waiting: {task id: (nursery, its events)}."""
+    """A launcher's end of its fork server; one a process."""
 
-    process: subprocess.Popen | None = None
-    waiting: dict[str, tuple[subprocess.Popen, queue.SimpleQueue]] = field(default_factory=dict)
+    process: subprocess.Popen | None = None  # the fork server
+    waiting: dict[str, tuple[subprocess.Popen, queue.SimpleQueue]] = field(
+        default_factory=dict
+    )  # {task id: its, events}
     lock: threading.Lock = field(default_factory=threading.Lock)
-    ready: subprocess.Popen | None = None
-    stopped: str = ""
+    ready: subprocess.Popen | None = None  # the fork server that has said so
+    stopped: str = ""  # why nothing is started any more
 
     def start(self) -> subprocess.Popen:
-        """The nursery, started if it is not there (any more); raises Stopped."""
+        """The fork server, started if it is not there (any more); raises Stopped."""
         with self.lock:
             if self.stopped:
                 raise Stopped(self.stopped)
             if self.process is None or self.process.poll() is not None:
-                born: queue.SimpleQueue = queue.SimpleQueue()
-                threading.Thread(target=self.keep, args=(born,), daemon=True).start()
-                self.process, error = born.get()
+                started: queue.SimpleQueue = queue.SimpleQueue()
+                threading.Thread(target=self.start_and_listen, args=(started,), daemon=True).start()
+                self.process, error = started.get()
                 if error:
                     raise error
             return self.process
 
-    def keep(self, born: queue.SimpleQueue) -> None:
-        """Start a nursery and listen to it, in one thread: the kernel kills it when the thread that started it ends."""
+    def start_and_listen(self, started: queue.SimpleQueue) -> None:
+        """Start a fork server and listen to it in one thread: the kernel kills it when the thread that started it ends."""
         try:
-            process = start_nursery()
+            process = start_fork_server()
         except OSError as error:
-            born.put((None, error))
+            started.put((None, error))
             return
-        born.put((process, None))
+        started.put((process, None))
         self.listen(process)
 
     def listen(self, process: subprocess.Popen) -> None:
-        """Pass on what the nursery says; when it ends, every task that it had is lost."""
+        """Pass on the events of a fork server; when it ends, every task that it had is lost."""
         for line in process.stdout:
             try:
                 event = json.loads(line)
@@ -69,13 +71,13 @@ class Children:
                 self.ready = process
             if event.get("id") in self.waiting:
                 self.waiting[event["id"]][1].put(event)
-        self.judge(process)
-        for nursery, events in list(self.waiting.values()):
-            if nursery is process:
+        self.note_end(process)
+        for server, events in list(self.waiting.values()):
+            if server is process:
                 events.put({"exit": LOST})
 
-    def judge(self, process: subprocess.Popen) -> None:
-        """A nursery that ends by itself before it is ready would do so again: nothing can run."""
+    def note_end(self, process: subprocess.Popen) -> None:
+        """A fork server that ends by itself before it is ready would do so again: nothing can run."""
         if process.wait() > 0 and self.ready is not process:
             self.stopped = f"the parent of the jobs cannot start (status {process.returncode}; its error is above)"
 
@@ -97,7 +99,7 @@ class Children:
                     event = events.get(timeout=task.limit)
                 except queue.Empty:
                     self.send(process, {"kill": task.id})
-                    event = after_kill(events)
+                    event = wait_for_kill(events)
         finally:
             del self.waiting[task.id]
         if self.stopped:
@@ -110,7 +112,7 @@ class Children:
                 process.stdin.write((json.dumps(message) + "\n").encode())
                 process.stdin.flush()
             except (BrokenPipeError, ValueError):
-                self.judge(process)
+                self.note_end(process)
                 lost = self.waiting.get(message.get("id") or message["kill"])
                 if lost:
                     lost[1].put({"exit": LOST})
@@ -127,7 +129,7 @@ class Children:
         self.stopped = ""
 
     def close(self) -> None:
-        """Let the nursery end; it kills what still runs. Nothing more is started."""
+        """Let the fork server end; it kills what still runs. Nothing more is started."""
         self.stopped = "stopped"
         process = self.process
         if process and process.stdin:
@@ -138,12 +140,12 @@ class Children:
                 process.kill()
 
 
-def start_nursery() -> subprocess.Popen:
-    """A nursery with the settings that its jobs need before torch is imported; raises OSError."""
+def start_fork_server() -> subprocess.Popen:
+    """A fork server with the settings that its jobs need before torch is imported; raises OSError."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path} | KEEP_PAGES
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmark.launch.nursery"],
+        [sys.executable, "-m", "benchmark.launch.fork_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | settings,
@@ -151,8 +153,8 @@ def start_nursery() -> subprocess.Popen:
     )
 
 
-def after_kill(events: queue.SimpleQueue) -> dict[str, Any]:
-    """How a child ended that was killed for its time: so, or by itself in the last moment."""
+def wait_for_kill(events: queue.SimpleQueue) -> dict[str, Any]:
+    """How a job ended that was killed for its time: so, or by itself in the last moment."""
     try:
         event = events.get(timeout=60)
     except queue.Empty:  # it hangs in the kernel; its lock still keeps others from its job

@@ -1,10 +1,14 @@
-"""`--cluster ADDRESS`: the same tasks on the workers of a Dask cluster, through joblib (optional extra 'cluster').
+"""`--cluster ADDRESS`: the same tasks on the workers of a Dask cluster (optional extra 'cluster').
 
-A Dask worker supervises a child process of its own nursery, as a thread does on one machine. With a shared results
+A Dask worker supervises a child process of its own fork server, as a thread does on one machine. With a shared results
 folder the record is on disk when the task returns; without one its bytes come back and are written here.
 """
 
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,13 @@ from results.files import digest_bytes, write_bytes
 from results.schema import Refused, check
 from results.store import Store
 
-ALLOWED_FAILURES = 1000  # Dask must never give a task up: joblib would wait for it for ever
+ALLOWED_FAILURES = (
+    1000  # Dask counts the death of a worker against every task that it had; who is to blame is told here
+)
 
 
-def connect(address: str) -> dict[str, Any]:
-    """joblib's settings for the cluster at `address`; one task at a time for each unit of the resource GPU, if there is one."""
+def connect(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
+    """What runs tasks on the cluster at `address`: one at a time for each unit of the resource GPU, if there is one."""
     try:
         from distributed import Client
     except ImportError:
@@ -30,18 +36,45 @@ def connect(address: str) -> dict[str, Any]:
         client = Client(address, timeout=30)
     except (OSError, ValueError) as error:
         raise Usage(f"--cluster: no scheduler answers at {address} ({error}); start one with dask scheduler") from None
-    has_gpus = client.run_on_scheduler(prepare)
-    settings: dict[str, Any] = {"backend": "dask", "client": client, "n_jobs": -1}
-    return settings | ({"resources": {"GPU": 1}} if has_gpus else {})
+    try:
+        has_gpus = client.run_on_scheduler(prepare_scheduler)
+    except (ImportError, AttributeError) as error:
+        raise Usage(
+            f"--cluster: the scheduler at {address} has no or another version of this project ({error}); start it and its "
+            "workers where `import benchmark` finds this one"
+        ) from None
+    return partial(run_on_workers, client=client, resources={"GPU": 1} if has_gpus else {})
 
 
-def prepare(dask_scheduler: Any) -> bool:
+def run_on_workers(tasks: list[Task], client: Any, resources: dict[str, int]) -> Iterator[Outcome]:
+    """Supervise tasks on the workers, in their order; yields outcomes as they come."""
+    from distributed import as_completed
+
+    submitted = {
+        client.submit(supervise_on_worker, task, pure=False, priority=-place, resources=resources): task
+        for place, task in enumerate(tasks)
+    }
+    waiting = [task.id for task in tasks]
+    try:
+        for future in as_completed(submitted):
+            outcome = keep_result(future.result(), submitted[future])
+            waiting.remove(outcome.id)
+            yield outcome
+            future.release()  # with the record's bytes
+    except CancelledError:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what follows is said below, a line a job
+        client.close(timeout=1)  # it would try for half a minute to find its scheduler again
+        for task_id in waiting:
+            yield Outcome(task_id, "stopped", message="the scheduler is gone; start it and its workers again")
+
+
+def prepare_scheduler(dask_scheduler: Any) -> bool:
     """Runs in the scheduler; whether its workers count GPUs."""
     dask_scheduler.allowed_failures = ALLOWED_FAILURES
     return any("GPU" in worker.resources for worker in dask_scheduler.workers.values())
 
 
-def supervise_there(task: Task) -> tuple[Outcome, dict[str, Any]]:
+def supervise_on_worker(task: Task) -> tuple[Outcome, dict[str, Any]]:
     """Runs in a worker: supervise the task on this machine's GPUs.
 
     Returns what a client that does not see this machine's disk has to write: {'.npz': bytes, '.json': bytes}, or
@@ -49,8 +82,8 @@ def supervise_there(task: Task) -> tuple[Outcome, dict[str, Any]]:
     """
     CHILDREN.open()
     if task.slots and task.place:
-        uuids = [uuid for uuid, _ in hardware.cards()]
-        task = replace(task, slots=hardware.slots(uuids, task.place["jobs_on_card"]))
+        uuids = [uuid for uuid, _ in hardware.find_gpus()]
+        task = replace(task, slots=hardware.list_slots(uuids, task.place["jobs_on_gpu"]))
     outcome = supervise(task)
     store, job_id = Store(Path(task.results)), task.id
     if outcome.status in ("ok", "cached"):
@@ -59,10 +92,10 @@ def supervise_there(task: Task) -> tuple[Outcome, dict[str, Any]]:
     return outcome, {"failure": store.failure(job_id)}
 
 
-def receive(answer: tuple[Outcome, dict[str, Any]], tasks: dict[str, Task]) -> Outcome:
+def keep_result(answer: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
     """Runs in the client: keep what came back if it is not here already, after the usual checks; never raises."""
     outcome, files = answer
-    store = Store(Path(tasks[outcome.id].results))
+    store = Store(Path(task.results))
     path = store.path(outcome.id)
     try:
         if files.get("failure") and not store.failure(outcome.id):

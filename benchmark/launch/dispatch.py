@@ -1,12 +1,11 @@
-"""Which task runs where: joblib hands tasks to threads (or Dask workers), each supervises one child process.
+"""Which task runs where: threads (or Dask workers) take tasks, each supervises one child process.
 
-A supervised task never raises, whatever happens to its child, because joblib drops everything not yet started when a
-dispatched function raises. The disk is the truth: attempts are counted there before they start, and a task whose
-result is there returns at once.
+A supervised task never raises, whatever happens to its child. The disk is the truth: attempts are counted there before they
+start, and a task whose result is there returns at once.
 
     class     again in this launch                        again in a later launch
     killed    until it has been killed three times        until it has been killed three times
-    oom       once, alone on its card, if it shared one   yes
+    oom       once, alone on its GPU, if it shared one   yes
     disk      no                                          yes
     timeout   no                                          if the limit is longer
     error     no                                          no
@@ -18,9 +17,10 @@ A change of its method, or of what that imports, makes a job new in this respect
 import atexit
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
@@ -29,42 +29,37 @@ from benchmark.terminal import say
 from results.job import Job
 
 LOOK = 1.0  # seconds between two looks at tasks that others run
-LOOKS = 60  # a holder found stopped so many times in a row is waited for no longer
+LOOKS = 60  # an owner found stopped so many times in a row is waited for no longer
 
 atexit.register(CHILDREN.close)
 
 
 def dispatch(
     tasks: list[Task], workers: int, limit: float | None, cluster: str | None, wait: bool = True
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Run tasks, at most `workers` at once, in the given order; yields outcomes as they come.
 
     Tasks that another launcher has in flight are put off and looked at again until they are done or free; without
     `wait` they are left to it and have no outcome.
     """
-    from joblib import parallel_config
-
     CHILDREN.open()
     launch = uuid.uuid4().hex
     by_id = {task.id: replace(task, launch=launch, limit=limit) for task in tasks}
-    settings: dict[str, Any] = {"backend": "threading", "n_jobs": workers}
-    function: Callable = supervise
-    receive: Callable | None = None
+    supervise_all: Callable[[list[Task]], Iterator[Outcome]] = partial(run_in_threads, workers=workers)
     if cluster:
-        from benchmark.launch import cluster as there
+        from benchmark.launch.cluster import connect
 
-        settings, function, receive = there.connect(cluster), there.supervise_there, there.receive
+        supervise_all = connect(cluster)
     try:
-        todo, waiting = list(by_id), Waiting({task_id: name(task) for task_id, task in by_id.items()})
+        todo = list(by_id)
+        waiting = Waiting({task_id: task_title(task) for task_id, task in by_id.items()})
         while todo:
             held = []
-            with parallel_config(**settings):
-                for answer in unordered([by_id[i] for i in todo], function):
-                    outcome = receive(answer, by_id) if receive else answer
-                    if outcome.status in ("busy", "halted"):
-                        held.append(outcome)
-                    else:
-                        yield outcome
+            for outcome in supervise_all([by_id[i] for i in todo]):
+                if outcome.status in ("busy", "halted"):
+                    held.append(outcome)
+                else:
+                    yield outcome
             todo, given_up = waiting.wait(held) if wait else ([], [])
             yield from given_up
     except BaseException:  # Ctrl-C, or nobody wants the rest
@@ -72,20 +67,30 @@ def dispatch(
         raise
 
 
+def run_in_threads(tasks: list[Task], workers: int) -> Iterator[Outcome]:
+    """Supervise tasks, at most `workers` at once, in their order; yields outcomes as they come."""
+    threads = ThreadPoolExecutor(max(1, workers))
+    try:
+        for ended in as_completed([threads.submit(supervise, task) for task in tasks]):
+            yield ended.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass
 class Waiting:
-    """Who waits for tasks that others run; names: by id. halted: {id: how many looks in a row found its holder stopped}."""
+    """Who waits for tasks that others run."""
 
-    names: dict[str, str]
-    told: set[str] = field(default_factory=set)
-    halted: dict[str, int] = field(default_factory=dict)
+    titles: dict[str, str]  # {task id: what a person calls it}
+    announced: set[str] = field(default_factory=set)
+    halted: dict[str, int] = field(default_factory=dict)  # {task id: how many looks in a row found its owner stopped}
 
     def wait(self, held: list[Outcome]) -> tuple[list[str], list[Outcome]]:
         """Say once for what, and wait a moment; returns the tasks to look at again, and those given up."""
         for outcome in held:
-            if outcome.id not in self.told:
-                self.told.add(outcome.id)
-                say(f"waiting for {self.names[outcome.id]}: {outcome.message}")
+            if outcome.id not in self.announced:
+                self.announced.add(outcome.id)
+                say(f"waiting for {self.titles[outcome.id]}: {outcome.message}")
         self.halted = {o.id: self.halted.get(o.id, 0) + 1 for o in held if o.status == "halted"}
         over = [o for o in held if self.halted.get(o.id, 0) > LOOKS]
         if len(held) > len(over):
@@ -93,13 +98,6 @@ class Waiting:
         return [o.id for o in held if o not in over], [replace(o, status="stopped") for o in over]
 
 
-def name(task: Task) -> str:
+def task_title(task: Task) -> str:
     """What a person calls a task."""
     return Job(**task.job).text if task.job else "the start weights"
-
-
-def unordered(tasks: list[Task], function: Callable) -> Iterator[Any]:
-    from joblib import Parallel, delayed
-
-    run = Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="all")
-    return run(delayed(function)(task) for task in tasks)

@@ -11,7 +11,7 @@ NO_MEMORY = (
     "DefaultCPUAllocator: can't allocate",
     "DefaultCPUAllocator: not enough memory",
 )
-DEVICE_FAULTS = (  # of the card, its driver or its neighbours: another attempt may well succeed
+DEVICE_FAULTS = (  # of the GPU, its driver or its neighbours: another attempt may well succeed
     "unspecified launch failure",
     "all CUDA-capable devices are busy or unavailable",
     "device busy",
@@ -25,7 +25,7 @@ DEVICE_FAULTS = (  # of the card, its driver or its neighbours: another attempt 
 )
 
 
-def class_of(error: BaseException) -> tuple[str, int]:
+def classify_error(error: BaseException) -> tuple[str, int]:
     """The class of a failure and the exit status that stands for it."""
     from torch import OutOfMemoryError
 

@@ -6,40 +6,40 @@ import time
 from collections.abc import Sequence
 
 
-def take_slot(slots: Sequence[Sequence[str]], whole_card: bool) -> list[int]:
-    """Lock one free slot of a GPU, or all slots of one card, and make that card the only visible one.
+def take_slot(slots: Sequence[Sequence[str]], whole_gpu: bool) -> list[int]:
+    """Lock one free slot of a GPU, or all slots of one GPU, and make that GPU the only visible one.
 
-    slots: [[card, lock file], ...]. The lock ends with the process, so no two processes ever hold a slot at once,
-    whatever launcher started them. Who wants a whole card holds its first slot while waiting for the others, always in
+    slots: [[GPU, lock file], ...]. The lock ends with the process, so no two processes ever hold a slot at once,
+    whatever launcher started them. Who wants a whole GPU holds its first slot while waiting for the others, always in
     their order, so that neither jobs of one slot starve it nor two of its kind wait for each other.
     Returns the locked file descriptors.
     """
-    cards: dict[str, list[str]] = {}
-    for card, path in slots:
-        cards.setdefault(card, []).append(path)
-    while cards:
-        for card, paths in cards.items():
-            for path in paths[:1] if whole_card else paths:
-                held = lock(path)
+    paths_by_gpu: dict[str, list[str]] = {}
+    for gpu, path in slots:
+        paths_by_gpu.setdefault(gpu, []).append(path)
+    while paths_by_gpu:
+        for gpu, paths in paths_by_gpu.items():
+            for path in paths[:1] if whole_gpu else paths:
+                held = take_lock(path)
                 if held is not None:
-                    os.environ["CUDA_VISIBLE_DEVICES"] = card
-                    return [held, *(wait_for(other) for other in paths[1:] if whole_card)]
+                    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+                    return [held, *(wait_for_lock(other) for other in paths[1:] if whole_gpu)]
         time.sleep(0.2)
     return []
 
 
-def visible_only(card: str) -> dict[str, str]:
-    """This process's environment with one visible card, a GPU or a slice of one."""
-    return os.environ | {"CUDA_VISIBLE_DEVICES": card}
+def environment_with_gpu(gpu: str) -> dict[str, str]:
+    """This process's environment with one visible GPU, or a slice of one."""
+    return os.environ | {"CUDA_VISIBLE_DEVICES": gpu}
 
 
-def wait_for(path: str) -> int:
-    while (held := lock(path)) is None:
+def wait_for_lock(path: str) -> int:
+    while (held := take_lock(path)) is None:
         time.sleep(0.2)
     return held
 
 
-def lock(path: str) -> int | None:
+def take_lock(path: str) -> int | None:
     """An exclusive lock on a file as its descriptor, or None while somebody else has it.
 
     On a file system that knows no locks the descriptor is returned unlocked: records are written whole and once, so

@@ -1,5 +1,10 @@
 """What would fail in every job, found out before the first one: the results folder, settings, start weights."""
 
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +15,14 @@ from benchmark.scale import restore_scale
 from benchmark.terminal import Usage, one_line, one_of
 from results.files import try_writing
 from results.job import digest
+from results.store import Store
 
 if TYPE_CHECKING:
     from methods.base import Method
     from methods.support.recipe import Recipe
 
 
-def writable(option: str, folder: Path) -> None:
+def check_writable(option: str, folder: Path) -> None:
     """Raises Usage where nothing could be kept in a folder."""
     try:
         try_writing(folder)
@@ -24,7 +30,38 @@ def writable(option: str, folder: Path) -> None:
         raise Usage(f"{option}: {folder}: {error.strerror}; choose a folder that can be written") from None
 
 
-def preflight(todo: list[Planned]) -> None:
+def check_writable_inside(folder: Path, todo: list[Planned]) -> None:
+    """Raises Usage for what lies in a results folder, is needed by these jobs, and was made by somebody who keeps it."""
+    store = Store(folder)
+    needed = [path for path in folder.glob("*") if path.is_dir() and path.name != "data"]
+    for planned in todo:
+        needed += [folder / "attempts" / planned.job.id, store.log(planned.job.id)]
+    for path in needed:
+        if path.exists() and not os.access(path, os.W_OK):
+            user = path.stat().st_uid
+            raise Usage(
+                f"--results: {path} belongs to user {user} and you may not write it; choose another folder, or have "
+                f"them run chmod -R a+w {shlex.quote(str(folder))}"
+            )
+
+
+@contextmanager
+def shared_like(folder: Path) -> Iterator[None]:
+    """While this block runs, whoever may write `folder` may write the files and folders that are made."""
+    before = os.umask(0o022)
+    try:
+        mode = folder.stat().st_mode
+    except OSError:  # not made yet
+        mode = 0
+    others = mode & (stat.S_IWGRP | stat.S_IWOTH)
+    os.umask(before if mode & stat.S_ISVTX else before & ~others)  # in a folder like /tmp everybody keeps their own
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def check_jobs(todo: list[Planned]) -> None:
     """Raises Usage for the first setting, or file of start weights, that cannot work."""
     changed = {
         digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in todo if p.job.overrides

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from results.store import Store
 
 
 @dataclass(frozen=True)
-class How:
+class RunOptions:
     """How jobs are run; never part of a job's identity."""
 
     workers: int  # jobs at once
@@ -32,28 +33,31 @@ class How:
     part: tuple[int, int] | None = None  # the jobs (I, N) to begin with; those that others train are left to them
 
 
-def missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
+def list_missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
     """The runs of this shard without a sound record."""
     return [run for run in plan.of_shard(shard) if not store.done(run.job.id)]
 
 
-def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
+def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, Outcome]:
     """Run the given jobs; returns how each ended, by id."""
     store = Store(plan.request.results)
     finished = measured(store)
     todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
-    if part := how.part:
+    if part := options.part:
         todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, part))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
-    tasks = [pretraining_task(w, plan, how) for w in pretraining.values() if not Path(w["path"]).exists()]
-    if how.retry_failed:
+    tasks = [make_pretraining_task(w, plan, options) for w in pretraining.values() if not Path(w["path"]).exists()]
+    if options.retry_failed:
         for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
             store.forget_failures(task_id)
     seconds = sum(expected(planned, finished).seconds for planned in todo)
     bad_weights = {}
-    with progress("start weights", len(tasks), how.workers) as shown:
-        for outcome in dispatch(tasks, how.workers, how.limit, None):
+    with (
+        progress("start weights", len(tasks), options.workers) as shown,
+        closing(dispatch(tasks, options.workers, options.limit, None)) as ended,
+    ):
+        for outcome in ended:
             if outcome.status not in ("ok", "cached"):
                 bad_weights[outcome.id] = outcome.message
             shown.finished(outcome, "start weights: " + (outcome.message or "made"))
@@ -64,21 +68,24 @@ def run(plan: Plan, todo: list[Planned], how: How) -> dict[str, Outcome]:
             message = f"its start weights could not be made: {bad_weights[weights]}"
             outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
         else:
-            tasks.append(job_task(planned, plan, how))
+            tasks.append(make_job_task(planned, plan, options))
     jobs = {planned.job.id: planned.job for planned in todo}
-    with progress("jobs", len(tasks), how.workers, seconds / max(1, how.workers)) as shown:
-        for outcome in dispatch(tasks, how.workers, how.limit, how.cluster, wait=how.part is None):
+    with (
+        progress("jobs", len(tasks), options.workers, seconds / max(1, options.workers)) as shown,
+        closing(dispatch(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)) as ended,
+    ):
+        for outcome in ended:
             outcomes[outcome.id] = outcome
-            shown.finished(outcome, words(outcome, jobs[outcome.id], store, plan.request.rule))
-            if how.fail_fast and outcome.status not in ("ok", "cached"):
+            shown.finished(outcome, describe_outcome(outcome, jobs[outcome.id], store, plan.request.rule))
+            if options.fail_fast and outcome.status not in ("ok", "cached"):
                 break  # which closes the children
     left = len(jobs) - len(outcomes)
-    if how.part and left and not how.fail_fast:
+    if options.part and left and not options.fail_fast:
         say(f"{left} of the jobs are left to the tasks that train them now")
     return outcomes
 
 
-def words(outcome: Outcome, job: Job, store: Store, rule: str) -> str:
+def describe_outcome(outcome: Outcome, job: Job, store: Store, rule: str) -> str:
     """A finished job in one line: its accuracy under the rule that is shown, or why it has none."""
     if outcome.status not in ("ok", "cached"):
         return f"{outcome.status}: {job.text}: {outcome.message}"
@@ -91,23 +98,23 @@ def words(outcome: Outcome, job: Job, store: Store, rule: str) -> str:
     return f"done: {job.text}: {accuracy}, {duration(outcome.seconds)}"
 
 
-def job_task(planned: Planned, plan: Plan, how: How) -> Task:
+def make_job_task(planned: Planned, plan: Plan, options: RunOptions) -> Task:
     job, store = planned.job, Store(plan.request.results)
     return Task(
         id=job.id,
         makes=str(store.path(job.id)),
         results=planned.place.results,
         log=str(store.log(job.id)),
-        slots=how.slots,
+        slots=options.slots,
         job=asdict(job),
         resolved=planned.resolved,
         place=asdict(planned.place),
-        command=repeating(job, how.typed),
+        command=repeat_command(job, options.typed),
         code=plan.cards[job.method]["code"],
     )
 
 
-def repeating(job: Job, typed: str) -> str:
+def repeat_command(job: Job, typed: str) -> str:
     """The command that was typed, narrowed to one job (and to others of its method and seed that are missing)."""
     narrowed = {"--datasets": job.data["name"], "--methods": job.method, "--seeds": str(job.seed)}
     narrowed |= {"--rates": job.noise["rate"]} if job.noise["rate"] else {}
@@ -118,14 +125,14 @@ def repeating(job: Job, typed: str) -> str:
     return " ".join([shlex.join(words), *(f"{option} {value}" for option, value in narrowed.items()), "--retry-failed"])
 
 
-def pretraining_task(weights: dict[str, Any], plan: Plan, how: How) -> Task:
+def make_pretraining_task(weights: dict[str, Any], plan: Plan, options: RunOptions) -> Task:
     key, results = digest(weights["path"]), plan.request.results
     log = str(Store(results).log(key))
-    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=how.slots, pretrain=weights)
+    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=options.slots, pretrain=weights)
 
 
-def default_how(workers: str, device: str, devices: list[str], per_gpu: int, **options: Any) -> How:
+def make_run_options(workers: str, device: str, devices: list[str], per_gpu: int, **others: Any) -> RunOptions:
     """`--workers auto`: one single-threaded process a core on a CPU, one a slot on GPUs."""
-    slots = hardware.slots(devices, per_gpu) if device == "cuda" else []
-    count = (len(slots) or hardware.cores()) if workers == "auto" else int(workers)
-    return How(workers=count, slots=slots, **options)
+    slots = hardware.list_slots(devices, per_gpu) if device == "cuda" else []
+    count = (len(slots) or hardware.count_cores()) if workers == "auto" else int(workers)
+    return RunOptions(workers=count, slots=slots, **others)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.launch.children import CHILDREN, Stopped
-from benchmark.launch.holder import holder
-from benchmark.launch.locks import lock
-from benchmark.launch.tasks import keep_failure, made
+from benchmark.launch.lock_owner import find_owner
+from benchmark.launch.locks import take_lock
+from benchmark.launch.tasks import is_made, read_tail, write_failure
 from benchmark.task import EXIT_BUSY, EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXIT_MEMORY, LOST, Outcome, Task
 from results.store import Store
 
 KILLED_AGAIN = 2  # a job that was killed is tried this many times more
 TELLING = 5.0  # seconds within which a batch system that ends this launch has told the launcher as well as its jobs
-KINDS = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
+CLASSES = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
 
 
 def supervise(task: Task) -> Outcome:
@@ -37,43 +37,50 @@ def supervise(task: Task) -> Outcome:
 def attempt_until_settled(task: Task) -> tuple[str, str]:
     store, attempt, lost = Store(Path(task.results)), None, 0
     while True:
-        if made(task):
+        if is_made(task):
             return "cached" if attempt is None else "ok", ""
-        if in_flight(store, task.id):
-            who = holder(str(store.lock(task.id)))
-            return "halted" if who and who.stopped else "busy", str(who or "a process of another machine has it")
-        failure = settled(store, task)
+        if is_in_flight(store, task.id):
+            owner = find_owner(str(store.lock(task.id)))
+            return "halted" if owner and owner.stopped else "busy", str(owner or "a process of another machine has it")
+        failure = final_failure(store, task)
         if failure:
             return failure["class"], f"{failure.get('error', '')}: {failure.get('message', '')}"
         code, attempt = CHILDREN.run(task)
         if code == -signal.SIGTERM:
             CHILDREN.wait_for_stop(TELLING)
-        if (code == EXIT_BUSY and attempt is None) or (code == 0 and made(task)):
+        if (code == EXIT_BUSY and attempt is None) or (code == 0 and is_made(task)):
             continue
         if attempt is None:  # nothing was counted on disk, so it is here
             lost += 1
             if lost <= KILLED_AGAIN and code == LOST:
                 continue
-            return KINDS.get(code or 0, "error" if code != LOST else "killed"), f"could not begin; see {task.log}"
-        failure = failure_of(store, replace(task, attempt=attempt), code)
+            return CLASSES.get(code or 0, "error" if code != LOST else "killed"), why_not_begun(task)
+        failure = read_or_write_failure(store, replace(task, attempt=attempt), code)
         kind = failure["class"]
-        if kind == "oom" and shares_card(task):
-            task = replace(task, whole_card=True)
+        if kind == "oom" and shares_gpu(task):
+            task = replace(task, whole_gpu=True)
         elif kind != "killed" or store.kills(task.id, task.launch) > KILLED_AGAIN:
             return kind, f"{failure['error']}: {failure['message']}"
 
 
-def in_flight(store: Store, job_id: str) -> bool:
+def why_not_begun(task: Task) -> str:
+    """Where a person finds why a task came to no attempt."""
+    log = Path(task.log)
+    said_there = os.access(log, os.W_OK) and read_tail(log)
+    return f"could not begin; see {log}" if said_there else "could not begin; the reason is printed above"
+
+
+def is_in_flight(store: Store, job_id: str) -> bool:
     """Whether a process, of whatever launcher, trains this job now."""
     if not store.lock(job_id).exists():
         return False
-    held = lock(str(store.lock(job_id)))
+    held = take_lock(str(store.lock(job_id)))
     if held is not None:
         os.close(held)
     return held is None
 
 
-def settled(store: Store, task: Task) -> dict[str, Any] | None:
+def final_failure(store: Store, task: Task) -> dict[str, Any] | None:
     """The failure of an earlier attempt that one more would only repeat; None if the task is worth trying."""
     if store.kills(task.id, task.launch) > KILLED_AGAIN:
         why = {"class": "killed", "error": "killed", "message": "every attempt ended with its worker"}
@@ -86,22 +93,22 @@ def settled(store: Store, task: Task) -> dict[str, Any] | None:
     return failure if failure["class"] in ("error", "nan") else None
 
 
-def failure_of(store: Store, task: Task, code: int | None) -> dict[str, Any]:
+def read_or_write_failure(store: Store, task: Task, code: int | None) -> dict[str, Any]:
     """The failure record of an attempt: the child's own, else one from its exit status, written if the disk lets us."""
-    said = store.failure_of(task.id, task.attempt)
-    if said and code is not None and code > 0:
-        return said
-    kind = "timeout" if code is None else "killed" if code < 0 else KINDS.get(code, "error")
+    written = store.failure_of(task.id, task.attempt)
+    if written and code is not None and code > 0:
+        return written
+    kind = "timeout" if code is None else "killed" if code < 0 else CLASSES.get(code, "error")
     ended = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code} and no record"
     message = f"ran past {task.limit:.0f} s" if kind == "timeout" else ended
     try:
-        keep_failure(task, kind, kind, message)
+        write_failure(task, kind, kind, message)
     except OSError as error:
         message += f"; the failure record could not be written ({error.strerror})"
     return {"class": kind, "error": kind, "message": message}
 
 
-def shares_card(task: Task) -> bool:
+def shares_gpu(task: Task) -> bool:
     """Whether the task ran beside others on its GPU and may be tried alone on it."""
-    cards = [card for card, _ in task.slots]
-    return len(cards) > len(set(cards)) and not task.whole_card
+    gpus = [gpu for gpu, _ in task.slots]
+    return len(gpus) > len(set(gpus)) and not task.whole_gpu

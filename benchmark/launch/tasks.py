@@ -10,12 +10,12 @@ from results.job import Job
 from results.store import Store
 
 
-def made(task: Task) -> bool:
+def is_made(task: Task) -> bool:
     """Whether what a task makes is there."""
     return Store(Path(task.results)).done(task.id) if task.job else Path(task.makes).exists()
 
 
-def run(task: Task) -> None:
+def run_task(task: Task) -> None:
     """Do one task; what it makes is on disk when this returns. For who holds its lock."""
     if task.job:
         return run_job(task)
@@ -39,26 +39,26 @@ def run_job(task: Task) -> None:
     store.finish(job.id)
 
 
-def failed(task: Task, kind: str, error: BaseException, code: int) -> int:
+def record_failure(task: Task, kind: str, error: BaseException, code: int) -> int:
     """Keep why a task failed; returns `code`. What cannot be written here, the supervisor writes from the code."""
     try:
         traceback.print_exception(error)
         text = "".join(traceback.format_exception(error))[-8000:]
-        keep_failure(task, kind, type(error).__name__, str(error)[:2000], text)
+        write_failure(task, kind, type(error).__name__, str(error)[:2000], text)
     except Exception as unwritten:  # a full disk, or an error that cannot be printed, must not change the class
         with suppress(OSError):
             print(f"the failure record could not be written: {type(unwritten).__name__}")
     return code
 
 
-def keep_failure(task: Task, kind: str, error: str, message: str, text: str = "") -> None:
+def write_failure(task: Task, kind: str, error: str, message: str, text: str = "") -> None:
     """Write the failure record of the task's attempt; raises OSError."""
     failure = {
         "class": kind,
         "error": error,
         "message": message,
         "traceback": text,
-        "log": tail(Path(task.log)),
+        "log": read_tail(Path(task.log)),
         "command": task.command,
         "code": task.code,
         "limit": task.limit,
@@ -66,7 +66,7 @@ def keep_failure(task: Task, kind: str, error: str, message: str, text: str = ""
     Store(Path(task.results)).fail(task.id, task.attempt, failure)
 
 
-def tail(path: Path, size: int = 4000) -> str:
+def read_tail(path: Path, size: int = 4000) -> str:
     """The end of a log."""
     try:
         with open(path, "rb") as file:

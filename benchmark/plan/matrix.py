@@ -289,7 +289,7 @@ def runs(
         noise_argument=kind.partition(":")[2],
         fast=request.fast,
         graphs=request.graphs,
-        jobs_on_card=request.per_gpu,
+        jobs_on_gpu=request.per_gpu,
         checkpoint_seconds=checkpoint_seconds(),
     )
     facts = {"title": data.title, **data.info.get("facts", {}), "card": data.info_hash, "train_images": images}

@@ -54,19 +54,23 @@ def keep_packages(store: Store) -> None:
 def versions() -> dict[str, Any]:
     import torch
 
-    folder = Path(__file__).resolve().parents[2]
-    git = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    try:
-        described = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:  # many containers have no git
-        described = ""
     return {
         "python": sys.version.split()[0],
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "git": described or None,
+        "git": describe_checkout(Path(__file__).resolve().parents[2]),
         "packages": digest(packages()),
     }
+
+
+def describe_checkout(folder: Path) -> str | None:
+    """The commit of a git checkout, with `-dirty` where files differ from it; None where there is none."""
+    # The code of a checkout that somebody else owns runs here already, so git may read it too.
+    git = ["git", "-c", f"safe.directory={folder}", "-C", str(folder), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or None
+    except OSError:  # many containers have no git
+        return None
 
 
 def processor() -> str:

@@ -38,7 +38,7 @@ def record(
         "history": trainer.state.history,
         "times": seconds | {"total": round(sum(times.values()), 4)},
         "peak_memory": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
-        "jobs_on_card": trainer.place.jobs_on_card,
+        "jobs_on_card": trainer.place.jobs_on_gpu,
         "cost": {
             "parameters": sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
             "inference_images_per_second": round(evaluated / max(times["evaluation"], 1e-9), 1),

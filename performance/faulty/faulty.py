@@ -30,7 +30,7 @@ CLASS = {  # the failure that each fault is, if it is met
     "kill": "killed",
     "crash": "killed",
     "torn": "killed",
-    "nursery": "killed",
+    "fork server": "killed",
     "worker": "killed",
     "small files": "disk",
     "full": "disk",
@@ -51,7 +51,7 @@ def meet(fault: str) -> None:
         time.sleep(3600)
     if fault in ("kill", "crash", "stopped"):
         os.kill(os.getpid(), {"kill": signal.SIGKILL, "crash": signal.SIGSEGV, "stopped": signal.SIGSTOP}[fault])
-    if fault == "nursery":
+    if fault == "fork server":
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(3600)
     if fault == "worker":

@@ -28,9 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--long", action="store_true", help="train on, in place of the items; call it until it is done")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="in all (default: %(default)s)")
     args = parser.parse_args(arguments)
-    if args.device == "cuda" and not hardware.cards():
+    if args.device == "cuda" and not hardware.find_gpus():
         sys.exit(
-            "performance.gpu: no GPU can be used here; " + ("; ".join(hardware.unused()) or "--device cpu --rehearse")
+            "performance.gpu: no GPU can be used here; " + ("; ".join(hardware.list_unused()) or "--device cpu --rehearse")
         )
     as_a_job_has_it()
     data = {name: Path(path).resolve() for name, _, path in (word.partition("=") for word in args.data)}

@@ -23,7 +23,7 @@ LOOK = 0.002  # seconds between two looks for the checkpoint at which a job is k
 
 def same_bits(setting: Setting, notes: Notes) -> None:
     methods = setting.methods[:1] if setting.rehearse else setting.methods
-    slots = hardware.slots([name for name, _ in hardware.cards()][:1], 2) if setting.cuda else []
+    slots = hardware.list_slots([name for name, _ in hardware.find_gpus()][:1], 2) if setting.cuda else []
     stores = {name: Store(setting.out / "nursery" / f"{name}-{time.time_ns()}") for name in ("once", "again", "killed")}
     asked = {name: [job_task(setting, method, store, slots) for method in methods] for name, store in stores.items()}
     ends: dict[str, dict[str, str]] = {}
@@ -52,7 +52,7 @@ def job_task(setting: Setting, method: str, store: Store, slots: list[list[str]]
     precision = "bf16" if setting.cuda else "fp32"
     job, resolved = engine.job_of(method, setting.images, asked, precision, scale)
     data = str(setting.faces())
-    place = Place(str(store.root), data, device=setting.device, checkpoint_seconds=0.0, jobs_on_card=max(1, len(slots)))
+    place = Place(str(store.root), data, device=setting.device, checkpoint_seconds=0.0, jobs_on_gpu=max(1, len(slots)))
     return Task(
         id=job.id,
         makes=str(store.path(job.id)),

@@ -165,7 +165,7 @@ def test_the_history_says_what_became_of_losses_and_wrong_labels(train) -> None:
 
 
 def test_the_rest_of_a_record_says_what_it_was_made_of(train) -> None:
-    run = train(jobs_on_card=3)
+    run = train(jobs_on_gpu=3)
     record, data = run.record, run.arrays
     job = replace(JOB, data=JOB.data | {"fingerprint": record["spec"]["data"]["fingerprint"]})
     assert (record["schema"], record["status"], record["id"], record["spec"]) == (1, "ok", job.id, job.spec)

@@ -21,14 +21,14 @@ from test_job import JOB, MEASURED
 
 from benchmark.launch import cluster
 from benchmark.launch import dispatch as dispatching
-from benchmark.launch import holder as holding
+from benchmark.launch import lock_owner as owning
 from benchmark.launch import supervise as engine
 from benchmark.launch.children import CHILDREN, Children, Stopped
-from benchmark.launch.holder import holder, is_stopped, sign
-from benchmark.launch.locks import lock, take_slot
-from benchmark.launch.nursery import LOOKS, Nursery
+from benchmark.launch.fork_server import LOOKS, ForkServer
+from benchmark.launch.lock_owner import find_owner, is_stopped, write_owner
+from benchmark.launch.locks import take_lock, take_slot
 from benchmark.launch.supervise import supervise
-from benchmark.launch.tasks import failed
+from benchmark.launch.tasks import record_failure
 from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
 from performance.faults import ROOT, Matrix
 from results.schema import SCHEMA, Refused
@@ -159,16 +159,16 @@ def hold_slots(slots: list, whole: bool, queue, turns: int, seed: int) -> None:
     draw = random.Random(seed)
     for _ in range(turns):
         held = take_slot(slots, whole)
-        start, card = time.monotonic(), os.environ["CUDA_VISIBLE_DEVICES"]
+        start, gpu = time.monotonic(), os.environ["CUDA_VISIBLE_DEVICES"]
         time.sleep(draw.uniform(0, 0.03))
-        queue.put((card, whole, start, time.monotonic()))
+        queue.put((gpu, whole, start, time.monotonic()))
         for fd in held:
             os.close(fd)
 
 
 @pytest.mark.parametrize("per_gpu", [1, 2])
 def test_a_gpu_is_never_held_by_more_than_its_slots(tmp_path: Path, per_gpu: int) -> None:
-    slots = [[card, str(tmp_path / f"{card}-{k}.lock")] for k in range(per_gpu) for card in ("first", "second")]
+    slots = [[gpu, str(tmp_path / f"{gpu}-{k}.lock")] for k in range(per_gpu) for gpu in ("first", "second")]
     fork = multiprocessing.get_context("fork")
     queue = fork.SimpleQueue()
     jobs = [fork.Process(target=hold_slots, args=(slots, whole == 0, queue, 5, whole)) for whole in range(6)]
@@ -178,13 +178,13 @@ def test_a_gpu_is_never_held_by_more_than_its_slots(tmp_path: Path, per_gpu: int
     for job in jobs:
         job.join(20)
         assert job.exitcode == 0
-    for card, whole, start, _ in held:
-        beside = [other for other in held if other[0] == card and other[2] <= start < other[3]]
+    for gpu, whole, start, _ in held:
+        beside = [other for other in held if other[0] == gpu and other[2] <= start < other[3]]
         assert len(beside) <= (1 if whole or any(other[1] for other in beside) else per_gpu)
 
 
-def test_a_job_takes_the_card_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slots = [[card, str(tmp_path / f"{card}-{k}.lock")] for k in range(2) for card in ("first", "second")]
+def test_a_job_takes_the_gpu_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = [[gpu, str(tmp_path / f"{gpu}-{k}.lock")] for k in range(2) for gpu in ("first", "second")]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     held = take_slot(slots, True)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "first" and len(held) == 2
@@ -217,6 +217,7 @@ def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CHILDREN, "run", run)
+        patch.setattr(engine, "TELLING", 0.0)
         packed = [["card", str(folder / str(k))] for k in range(slots)]
         outcome = supervise(task(folder, slots=packed, launch="this", limit=1.0))
     assert outcome.status in {"error", "killed", "timeout", "oom", "nan", "disk"}
@@ -227,14 +228,14 @@ def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, 
         if ends[0] is not None and ends[0] < 0 and len(ends) == 1:
             assert outcome.status == "killed" and len(calls) == 3
         if ends[0] == 3:
-            assert len(calls) >= 1 + (slots > 1) and bool(slots > 1) == any(call.whole_card for call in calls)
+            assert len(calls) >= 1 + (slots > 1) and bool(slots > 1) == any(call.whole_gpu for call in calls)
 
 
-def test_out_of_memory_is_tried_once_more_alone_on_the_card_only_if_it_was_shared(tmp_path: Path, monkeypatch) -> None:
+def test_out_of_memory_is_tried_once_more_alone_on_the_gpu_only_if_it_was_shared(tmp_path: Path, monkeypatch) -> None:
     store, tried = Store(tmp_path), []
 
     def run(task):
-        tried.append(task.whole_card)
+        tried.append(task.whole_gpu)
         return 3, store.begin_attempt("ab")
 
     monkeypatch.setattr(CHILDREN, "run", run)
@@ -295,7 +296,7 @@ def stranger(tmp_path: Path):
     process.wait()
 
 
-def test_a_task_that_a_process_holds_is_put_off_and_its_holder_named_once(
+def test_a_task_that_a_process_holds_is_put_off_and_its_owner_named_once(
     tmp_path: Path, monkeypatch, capfd, stranger
 ) -> None:
     ended = []
@@ -327,7 +328,7 @@ def test_a_task_that_a_stopped_process_holds_is_given_up_after_the_rest(
     monkeypatch.setattr(CHILDREN, "run", lambda task: (Path(task.makes).touch(), (0, 1))[1])
     monkeypatch.setattr(dispatching, "LOOK", 0.01)
     stranger.send_signal(signal.SIGSTOP)
-    until(lambda: holder(str(Store(tmp_path).lock("ab"))).stopped)
+    until(lambda: find_owner(str(Store(tmp_path).lock("ab"))).stopped)
     tasks = [task(tmp_path), task(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
     outcomes = list(dispatching.dispatch(tasks, 1, None, None))
     assert [(o.id, o.status) for o in outcomes] == [("cd", "ok"), ("ab", "stopped")]
@@ -335,18 +336,18 @@ def test_a_task_that_a_stopped_process_holds_is_given_up_after_the_rest(
     assert capfd.readouterr().err.count("waiting for") == 1
 
 
-def test_a_holder_says_who_it_is_where_no_kernel_tells(tmp_path: Path, monkeypatch) -> None:
+def test_an_owner_says_who_it_is_where_no_kernel_tells(tmp_path: Path, monkeypatch) -> None:
     path = str(tmp_path / "lock")
-    held = lock(path)
-    sign(path)
-    assert holder(path).pid == os.getpid() and holder(path).host == "" and not holder(path).stopped
+    held = take_lock(path)
+    write_owner(path)
+    assert find_owner(path).pid == os.getpid() and find_owner(path).host == "" and not find_owner(path).stopped
     os.utime(path, (time.time() - 65, time.time() - 65))
-    monkeypatch.setattr(holding, "held_here", lambda file: None)
-    assert str(holder(path)) == f"process {os.getpid()} has held it for 1:05"
+    monkeypatch.setattr(owning, "owner_by_kernel", lambda file: None)
+    assert str(find_owner(path)) == f"process {os.getpid()} has held it for 1:05"
     Path(path).write_text("77 elsewhere\n")
-    assert str(holder(path)).startswith("process 77 on elsewhere has held it")
+    assert str(find_owner(path)).startswith("process 77 on elsewhere has held it")
     Path(path).write_text("")
-    assert holder(path) is None
+    assert find_owner(path) is None
     os.close(held)
 
 
@@ -355,35 +356,35 @@ def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
     until(lambda: "met" in "".join(matrix.lines(0)))
-    nursery, job = matrix.nurseries()[0], int(matrix.lines(0)[0].split()[1])
-    for pid in [job] if stopped == "job" else [nursery, job]:
+    server, job = matrix.fork_servers()[0], int(matrix.lines(0)[0].split()[1])
+    for pid in [job] if stopped == "job" else [server, job]:
         os.kill(pid, signal.SIGSTOP)
-    assert len(matrix.processes()) == 5  # launcher, nursery, its warden, the job, and what that started
+    assert len(matrix.processes()) == 5  # launcher, fork server, its reaper, the job, and what that started
     launcher.kill()
     launcher.wait()
     until(lambda: matrix.processes() == [], seconds=5)
 
 
 @pytest.mark.slow
-def test_a_job_stopped_when_its_nursery_is_killed_holds_no_matrix(tmp_path: Path) -> None:
+def test_a_job_stopped_when_its_fork_server_is_killed_holds_no_matrix(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
     until(lambda: "met" in "".join(matrix.lines(0)))
-    nursery, job = matrix.nurseries()[0], int(matrix.lines(0)[0].split()[1])
+    server, job = matrix.fork_servers()[0], int(matrix.lines(0)[0].split()[1])
     os.kill(job, signal.SIGSTOP)
-    os.kill(nursery, signal.SIGKILL)
+    os.kill(server, signal.SIGKILL)
     assert launcher.wait(100) == 0
     assert set(matrix.records()) == {0, 1} and matrix.processes() == []
 
 
 def test_a_job_that_stays_stopped_is_ended_and_one_that_goes_on_is_not(capfd) -> None:
     processes = [subprocess.Popen(["sleep", "100"], start_new_session=True) for _ in range(3)]
-    nursery = Nursery(-1, -1, {process.pid: f"job{n}" for n, process in enumerate(processes)})
+    server = ForkServer(-1, -1, {process.pid: f"job{n}" for n, process in enumerate(processes)})
     for process in processes[:2]:
         process.send_signal(signal.SIGSTOP)
     until(lambda: all(is_stopped(process.pid) for process in processes[:2]))
     for look in range(LOOKS):
-        nursery.look()
+        server.end_stopped_jobs()
         if look == LOOKS - 2:
             assert [process.poll() for process in processes] == [None] * 3
             processes[1].send_signal(signal.SIGCONT)
@@ -396,7 +397,7 @@ def test_a_job_that_stays_stopped_is_ended_and_one_that_goes_on_is_not(capfd) ->
         process.wait()
 
 
-def test_a_nursery_outlives_the_thread_that_asked_for_it() -> None:
+def test_a_fork_server_outlives_the_thread_that_asked_for_it() -> None:
     children = Children()
     asking = threading.Thread(target=lambda: (children.start(), until(lambda: children.ready)))
     asking.start()
@@ -407,7 +408,7 @@ def test_a_nursery_outlives_the_thread_that_asked_for_it() -> None:
     assert children.process.wait(10) == 0
 
 
-def test_a_nursery_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_path: Path, monkeypatch) -> None:
+def test_a_fork_server_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_path: Path, monkeypatch) -> None:
     children = Children()
     monkeypatch.setattr(engine, "CHILDREN", children)
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -428,17 +429,20 @@ def test_a_log_that_takes_nothing_more_does_not_change_the_class_of_a_failure(tm
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, Full())
     (tmp_path / "file").touch()
-    assert failed(task(tmp_path / "file", attempt=1), "nan", ValueError("diverged"), EXIT_DIVERGED) == EXIT_DIVERGED
+    assert (
+        record_failure(task(tmp_path / "file", attempt=1), "nan", ValueError("diverged"), EXIT_DIVERGED)
+        == EXIT_DIVERGED
+    )
 
 
 FULL_DISK = """
 import os, resource, sys
-from benchmark.launch import nursery
+from benchmark.launch import job_process
 from benchmark.task import Task
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 task = Task("a" * 20, "made", sys.argv[1], sys.argv[1] + "/log", launch="this one")
 (alive, kept), (_, events) = os.pipe(), os.pipe()
-nursery.child(task, alive, events)
+job_process.run_child(task, alive, events)
 """
 
 
@@ -447,14 +451,14 @@ def test_a_disk_that_takes_neither_the_attempt_nor_the_log_is_called_full(tmp_pa
     assert (tmp_path / "log").read_bytes() == b""
 
 
-def test_a_nursery_whose_launcher_is_gone_ends_while_it_imports() -> None:
-    nursery = subprocess.Popen([sys.executable, "-m", "benchmark.launch.nursery"], cwd=ROOT, stdin=subprocess.PIPE)
+def test_a_fork_server_whose_launcher_is_gone_ends_while_it_imports() -> None:
+    server = subprocess.Popen([sys.executable, "-m", "benchmark.launch.fork_server"], cwd=ROOT, stdin=subprocess.PIPE)
     time.sleep(0.3)
-    nursery.stdin.close()
-    assert nursery.wait(30) in (0, 1)
+    server.stdin.close()
+    assert server.wait(30) in (0, 1)
 
 
-def test_a_lost_nursery_is_told_to_every_task_that_it_had(tmp_path: Path) -> None:
+def test_a_lost_fork_server_is_told_to_every_task_that_it_had(tmp_path: Path) -> None:
     children = Children()
     process = children.start()
     os.kill(process.pid, signal.SIGKILL)
@@ -467,7 +471,7 @@ def test_a_lost_nursery_is_told_to_every_task_that_it_had(tmp_path: Path) -> Non
 def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tmp_path: Path, monkeypatch) -> None:
     there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
     theirs = task(there.root, id=JOB.id, job=asdict(JOB))
-    ours = {JOB.id: replace(theirs, results=str(here.root))}
+    ours = replace(theirs, results=str(here.root))
 
     def run(task):
         attempt = there.begin_attempt(JOB.id)
@@ -476,16 +480,16 @@ def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tm
         return int(attempt == 1), attempt
 
     monkeypatch.setattr(CHILDREN, "run", run)
-    assert cluster.receive(cluster.supervise_there(theirs), ours).status == "error"
+    assert cluster.keep_result(cluster.supervise_on_worker(theirs), ours).status == "error"
     assert here.failure(JOB.id)["class"] == "error" and not here.done(JOB.id)
     there.forget_failures(JOB.id)
     there.begin_attempt(JOB.id)
-    answer = cluster.supervise_there(theirs)
+    answer = cluster.supervise_on_worker(theirs)
     spoiled = answer[0], answer[1] | {".npz": b"something else"}
-    assert cluster.receive(spoiled, ours).status == "error" and not here.done(JOB.id)
-    assert cluster.receive(answer, ours).status == "ok"
+    assert cluster.keep_result(spoiled, ours).status == "error" and not here.done(JOB.id)
+    assert cluster.keep_result(answer, ours).status == "ok"
     assert here.read(JOB.id) == there.read(JOB.id) and here.done(JOB.id)
-    assert cluster.receive(cluster.supervise_there(theirs), ours).status == "cached"
+    assert cluster.keep_result(cluster.supervise_on_worker(theirs), ours).status == "cached"
 
 
 @pytest.mark.slow
@@ -506,6 +510,24 @@ def test_a_dask_worker_that_dies_hangs_nothing_and_gpus_cap_what_runs_at_once(tm
     assert matrix.count("end") == dict.fromkeys(range(8), 1)
     spans = [[float(line.split()[-1]) for line in matrix.lines(seed)[-3:] if "met" not in line] for seed in range(8)]
     assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_scheduler_that_dies_is_said_in_a_line_for_each_job(tmp_path: Path, monkeypatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    matrix = Matrix(tmp_path, {0: ["slow 60"], 1: []})
+    monkeypatch.setenv("FER_FAULTS", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with distributed.LocalCluster(1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as workers:
+        launcher = matrix.start("0-1", "--cluster", workers.scheduler_address, "--limit", "100")
+        until(lambda: len(matrix.count("begin")) == 1)
+    assert launcher.wait(60) == 1
+    words = (tmp_path / "launcher.txt").read_text()
+    assert (
+        words.count("the scheduler is gone; start it and its workers again (") == 2 and 'run_all.py", line' not in words
+    )
+    until(lambda: matrix.processes() == [], seconds=10)
 
 
 def test_a_batch_system_that_ends_every_process_at_once_costs_no_job_an_attempt(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from benchmark import plugins
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
-from benchmark.launch.preflight import preflight
+from benchmark.launch.preflight import check_jobs
 from benchmark.plan.matrix import make
 
 MINE = "from methods.baseline import Baseline\nclass Mine(Baseline):\n    name, title = 'mine', 'Mine'\n"
@@ -65,7 +65,7 @@ def test_a_neighbour_that_cannot_be_imported_is_a_warning_also_where_settings_ar
 ) -> None:
     own = folder(tmp_path, mine=MINE, other=BROKEN)
     words = asked(own, "--methods", "mine", "--set", "recipe.epochs=1")
-    preflight(make(request(parser().read(words))).runs())
+    check_jobs(make(request(parser().read(words))).runs())
     assert "warning: method other is passed over" in capsys.readouterr().err
     assert plugins.find_method("mine", [own]).name == "mine"
     with pytest.raises(plugins.PluginError, match=r"tensorflow_not_there.*pip install it into"):

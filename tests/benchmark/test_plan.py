@@ -84,7 +84,7 @@ def test_every_field_of_a_run_is_what_was_typed(home: Path, tmp_path: Path, monk
         noise_argument="",
         fast=True,
         checkpoint_seconds=7.5,
-        jobs_on_card=2,
+        jobs_on_gpu=2,
     )
     assert one.place == place and one.pretraining is None
     assert one.resolved["data"] == {

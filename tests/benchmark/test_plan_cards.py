@@ -115,7 +115,7 @@ def test_a_failure_is_tried_again_when_what_its_method_imports_is_mended(home: P
         own(folder, helper=text)
         forget()
         made = planned(home, *words)
-        codes += {launching.job_task(run, made, launching.How(1)).code for run in made.runs()}
+        codes += {launching.make_job_task(run, made, launching.RunOptions(1)).code for run in made.runs()}
     assert len(set(codes)) == 2 and all(code.startswith("statements:") for code in codes)
 
 

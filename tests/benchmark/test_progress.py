@@ -19,7 +19,7 @@ from benchmark import plugins
 from benchmark import progress as module
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
-from benchmark.launch.run import words
+from benchmark.launch.run import describe_outcome
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.progress import Counted, progress
 from benchmark.task import Outcome
@@ -117,11 +117,14 @@ def test_work_that_counts_itself_is_one_live_line_on_a_terminal(monkeypatch) -> 
 @pytest.mark.parametrize("rule, shown", [("last", "50.0 % (last)"), ("best", "75.0 % (best)"), ("noisy_val", "50.0 %")])
 def test_a_finished_job_is_told_with_the_accuracy_of_the_rule(tmp_path: Path, rule: str, shown: str) -> None:
     store = Store(tmp_path)
-    assert words(Outcome(JOB.id, "nan", message="loss is nan"), JOB, store, rule) == f"nan: {JOB.text}: loss is nan"
+    assert (
+        describe_outcome(Outcome(JOB.id, "nan", message="loss is nan"), JOB, store, rule)
+        == f"nan: {JOB.text}: loss is nan"
+    )
     metrics = {"last": 0.5, "best": 0.75, "last5": 0.25}
     record = MEASURED | {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": metrics}
     store.write(record, {})
-    told = words(Outcome(JOB.id, "ok", 65.0), JOB, store, rule)
+    told = describe_outcome(Outcome(JOB.id, "ok", 65.0), JOB, store, rule)
     assert told.startswith(f"done: {JOB.text}: {shown}") and told.endswith(", 1:05")
 
 

@@ -61,11 +61,11 @@ def test_a_part_that_is_not_there_names_the_array() -> None:
 
 def test_no_more_jobs_run_at_once_than_slurm_gave_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda pid: range(8), raising=False)
-    assert hardware.cores() == 8
+    assert hardware.count_cores() == 8
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
-    assert launching.default_how("auto", "cpu", [], 1).workers == 3
+    assert launching.make_run_options("auto", "cpu", [], 1).workers == 3
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "64")  # of the node; this step is bound to eight of them
-    assert hardware.cores() == 8
+    assert hardware.count_cores() == 8
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the host may wait for on a card, outside of steps: where, how often, and why."""
+"""What the host may wait for on a GPU, outside of steps: where, how often, and why."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Whole jobs on a pretended card: published recipes on 44 random images and a narrow network, labels to record."""
+"""Whole jobs on a fake CUDA device: published recipes on 44 random images and a narrow network, labels to record."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -55,8 +55,8 @@ def random_data() -> TrainingSet:
 
 
 def job_of(name: str, options: dict[str, str], precision: str) -> tuple[Job, dict[str, Any]]:
-    cards = {found: card_of(cls) for found, cls in plugins.find_methods().items()}
-    resolved, overrides = recipes.resolve(cards, name, SHORT | options, SCALE, "comparison", "rafdb", IMAGES)
+    methods = {found: card_of(cls) for found, cls in plugins.find_methods().items()}
+    resolved, overrides = recipes.resolve(methods, name, SHORT | options, SCALE, "comparison", "rafdb", IMAGES)
     job = Job(
         method=name,
         method_version=plugins.find_methods()[name].version,
@@ -84,7 +84,7 @@ def small() -> Iterator[None]:
 def run(
     name: str, folder: Path, options: dict[str, str] | None = None, card: Card | None = None, **more: Any
 ) -> tuple[Seen, dict, dict]:
-    """A job on the pretended card, without CUDA graphs unless they are asked for; what was seen, the record, its arrays.
+    """A job on the fake CUDA device, without CUDA graphs unless they are asked for; what was seen, the record, its arrays.
 
     more: `precision`, or fields of `Place`.
     """

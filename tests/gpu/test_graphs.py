@@ -1,4 +1,4 @@
-"""CUDA graphs of the training step on a pretended card: the same bits as without, or no graph and a line that says so."""
+"""CUDA graphs of the training step on a fake CUDA device: the same bits as without, or no graph and a line that says so."""
 
 import io
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ def test_three_steps_are_taken_before_a_capture(tmp_path: Path, monkeypatch) -> 
 
 
 @pytest.mark.parametrize("more", [{"card": 1000}, {"precision": "bf16"}])
-def test_with_pixels_beside_the_card_and_in_bf16(more: dict[str, Any], tmp_path: Path) -> None:
+def test_with_pixels_beside_the_gpu_and_in_bf16(more: dict[str, Any], tmp_path: Path) -> None:
     made = []
     for on in (True, False):
         named = {"card": Card(free=1000)} if "card" in more else more

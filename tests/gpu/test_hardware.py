@@ -1,4 +1,4 @@
-"""Odd GPU machines, with a stand-in for nvidia-smi: each ends in the right cards or in one clear line."""
+"""Odd GPU machines, with a stand-in for nvidia-smi: each ends in the right GPUs or in one clear line."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -42,10 +42,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
     monkeypatch.setattr(hardware, "SIGNS", ())
-    hardware.machine.cache_clear()
+    hardware.read_machine.cache_clear()
     hardware.ask_torch.cache_clear()
     yield set_up
-    hardware.machine.cache_clear()
+    hardware.read_machine.cache_clear()
     hardware.ask_torch.cache_clear()
 
 
@@ -75,59 +75,59 @@ def listed(*names: str, capability: str = "9.0") -> str:
 )
 def test_what_is_visible_in_every_form(machine: Machine, visible: str | None, used: list[str]) -> None:
     machine(listed("a", "b", "c"), TREE, visible=visible)
-    assert [name for name, _ in hardware.cards()] == used
-    assert [line for line in hardware.unused() if "GPU-dddd" in line] == hardware.unused()
-    assert bool(hardware.unused()) == (visible == "0,GPU-dddd")
+    assert [name for name, _ in hardware.find_gpus()] == used
+    assert [line for line in hardware.list_unused() if "GPU-dddd" in line] == hardware.list_unused()
+    assert bool(hardware.list_unused()) == (visible == "0,GPU-dddd")
 
 
-def test_a_broken_neighbour_hides_no_card_and_is_named(machine: Machine) -> None:
+def test_a_broken_neighbour_hides_no_gpu_and_is_named(machine: Machine) -> None:
     lost = "Unable to determine the device handle for GPU 0000:03:00.0: Unknown Error\n"
     machine(listed("a") + lost + listed("c"), TREE, status=15)
-    assert hardware.cards() == [(A, 9.0), (C, 9.0)]
-    assert len(hardware.unused()) == 1 and "0000:03:00.0" in hardware.unused()[0]
+    assert hardware.find_gpus() == [(A, 9.0), (C, 9.0)]
+    assert len(hardware.list_unused()) == 1 and "0000:03:00.0" in hardware.list_unused()[0]
 
 
-def test_a_warning_between_the_lines_hides_no_card(machine: Machine) -> None:
+def test_a_warning_between_the_lines_hides_no_gpu(machine: Machine) -> None:
     machine("WARNING: infoROM is corrupted at gpu 0000:00:1E.0\n" + listed("a"), TREE)
-    assert hardware.cards() == [(A, 9.0)]
+    assert hardware.find_gpus() == [(A, 9.0)]
 
 
-def test_slices_are_cards_and_their_whole_is_none(machine: Machine) -> None:
+def test_slices_are_gpus_and_their_whole_is_none(machine: Machine) -> None:
     machine(listed("a", "b"), CUT + f"GPU 1: H100 (UUID: {B})\n")
-    assert hardware.cards() == [(SLICE, 9.0), (OTHER, 9.0), (B, 9.0)]
-    assert hardware.unused() == []
+    assert hardware.find_gpus() == [(SLICE, 9.0), (OTHER, 9.0), (B, 9.0)]
+    assert hardware.list_unused() == []
 
 
 @pytest.mark.parametrize("visible", [SLICE, SLICE[:12], "0"])
 def test_a_slice_that_a_cluster_hands_out(machine: Machine, visible: str) -> None:
     machine(listed("a"), CUT, visible=visible)
-    assert hardware.cards() == [(SLICE, 9.0)] and hardware.has_bf16("cuda")
+    assert hardware.find_gpus() == [(SLICE, 9.0)] and hardware.has_bf16("cuda")
 
 
 def test_a_slice_that_only_torch_knows(machine: Machine) -> None:
     machine(listed("a"), f"GPU 0: H100 (UUID: {A})\n", visible=SLICE, torch=torch_with("[(8, 0)]"))
-    assert hardware.cards() == [(SLICE, 8.0)]
+    assert hardware.find_gpus() == [(SLICE, 8.0)]
 
 
 def test_a_capability_that_nvidia_smi_does_not_tell_comes_from_torch(machine: Machine) -> None:
     machine(listed("a", capability="[N/A]"), TREE, torch=torch_with("[(7, 5)]"))
-    assert hardware.cards() == [(A, 7.5)] and not hardware.has_bf16("cuda")
+    assert hardware.find_gpus() == [(A, 7.5)] and not hardware.has_bf16("cuda")
 
 
 def test_an_old_driver_that_knows_no_capabilities(machine: Machine) -> None:
     machine('Field "compute_cap" is not a valid field to query.\n', TREE, status=2, torch=torch_with("[(8, 6)]"))
-    assert hardware.cards() == [(A, 8.6), (B, 8.6), (C, 8.6)]
+    assert hardware.find_gpus() == [(A, 8.6), (B, 8.6), (C, 8.6)]
 
 
 def test_torch_is_asked_where_nvidia_smi_is_not_there(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine(None, torch=torch_with("[(9, 0), (9, 0)]"))
     monkeypatch.setattr(hardware, "SIGNS", (__file__,))
-    assert hardware.cards() == [("0", 9.0), ("1", 9.0)] and hardware.unused() == []
+    assert hardware.find_gpus() == [("0", 9.0), ("1", 9.0)] and hardware.list_unused() == []
 
 
 def test_a_machine_without_any_sign_of_a_gpu_asks_nobody(machine: Machine) -> None:
     machine(None, torch="import pathlib\npathlib.Path(__file__).with_name('asked').touch()\n")
-    assert hardware.cards() == [] and hardware.unused() == []
+    assert hardware.find_gpus() == [] and hardware.list_unused() == []
     assert not (Path(os.environ["PYTHONPATH"]) / "asked").exists()
 
 
@@ -164,5 +164,5 @@ def test_what_auto_comes_to_on_a_t4_is_said(machine: Machine, capsys) -> None:
 
 
 def test_slots_of_a_slice_with_an_old_name_are_files(tmp_path: Path) -> None:
-    (slot,) = hardware.slots([f"MIG-{A}/7/0"], 1)
+    (slot,) = hardware.list_slots([f"MIG-{A}/7/0"], 1)
     assert slot[0] == f"MIG-{A}/7/0" and Path(slot[1]).parent.is_dir()

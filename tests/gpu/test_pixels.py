@@ -1,4 +1,4 @@
-"""Pixels on a pretended card: shared with the cache, ahead of the step where they do not fit, not touched in vain."""
+"""Pixels on a fake CUDA device: shared with the cache, ahead of the step where they do not fit, not touched in vain."""
 
 import threading
 from collections import Counter
@@ -140,7 +140,7 @@ def test_images_that_an_opinion_does_not_look_at_are_not_made(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("free", [80 * 2**30, 1000])
-def test_start_weights_are_made_on_a_card_without_waiting_in_a_step(faces, free: int, tmp_path: Path, capsys) -> None:
+def test_start_weights_are_made_on_a_gpu_without_waiting_in_a_step(faces, free: int, tmp_path: Path, capsys) -> None:
     card = Card(free)
     torch.backends.cudnn.allow_tf32 = True
     with mock.patch.dict(SCALES, {"small": SMALL}), card.there():

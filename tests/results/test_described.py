@@ -51,7 +51,7 @@ def beside_a_card(folder: Path, capability: str) -> dict[str, str]:
     (folder / "nvidia-smi").write_text(f'#!/bin/sh\ncase "$*" in {answers} esac\n')
     (folder / "nvidia-smi").chmod(0o755)
     found = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": "0"}
-    seen = run("-c", "from benchmark import hardware; print(hardware.cards())", **found)
+    seen = run("-c", "from benchmark import hardware; print(hardware.find_gpus())", **found)
     assert f", {capability})" in seen.stdout, seen.stderr
     return found
 

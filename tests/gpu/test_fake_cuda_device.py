@@ -68,7 +68,7 @@ def test_bf16(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["scn", "lanet"])
-def test_a_job_goes_on_from_its_checkpoint_on_the_card(name: str, tmp_path: Path) -> None:
+def test_a_job_goes_on_from_its_checkpoint_on_the_gpu(name: str, tmp_path: Path) -> None:
     _, record, arrays = run(name, tmp_path)
     assert list((tmp_path / "checkpoints").glob("*.pt"))
     _, again, same = run(name, tmp_path)
@@ -84,7 +84,7 @@ def test_sees_a_wait_that_is_not_allowed_or_too_often(tmp_path: Path) -> None:
     with mock.patch.object(baseline.Baseline, "after_epoch", after_epoch, create=True):
         seen, _, _ = run("baseline", tmp_path / "read")
     (found,) = beyond(seen.waits, epochs=2)
-    assert found == ("outside", "read", "gpu/test_pretended_card.py")
+    assert found == ("outside", "read", "gpu/test_fake_cuda_device.py")
     with mock.patch.object(
         loop, "evaluate", lambda trainer: [real(trainer), trainer.state.predictions.pop(), real(trainer)]
     ):

@@ -1,7 +1,8 @@
-"""Nothing outlives its launcher: the kernel kills whose parent is gone, and a warden what they had started.
+"""Nothing outlives its launcher: the kernel kills whose parent is gone, and a reaper what they had started.
 
-A process that is stopped or hangs cannot notice a closed pipe, so the first means is the kernel's (Linux). It kills one
-process and not its group: a warden, which does nothing but wait for the end of the nursery, kills the groups.
+A process that is stopped or hangs cannot notice a closed pipe, so the first means is the kernel's parent-death signal
+(Linux). It kills one process and not its group: a reaper, which does nothing but wait for the end of the fork server, kills
+the groups.
 """
 
 import ctypes
@@ -21,10 +22,10 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def start_warden() -> int:
-    """Fork a process that kills the groups it was told when this one is gone; returns the descriptor to tell it on.
+def start_reaper() -> int:
+    """Fork a process that kills the groups it was told of when this one is gone; returns the descriptor to tell it on.
 
-    Said are lines of a group's number, with a minus in front when the group has ended. For a process with one thread.
+    It is told lines of a group's number, with a minus in front when the group has ended. For a process with one thread.
     """
     read, write = os.pipe()
     if os.fork() == 0:
@@ -32,32 +33,31 @@ def start_warden() -> int:
             os.setsid()
             os.closerange(0, read)
             os.closerange(read + 1, read + 256)
-            watch(read)
+            kill_groups_at_end(read)
         finally:
             os._exit(0)
     os.close(read)
     return write
 
 
-def tell(warden: int, group: int) -> None:
-    """Tell the warden of a group; one that is gone itself is no reason to stop."""
+def report_group(reaper: int, group: int) -> None:
+    """Tell the reaper of a group; one that is gone itself is no reason to stop."""
     try:
-        os.write(warden, b"%d\n" % group)
+        os.write(reaper, b"%d\n" % group)
     except OSError:
         pass
 
 
-def watch(read: int) -> None:
+def kill_groups_at_end(read: int) -> None:
     """Keep account of the groups until the other end is closed, then kill those that are left."""
-    said = b""
+    text = b""
     while chunk := os.read(read, 4096):
-        said += chunk
-    numbers = [int(line) for line in said.split()]
-    for group in left(numbers):
+        text += chunk
+    for group in remaining_groups([int(line) for line in text.split()]):
         kill_group(group)
 
 
-def left(numbers: list[int]) -> list[int]:
+def remaining_groups(numbers: list[int]) -> list[int]:
     """The groups that began and did not end."""
     alive: dict[int, None] = {}
     for number in numbers:
@@ -69,7 +69,7 @@ def left(numbers: list[int]) -> list[int]:
 
 
 def kill_group(pid: int) -> None:
-    """Kill a child and what it has started; one that has no group of its own yet is killed alone."""
+    """Kill a job and what it has started; one that has no group of its own yet is killed alone."""
     for kill in (os.killpg, os.kill):
         try:
             kill(pid, signal.SIGKILL)

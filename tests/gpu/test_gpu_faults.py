@@ -1,4 +1,4 @@
-"""Cards that cannot work are found before any job; what a card says gets its right class."""
+"""GPUs that cannot work are found before any job; what a GPU says gets its right class."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.launch import nursery, tasks
-from benchmark.launch.card_preflight import try_cards
-from benchmark.launch.failures import class_of
+from benchmark.launch import job_process, tasks
+from benchmark.launch.failures import classify_error
+from benchmark.launch.gpu_preflight import try_gpus
 from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.store import Store
@@ -33,31 +33,35 @@ sys.exit(0)
 
 
 @pytest.mark.parametrize("text", ERRORS)
-def test_what_a_card_says_gets_its_class(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_gpu_says_gets_its_class(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(task: Task) -> None:
         raise getattr(torch, "AcceleratorError", RuntimeError)(text) if "CUDA" in text else RuntimeError(text)
 
-    monkeypatch.setattr(tasks, "run", run)
+    monkeypatch.setattr(tasks, "run_task", run)
     (tmp_path / "log").write_text("")
-    status = nursery.work(Task("0" * 20, "made", str(tmp_path), str(tmp_path / "log"), attempt=1))
+    status = job_process.do_task(Task("0" * 20, "made", str(tmp_path), str(tmp_path / "log"), attempt=1))
     assert Store(tmp_path).failure("0" * 20)["class"] == ERRORS[text] and status != 0
 
 
 def test_memory_of_python_and_a_full_disk_keep_their_classes() -> None:
-    assert class_of(MemoryError())[0] == class_of(torch.OutOfMemoryError("no"))[0] == "oom"
-    assert class_of(OSError(28, "No space left on device"))[0] == "disk"
-    assert class_of(OSError(2, "No such file"))[0] == class_of(ValueError("CUDA error: out of memory"))[0] == "error"
+    assert classify_error(MemoryError())[0] == classify_error(torch.OutOfMemoryError("no"))[0] == "oom"
+    assert classify_error(OSError(28, "No space left on device"))[0] == "disk"
+    assert (
+        classify_error(OSError(2, "No such file"))[0]
+        == classify_error(ValueError("CUDA error: out of memory"))[0]
+        == "error"
+    )
 
 
-def test_each_card_is_tried_and_the_bad_one_named_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_gpu_is_tried_and_the_bad_one_named_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torch.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    try_cards(["GPU-good"], "bf16")
+    try_gpus(["GPU-good"], "bf16")
     with pytest.raises(Usage, match=r"the GPU GPU-bad cannot be used: .*no kernel image.*install one that has"):
-        try_cards(["GPU-good", "GPU-bad"], "bf16")
+        try_gpus(["GPU-good", "GPU-bad"], "bf16")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
-def test_a_listed_card_without_a_driver_is_found_by_the_real_trial() -> None:
+def test_a_listed_gpu_without_a_driver_is_found_by_the_real_trial() -> None:
     with pytest.raises(Usage, match=r"GPU-none cannot be used.*(driver|CUDA)"):
-        try_cards(["GPU-none"], "fp32")
+        try_gpus(["GPU-none"], "fp32")

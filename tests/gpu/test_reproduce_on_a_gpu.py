@@ -1,4 +1,4 @@
-"""`--reproduce` runs where its record was made: on a GPU in a slot of the chosen card, as fast as the record was."""
+"""`--reproduce` runs where its record was made: on a GPU in a slot of the chosen GPU, as fast as the record was."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +26,8 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
         tasks.append(task)
         return Outcome(job.id, "error")
 
-    monkeypatch.setattr(hardware, "cards", lambda: [("GPU-a", 9.0), ("GPU-b", 9.0)])
-    monkeypatch.setattr(hardware, "unused", list)
+    monkeypatch.setattr(hardware, "find_gpus", lambda: [("GPU-a", 9.0), ("GPU-b", 9.0)])
+    monkeypatch.setattr(hardware, "list_unused", list)
     made = {"spec": job.spec, "resolved": resolved}
     monkeypatch.setattr(Store, "read", lambda *_: made | {"provenance": {"device": on, "hardware": "NVIDIA H200"}})
     monkeypatch.setattr(reproduce, "where", lambda *found: {"data": "d", "weights": None, "device": found[3]})
@@ -42,16 +42,16 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     return ask
 
 
-def test_it_takes_a_slot_of_the_chosen_card(asked) -> None:
-    assert asked().slots == hardware.slots(["GPU-a", "GPU-b"], 1)
-    assert asked("--devices", "cuda:1").slots == hardware.slots(["GPU-b"], 1)
+def test_it_takes_a_slot_of_the_chosen_gpu(asked) -> None:
+    assert asked().slots == hardware.list_slots(["GPU-a", "GPU-b"], 1)
+    assert asked("--devices", "cuda:1").slots == hardware.list_slots(["GPU-b"], 1)
     assert asked("--devices", "cpu").slots == []
 
 
 def test_it_runs_where_its_record_was_made_unless_told_otherwise(asked, monkeypatch, capsys) -> None:
     assert asked(made_on="cpu").slots == [] and asked(made_on="cpu").place["device"] == "cpu"
     assert asked("--devices", "cuda", made_on="cpu").place["device"] == "cuda"
-    monkeypatch.setattr(hardware, "cards", list)
+    monkeypatch.setattr(hardware, "find_gpus", list)
     asked(status=2)
     assert "made on a GPU (NVIDIA H200) and none can be used here; --devices cpu" in capsys.readouterr().err
     assert asked("--devices", "cpu").place["device"] == "cpu"

@@ -1,0 +1,52 @@
+"""Each GPU tried in a process of its own before any job: a tensor, a convolution, a product in the job's precision."""
+
+import subprocess
+import sys
+
+from benchmark.launch.locks import environment_with_gpu
+from benchmark.terminal import Usage
+
+TRIAL = """
+import sys, torch
+x = torch.randn(2, 3, 16, 16, device="cuda")
+y = torch.nn.functional.conv2d(x, torch.randn(4, 3, 3, 3, device="cuda"))
+if sys.argv[1] == "bf16":
+    z = torch.randn(16, 16, device="cuda", dtype=torch.bfloat16)
+    y = y.sum() + (z @ z).float().sum()
+assert bool(torch.isfinite(y).all()), "a convolution gives values that are not finite"
+"""
+SECONDS = 180
+FIXES = {  # what the error says: what helps
+    "no kernel image": "this build of torch has no kernels for it; install one that has (pytorch.org), or use --devices cpu",
+    "NVIDIA driver": "install or update the driver, or use --devices cpu",
+    "not compiled with CUDA": "install a build of torch with CUDA, or use --devices cpu",
+    "out of memory": "its memory is taken by other processes; free it, or choose another with --devices cuda:N",
+}
+OTHER_FIX = "leave it out with CUDA_VISIBLE_DEVICES or --devices cuda:N, or use --devices cpu"
+
+
+def try_gpus(gpus: list[str], precision: str) -> None:
+    """Raises Usage for the first GPU that cannot work, with its name, its error and what helps."""
+    trials = {gpu: start_trial(gpu, precision) for gpu in gpus}
+    errors = {gpu: wait_for_error(trial) for gpu, trial in trials.items()}
+    for gpu, error in errors.items():
+        if error:
+            fix = next((fix for words, fix in FIXES.items() if words in error), OTHER_FIX)
+            raise Usage(f"--devices: the GPU {gpu} cannot be used: {error.splitlines()[-1][:300]}; {fix}")
+
+
+def start_trial(gpu: str, precision: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", TRIAL, precision]
+    environment = environment_with_gpu(gpu)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def wait_for_error(trial: subprocess.Popen) -> str:
+    """What a trial that failed printed; '' of one that went well."""
+    try:
+        text, _ = trial.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        trial.kill()
+        trial.communicate()
+        return f"it did not answer within {SECONDS} s"
+    return "" if trial.returncode == 0 else text.strip() or f"its trial ended with status {trial.returncode}"
