@@ -1,10 +1,10 @@
-"""`python -m performance`: the benchmarks that run on a CPU, one after the other, in under five minutes."""
+"""`python -m performance`: the benchmarks that run on a CPU, one after the other, in about two minutes."""
 
 import sys
 
 import torch
 
-from performance import data, growth, jobs, methods, steps
+from performance import data, methods, steps
 
 
 def main() -> None:
@@ -14,8 +14,6 @@ def main() -> None:
     data.main()
     methods.main()
     steps.main()
-    jobs.main()
-    growth.main()
 
 
 if __name__ == "__main__":

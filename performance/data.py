@@ -3,12 +3,8 @@
 The reference does per image what the published programs do in a loader worker, with Pillow and torchvision, and
 stacks the batch; decoding of files is not counted. Both sides run on one CPU thread, alternating; medians.
 
-Goals (RAF-DB sizes, 100 -> 224 px RGB): SCN and RUL 8 times, LA-Net 5 times the reference. Reached on two busy EPYC
-cores: 4.5 to 5.6 and 2.7 to 3.9 at batch 32, SCN and RUL 3 at batch 64. There the output is above 32 MB and glibc
-takes fresh memory for each batch, whose page faults cost more than the augmentation; with MALLOC_MMAP_MAX_=0 and
-MALLOC_TRIM_THRESHOLD_=8000000000 in the environment it was 7.1.
-Falling short is a choice. One warp by OpenCV is faster, but its cubic filter (a = -0.75) is not Pillow's, one warp in
-place of two resamplings is sharper, and one colour matrix leaves out the clipping after each change of the jitter.
+One warp by OpenCV would be faster, but its cubic filter (a = -0.75) is not Pillow's, one warp in place of two resamplings
+is sharper, and one colour matrix leaves out the clipping after each change of the jitter.
 """
 
 from collections.abc import Callable

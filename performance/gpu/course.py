@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from performance.gpu.report import page
+from performance.gpu.report import format_page
 from performance.gpu.setting import Setting
 from results.files import write_json
 
@@ -27,52 +27,52 @@ class Notes:
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.found[name] = value
-        write_json(self.path, sound(self.found))
+        write_json(self.path, to_json(self.found))
 
-    def row(self, **row: Any) -> None:
+    def add_row(self, **row: Any) -> None:
         """One more row of the item's table."""
         self["rows"] = [*self.found.get("rows", []), row]
 
-    def attempt(self, measure: Callable[[], dict[str, Any]], **row: Any) -> None:
+    def measure_row(self, measure: Callable[[], dict[str, Any]], **row: Any) -> None:
         """A row, or its failure in its place: running out of memory at one batch is a result like any other."""
         try:
             row |= measure()
         except Exception as error:
             traceback.print_exc()
-            row["failed"] = words(error)
-        self.row(**row)
+            row["failed"] = error_line(error)
+        self.add_row(**row)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to measure. seconds: its limit. card: it means nothing without one."""
+    """One thing to measure."""
 
     number: int
     title: str
     run: Callable[[Setting, Notes], None]
-    seconds: float
-    card: bool = False
+    seconds: float  # its limit
+    needs_gpu: bool = False  # it means nothing on a CPU
 
 
-def course(items: Sequence[Item], setting: Setting, seconds: float) -> dict[str, Any]:
+def run_items(items: Sequence[Item], setting: Setting, seconds: float) -> dict[str, Any]:
     """Run the items within `seconds` in all; returns what gpu.json then holds."""
-    end, found = time.monotonic() + seconds, earlier(setting.out / "gpu.json")
+    end, found = time.monotonic() + seconds, read_results(setting.out / "gpu.json")
     for item in items:
         limit = min(item.seconds * (10 if setting.rehearse else 1), end - time.monotonic())
-        if item.card and not setting.cuda:
-            result: dict[str, Any] = {"status": "needs a card", "seconds": 0.0}
+        if item.needs_gpu and not setting.cuda:
+            result: dict[str, Any] = {"status": "needs a GPU", "seconds": 0.0}
         elif limit <= 0:
             result = {"status": "not begun: the time was over", "seconds": 0.0}
         else:
-            result = in_child(item, setting, limit)
+            result = run_in_child(item, setting, limit)
         found[str(item.number)] = {"title": item.title} | result
         write_json(setting.out / "gpu.json", found)
-        (setting.out / "gpu.md").write_text(page(found))
+        (setting.out / "gpu.md").write_text(format_page(found))
         print(f"{item.number}. {item.title}: {result['status']}, {result['seconds']:.0f} s", flush=True)
     return found
 
 
-def earlier(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> dict[str, Any]:
     """The items that another call has written."""
     try:
         return json.loads(path.read_text())
@@ -80,10 +80,10 @@ def earlier(path: Path) -> dict[str, Any]:
         return {}
 
 
-def in_child(item: Item, setting: Setting, limit: float) -> dict[str, Any]:
+def run_in_child(item: Item, setting: Setting, limit: float) -> dict[str, Any]:
     """What the item noted, how it ended and how long it took; at its limit it is killed with all it started.
 
-    A fork of this process, which has imported torch and never touched the card: an item may break its own context only.
+    A fork of this process, which has imported torch and never touched the GPU: an item may break its own context only.
     """
     notes, log = Notes(setting.out / "parts" / f"{item.number}.json"), setting.out / "logs" / f"{item.number}.log"
     notes.path.unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def in_child(item: Item, setting: Setting, limit: float) -> dict[str, Any]:
     sys.stdout.flush()
     start, pid = time.monotonic(), os.fork()
     if pid == 0:
-        alone(item, setting, notes, log)
+        run_alone(item, setting, notes, log)
     status = 0
     while not (ended := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() - start < limit:
         time.sleep(LOOK)
@@ -100,17 +100,17 @@ def in_child(item: Item, setting: Setting, limit: float) -> dict[str, Any]:
     except ProcessLookupError:
         pass
     status = ended[1] if ended[0] else os.waitpid(pid, 0)[1]
-    found = earlier(notes.path)
+    found = read_results(notes.path)
     if not ended[0]:
-        said = f"stopped at its limit of {limit:.0f} s"
+        status_text = f"stopped at its limit of {limit:.0f} s"
     elif os.waitstatus_to_exitcode(status) < 0:
-        said = f"ended by signal {-os.waitstatus_to_exitcode(status)}"
+        status_text = f"ended by signal {-os.waitstatus_to_exitcode(status)}"
     else:
-        said = f"failed: {found.pop('failed')}" if "failed" in found else "done" if status == 0 else "failed"
-    return {"status": said, "seconds": round(time.monotonic() - start, 1)} | found
+        status_text = f"failed: {found.pop('failed')}" if "failed" in found else "done" if status == 0 else "failed"
+    return {"status": status_text, "seconds": round(time.monotonic() - start, 1)} | found
 
 
-def alone(item: Item, setting: Setting, notes: Notes, log: Path) -> None:
+def run_alone(item: Item, setting: Setting, notes: Notes, log: Path) -> None:
     """The child's end: never returns."""
     status = 1
     try:
@@ -122,24 +122,24 @@ def alone(item: Item, setting: Setting, notes: Notes, log: Path) -> None:
         status = 0
     except BaseException as error:
         traceback.print_exc()
-        notes["failed"] = words(error)
+        notes["failed"] = error_line(error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
-def words(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error in a line."""
     return f"{type(error).__name__}: {(str(error).strip() or '-').splitlines()[0][:300]}"
 
 
-def sound(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """The same without what JSON has no word for."""
     if isinstance(value, dict):
-        return {str(key): sound(part) for key, part in value.items()}
+        return {str(key): to_json(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [sound(part) for part in value]
+        return [to_json(part) for part in value]
     if isinstance(value, float):
         return round(value, 4) if abs(value) < float("inf") else str(value)
     return value if isinstance(value, str | int | None) else str(value)

@@ -1,21 +1,21 @@
-"""Item 6: the bits of an epoch in CUDA graphs against those of one without."""
+"""Item 4: the bits of an epoch in CUDA graphs against those of one without."""
 
 import torch
 
 from benchmark.train.loop import train_epoch
 from performance.gpu.course import Notes
-from performance.gpu.setting import FEW, Setting, every_method
+from performance.gpu.setting import FEW, Setting, list_methods
 
 EPOCHS, SIDE = 3, 64
 
 
-def graphs(setting: Setting, notes: Notes) -> None:
-    for name in every_method(setting):
+def compare_graphs(setting: Setting, notes: Notes) -> None:
+    for name in list_methods(setting):
         side = None if name in setting.methods else SIDE
-        notes.attempt(lambda name=name, side=side: of_method(setting, name, side), method=name)
+        notes.measure_row(lambda name=name, side=side: compare_method(setting, name, side), method=name)
 
 
-def of_method(setting: Setting, name: str, side: int | None) -> dict[str, object]:
+def compare_method(setting: Setting, name: str, side: int | None) -> dict[str, object]:
     """What of the method's state and history differs after three epochs."""
     ends = []
     for used in (False, True):

@@ -1,4 +1,4 @@
-"""Item 2: whole jobs through the nursery, each twice: the same bits? And one that is killed and goes on: the same, too?"""
+"""Item 2: whole jobs through the launcher, each twice: the same bits? And one that is killed and goes on: the same, too?"""
 
 import threading
 import time
@@ -12,46 +12,45 @@ from benchmark.launch.children import CHILDREN
 from benchmark.launch.dispatch import dispatch
 from benchmark.scale import DEMO, PAPER
 from benchmark.task import Place, Task
-from performance import engine
 from performance.gpu.course import Notes
-from performance.gpu.setting import Setting
+from performance.gpu.setting import Setting, make_job
 from results.store import Store
 
 EPOCHS = "2"
 LOOK = 0.002  # seconds between two looks for the checkpoint at which a job is killed
 
 
-def same_bits(setting: Setting, notes: Notes) -> None:
+def compare_jobs(setting: Setting, notes: Notes) -> None:
     methods = setting.methods[:1] if setting.rehearse else setting.methods
     slots = hardware.list_slots([name for name, _ in hardware.find_gpus()][:1], 2) if setting.cuda else []
-    stores = {name: Store(setting.out / "nursery" / f"{name}-{time.time_ns()}") for name in ("once", "again", "killed")}
-    asked = {name: [job_task(setting, method, store, slots) for method in methods] for name, store in stores.items()}
+    stores = {name: Store(setting.out / "jobs" / f"{name}-{time.time_ns()}") for name in ("once", "again", "killed")}
+    tasks = {name: [job_task(setting, method, store, slots) for method in methods] for name, store in stores.items()}
     ends: dict[str, dict[str, str]] = {}
     for name in ("once", "again"):
-        outcomes = dispatch(asked[name], max(1, len(slots)), 120, None)
+        outcomes = dispatch(tasks[name], max(1, len(slots)), 120, None)
         ends[name] = {outcome.id: outcome.message or outcome.status for outcome in outcomes}
         notes[f"jobs, {name}"] = sorted(ends[name].values())
-    for one in asked["once"]:
-        differing = difference(stores["once"], stores["again"], one.id)
-        notes.row(job=one.job["method"], against="the same again", differing=differing)
-    last = asked["killed"][-1]
+    for one in tasks["once"]:
+        differing = list_differences(stores["once"], stores["again"], one.id)
+        notes.add_row(job=one.job["method"], against="the same again", differing=differing)
+    last = tasks["killed"][-1]
     killer = threading.Thread(target=kill_at_checkpoint, args=(stores["killed"], last.id), daemon=True)
     killer.start()
     list(dispatch([last], 1, 120, None))
     attempts = stores["killed"].attempts(last.id)
-    differing = difference(stores["once"], stores["killed"], last.id)
+    differing = list_differences(stores["once"], stores["killed"], last.id)
     how = "killed and resumed" if attempts > 1 else "it ended before it could be killed"
-    notes.row(job=last.job["method"], against=how, differing=differing)
+    notes.add_row(job=last.job["method"], against=how, differing=differing)
     CHILDREN.close()
 
 
 def job_task(setting: Setting, method: str, store: Store, slots: list[list[str]]) -> Task:
     """A job of two epochs that keeps a checkpoint after the first, as a launcher asks for it."""
-    scale = DEMO if setting.rehearse else PAPER  # a nursery knows the project's scales only
-    asked = {"recipe.epochs": EPOCHS} | ({"recipe.batch_size": "50"} if setting.rehearse else {})
+    scale = DEMO if setting.rehearse else PAPER  # a fork server knows the project's scales only
+    changed = {"recipe.epochs": EPOCHS} | ({"recipe.batch_size": "50"} if setting.rehearse else {})
     precision = "bf16" if setting.cuda else "fp32"
-    job, resolved = engine.job_of(method, setting.images, asked, precision, scale)
-    data = str(setting.faces())
+    job, resolved = make_job(method, setting.images, changed, precision, scale)
+    data = str(setting.faces(setting.images))
     place = Place(str(store.root), data, device=setting.device, checkpoint_seconds=0.0, jobs_on_gpu=max(1, len(slots)))
     return Task(
         id=job.id,
@@ -74,7 +73,7 @@ def kill_at_checkpoint(store: Store, job_id: str) -> None:
         time.sleep(LOOK)
 
 
-def difference(one: Store, other: Store, job_id: str) -> list[str]:
+def list_differences(one: Store, other: Store, job_id: str) -> list[str]:
     """What of two records of a job is not the same to the last bit."""
     records = [store.read(job_id) for store in (one, other)]
     if None in records:

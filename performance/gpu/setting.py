@@ -1,28 +1,35 @@
-"""Where and how large an item measures."""
+"""Where and how large an item measures, and the jobs that it measures: planned, decoded and prepared as any other."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark import plugins
+from benchmark.cache.lookup import open_data
+from benchmark.datasets.faces import Faces
+from benchmark.plan import recipes
+from benchmark.plan.catalogue import card
+from benchmark.scale import PAPER, SCALES, Scale
 from benchmark.task import Place
-from benchmark.train.trainer import Clock, Trainer
-from performance import engine
+from benchmark.train.device import exact_arithmetic
+from benchmark.train.trainer import Clock, Trainer, prepare
+from results.job import Job
+from results.published import METHODS
 
-TINY = {"recipe.backbone": "resnet10_w16", "recipe.batch_size": "50", "lanet.queue": "100"}
+TINY = {"recipe.backbone": "resnet10_w16", "recipe.batch_size": "50", "lanet.queue": "100"}  # of a rehearsal
 FEW = 256  # images, for what does not depend on their number
 
 
 @dataclass(frozen=True)
 class Setting:
-    """out: the folder of results. device: 'cuda' or 'cpu'. rehearse: tiny sizes. data: {data set: its folder}."""
+    """Where an item measures."""
 
-    out: Path
-    device: str = "cuda"
-    rehearse: bool = False
-    data: dict[str, Path] = field(default_factory=dict)
+    out: Path  # the folder of results
+    device: str = "cuda"  # or 'cpu'
+    rehearse: bool = False  # tiny sizes
+    data: dict[str, Path] = field(default_factory=dict)  # {data set: its folder}
 
     @property
     def cuda(self) -> bool:
@@ -38,18 +45,14 @@ class Setting:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return ("baseline", "lanet") if self.rehearse else engine.FIVE
+        return ("baseline", "lanet") if self.rehearse else tuple(METHODS)
 
-    @property
-    def asked(self) -> dict[str, str]:
-        """What a rehearsal changes in a recipe."""
-        return TINY if self.rehearse else {}
+    def faces(self, train: int) -> Path:
+        """A folder of so many drawn faces, decoded once."""
+        options = Faces.Options(train=train, test=100 if self.rehearse else 256)
+        return open_data(Faces(), None, options, self.out / "data").folder
 
-    def faces(self, train: int | None = None) -> Path:
-        """A folder of drawn faces, decoded once."""
-        return engine.faces(self.out / "data", train or self.images, 100 if self.rehearse else 256)
-
-    def draw(self) -> None:
+    def draw_faces(self) -> None:
         """Decode all that the items need, before any of them has its time."""
         for train in {self.images, min(self.images, FEW)}:
             self.faces(train)
@@ -61,20 +64,19 @@ class Setting:
         batch: int | None = None,
         side: int | None = None,
         images: int | None = None,
-        clock: Clock | None = None,
         **place: Any,
     ) -> Trainer:
-        """A job of the engine's on drawn faces, ready for its first epoch. batch: None for the published one.
+        """A job on drawn faces, ready for its first epoch.
 
-        place: fields of `Place`; without `engine.AS_RUN` no CUDA graphs are used.
+        batch: None for the published one. place: fields of `Place`; no CUDA graphs unless `graphs` says so.
         """
         images = min(images or self.images, self.images)
-        asked = self.asked | ({"recipe.batch_size": str(batch)} if batch and not self.rehearse else {})
-        scale = engine.paper_at(min(side or self.side, self.side))
-        job, resolved = engine.job_of(name, images, asked, precision, scale)
-        place = engine.EAGER | {"device": self.device} | place
-        where = Place(results=str(self.out / "scratch"), data=str(self.faces(images)), **place)
-        return engine.trainer(job, resolved, where, clock)
+        changed = TINY if self.rehearse else {"recipe.batch_size": str(batch)} if batch else {}
+        job, resolved = make_job(name, images, changed, precision, paper_at(min(side or self.side, self.side)))
+        fields = {"graphs": False, "device": self.device} | place
+        where = Place(results=str(self.out / "scratch"), data=str(self.faces(images)), **fields)
+        exact_arithmetic(where.fast)
+        return prepare(job, resolved, where, Clock())
 
     def wait(self) -> None:
         """Until the device has done what it was handed."""
@@ -82,7 +84,37 @@ class Setting:
             torch.cuda.synchronize()
 
 
-def every_method(setting: Setting) -> list[str]:
+def paper_at(side: int) -> Scale:
+    """The paper's scale with smaller images, known to the engine in this process."""
+    scale = PAPER if side == PAPER.side else replace(PAPER, name=f"paper at {side} px", side=side)
+    return SCALES.setdefault(scale.name, scale)
+
+
+def make_job(
+    name: str, images: int, changed: dict[str, str], precision: str, scale: Scale
+) -> tuple[Job, dict[str, Any]]:
+    """A job of a method on that many drawn faces, a third of whose labels are wrong, and its resolved recipe."""
+    methods = {found: card(cls) for found, cls in plugins.find_methods().items()}
+    if name == "lanet":  # its queue is a multiple of the batch
+        batch = int(changed.get("recipe.batch_size", methods[name]["recipe"]["batch_size"]))
+        changed = {"lanet.queue": str(8192 // batch * batch)} | changed
+    resolved, overrides = recipes.resolve(methods, name, changed, scale, "comparison", "faces", images)
+    job = Job(
+        method=name,
+        method_version=methods[name]["version"],
+        data={"name": "faces", "fingerprint": "", "landmarks": None},
+        noise={"kind": "symmetric", "rate": "0.3", "version": 1},
+        seed=0,
+        precision=precision,
+        preset="comparison",
+        scale={"name": scale.name, "version": scale.version},
+        weights="random",
+        overrides=overrides,
+    )
+    return job, resolved | {"data": {}, "weights": {"text": "random weights"}}
+
+
+def list_methods(setting: Setting) -> list[str]:
     """The paper's five, then all others."""
     others = [] if setting.rehearse else sorted(set(plugins.find_methods()) - set(setting.methods))
     return [*setting.methods, *others]

@@ -1,4 +1,4 @@
-"""Item 5: images/s of the engine's own epochs: as a job is run, with `--fast`, without graphs, in fp32; larger batches."""
+"""Item 3: images/s of the engine's own epochs: as a job is run, with `--fast`, without graphs, in fp32; larger batches."""
 
 import gc
 import time
@@ -9,30 +9,29 @@ import torch
 
 from benchmark.train.loop import train_epoch
 from benchmark.train.trainer import Trainer
-from performance.engine import AS_RUN
 from performance.gpu.course import Notes
 from performance.gpu.setting import Setting
 
 LARGE = 256
 
 
-def speed(setting: Setting, notes: Notes) -> None:
+def measure_speed(setting: Setting, notes: Notes) -> None:
     """The published batch first, in every setting; then the large one. A cell that fails is a result, the next goes on."""
     kinds: dict[str, dict[str, Any]] = {
-        "as run": AS_RUN,
-        "fast": AS_RUN | {"fast": True},
+        "as run": {"graphs": True},
+        "fast": {"graphs": True, "fast": True},
         "without graphs": {},
-        "fp32": AS_RUN | {"precision": "fp32"},
+        "fp32": {"graphs": True, "precision": "fp32"},
     }
     names = setting.methods[:1] if setting.rehearse else setting.methods
     cells = [(kind, None, name) for kind in kinds for name in names]
     cells += [("as run", LARGE, name) for name in names]
     for kind, batch, name in cells:
         wanted = {"precision": "bf16"} | kinds[kind]
-        notes.attempt(lambda n=name, b=batch, w=wanted: of_cell(setting, n, b, w), method=name, setting=kind)
+        notes.measure_row(lambda n=name, b=batch, w=wanted: measure_cell(setting, n, b, w), method=name, setting=kind)
 
 
-def of_cell(setting: Setting, name: str, batch: int | None, wanted: dict[str, Any]) -> dict[str, Any]:
+def measure_cell(setting: Setting, name: str, batch: int | None, wanted: dict[str, Any]) -> dict[str, Any]:
     if setting.cuda:
         gc.collect()  # the last job and its steps hold each other
         torch.cuda.empty_cache()

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark import plugins
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
 from benchmark.datasets.ferplus import EMOTIONS, FERPlus
@@ -456,18 +455,3 @@ def test_full_decode_and_leaks(tmp_path: Path):
     clean = opened(FULL, tmp_path / "root", drop_leaks=True)
     assert clean.info["test_images_also_in_train"] == 0 and clean.fingerprint != data.fingerprint
     assert 254 <= clean.info["dropped"]["exact copy of a used test image"]["count"] == 28236 - len(clean.train.labels)
-
-
-@mini
-def test_a_part_for_calibration_keeps_the_share_of_each_class_and_what_belongs_to_an_image(monkeypatch) -> None:
-    folder = Path(__file__).parents[2] / "performance" / "calibration"
-    part = plugins.find_data_sets([folder])["ferplus10k"]
-    whole, dataset = FERPlus().read(MINI, FERPlus.Options()).train, part()
-    monkeypatch.setitem(part.read.__globals__, "IMAGES", 400)
-    kept = dataset.read(MINI, FERPlus.Options()).train
-    at = [whole.names.index(name) for name in kept.names]
-    assert len(kept.names) == len(set(kept.names)) == 400
-    assert (kept.labels == whole.labels[at]).all() and (kept.votes == whole.votes[at]).all()
-    assert (kept.image(7) == whole.image(at[7])).all()
-    shares = [np.bincount(rows.labels, minlength=8) / len(rows.labels) for rows in (kept, whole)]
-    assert np.abs(shares[0] - shares[1]).max() < 0.01
