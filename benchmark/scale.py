@@ -136,7 +136,7 @@ class Scale:
 
 DEMO = Scale(
     name="demo",
-    version=4,
+    version=5,
     side=48,
     channels=1,
     seeds=3,
@@ -163,7 +163,7 @@ DEMO = Scale(
 )
 SMALL = Scale(
     name="small",
-    version=1,
+    version=2,
     side=64,
     channels=3,
     seeds=3,

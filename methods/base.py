@@ -31,7 +31,7 @@ from methods.support.recipe import (
     range_of,
     within,
 )
-from methods.support.search import Choice, LogUniform, Range, Uniform, WholeNumber
+from methods.support.search import Choice, LogUniform, Range, Uniform, WholeNumber, settings_chosen
 
 __all__ = [  # what a method's file may take from here
     "BASIC",
@@ -59,6 +59,7 @@ __all__ = [  # what a method's file may take from here
     "WholeNumber",
     "range_of",
     "scaled",
+    "settings_chosen",
     "spatial_mean",
     "within",
 ]

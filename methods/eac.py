@@ -21,6 +21,7 @@ from methods.base import (
     Method,
     Recipe,
     Uniform,
+    settings_chosen,
     spatial_mean,
     within,
 )
@@ -66,6 +67,7 @@ class EAC(Method):
     mechanism = (ATTENTION,)
 
     search = {"lam": LogUniform(1, 10), "recipe.augment.erase": Uniform(0, 1)}
+    demo = settings_chosen({"lam": 1.3, "recipe.augment.erase": 0.293})
 
     @dataclass(frozen=True)
     class Parameters:

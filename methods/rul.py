@@ -11,7 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.base import RECIPE, Backbone, Batch, Curve, LogUniform, Method, Run, Uniform, WholeNumber, scaled, within
+from methods.base import (
+    RECIPE,
+    Backbone,
+    Batch,
+    Curve,
+    LogUniform,
+    Method,
+    Run,
+    Uniform,
+    WholeNumber,
+    scaled,
+    settings_chosen,
+    within,
+)
 from methods.scn import relabel
 
 EPSILON = 2e-5  # of the heads' batch normalisations
@@ -99,6 +112,7 @@ class RUL(Method):
         "features": WholeNumber(20, 192),
         "dropout": Uniform(0.1, 0.7),
     }
+    demo = settings_chosen({"own_weight": 0.157, "partner_weight": 0.342, "features": 120, "dropout": 0.473})
 
     @dataclass(frozen=True)
     class Parameters:

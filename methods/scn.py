@@ -23,6 +23,7 @@ from methods.base import (
     Uniform,
     WholeNumber,
     scaled,
+    settings_chosen,
     within,
 )
 
@@ -74,16 +75,12 @@ class SCN(Method):
         Curve("relabelled_so_far", "Images relabelled so far (%)", (0, 0.01), "it trained on the given labels"),
         Curve("relabelled_right", "Images relabelled to their clean label (%)"),
     )
-    demo = {
-        "relabel_epoch": (35, "at demo scale the published start relabels before the network knows the classes"),
-        "margin_2": (0.5, "a barely trained network is sure of too many wrong classes at the published margin"),
-    }
-
     search = {
         "margin_2": Uniform(0.05, 0.7),
         "relabel_epoch": WholeNumber(7, 56),  # of 70
         "beta": Uniform(0.5, 0.9),
     }
+    demo = settings_chosen({"margin_2": 0.374, "relabel_epoch": 33, "beta": 0.754})
 
     @dataclass(frozen=True)
     class Parameters:

@@ -64,8 +64,9 @@ def resolve(
         kept = {
             name: entry for name, entry in card["demo"].items() if full_name(method, name) in set(chosen) - typed_keys
         }
-        where = "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
-        notes += [f"{card['title']}: {name} {value} ({where}{reason})" for name, (value, reason) in kept.items()]
+        notes += describe_chosen(
+            card["title"], kept, "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
+        )
     settings = {
         "recipe": recipe,
         "parameters": parameters,
@@ -97,6 +98,15 @@ def differs(value: Any, published: Any) -> bool:
 def full_name(method: str, option: str) -> str:
     """The key of an option as `--set` names it: 'scn.margin_2', 'recipe.augment.erase'."""
     return option if option.startswith("recipe.") else f"{method}.{option}"
+
+
+def describe_chosen(title: str, chosen: dict[str, Any], where: str) -> list[str]:
+    """A line for each reason of a method's chosen settings."""
+    reasons = dict.fromkeys(reason for _, reason in chosen.values())
+    names = {
+        why: ", ".join(f"{n} {value}" for n, (value, reason) in chosen.items() if reason == why) for why in reasons
+    }
+    return [f"{title}: {settings} ({where}{reason})" for reason, settings in names.items()]
 
 
 def chosen_settings(card: dict[str, Any], scale: Scale) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from methods.base import (
     Run,
     Uniform,
     scaled,
+    settings_chosen,
     spatial_mean,
     within,
 )
@@ -80,13 +81,6 @@ class LANet(Method):
         ),
     )
 
-    demo = {
-        "sampler": (
-            "uniform",
-            "a sampler is part of a recipe and here all share one; lanet.sampler=balanced is the published one",
-        )
-    }
-
     search = {
         "confidence": Uniform(0.25, 0.9),
         "contrastive_weight": LogUniform(0.03, 1),
@@ -94,6 +88,9 @@ class LANet(Method):
         "label_momentum": Uniform(0.5, 0.98),
         "sampler": Choice(("uniform", "balanced")),
     }
+    demo = settings_chosen(
+        {"confidence": 0.733, "contrastive_weight": 0.719, "landmark_weight": 0.231, "label_momentum": 0.811}
+    )
 
     @dataclass(frozen=True)
     class Parameters:
