@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.cache.copies import HEIGHT, WIDTH, shrink
 from benchmark.cache.dataset_info import make_dataset_info
 from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, hash_pixels, open_folder
 from benchmark.cache.fingerprints import iterate_splits
-from benchmark.cache.leaks import HEIGHT, WIDTH, Leaks, find_leaks, shrunk
+from benchmark.cache.leaks import Leaks, find_leaks
 from benchmark.cache.source_check import make_reader_error
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.points import blank_placeholders
@@ -86,7 +87,7 @@ def decode_images(
             try:
                 image = rows.image(row)
                 images[place] = resize_image(image, dataset.size, dataset.channels)
-                small[split][place] = shrunk(images[place])
+                small[split][place] = shrink(images[place])
                 hashes[split].append(rows.pixels[row] if rows.pixels else hash_pixels(image))
             except DataError as error:
                 bad.append(str(error).removeprefix(f"{dataset.name}: "))

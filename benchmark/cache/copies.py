@@ -1,117 +1,119 @@
-"""Copies among the images of a data set: the same pixels, and nearly the same."""
+"""Copies among the images of a data set: the same pixels, and nearly the same, as they are or mirrored.
 
+There is one search. Every image is shrunk once. Exact copies are told by all their pixels; near copies are looked for by
+the outlines of the small images, which agree for many faces by chance, and confirmed by their grey values.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import SPLITS, Data, hash_pixels
+from benchmark.cache.decoded import hash_pixels
 
+HEIGHT, WIDTH = 16, 18  # of the small image
 DISTANCE = 3  # bits of 64 in which the outlines of near copies may differ
-ALIKE = 0.95  # correlation of the pixels of near copies, shrunk to GRID x GRID
-GRID = 16
+ALIKE = 0.95  # correlation of the small images of near copies
+CROWD = 20  # images that share half an outline (plain pictures), of which each is compared with so many others
+STEP = 4  # grey levels by which a neighbour is brighter: less is the noise of an encoder in a plain part
 BLOCKS = (11, 11, 11, 11, 10, 10)  # bits: outlines within 3 bits agree in at least three of the six blocks
-CHUNK = 50_000  # candidates that are compared at once
+CHUNK = 20_000  # candidates that are compared at once
 ONES = np.array([number.bit_count() for number in range(2**16)], np.uint8)
-PAIRS_KEPT = 200  # near copies named in the card
+
+Pair = tuple[np.ndarray, np.ndarray]  # of the training and of the test images
 
 
-def exact_copies(data: Data) -> dict[str, Any]:
-    """Images whose stored pixels are the same, within and across the splits."""
-    hashes = {split: [hash_pixels(image) for image in getattr(data, split).images] for split in SPLITS}
-    found: dict[str, Any] = {}
-    for split in SPLITS:
-        labels: dict[str, list[int]] = {}
-        for value, label in zip(hashes[split], getattr(data, split).labels):
-            labels.setdefault(value, []).append(int(label))
-        groups = [group for group in labels.values() if len(group) > 1]
-        found[split] = {
-            "groups": len(groups),
-            "images": sum(map(len, groups)),
-            "groups_with_different_labels": sum(len(set(group)) > 1 for group in groups),
-        }
-    trained = set(hashes["train"])
-    leaked = np.array([value in trained for value in hashes["test"]])
-    counts = np.bincount(data.test.labels[leaked], minlength=len(data.classes))
-    found["test_images_also_in_train"] = int(leaked.sum())
-    found["by_class"] = {name: int(n) for name, n in zip(data.classes, counts) if n}
-    return found
+@dataclass(frozen=True)
+class Copies:
+    """Rows count on from the training to the test images."""
+
+    training_images: int  # rows below are training images
+    exact: list[list[int]]  # groups of rows with the same pixels
+    near: np.ndarray  # [m, 3] row < row, and 1 where the second is mirrored; no exact copies
+
+    def is_across(self, one: int, two: int) -> bool:
+        """Whether one is a training and the other a test image."""
+        return one < self.training_images <= two
 
 
-def near_copies(data: Data) -> dict[str, Any]:
-    """Pairs of images that are nearly the same, as they are or mirrored, but not exact copies.
-
-    Candidates are found by their outlines, which agree for many faces by chance, and confirmed by their pixels.
-    """
-    images = [(split, row) for split in SPLITS for row in range(len(getattr(data, split).labels))]
-    n = len(images)
-    outlines = [outline(getattr(data, split).images, turn) for turn in (False, True) for split in SPLITS]
-    pairs = near_pairs(np.concatenate(outlines), DISTANCE)
-    pairs = pairs[(pairs[:, 0] < n) & (pairs[:, 0] != pairs[:, 1] - n)]  # the others are pairs of mirrored images
-    turned = pairs[:, 1] >= n
-    pairs = np.unique(np.column_stack([np.sort(pairs % n, axis=1), turned]), axis=0)
-    alike = near_copies_of(data, images, pairs).tolist()
-    plain = {(a, b) for a, b, turn in alike if not turn}
-    found = [(a, b, bool(turn)) for a, b, turn in alike if not (turn and (a, b) in plain)]
-    across = [pair for pair in found if images[pair[0]][0] != images[pair[1]][0]]
-    within = [pair for pair in found if images[pair[0]][0] == images[pair[1]][0]]
-    kept = (across + within)[:PAIRS_KEPT]
-    return {
-        "train and test": len(across),
-        "within train": sum(images[a][0] == "train" for a, *_ in within),
-        "within test": sum(images[a][0] == "test" for a, *_ in within),
-        "mirrored": sum(turned for *_, turned in found),
-        "test_images": len({b for _, b, _ in across}),
-        "rows": [[*images[a], *images[b], turned] for a, b, turned in kept],
-        "names": [[name_of(data, images[a]), name_of(data, images[b]), turned] for a, b, turned in kept],
-    }
+def find_copies(images: Pair, small: Pair) -> Copies:
+    """images: uint8 [n, S, S, channels]. small: `shrink` of the images. Of mirrored copies only test images are looked for."""
+    exact = group_exact_copies(images, small)
+    group_of = {row: number for number, rows in enumerate(exact) for row in rows}
+    training_images = len(small[0])
+    pairs = find_near_pairs(np.concatenate(small), training_images)
+    differ = [
+        mirrored or one not in group_of or group_of[one] != group_of.get(two) for one, two, mirrored in pairs.tolist()
+    ]
+    return Copies(training_images, exact, pairs[np.array(differ, bool)])
 
 
-def near_copies_of(data: Data, images: list[tuple[str, int]], pairs: np.ndarray) -> np.ndarray:
-    """The candidates [m, 3] (image, image, whether the second is mirrored) whose pixels differ but correlate."""
-    rows, places = np.unique(pairs[:, :2], return_inverse=True)
-    places = places.reshape(-1, 2)
-    small = np.empty((len(rows), GRID, GRID), np.float32)
-    for place, row in enumerate(rows):
-        split, at = images[row]
-        small[place] = shrunk(getattr(data, split).images[at], (GRID, GRID))
-    small -= small.mean((1, 2), keepdims=True)
-    norms = np.linalg.norm(small.reshape(len(small), GRID * GRID), axis=1)
-    kept = [pairs[:0]]
-    for start in range(0, len(pairs), CHUNK):
-        (a, b), part = places[start : start + CHUNK].T, pairs[start : start + CHUNK]
-        second = np.where(part[:, 2, None, None] == 1, small[b][:, :, ::-1], small[b])
-        alike = np.einsum("nij,nij->n", small[a], second) >= ALIKE * norms[a] * norms[b]
-        kept += [pair[None] for pair in part[alike] if pair[2] or not same(data, images[pair[0]], images[pair[1]])]
-    return np.concatenate(kept)
-
-
-def same(data: Data, one: tuple[str, int], two: tuple[str, int]) -> bool:
-    a, b = (getattr(data, split).images[row] for split, row in (one, two))
-    return np.array_equal(a, b)
-
-
-def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 [S, S, channels] as float32 grey values of `size` (width, height)."""
+def shrink(image: np.ndarray) -> np.ndarray:
+    """uint8 [S, S, channels] as uint8 [HEIGHT, WIDTH], grey, area means."""
     import cv2
 
-    colours = [image[..., channel].astype(np.float32) for channel in range(image.shape[2])]
-    grey = sum(colours[1:], colours[0]) / len(colours)  # the mean over the last axis, several times as fast
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return small if small.ndim == 2 else small.mean(2).astype(np.uint8)
 
 
-def name_of(data: Data, image: tuple[str, int]) -> str:
-    return str(getattr(data, image[0]).names[image[1]])
+def group_exact_copies(images: Pair, small: Pair) -> list[list[int]]:
+    """Groups of two rows or more with the same pixels; only images whose small ones agree are read whole."""
+    groups = []
+    for likely in group_rows(enumerate(image.tobytes() for part in small for image in part)):
+        groups += group_rows((row, hash_pixels(read_image(images, row))) for row in likely)
+    return groups
 
 
-def outline(images: np.ndarray, mirrored: bool = False) -> np.ndarray:
-    """[n] uint64: of each image shrunk to 9 x 8 grey values, which of the 64 neighbours to the right are brighter."""
-    small = np.stack([shrunk(image[:, ::-1] if mirrored else image, (9, 8)) for image in images])
-    bits = np.packbits((small[:, :, 1:] > small[:, :, :-1]).reshape(len(small), 64), axis=1)
+def group_rows(keys: Iterable[tuple[int, object]]) -> list[list[int]]:
+    """Groups of two rows or more that have the same key."""
+    rows_by_key = defaultdict(list)
+    for row, key in keys:
+        rows_by_key[key].append(row)
+    return [rows for rows in rows_by_key.values() if len(rows) > 1]
+
+
+def read_image(images: Pair, row: int) -> np.ndarray:
+    train, test = images
+    return train[row] if row < len(train) else test[row - len(train)]
+
+
+def find_near_pairs(small: np.ndarray, training_images: int) -> np.ndarray:
+    """[m, 3] pairs row < row of small images that correlate, and 1 where only the mirrored second one does."""
+    count, tests = len(small), len(small) - training_images
+    every = np.concatenate([small, small[training_images:, :, ::-1]])
+    pairs = pair_hashes(hash_outlines(every), DISTANCE, CROWD)
+    mirrored = pairs[:, 1] >= count
+    pairs = pairs[~mirrored | (pairs[:, 0] < training_images)]  # mirror images are compared with training images only
+    pairs = pairs[correlate(every, pairs)]
+    mirrored = pairs[:, 1] >= count
+    found = np.column_stack([pairs[:, 0], np.where(mirrored, pairs[:, 1] - tests, pairs[:, 1]), mirrored])
+    found = found[np.lexsort(found.T[::-1])]
+    first = np.unique(found[:, :2], axis=0, return_index=True)[1]  # a pair that is alike in both ways is not mirrored
+    return found[first]
+
+
+def hash_outlines(small: np.ndarray) -> np.ndarray:
+    """[n] uint64 of [n, HEIGHT, WIDTH]: which of 64 neighbours to the right are brighter by STEP, on 8 x 9 means."""
+    grey = small.reshape(-1, 8, 2, 9, 2).mean((2, 4))
+    bits = np.packbits((grey[:, :, 1:] > grey[:, :, :-1] + STEP).reshape(len(grey), 64), axis=1)
     return bits.view(">u8")[:, 0].astype(np.uint64)
 
 
-def near_pairs(hashes: np.ndarray, distance: int, reach: int | None = None) -> np.ndarray:
+def correlate(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """[m] bool: which pairs [m, 2] of small images correlate as copies do; plain images are copies of nothing."""
+    alike = [np.empty(0, bool)]
+    for start in range(0, len(pairs), CHUNK):
+        one, two = (images[rows].reshape(len(rows), -1).astype(np.float32) for rows in pairs[start : start + CHUNK].T)
+        one -= one.mean(1, keepdims=True)
+        two -= two.mean(1, keepdims=True)
+        length = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+        alike.append((np.einsum("ij,ij->i", one, two) >= ALIKE * length) & (length > 1))
+    return np.concatenate(alike)
+
+
+def pair_hashes(hashes: np.ndarray, distance: int, reach: int | None = None) -> np.ndarray:
     """[m, 2] pairs i < j of 64-bit hashes that differ in at most `distance` < 4 bits, each once.
 
     Such hashes agree in at least three of six blocks, so only those that share three are compared: for each choice of

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.cache.decoded import FORMAT, SPLITS
 from benchmark.cache.fingerprints import compute_fingerprint, compute_landmark_fingerprint, iterate_splits
-from benchmark.cache.leaks import Leaks, sentences
+from benchmark.cache.leaks import Leaks, describe_leaks
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.reading.files import list_few
 
@@ -27,7 +27,7 @@ def make_dataset_info(
         split: np.bincount(rows.labels, minlength=len(source.classes)).tolist()
         for split, rows in iterate_splits(source)
     }
-    copies = sentences(leaks, len(source.test.names))
+    copies = describe_leaks(leaks, len(source.test.names))
     drops = hasattr(options, "drop_leaks") and bool(leaks.exact)
     fix = f" (--set {dataset.name}.drop_leaks=true leaves them out)" if drops else ""
     return {

@@ -118,9 +118,13 @@ def test_a_chance_agreement_of_outlines_is_no_near_copy(folders: Path, tmp_path:
     save(folders / "train" / "neutral" / "ramp.png", (right * 5).astype(np.uint8))
     save(folders / "test" / "neutral" / "steps.png", np.where(right < 40, right, right * 5).astype(np.uint8))
     data = opened(folders, tmp_path / "cache")
-    codes = {str(n): c for split in (data.train, data.test) for n, c in zip(split.names, copies.outline(split.images))}
+    codes = {
+        str(name): copies.hash_outlines(copies.shrink(image)[None])[0]
+        for split in (data.train, data.test)
+        for name, image in zip(split.names, split.images)
+    }
     assert int(codes["train/neutral/ramp.png"] ^ codes["test/neutral/steps.png"]).bit_count() <= 3
-    named = copies.near_copies(data)["names"]
+    named = make_data_card(data)["near"]["names"]
     assert named and not any("ramp" in one + two for one, two, _ in named)
 
 
@@ -132,7 +136,7 @@ def test_near_pairs_are_those_of_the_definition() -> None:
     hashes[250:255] = hashes[0]
     distances = np.array([[int(a ^ b).bit_count() for b in hashes] for a in hashes])
     expected = {(i, j) for i, j in np.argwhere(distances <= 3).tolist() if i < j}
-    assert {tuple(pair) for pair in copies.near_pairs(hashes, 3).tolist()} == expected and len(expected) > 150
+    assert {tuple(pair) for pair in copies.pair_hashes(hashes, 3).tolist()} == expected and len(expected) > 150
 
 
 def test_outlines_that_differ_in_any_three_bits_are_a_pair_and_in_any_four_are_none() -> None:
@@ -141,19 +145,19 @@ def test_outlines_that_differ_in_any_three_bits_are_a_pair_and_in_any_four_are_n
         for _ in range(60):
             mask = sum(1 << int(bit) for bit in draw.choice(64, bits, replace=False))
             hashes = np.array([12345, 12345 ^ mask], np.uint64)
-            assert copies.near_pairs(hashes, 3).tolist() == ([[0, 1]] if bits <= 3 else [])
+            assert copies.pair_hashes(hashes, 3).tolist() == ([[0, 1]] if bits <= 3 else [])
     for few in (0, 1):
-        assert copies.near_pairs(np.zeros(few, np.uint64), 3).shape == (0, 2)
+        assert copies.pair_hashes(np.zeros(few, np.uint64), 3).shape == (0, 2)
 
 
 def test_candidates_are_compared_in_any_portions(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = opened(folders, tmp_path / "cache")
-    whole = copies.near_copies(data)
+    whole = make_data_card(data)["near"]
     assert len(whole["rows"]) > 1
     monkeypatch.setattr(copies, "CHUNK", 1)
-    assert copies.near_copies(data) == whole
+    assert make_data_card(data)["near"] == whole
 
 
 def test_the_command_writes_the_card_beside_the_images(

@@ -308,7 +308,9 @@ def test_a_chosen_field_of_the_recipe_is_a_setting_like_any_other(cards: dict[st
     settings, overrides = resolved({})
     assert overrides == settings["chosen_settings"] == {"recipe.augment.erase": "0.3", "eac.lam": "1.5"}
     assert settings["recipe"]["augment"]["erase"] == 0.3 and settings["parameters"]["lam"] == 1.5
-    assert sum("a reason" in note for note in settings["scale_notes"]) == 2
+    assert [note for note in settings["scale_notes"] if "a reason" in note] == [
+        "EAC: recipe.augment.erase 0.3, lam 1.5 (a reason)"
+    ]
     settings, overrides = resolved({"recipe.augment.erase": "0", "eac.lam": "2"})
     assert overrides == {"eac.lam": "2"} and settings["recipe"]["augment"]["erase"] == 0
     assert not any("a reason" in note for note in settings["scale_notes"])
