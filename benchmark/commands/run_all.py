@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmark import plugins
 from benchmark.commands.against import opened, take
 from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
 from benchmark.commands.errors import answered
@@ -172,4 +173,23 @@ def warnings(plan: Plan) -> list[str]:
     texts = {run.resolved["weights"]["text"] for run in plan.runs()}
     if "random weights" in texts:
         lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
+    return lines + warn_of_shared_recipe(plan)
+
+
+def warn_of_shared_recipe(plan: Plan) -> list[str]:
+    """A line for each method of one's own whose epochs, batch size, optimiser or schedule the scale replaces."""
+    scale, usual = plan.request.scale, plan.request.cards["baseline"]["recipe"]
+    if not scale.shortened:
+        return []
+    lines = []
+    for method in sorted({run.job.method for run in plan.runs()}):
+        card = plan.request.cards[method]
+        replaced = [
+            name for name in ("epochs", "batch_size", "optimiser", "schedule") if card["recipe"][name] != usual[name]
+        ]
+        if replaced and not (plugins.ROOT / "methods" / card["file"]).exists():
+            lines.append(
+                f"{method}: at {scale.name} scale one recipe holds for every method; its own {', '.join(replaced)} count at "
+                "--scale paper (--set recipe.epochs=N and the like change the one recipe)"
+            )
     return lines

@@ -11,7 +11,7 @@ import pytest
 from benchmark.cache import decoded
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
-from benchmark.commands.run_all import main
+from benchmark.commands.run_all import main, warn_of_shared_recipe
 from benchmark.commands.unused import unused
 from benchmark.plan.matrix import Cell, Plan, Planned, make
 from benchmark.task import Place
@@ -525,6 +525,20 @@ def test_an_annotation_says_what_may_stand_where_the_default_does_not(
     else:
         (run,) = planned(home, *words, "--set", f"mine.{text}").runs()
         assert run.resolved["parameters"][name] == value and f"mine.{name}" in run.job.overrides
+
+
+def test_a_schedule_of_ones_own_that_the_scale_replaces_is_said(home: Path, tmp_path: Path) -> None:
+    own = OPTIONS.replace("class Mine", "RECIPE = replace(Baseline.recipe, epochs=7)\n\n\nclass Mine").replace(
+        'name, title = "mine", "Mine"', 'name, title = "mine", "Mine"\n    recipe = RECIPE'
+    )
+    (tmp_path / "mine.py").write_text(own.replace("import dataclass", "import dataclass, replace"))
+    words = ["--table", "clean", "--methods", "baseline", "scn", "mine", "--methods-path", str(tmp_path)]
+    (line,) = warn_of_shared_recipe(planned(home, *words))
+    assert line.startswith(
+        "mine: at demo scale one recipe holds for every method; its own epochs count at --scale paper"
+    )
+    (tmp_path / "mine.py").write_text(OPTIONS)
+    assert warn_of_shared_recipe(planned(home, *words)) == []
 
 
 def test_a_range_of_seeds_has_both_of_its_ends(home: Path) -> None:
