@@ -101,25 +101,6 @@ def test_rare_classes_count_as_much_as_common_ones(measured: Measured) -> None:
     assert line.difference.found.mean == pytest.approx(means[0] - means[1]) and line.sign == -1
 
 
-EXAMPLES = [  # of the records that ship, worked out apart from this code
-    ("faces", "0.1", "scn", 1.49, 0.58, 2.40),
-    ("faces", "0.3", "lanet", 3.31, 2.24, 4.38),
-    ("ferplus", "0.1", "scn", 1.59, 0.45, 2.73),
-    ("ferplus", "0.3", "rul", 2.43, 1.19, 3.67),
-    ("ferplus", "0.3", "eac", 5.16, 3.02, 7.30),
-]
-
-
-@pytest.mark.parametrize(("dataset", "rate", "method", "mean", "low", "high"), EXAMPLES)
-def test_intervals_are_those_of_the_worked_examples(
-    measured: Measured, dataset: str, rate: str, method: str, mean: float, low: float, high: float
-) -> None:
-    first, second = (measured.cell(dataset, name, "asymmetric", rate) for name in (method, "baseline"))
-    found = measured.accuracy(method, first, second)
-    assert found is not None and found.n == 10
-    assert (found.found.mean, found.found.low, found.found.high) == pytest.approx((mean, low, high), abs=0.006)
-
-
 def test_a_finding_and_the_ranks_read_one_p(measured: Measured) -> None:
     """What the findings call above the baseline is what stands before it in the table's ranks."""
     for dataset in ("faces", "ferplus"):
