@@ -70,12 +70,27 @@ def foundation(cells: list[Cell]) -> list[str]:
         f"{scale_text(cells)}; "
         f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
+        *sampler_text(cells),
         *changed_text(cells),
         *map_text(cells),
         *realised_text(cells),
         *hardware_text(records),
         *code_text(cells),
         *weights_text(records),
+    ]
+
+
+def sampler_text(cells: list[Cell]) -> list[str]:
+    """A line for each method that draws its training images otherwise than uniformly, which is a part of its recipe."""
+    samplers = {
+        (cell.title, str(record["resolved"].get("parameters", {}).get("sampler", "uniform")))
+        for cell in cells
+        for record in cell.records
+    }
+    return [
+        f"{title}: the {sampler} sampler of its own in place of the uniform one."
+        for title, sampler in sorted(samplers)
+        if sampler != "uniform"
     ]
 
 

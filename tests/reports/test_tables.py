@@ -225,6 +225,16 @@ def test_no_map_is_printed_for_other_classes_or_noise(tmp_path, changes):
     assert "noise turns" not in texts["md"]
 
 
+def test_a_sampler_of_ones_own_is_said_below_the_table(tmp_path):
+    cells = [
+        cell(title, method, "rafdb", "0.1", one_cell(tmp_path, [0.8, 0.8], asked=2, method=method, resolved=more))
+        for title, method, more in (("SCN", "scn", {}), ("LA-Net", "lanet", {"parameters": {"sampler": "balanced"}}))
+    ]
+    text = draw(request("table", "1", cells), tmp_path)[1]["md"]
+    assert re.findall(r"- (.*) sampler of its own", text) == ["LA-Net: the balanced"]
+    assert "SCN: the" not in text
+
+
 def test_the_same_data_have_the_same_facts_in_every_table(tmp_path):
     """Records of before and of today's reading; what was decoded here is what counts."""
     early, late = (
