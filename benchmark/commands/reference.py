@@ -173,6 +173,9 @@ def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out
     words += ["--rates", *sorted({s["noise"]["rate"] for s in of_table})]
     with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
         status = run_all([*words, "--results", str(results), "--out", aside])
+        if status == 1:
+            print(f"Table 1 is not whole at {scale} scale, so it is not among the pages", file=sys.stderr)
+            return 0
         for path in Path(aside).glob("table1.*"):
             if path.suffix in (".md", ".csv"):
                 shutil.copyfile(path, out / f"table1_{scale}{path.suffix}")
