@@ -53,10 +53,10 @@ The supplement says that a wrong label is what a class is most easily confused w
 | neutral | sadness | 49 % | sadness | 1 |
 
 Six of eight agree; anger and surprise do not. But only 41.6 % of all disagreeing votes follow the paper's map. People spread over
-several classes, and not evenly: a random annotator differs from the majority in 8 % of the happy faces and in 39 % of the disgusted
-ones. So asymmetric noise tells how a method bears one confusion a class. `--noise votes` tells how it bears people.
+several classes, and not evenly: a random annotator differs from the majority in 8 % of the happy faces and in 39 % of the
+disgusted ones. So asymmetric noise tells how a method bears one confusion a class. `--noise votes` tells how it bears people.
 
-You can make a map from people, from a confusion matrix (a CSV with class names around it), or from what a trained network confuses:
+You can make a map from people, from a confusion matrix (a CSV with class names around it), or from what a network confuses:
 
     python -m benchmark noise-list ferplus --data ferplus=PATH --rate 0.3 --from-confusion votes
     python -m benchmark noise-list faces --rate 0.3 --from-confusion matrix.csv
