@@ -17,11 +17,11 @@ WORDS = {
     "scn": "The same law, from the generator that SCN ships: other random numbers.",
     "asymmetric": "Each class has one wrong label. The map is in the caption of the supplement's Table 1.",
     "instance": "The pixels decide how likely a label is wrong, and what it becomes (Xia et al., NeurIPS 2020). The rate of an "
-    "image is normal around the rate that you ask for, with a standard deviation of 10 points. A random projection of the image "
-    "chooses the class.",
+    "image is normal around the rate that you ask for, with a standard deviation of 10 points. A random projection of the image, "
+    "another one with each seed, chooses the class.",
     "votes": "One of the image's annotators, drawn at random, gives the label. You give no rate: people decide it.",
 }
-ALIKE = ("symmetric", "scn")  # every wrong class is as likely, which a table would only repeat
+WITHOUT_TABLE = ("symmetric", "scn", "instance")  # every class alike, or other classes with every seed
 INTRODUCTION = """# Label noise, class by class
 
     python run_all.py --table 1 --noise symmetric --rates 0.2 0.4
@@ -32,8 +32,8 @@ with such a list here:
     python -m benchmark noise-list faces --kind symmetric --rate 0.3 --seed 0
     python run_all.py --table 1 --noise file:LIST
 
-Below you see what each kind does: the share in per cent of each true class (row) that gets each label (column), at a rate of
-{rate} with seed {seed}, on the {images} training images of {title}. Rare classes are off their rate by chance.
+The tables below show the share in per cent of each true class (row) that gets each label (column). They are of a rate of {rate} with
+seed {seed}, on the {images} training images of {title}. Rare classes are off their rate by chance.
 `python -m benchmark noise-page` prints this page."""
 PEOPLE = """
 ## The paper's map and people's
@@ -80,7 +80,7 @@ def page(data: Data) -> str:
     for kind, words in WORDS.items():
         noisy = given(data, kind, RATE, SEED)
         lines += ["", f"## {kind}", "", f"{words} Wrong labels here: {(noisy != clean).mean():.1%}."]
-        if kind not in ALIKE:
+        if kind not in WITHOUT_TABLE:
             shares = 100 * transition_matrix(clean, noisy, classes)
             cells = [[name, *map(format_share, row)] for name, row in zip(data.classes, shares)]
             lines += ["", *format_table(["", *data.classes], cells)]
