@@ -32,8 +32,8 @@ with such a list here:
     python -m benchmark noise-list faces --kind symmetric --rate 0.3 --seed 0
     python run_all.py --table 1 --noise file:LIST
 
-The tables below show the share in per cent of each true class (row) that gets each label (column). They are of a rate of {rate} with
-seed {seed}, on the {images} training images of {title}. Rare classes are off their rate by chance.
+The tables below show the share in per cent of each true class (row) that gets each label (column). They are of a rate of {rate}
+with seed {seed}, on the {images} training images of {title}. Rare classes are off their rate by chance.
 `python -m benchmark noise-page` prints this page."""
 PEOPLE = """
 ## The paper's map and people's
