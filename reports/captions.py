@@ -241,8 +241,7 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     if "small" in scales:
         differ.append("images of 224 px and more epochs than the small scale")
     return [
-        f"Published: {'; '.join(sources)}. These have {', '.join(differ[:-1])} and {differ[-1]}; not comparable without "
-        "that in mind."
+        f"Published: {'; '.join(sources)}. Compare with care: these have {', '.join(differ[:-1])} and {differ[-1]}."
     ] + ["Difference: measured minus published, in points."] * any(cell.difference is not None for cell in cells)
 
 

@@ -71,8 +71,9 @@ def detectable_note(cells: list[Cell]) -> list[str]:
     if not found:
         return []
     return [
-        "The smallest gain of one row over another that a paired t test over seeds alone finds with 80 % power (two-sided, "
-        f"5 %, one comparison), {'; '.join(found)}. Ranks also count test images and all pairs of rows, and need more. The "
+        f"The smallest gain of one row over another that these seeds can show: {'; '.join(found)}. A paired t test over seeds "
+        "finds it with 80 % power (two-sided, 5 %, one comparison). Ranks need more, because they also count test images and "
+        "all pairs of rows. The "
         f"paper's average gain of LA-Net over EAC on RAF-DB is {float(facts()['avg_gain_over_eac_RAF-DB']):.1f} points."
     ]
 

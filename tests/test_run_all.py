@@ -223,7 +223,7 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--plan", "--workers", "-1"], "--workers"),
         (["--table", "1", "--per-gpu", "99999999"], "--per-gpu"),
         (["--table", "1", "--data", "=x"], "expected NAME=PATH"),
-        (["--all", "--draw", "--seeds", "77"], "holds records of nothing that was asked for"),
+        (["--all", "--draw", "--seeds", "77"], "has no records for this request"),
         (["--table", "1", "--set", "recipe.augment.flip=-1"], "flip: -1.0, expected 0 to 1"),
         (["--table", "1", "--set", "recipe.augment.mean=nan,0,0"], "expected numbers"),
         (["--table", "1", "--set", "recipe.augment.crop=abc"], "crop=abc: expected numbers"),
@@ -254,7 +254,7 @@ def test_what_changes_nothing_is_said(shared: Path, tmp_path: Path, capsys: pyte
     words += ["--set", "scn.beta=0.5", "--weights2", "random", "--data", f"faces={tmp_path}"]
     assert main([*words, "--data", f"ferplus={tmp_path}", "--datasets", "faces", *SHORT, "--results", str(shared)]) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if line.endswith("; it changes nothing here")]
-    starts = ["--set scn.beta=0.5: no run", "--weights2: ", "--rates: none has", "--data faces: ", "--data ferplus: "]
+    starts = ["--set scn.beta=0.5: no run", "--weights2: ", "--rates: none takes", "--data faces: ", "--data ferplus: "]
     assert [line[: len(start)] for line, start in zip(said, [*starts, "--root: only"], strict=True)] == [
         *starts,
         "--root: only",

@@ -1,35 +1,48 @@
-"""`python -m benchmark noise-page > docs/noise.md`: what every kind of noise does to each class, nominal and realised."""
+"""`python -m benchmark noise-page > docs/noise.md`: what every kind of noise does to each class."""
 
 import argparse
 
 import numpy as np
 
-from benchmark.cache.data_card import format_table, mean_vote_shares
+from benchmark.cache.data_card import format_table
 from benchmark.cache.decoded import Data
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, opened
 from benchmark.commands.noise_list import given
-from noise.asymmetric import MISTAKEN_FOR
 from noise.statistics import transition_matrix
 
 RATE, SEED = 0.3, 0
 WORDS = {
-    "symmetric": "Every other class is equally likely. The published generator of LA-Net.",
-    "scn": "Every other class is equally likely. The generator that SCN ships; other draws, the same law.",
-    "asymmetric": "Each class has one target, the one in the caption of the supplement's Table 1.",
-    "instance": "How likely a label is wrong, and what it becomes, depends on the pixels (Xia et al., NeurIPS 2020). The "
-    "rate of each image is normal around the nominal one with a standard deviation of 0.1, cut to 0..1; which class it "
-    "becomes follows from a random projection, so there is no nominal matrix beyond the diagonal.",
-    "votes": "One of the image's annotators, drawn at random, gives the label. No rate: people decide it.",
+    "symmetric": "A wrong label is any other class, each as likely. This is LA-Net's published generator.",
+    "scn": "The same law, from the generator that SCN ships: other random numbers.",
+    "asymmetric": "Each class has one wrong label. The map is in the caption of the supplement's Table 1.",
+    "instance": "The pixels decide how likely a label is wrong, and what it becomes (Xia et al., NeurIPS 2020). The rate of an "
+    "image is normal around the rate that you ask for, with a standard deviation of 10 points. A random projection of the image, "
+    "another one with each seed, chooses the class.",
+    "votes": "One of the image's annotators, drawn at random, gives the label. You give no rate: people decide it.",
 }
+WITHOUT_TABLE = ("symmetric", "scn", "instance")  # every class alike, or other classes with every seed
+INTRODUCTION = """# Label noise, class by class
+
+    python run_all.py --table 1 --noise symmetric --rates 0.2 0.4
+
+trains with labels that are wrong in the way that you name. You can also write them to a list that other programs read, and train
+with such a list here:
+
+    python -m benchmark noise-list faces --kind symmetric --rate 0.3 --seed 0
+    python run_all.py --table 1 --noise file:LIST
+
+The tables below show the share in per cent of each true class (row) that gets each label (column). They are of a rate of {rate}
+with seed {seed}, on the {images} training images of {title}. Rare classes are off their rate by chance.
+`python -m benchmark noise-page` prints this page."""
 PEOPLE = """
 ## The paper's map and people's
 
-The supplement says that a wrong label is what a class is most easily confused with. Counting the votes of FER+ (25,045 used
-training images, ten people each) gives for each class the other class that got most of the disagreeing votes:
+The supplement says that a wrong label is what a class is most easily confused with. The votes of FER+ say what people confuse
+(25,045 training images, ten people each). For each class this is the other class with most of the disagreeing votes:
 
 | class | people's first choice | its share of disagreeing votes | the paper's target | its rank among people |
-| --- | --- | --- | --- | --- |
+| --- | --- | ---: | --- | --- |
 | anger | neutral | 28 % | disgust | 3 (13 %) |
 | disgust | anger | 34 % | anger | 1 |
 | fear | surprise | 49 % | surprise | 1 |
@@ -39,14 +52,13 @@ training images, ten people each) gives for each class the other class that got 
 | contempt | neutral | 42 % | neutral | 1 |
 | neutral | sadness | 49 % | sadness | 1 |
 
-Six of the eight agree; anger and surprise do not. Of all disagreeing votes, 41.6 % follow the paper's map. People also
-spread over several classes, and unevenly: a random annotator differs from the majority in 8 % of the happy faces and
-in 39 % of the disgusted ones, where a map with one rate flips the same share of each class. So results under
-asymmetric noise say how a method bears one confusion a class; `--noise votes` says how it bears people.
+Six of eight agree; anger and surprise do not. But only 41.6 % of all disagreeing votes follow the paper's map. People spread over
+several classes, and not evenly: a random annotator differs from the majority in 8 % of the happy faces and in 39 % of the
+disgusted ones. So asymmetric noise tells how a method bears one confusion a class. `--noise votes` tells how it bears people.
 
-A map from people, from any confusion matrix (a CSV with class names around it), or from what a trained network confuses:
+You can make a map from people, from a confusion matrix (a CSV with class names around it), or from what a network confuses:
 
-    python -m benchmark noise-list ferplus --data PATH --rate 0.3 --from-confusion votes
+    python -m benchmark noise-list ferplus --data ferplus=PATH --rate 0.3 --from-confusion votes
     python -m benchmark noise-list faces --rate 0.3 --from-confusion matrix.csv
     python -m benchmark noise-list faces --rate 0.3 --from-confusion RECORD_ID
 """
@@ -63,38 +75,17 @@ def main(arguments: list[str]) -> int:
 def page(data: Data) -> str:
     """The page in markdown."""
     clean, classes = np.asarray(data.train.labels), len(data.classes)
-    lines = [
-        "# Label noise, class by class",
-        "",
-        f"Shares in per cent of each true class (row) that get each label (column), at a rate of {RATE:.0%} with seed {SEED} "
-        f"on the {len(clean):,} training images of {data.title}. In each cell stands what was realised, behind it what the",
-        "kind aims at where the two differ by a point or more. Made by `python -m benchmark noise-page > docs/noise.md`.",
-        "`python -m benchmark noise-list NAME --kind KIND --rate 0.3 --seed 0` writes the labels to a list that other programs",
-        "read, and `--noise file:LIST` trains with them here.",
-    ]
+    facts = {"rate": f"{RATE:.0%}", "seed": SEED, "images": f"{len(clean):,}", "title": data.title}
+    lines = [INTRODUCTION.format(**facts)]
     for kind, words in WORDS.items():
         noisy = given(data, kind, RATE, SEED)
-        found, aim = 100 * transition_matrix(clean, noisy, classes), nominal(kind, data)
-        lines += ["", f"## {kind}", "", f"{words} Wrong labels: {(noisy != clean).mean():.1%}.", ""]
-        cells = [
-            [name, *(cell(found[r, c], None if aim is None else 100 * aim[r, c]) for c in range(classes))]
-            for r, name in enumerate(data.classes)
-        ]
-        lines += format_table(["", *data.classes], cells)
+        lines += ["", f"## {kind}", "", f"{words} Wrong labels here: {(noisy != clean).mean():.1%}."]
+        if kind not in WITHOUT_TABLE:
+            shares = 100 * transition_matrix(clean, noisy, classes)
+            cells = [[name, *map(format_share, row)] for name, row in zip(data.classes, shares)]
+            lines += ["", *format_table(["", *data.classes], cells)]
     return "\n".join(lines) + "\n" + PEOPLE
 
 
-def nominal(kind: str, data: Data) -> np.ndarray | None:
-    """[C, C] transition probabilities that a kind aims at; None where there are none."""
-    classes = len(data.classes)
-    if kind in ("symmetric", "scn"):
-        return np.full((classes, classes), RATE / (classes - 1)) + np.eye(classes) * (1 - RATE - RATE / (classes - 1))
-    if kind == "asymmetric":
-        target = [data.classes.index(MISTAKEN_FOR[name]) for name in data.classes]
-        return np.eye(classes) * (1 - RATE) + RATE * np.eye(classes)[target]
-    return np.array(mean_vote_shares(data.train, classes)) if kind == "votes" else None
-
-
-def cell(found: float, aim: float | None) -> str:
-    text = f"{found:.1f}" if found else "0"
-    return text if aim is None or abs(found - aim) < 1 else f"{text} ({aim:.1f})"
+def format_share(share: float) -> str:
+    return f"{share:.1f}" if share else "0"

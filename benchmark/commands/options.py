@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
                 fix = f" (several values go behind one {option})" if action.nargs else ""
-                say(f"{option}: is given {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}")
+                say(f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}")
         args = self.parse_args(words)
         for name in PATHS:
             if value := getattr(args, name):
@@ -70,7 +70,9 @@ def by_option(words: list[str]) -> dict[str, list[list[str]]]:
             if not equals:
                 continue
         if not word:
-            raise Usage(f"{option}: its value is empty (a shell variable that is not set?); give one, or leave it out")
+            raise Usage(
+                f"{option}: its value is empty; give one, or leave the option out (is a shell variable not set?)"
+            )
         found[option][-1].append(word)
     return found
 
@@ -134,9 +136,13 @@ def parser() -> Parser:
     which.add_argument(
         "--weights",
         metavar="PATH|landmarks|random",
-        help="start weights: a checkpoint, made here from landmarks, or none",
+        help="start weights: a file, made here from landmarks, or random numbers",
     )
-    which.add_argument("--weights2", metavar="PATH|random", help="start of a method's second network, if another")
+    which.add_argument(
+        "--weights2",
+        metavar="PATH|random",
+        help="start weights of a method's second network (default: those of the first)",
+    )
     which.add_argument(
         "--set",
         action="append",
@@ -184,8 +190,16 @@ def parser() -> Parser:
         default="all",
         help="what the search draws: the learning rate and the method's own options, or its own alone (default: all)",
     )
-    which.add_argument("--floor", action="store_true", help="floor and ceiling rows below a table")
-    which.add_argument("--against", metavar="reference|FOLDER|ZIP", help="take what is not measured here from there")
+    which.add_argument(
+        "--floor",
+        action="store_true",
+        help="rows below a table: the largest class, and the baseline on correct and on clean labels",
+    )
+    which.add_argument(
+        "--against",
+        metavar="reference|FOLDER|ZIP",
+        help="take rows that you have not measured from the records that ship, or from others'",
+    )
     how = p.add_argument_group("how they are run (never part of a job's identity)")
     how.add_argument(
         "--workers",
@@ -206,20 +220,16 @@ def parser() -> Parser:
         help="run part I (0 to N-1) of the jobs and draw nothing; slurm: a task of a SLURM array takes its part first, "
         "then what no other task has",
     )
-    how.add_argument("--fast", action="store_true", help="give up determinism on GPUs; recorded")
-    how.add_argument(
-        "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"
-    )
+    how.add_argument("--fast", action="store_true", help="give up equal bits on GPUs; recorded")
+    how.add_argument("--no-graphs", action="store_true", help="no CUDA graphs on GPUs; recorded")
     how.add_argument("--limit", type=decimal, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
-    how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")
+    how.add_argument("--force", action="store_true", help="run again what is done, and keep the old records aside")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first job that fails")
     also = p.add_argument_group("instead of running")
     also.add_argument("--plan", action="store_true", help="print the jobs, the expected time and disk; train nothing")
     also.add_argument("--draw", action="store_true", help="draw from what has been measured; train nothing")
-    also.add_argument(
-        "--import", dest="imported", metavar="FOLDER|ZIP", help="merge others' records after checking them"
-    )
+    also.add_argument("--import", dest="imported", metavar="FOLDER|ZIP", help="add others' records after checking them")
     also.add_argument("--reproduce", metavar="ID", help="run one job again and compare")
     where = p.add_argument_group("where")
     where.add_argument(

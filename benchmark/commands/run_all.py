@@ -86,8 +86,8 @@ def answer(args: argparse.Namespace) -> int:
     left_out = narrow(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly = "; ".join(line for line in left_out if ", 0 % of" not in line)
-        said = "records of nothing that was asked for; give their folder as --results"
-        raise Usage(f"--draw: {args.results} holds {f'too few records: {partly}' if partly else said}")
+        none = "no records for this request; give the folder that holds them as --results"
+        raise Usage(f"--draw: {args.results} has {f'too few records: {partly}' if partly else none}")
     for line in [*warnings(plan), *unused(args, plan), *left_out]:
         print(printable(line), file=sys.stderr)
     check_study(args.study, plan)

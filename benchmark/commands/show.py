@@ -68,8 +68,8 @@ def other_code(plan: Plan, store: Any) -> list[str]:
         if made_by and not same_bits(run.job.method, made_by, now) and not only_moved(run, made_by, store):
             found.setdefault(run.job.method, []).append(run.job.id)
     return [
-        f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if its maths or a default "
-        f"did, raise {method}'s version and run again; if not, python -m benchmark reproduce {min(ids)} shows it"
+        f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if that "
+        f"changes results, raise {method}'s version and run again; if not, python -m benchmark reproduce {min(ids)} shows it"
         for method, ids in found.items()
     ]
 

@@ -15,30 +15,30 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     for key, value in request.sets.items():
         name = key.partition(".")[0]
         if name not in {"recipe", "backbone", *methods, *plan.data}:
-            lines.append(f"--set {key}={value}: no run of {name} is asked for")
+            lines.append(f"--set {key}={value}: no run here uses {name}")
     if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
-        lines.append("--weights2: no method that is asked for has a second network")
+        lines.append("--weights2: none of these methods has a second network")
     shown = {cell.row.method for cells in plan.cells.values() for cell in cells}
     lines += [
-        f"--methods {name}: nothing that is asked for has a row of it"
+        f"--methods {name}: no table or figure here has a row for it"
         for name in request.methods or []
         if name not in shown
     ]
     kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
-        lines.append(f"--rates: {', '.join(sorted(kinds))} has no rate to choose")
+        lines.append(f"--rates: {', '.join(sorted(kinds))} takes no rate")
     for folder in request.methods_path:
         if not plugins.find_definitions([folder])[len(plugins.find_definitions()) :]:
             lines.append(f"--methods-path: {plugins.describe_folders([folder])}")
     known = data_sets(request.methods_path)
     for name in dict.fromkeys(text.partition("=")[0] for text in args.data):
         if name not in plan.data:
-            lines.append(f"--data {name}: is not among --datasets {' '.join(plan.data)}")
+            lines.append(f"--data {name}: --datasets does not name it ({' '.join(plan.data)})")
         elif not known[name].needs_path:
-            lines.append(f"--data {name}: is drawn here and reads no folder")
+            lines.append(f"--data {name}: it is drawn here and reads no folder")
     of_votes = [found for found in EXPERIMENTS if found.drawing == "divergence"]
     if not any((found.kind, found.name) in plan.cells for found in of_votes):
         given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
         heeding = " and ".join(f"{found.kind} {found.name}" for found in of_votes)
-        lines += [f"{option}: only {heeding} heeds it" for option, value in given.items() if value]
+        lines += [f"{option}: only {heeding} uses it" for option, value in given.items() if value]
     return [f"{line}; it changes nothing here" for line in lines]

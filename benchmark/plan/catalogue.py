@@ -99,7 +99,8 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "recipe": plain(method.recipe),
         "as_published": plain(method.as_published) if method.as_published else None,
         "parameters": parameters,
-        "demo": {key: list(value) for key, value in method.demo.items()},
+        # Its own alone: settings that a search chose for the class that it inherits from are not its own (CLEX is an EAC).
+        "demo": {key: list(value) for key, value in vars(method).get("demo", {}).items()},
         "mechanism": [dataclasses.asdict(curve) for curve in method.mechanism],
         "search": {option: plain(values) for option, values in method.search.items()},
         "file": file_name(Path(inspect.getfile(method))),

@@ -85,9 +85,7 @@ def make(request: Request, progress: Any = None) -> Plan:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
             if experiment.drawing == "mechanisms":
-                raise Usage(
-                    "--methods: none of these declares a curve of its idea; docs/new-method.md says how one does"
-                )
+                raise Usage("--methods: none of these has a curve to draw; docs/new-method.md says how to declare one")
             rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
             raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
     return plan

@@ -18,7 +18,7 @@ def narrow(plan: Plan) -> list[str]:
             continue
         plan.cells[kind, name] = [cell for cell in cells if cell.dataset in staying]
         lines += [
-            f"{kind} {name}: {dataset} is left out and not asked for, {100 * of:.0f} % of its cells have records here "
+            f"{kind} {name}: {dataset} is left out, {100 * of:.0f} % of its cells have records here "
             f"(--datasets {dataset} shows them)"
             for dataset, of in measured.items()
             if dataset not in staying

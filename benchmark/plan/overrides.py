@@ -21,7 +21,7 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
             raise Usage(f"--set {text}: expected NAME.option=value, for example lanet.confidence=0.8")
         name, option, value = matched.groups()
         if not value.strip():
-            raise Usage(f"--set {text}: nothing stands behind '='; give a value, or leave it out")
+            raise Usage(f"--set {text}: there is no value behind '='; give one, or leave it out")
         one_of(
             f"--set {text}",
             "method, data set, 'recipe', 'backbone' or 'scale'",
@@ -38,7 +38,7 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{canonical(option)}"
         before = found.pop(spelt.get(meant, ""), value)
         if before != value:
-            say(f"--set {meant}: is given as {before} and as {value}; the last one counts")
+            say(f"--set {meant}: you gave {before} and {value}; the last one counts")
         spelt[meant] = f"{name}.{option}"
         found[spelt[meant]] = value
     return found

@@ -174,7 +174,7 @@ def test_a_method_that_is_asked_for_has_a_row_or_is_said_to_have_none(home: Path
     assert {cell.row.method for cell in cells(general)} == {"scn", "gce"}
     args = parser().parse_args(typed(home, *words, "matched", "--methods", "baseline", "scn"))
     said = unused(args, make(request(args)))
-    assert "--methods baseline: nothing that is asked for has a row of it; it changes nothing here" in said
+    assert "--methods baseline: no table or figure here has a row for it; it changes nothing here" in said
 
 
 def test_data_without_votes_have_an_empty_cell_unless_votes_are_asked_for(home: Path) -> None:
@@ -468,7 +468,7 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.lr=0,001", "recipe.lr=0,001: expected one number, its decimals behind a point as in 0.5 (default 0.006)"),
     ("recipe.lr=inf", "recipe.lr=inf: expected one number"),
     ("recipe.augment.crop=a,b", "recipe.augment.crop=a,b: expected numbers between commas, their decimals behind a "),
-    ("scn.beta=", "--set scn.beta=: nothing stands behind '='; give a value, or leave it out"),
+    ("scn.beta=", "--set scn.beta=: there is no value behind '='; give one, or leave it out"),
     ("recipe.epochs=100001", "--set recipe.epochs=100001: expected 1 to 100,000"),
     ("recipe.batch_size=0", "--set recipe.batch_size=0: expected 1 to 100,000"),
     ("recipe.optimizer.lr=1", "there is no recipe field 'optimizer.lr' (did you mean 'optimiser.lr'?)"),

@@ -306,7 +306,7 @@ def test_a_table_keeps_the_data_of_which_most_cells_are_measured(two: Callable[.
     plan = two(["1"], ("specks", "0.1"), ("specks", "0.3"), ("elsewhere", "0.1"))
     lines = narrow(plan)
     assert lines == [
-        "table 1: elsewhere is left out and not asked for, 33 % of its cells have records here (--datasets elsewhere shows them)"
+        "table 1: elsewhere is left out, 33 % of its cells have records here (--datasets elsewhere shows them)"
     ]
     assert [(cell.dataset, cell.rate) for cell in cells(plan)] == [("specks", rate) for rate in ("0.1", "0.2", "0.3")]
     assert narrow(plan) == []
@@ -337,8 +337,8 @@ def test_of_an_option_that_is_given_twice_the_last_counts_and_that_is_said(capsy
     made = request(args)
     assert (made.methods, made.scale.name, made.sets) == (["rul"], "demo", {"recipe.optimiser.lr": "0.2"})
     said = capsys.readouterr().err
-    assert "--methods: is given 2 times; the last one counts, rul (several values go behind one --methods)" in said
-    assert "--scale: is given 2 times; the last one counts, demo\n" in said
-    assert "--set recipe.optimiser.lr: is given as 0.1 and as 0.2; the last one counts" in said
+    assert "--methods: you gave it 2 times; the last one counts, rul (several values go behind one --methods)" in said
+    assert "--scale: you gave it 2 times; the last one counts, demo\n" in said
+    assert "--set recipe.optimiser.lr: you gave 0.1 and 0.2; the last one counts" in said
     parser().read(words)
     assert capsys.readouterr().err == ""
