@@ -98,6 +98,7 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         draws=args.draws,
         tune_learning_rate=args.tune == "all",
         published_settings=args.settings == "published",
+        keep_weights=args.keep_weights and not args.draw,
     )
 
 

@@ -210,6 +210,11 @@ def parser() -> Parser:
     how.add_argument(
         "--no-graphs", action="store_true", help="take each step on GPUs by itself, not from a CUDA graph; recorded"
     )
+    how.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help="keep each trained network beside its record; a run that is done without is trained again for it",
+    )
     how.add_argument("--limit", type=decimal, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
     how.add_argument("--force", action="store_true", help="run again what is done; the old records are kept aside")

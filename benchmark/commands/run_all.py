@@ -16,7 +16,7 @@ from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
-from benchmark.plan.matrix import Plan, make
+from benchmark.plan.matrix import Plan, Planned, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, printable, said_once
@@ -152,6 +152,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
+    if line := networks_missing(todo, store):
+        print(line, file=sys.stderr)
     check_writable("--results", store.root)
     check_writable_inside(store.root, todo)
     for data in plan.data.values():
@@ -165,6 +167,22 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         for run in todo:
             store.set_aside(run.job.id)
     return matrix.run_jobs(plan, todo, options)
+
+
+def networks_missing(todo: list[Planned], store: Any) -> str:
+    """What is done about runs that are to keep their network; '' where there are none. Raises Usage where none can be kept."""
+    if not any(run.place.keep_weights for run in todo):
+        return ""
+    from benchmark.train.kept_network import need_safetensors
+
+    need_safetensors("--keep-weights")
+    again = sum(run.place.keep_weights and store.done(run.job.id) for run in todo)
+    runs = (
+        "1 run has its record but no network: it is"
+        if again == 1
+        else f"{again} runs have a record but no network: they are"
+    )
+    return f"--keep-weights: {runs} trained again and must give the same numbers" if again else ""
 
 
 def warnings(plan: Plan) -> list[str]:

@@ -27,7 +27,7 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     made: dict[str, Any] = {}
     missing: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
-        missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
+        missing |= {run.job.id: run for cell in cells for run in cell.runs if not run.is_done(store)}
         described = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
         wanted.append(asked(kind, name, plan, described, args.against))
         drawn = reports.draw(wanted[-1], args.results, args.out, options, made)
