@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark import hardware
-from benchmark.commands.arguments import device
+from benchmark.commands.arguments import chosen_cards, device
 from benchmark.commands.named_data import folders
+from benchmark.launch.locks import take_slot
 from benchmark.launch.preflight import check_writable
 from benchmark.terminal import Usage, printable
 from results.files import write_bytes
@@ -39,8 +40,11 @@ def open_network(args: argparse.Namespace) -> "Network":
     check_writable("--out", args.out)
     path = find_network(args.network, args.results)
     typed = device(args) if args.devices else None
-    trained_on_gpu = typed is None and read_info(path).device == "cuda" and hardware.find_gpus()
-    network = load_network(path, folders(args), typed or ("cuda" if trained_on_gpu else "cpu"))
+    info = read_info(path)
+    where = typed or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
+    if where == "cuda":
+        take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
+    network = load_network(path, folders(args), where)
     for line in network.notes:
         print(printable(f"note: {line}"), file=sys.stderr)
     return network

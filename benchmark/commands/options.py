@@ -26,6 +26,7 @@ python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
 python run_all.py --table published      asymmetric noise, every method with its published settings
 python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
+python run_all.py --table cross          trained on one data set, tested on another (--datasets A B)
 python run_all.py --figure budget        accuracy against the number of settings tried
 python run_all.py --figure sensitivity   accuracy of every setting tried
 python run_all.py --all                  the paper's tables and figures, report.html (--with later: that too)

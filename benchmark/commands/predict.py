@@ -37,7 +37,8 @@ def predict(args: argparse.Namespace) -> int:
     network = networks.open_network(args)
     print(printable(networks.describe_network(network)))
     names: list[str] = []
-    found, bad = [np.zeros((0, len(network.info.classes)), np.float32)], []
+    bad: list[str] = []
+    found = [np.zeros((0, len(network.info.classes)), np.float32)]
     for start in range(0, len(paths), AT_ONCE):
         read = list(read_pictures(paths[start : start + AT_ONCE], args.folder, network, bad))
         names += [name for name, _ in read]

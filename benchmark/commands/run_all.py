@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark import plugins
+from benchmark import hardware, plugins
 from benchmark.commands.against import opened, take
 from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
+from benchmark.commands.cross import evaluate_networks
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders, need_pictures
 from benchmark.commands.options import HELP, parser
@@ -113,6 +114,9 @@ def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[
     outcomes: dict[str, Any] = {}
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
+        if not args.shard:
+            slots = hardware.list_slots(chosen_cards(args), 1) if plan.request.device == "cuda" else []
+            evaluate_networks(plan, store, slots)
     if args.shard:
         return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
     return show(plan, store, args, outcomes)
@@ -152,8 +156,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
-    if line := networks_missing(todo, store):
-        print(line, file=sys.stderr)
+    if lacking := networks_missing(todo, store):
+        print(lacking, file=sys.stderr)
     check_writable("--results", store.root)
     check_writable_inside(store.root, todo)
     for data in plan.data.values():

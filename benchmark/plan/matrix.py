@@ -92,6 +92,8 @@ def make(request: Request, progress: Any = None) -> Plan:
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+        if experiment.drawing == "cross" and not request.draw:
+            keep_networks(plan.cells[experiment.kind, experiment.name])
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
             if experiment.drawing == "mechanisms":
                 raise Usage(
@@ -100,6 +102,13 @@ def make(request: Request, progress: Any = None) -> Plan:
             rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
             raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
     return plan
+
+
+def keep_networks(cells: list[Cell]) -> None:
+    """Let the runs of these cells keep their trained networks."""
+    for cell in cells:
+        for run in cell.runs:
+            run.place = replace(run.place, keep_weights=True)
 
 
 def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
