@@ -37,7 +37,7 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
             for data in others:
                 need_pictures(data)
                 path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
-                write_crossed(path, cross(network, data))
+                write_crossed(path, test_network(network, data))
         except Usage as error:
             say(f"missing: {run.job.text}: {error}")
     for lock in held:
@@ -72,7 +72,7 @@ def is_tested(run: Planned, data: Data, store: Store) -> bool:
         return False
 
 
-def cross(network: "Network", data: Data) -> Crossed:
+def test_network(network: "Network", data: Data) -> Crossed:
     """One network on the test images of one data set."""
     from benchmark.train.network_evaluation import evaluate_network
 

@@ -25,10 +25,10 @@ def main(arguments: list[str]) -> int:
     )
     named_data.add_data_options(parser)
     args = parser.parse_args(arguments)
-    return answered("benchmark evaluate", lambda: evaluate(args))
+    return answered("benchmark evaluate", lambda: evaluate_on_data(args))
 
 
-def evaluate(args: argparse.Namespace) -> int:
+def evaluate_on_data(args: argparse.Namespace) -> int:
     """Predict, print the numbers, write one row an image."""
     name_data(args)
     network = networks.open_network(args)

@@ -28,10 +28,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="pictures of faces, in folders below it, too")
     named_data.add_places(parser)
     args = parser.parse_args(arguments)
-    return answered("benchmark predict", lambda: predict(args))
+    return answered("benchmark predict", lambda: predict_folder(args))
 
 
-def predict(args: argparse.Namespace) -> int:
+def predict_folder(args: argparse.Namespace) -> int:
     """Write one row a picture; 1 where some cannot be read."""
     paths = list_pictures(args.folder)
     network = networks.open_network(args)
@@ -43,7 +43,7 @@ def predict(args: argparse.Namespace) -> int:
         read = list(read_pictures(paths[start : start + AT_ONCE], args.folder, network, bad))
         names += [name for name, _ in read]
         if read:
-            found.append(look(network, np.stack([image for _, image in read])))
+            found.append(predict_stored(network, np.stack([image for _, image in read])))
     probabilities = np.concatenate(found)
     if len(names):
         path = args.out / f"predictions_{network.info.id[:8]}.csv"
@@ -84,7 +84,7 @@ def read_pictures(
             bad.append(one_line(error))
 
 
-def look(network: "Network", stored: np.ndarray) -> np.ndarray:
+def predict_stored(network: "Network", stored: np.ndarray) -> np.ndarray:
     """[n, C] probabilities of pictures as a data set stores them, uint8 [n, S, S, channels]."""
     from benchmark.cache.resized import resize_all
 

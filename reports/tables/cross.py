@@ -58,7 +58,7 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, "last")
     names = list(dict.fromkeys(cell.dataset for cell in cells))
     rows = [
-        [test_cell(cell, wanted, name, cells) for name in names]
+        [read_tested(cell, wanted, name, cells) for name in names]
         for cell, wanted in zip(cells, asked.cells, strict=True)
     ]
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
@@ -76,7 +76,7 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     )
 
 
-def test_cell(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell]) -> Tested:
+def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell]) -> Tested:
     """A cell's networks on the data set `name`: on their own as their records say."""
     title, crossed, faults = dataset_title(cells, name), [], []
     if name == cell.dataset:
@@ -104,7 +104,7 @@ def make_block(condition: tuple[str, str, str | None], rows: list[list[Tested]])
     trained_on = next(tested.title for tested in here[0] if tested.data == condition[0])
     columns = [tested.title + (" (its own)" if tested.data == condition[0] else "") for tested in here[0]]
     lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in here]
-    return Block(f"trained on {trained_on}, {noise_text(*condition[1:])}", ["Method", *columns], lines)
+    return Block(f"Trained on {trained_on}, {noise_text(*condition[1:])}", ["Method", *columns], lines)
 
 
 def make_entry(tested: Tested) -> Entry:
