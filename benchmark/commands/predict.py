@@ -17,7 +17,7 @@ from benchmark.terminal import Usage, one_line, printable
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
 
-AT_ONCE = 1000  # pictures in memory
+AT_ONCE = 2**28  # bytes of pictures in memory
 NAMED = 5  # pictures that cannot be read and are named
 
 
@@ -39,8 +39,10 @@ def predict_folder(args: argparse.Namespace) -> int:
     names: list[str] = []
     bad: list[str] = []
     found = [np.zeros((0, len(network.info.classes)), np.float32)]
-    for start in range(0, len(paths), AT_ONCE):
-        read = list(read_pictures(paths[start : start + AT_ONCE], args.folder, network, bad))
+    stored = network.info.stored
+    many = max(1, AT_ONCE // (stored["side"] ** 2 * stored["channels"]))
+    for start in range(0, len(paths), many):
+        read = list(read_pictures(paths[start : start + many], args.folder, network, bad))
         names += [name for name, _ in read]
         if read:
             found.append(predict_stored(network, np.stack([image for _, image in read])))
