@@ -17,7 +17,7 @@ from benchmark.commands.run_all import main as run_all
 from results.schema import content_hash
 
 FERPLUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "ferplus-mini"
-FACES = ["--set", "faces.train=120", "--set", "faces.test=40"]
+FACES = ["--set", "faces.train=150", "--set", "faces.test=100"]
 SHORT = ["--set", "recipe.epochs=2", "--weights", "random", "--workers", "1", "--precision", "fp32", *FACES]
 needs_ferplus = pytest.mark.skipif(not FERPLUS.exists(), reason="no FERPlus beside the checkout")
 
@@ -92,8 +92,8 @@ def test_the_training_images_are_those_that_it_was_trained_on(
 ) -> None:
     record = records(results)[0]
     assert evaluate(record["id"], "faces", results, tmp_path, "--split", "train") == 0
-    assert "on Faces (rendered): 120 train images" in capsys.readouterr().out
-    assert len(rows(tmp_path / f"evaluation_{record['id'][:8]}_faces_train.csv")) == 120
+    assert "on Faces (rendered): 150 train images" in capsys.readouterr().out
+    assert len(rows(tmp_path / f"evaluation_{record['id'][:8]}_faces_train.csv")) == 150
 
 
 def test_predict_says_of_pictures_what_evaluate_says_of_the_data_set(
@@ -111,7 +111,7 @@ def test_predict_says_of_pictures_what_evaluate_says_of_the_data_set(
     assert command(asked) == 0
     expected = {row["name"]: row for row in rows(tmp_path / f"evaluation_{record['id'][:8]}_faces_test.csv")}
     seen = rows(tmp_path / f"predictions_{record['id'][:8]}.csv")
-    assert len(seen) == len(expected) == 40 and list(seen[0])[:2] == ["name", "class"]
+    assert len(seen) == len(expected) == 100 and list(seen[0])[:2] == ["name", "class"]
     for row in seen:
         other = expected[Path(row["name"]).stem]
         assert row["name"].startswith("inner/") and row["class"] == other["class"]
@@ -122,7 +122,7 @@ def test_predict_says_of_pictures_what_evaluate_says_of_the_data_set(
     assert command(asked) == 1
     words = capsys.readouterr()
     assert "left out: broken.png: not a readable image" in words.err and "notes.txt" not in words.err
-    assert words.out.splitlines()[1].startswith("40 pictures: ")
+    assert words.out.splitlines()[1].startswith("100 pictures: ")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,10 @@ def test_predict_says_of_pictures_what_evaluate_says_of_the_data_set(
         (["evaluate", "{network}", "--data", "ferplus"], "ferplus: give --data PATH"),
         (["evaluate", "0" * 20, "--data", "faces"], "there is no record 00000000000000000000 in {results}"),
         (["evaluate", "{network}x", "--data", "faces"], "x: is neither a record's id"),
-        (["evaluate", "{network}", "--data", "faces", "--set", "scn.beta=1"], "only options of faces matter here"),
+        (
+            ["evaluate", "{network}", "--data", "faces", "--set", "ferplus.classes=7"],
+            "only options of faces matter here",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -243,7 +246,7 @@ def test_the_table_of_crossed_data_sets_holds_what_evaluate_says(
         words = capsys.readouterr()
         for share, name in (("mean", "accuracy"), ("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
             assert f"{float(row[share]):.2f} %  {name}\n" in words.out, (one, other, words.out)
-        assert int(row["images"]) == (40 if other == "faces" else 500)
+        assert int(row["images"]) == (100 if other == "faces" else 500)
     crossed = sorted((results / "crossed").iterdir())
     times = [path.stat().st_mtime_ns for path in crossed]
     assert len(crossed) == 2 and run_all(asked) == 0

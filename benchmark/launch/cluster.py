@@ -4,6 +4,7 @@ A Dask worker supervises a child process of its own fork server, as a thread doe
 folder the record is on disk when the task returns; without one its bytes come back and are written here.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -17,6 +18,7 @@ from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome, Task
 from benchmark.terminal import Usage
+from results.compare import differing_parts
 from results.files import digest_bytes, write_bytes
 from results.records import NETWORK, NETWORK_INFO
 from results.schema import Refused, check
@@ -109,6 +111,8 @@ def keep_result(answer: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
             write_bytes(path.with_suffix(".npz"), files[".npz"])
             write_bytes(path, files[".json"])
         if set(NETWORKS) <= files.keys() and not store.has_network(outcome.id):
+            if differing_parts(store.read(outcome.id) or {}, json.loads(files[".json"])):
+                raise Refused(f"{path}: holds other numbers than the run that came back; its network is not kept")
             for suffix in NETWORKS:
                 write_bytes(path.with_suffix(suffix), files[suffix])
     except (Refused, OSError) as error:

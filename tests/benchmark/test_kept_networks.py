@@ -182,6 +182,14 @@ def test_a_network_without_its_labels_is_refused(weights: Path) -> None:
     assert "its tensor 'labels' is not one number for each" in refusal(weights)
 
 
+@pytest.mark.parametrize("change", [{"normalisation__mean": [0.0, 0.0, 0.0]}, {"normalisation__std": [0.5, 0.5, 0.5]}])
+def test_images_are_normalised_as_the_file_says(weights: Path, change: dict[str, Any]) -> None:
+    images = rehearsal.random_data(9, 8, False).test_images
+    before = load_network(weights).predict(images)
+    edit(weights, **change)
+    assert not np.allclose(load_network(weights).predict(images), before, atol=1e-3)
+
+
 def test_other_code_and_another_version_are_said(weights: Path) -> None:
     edit(weights, code="statements:0123456789abcdef0123")
     assert load_network(weights).notes == (

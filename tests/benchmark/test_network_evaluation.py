@@ -1,12 +1,13 @@
 """Classes of a network and of a data set are matched by their names, whatever their order and number."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmark.scale import PAPER
+from benchmark.scale import DEMO, PAPER
 from benchmark.terminal import Usage
 from benchmark.train.network_evaluation import Evaluation, evaluate_network
 from noise.expressions import EIGHT, SEVEN
@@ -59,6 +60,27 @@ def test_another_order_of_the_same_classes_changes_nothing() -> None:
     assert found.classes == SEVEN and found.accuracy == pytest.approx(2 / 3)
     assert found.measures["per_class"][:5] == [1.0, None, 1.0, None, 0.0]
     assert found.measures["balanced_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_the_images_are_those_of_the_network_s_scale_or_all() -> None:
+    labels, seen = np.where(np.arange(1500) < 35, 0, 1 + np.arange(1500) % 6), []  # a rare class
+    pixels = np.arange(1500) // 7 % 250
+    part = SimpleNamespace(
+        images=pixels.astype(np.uint8).reshape(-1, 1, 1, 1), labels=labels, names=np.arange(1500).astype(str)
+    )
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        seen.append(images)
+        return np.full((len(images), 7), 1 / 7, np.float32)
+
+    data: Any = SimpleNamespace(name="toy", classes=SEVEN, test=part, train=part, folder=Path("/nowhere"))
+    network: Any = SimpleNamespace(info=SimpleNamespace(classes=list(SEVEN), scale=DEMO), predict=predict)
+    for split, rows in (("test", DEMO.test_rows(labels, 7)), ("train", DEMO.train_rows(labels, 7))):
+        found = evaluate_network(network, data, split)
+        assert len(rows) == 1000 and found.names.tolist() == rows.astype(str).tolist() and found.available == 1500
+        assert found.labels.tolist() == labels[rows].tolist()
+        assert seen[-1].shape == (1000, 48, 48, 1) and seen[-1][:, 7, 7, 0].tolist() == pixels[rows].tolist()
+    assert not np.array_equal(DEMO.test_rows(labels, 7), DEMO.train_rows(labels, 7))
 
 
 @pytest.mark.parametrize("classes", [("cat", "dog"), ("anger", "dog")])
