@@ -12,6 +12,8 @@ COMMANDS = {
     "import": "merge the records of others after checking them",
     "reference": "draw the pages' tables, figures and findings anew from the records that ship",
     "reproduce": "run one job again and compare it with its record",
+    "evaluate": "a kept network on any data set: accuracies, each class, one CSV row an image",
+    "predict": "what a kept network sees in a folder of pictures",
     "tuning": "which settings a finished search chooses for the demo scale",
 }
 MODULES = {"import": "import_records"}

@@ -14,7 +14,7 @@ class Place:
     data: the folder of the decoded data set. weights, weights2: checkpoints, or None. device: 'cpu' or 'cuda'. methods_path:
     folders with methods and noises of one's own. noise_argument: what follows the colon of `file:PATH`. fast: give up
     determinism on a GPU. graphs: whether steps on a GPU may be captured. checkpoint_seconds: at least this long between
-    two. jobs_on_gpu: how many share the GPU.
+    two. jobs_on_gpu: how many share the GPU. keep_weights: keep the trained network beside the record.
     """
 
     results: str
@@ -28,6 +28,7 @@ class Place:
     graphs: bool = True
     checkpoint_seconds: float = 30.0
     jobs_on_gpu: int = 1
+    keep_weights: bool = False
 
 
 @dataclass(frozen=True)

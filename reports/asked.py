@@ -52,15 +52,16 @@ class AskedCell:
     draw: int | None = None  # number of a draw of settings, 0 is as published
     settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
+    tested: dict[str, dict[str, Path]] = field(default_factory=dict)  # {other data set: {id: its numbers there}}
 
 
 @dataclass(frozen=True)
 class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
-    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery', 'mechanisms', 'tuned', 'budget' or
-    'sensitivity'. noise: the kind that the title names; noises: all that it is about. published: the file of results/paper
-    with its printed values. any_rule: False
+    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery', 'mechanisms', 'tuned', 'budget',
+    'sensitivity' or 'cross'. noise: the kind that the title names; noises: all that it is about. published: the file of
+    results/paper with its printed values. any_rule: False
     where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
     sets shown. methods: those that the table is about. data: {data
     set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.

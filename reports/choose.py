@@ -11,11 +11,12 @@ from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
 from reports.tables.accuracy import accuracy_table
+from reports.tables.cross import cross_table
 from reports.tables.divergence import divergence_table
 from reports.tables.tuned import tuned_table
 from results.records import Records
 
-TABLES = {"accuracy": accuracy_table, "divergence": divergence_table, "tuned": tuned_table}
+TABLES = {"accuracy": accuracy_table, "divergence": divergence_table, "tuned": tuned_table, "cross": cross_table}
 FIGURES = {
     "sweep": sweep_figure,
     "gallery": gallery,

@@ -15,6 +15,7 @@ from results.files import digest_file, write_json
 from results.schema import ID, Refused, check
 
 LEDGER, REPRODUCED = "checked.json", "reproduced.json"
+NETWORK, NETWORK_INFO = ".safetensors", ".network.json"  # beside a record: its trained network, and what it is
 
 
 class Records:
@@ -60,6 +61,8 @@ class Records:
     def records(self) -> Iterator[dict[str, Any]]:
         """Every sound record, in the order of ids; one at a time, because there may be 100,000."""
         for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*.json")):
+            if path.name.endswith(NETWORK_INFO):
+                continue
             try:
                 record = self.read(path.stem)
             except Refused as error:

@@ -1,6 +1,7 @@
 """What was measured, on disk: one file a run, written whole or not at all, never changed.
 
 <root>/ab/<id>.json, .npz      the record and its arrays
+<root>/ab/<id>.safetensors, .network.json   the trained network, where it was asked for, and what it is
 <root>/failures/<id>-<n>.json  why attempt n failed
 <root>/attempts/<id>/<n>       made before attempt n starts; holds the launch that started it
 <root>/checkpoints/<id>.pt     where an interrupted run goes on
@@ -18,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from results.files import arrays_bytes, digest_bytes, write_bytes, write_json
-from results.records import Records
+from results.records import NETWORK, NETWORK_INFO, Records
 from results.schema import Refused, content_hash
+
+KEPT = (".json", ".npz", NETWORK, NETWORK_INFO)  # what one run leaves
 
 
 class Store(Records):
@@ -34,6 +37,14 @@ class Store(Records):
 
     def log(self, job_id: str) -> Path:
         return self.root / "logs" / f"{job_id}.log"
+
+    def network(self, job_id: str) -> Path:
+        """The trained network of a record; what it is lies beside it."""
+        return self.path(job_id).with_suffix(NETWORK)
+
+    def has_network(self, job_id: str) -> bool:
+        """Whether the trained network was kept."""
+        return all(self.path(job_id).with_suffix(suffix).exists() for suffix in (NETWORK, NETWORK_INFO))
 
     def lock(self, job_id: str) -> Path:
         return self.root / "locks" / job_id
@@ -72,7 +83,7 @@ class Store(Records):
     def set_aside(self, job_id: str) -> None:
         """Move a record out of the way (`--force`); what was measured stays on disk under another name."""
         self.codes.pop(job_id, None)
-        for path in (self.path(job_id), self.path(job_id).with_suffix(".npz")):
+        for path in (self.path(job_id).with_suffix(suffix) for suffix in KEPT):
             if path.exists():
                 os.replace(path, path.with_name(f"{path.name}.{time.time_ns()}.old"))
 
@@ -126,7 +137,7 @@ class Store(Records):
 
     def sweep(self, job_id: str) -> None:
         """Remove what a killed attempt had half written; only for who holds the job's lock."""
-        for path in (self.path(job_id), self.path(job_id).with_suffix(".npz"), self.checkpoint(job_id)):
+        for path in (*(self.path(job_id).with_suffix(suffix) for suffix in KEPT), self.checkpoint(job_id)):
             for left in path.parent.glob(f".{path.name}.*"):
                 left.unlink(missing_ok=True)
 

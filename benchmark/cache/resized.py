@@ -26,19 +26,25 @@ def load_resized(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.n
     if not scale.shortened:
         return images if len(rows) == len(images) else np.ascontiguousarray(images[rows])
     if len(rows) < len(images):
-        found = np.empty((len(rows), *image_shape(images, scale)), np.uint8)
-        resize_rows(images, rows, scale, found)
-        return found
+        return resize_all(images, scale, rows)
     side, _, channels = image_shape(images, scale)
     path = data.folder / f"fitted-{side}-{channels}" / f"{split}.npy"
     if not path.exists():
         try:
             write_resized(images, scale, path)
         except PermissionError:  # the data set of somebody else: resized for this job alone
-            found = np.empty((len(images), *image_shape(images, scale)), np.uint8)
-            resize_rows(images, np.arange(len(images)), scale, found)
-            return found
+            return resize_all(images, scale)
     return np.load(path, mmap_mode="c", allow_pickle=False)
+
+
+def resize_all(images: np.ndarray, scale: Scale, rows: np.ndarray | None = None) -> np.ndarray:
+    """Images (or rows of them) as a scale trains on them, in memory."""
+    rows = np.arange(len(images)) if rows is None else rows
+    if not scale.shortened:
+        return images[rows]
+    found = np.empty((len(rows), *image_shape(images, scale)), np.uint8)
+    resize_rows(images, rows, scale, found)
+    return found
 
 
 def image_shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:

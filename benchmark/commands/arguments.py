@@ -44,6 +44,11 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
     own = folders(args)
     data = given_data(args)
     asked = args.datasets or list(data) or (args.draw and described(args.results)) or ["faces"]
+    if ("table", "cross") in names and len(set(asked)) < 2:
+        raise Usage(
+            f"--table cross: trains on one data set and tests on another, and there is only {asked[0]}; give two or more, as "
+            "--datasets faces ferplus --data ferplus=PATH"
+        )
     known = data_sets(own, [*asked, *data])
     for name in [*asked, *data]:
         one_of("--datasets" if name in asked else "--data", "data set", name, known)
@@ -54,6 +59,10 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
             raise Usage(f"{option}: give a folder other than this one")
     if args.against is not None and args.force:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
+    if args.against is not None and ("table", "cross") in names:
+        raise Usage(
+            "--against: records of others come without networks, which --table cross tests; leave one of them out"
+        )
     if not 1 <= args.per_gpu <= 64:
         raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 to 64")
     if not 1 <= args.draws <= MOST_DRAWS:
@@ -98,6 +107,7 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         draws=args.draws,
         tune_learning_rate=args.tune == "all",
         published_settings=args.settings == "published",
+        keep_weights=args.keep_weights and not args.draw,
     )
 
 

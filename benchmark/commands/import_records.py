@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cache import decoded
-from benchmark.commands.compare import describe_difference, differing_parts
 from benchmark.commands.errors import answered
 from benchmark.terminal import Usage, printable
+from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
 from results.job import PROTOCOL, Job
 from results.schema import Refused, check

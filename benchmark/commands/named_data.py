@@ -30,11 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> N
     parser.add_argument(
         "--data", action="append", default=[], metavar="PATH", help="where the data set lies (PATH, or NAME=PATH)"
     )
+    add_data_options(parser)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a data set beside its name and place."""
     parser.add_argument("--set", action="append", default=[], metavar="NAME.option=value", help="an option of the data")
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where plug-ins of one's own lie, and records and decoded data."""
     parser.add_argument(
         "--methods-path", action="append", default=[], metavar="DIR", help="methods, noises and data sets of your own"
     )
-    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where decoded data is kept")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/runs"), help="where records and decoded data are kept"
+    )
 
 
 def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:

@@ -26,6 +26,7 @@ python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
 python run_all.py --table published      asymmetric noise, every method with its published settings
 python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
+python run_all.py --table cross          trained on one data set, tested on another (--datasets A B)
 python run_all.py --figure budget        accuracy against the number of settings tried
 python run_all.py --figure sensitivity   accuracy of every setting tried
 python run_all.py --all                  the paper's tables and figures, report.html (--with later: that too)
@@ -222,6 +223,11 @@ def parser() -> Parser:
     )
     how.add_argument("--fast", action="store_true", help="give up equal bits on GPUs; recorded")
     how.add_argument("--no-graphs", action="store_true", help="no CUDA graphs on GPUs; recorded")
+    how.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help="keep each trained network beside its record; a run that is done without is trained again for it",
+    )
     how.add_argument("--limit", type=decimal, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
     how.add_argument("--force", action="store_true", help="run again what is done, and keep the old records aside")

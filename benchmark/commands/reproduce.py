@@ -12,12 +12,14 @@ import numpy as np
 from benchmark import hardware
 from benchmark.cache.decoded import open_folder
 from benchmark.commands.arguments import chosen_cards, device
-from benchmark.commands.compare import differing_parts, lacking_fields
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders
 from benchmark.task import Task
 from benchmark.terminal import Usage
+from results.compare import differing_parts, lacking_fields
+from results.files import write_bytes
 from results.job import Job
+from results.records import NETWORK, NETWORK_INFO
 from results.schema import Refused
 from results.store import Store
 
@@ -36,6 +38,11 @@ def main(arguments: list[str]) -> int:
         "--fast", action="store_true", help="without determinism on a GPU, as a record made with --fast"
     )
     parser.add_argument("--no-graphs", action="store_true", help="without CUDA graphs on a GPU")
+    parser.add_argument(
+        "--keep-weights",
+        action="store_true",
+        help="keep the trained network beside the record, if the bits are the same",
+    )
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
     return answered(
@@ -50,6 +57,7 @@ def main(arguments: list[str]) -> int:
             args.fast,
             chosen_cards(args),
             not args.no_graphs,
+            args.keep_weights,
         ),
     )
 
@@ -64,12 +72,13 @@ def reproduce(
     fast: bool = False,
     cards: Iterable[str] = (),
     graphs: bool = True,
+    keep_weights: bool = False,
 ) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
 
     device: None for that of the record, since no other gives its bits.
     fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one. graphs: whether its
-    steps may be captured there.
+    steps may be captured there. keep_weights: keep the trained network beside the record.
     """
     from benchmark.launch.supervise import supervise
 
@@ -85,7 +94,12 @@ def reproduce(
     place = (
         where(job, results, weights, device)
         | {"weights2": second(job, weights2)}
-        | {"methods_path": [str(folder) for folder in own], "fast": fast, "graphs": graphs}
+        | {
+            "methods_path": [str(folder) for folder in own],
+            "fast": fast,
+            "graphs": graphs,
+            "keep_weights": keep_weights,
+        }
     )
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
@@ -107,7 +121,16 @@ def reproduce(
         status = compare(record, new, arrays(store, job.id), arrays(again, job.id))
         if status == 0 and record["code"] != new["code"]:
             store.note_proved(job.method, record["code"], new["code"])
+        if status == 0 and keep_weights:
+            take_network(again, store, job.id)
         return status
+
+
+def take_network(again: Store, store: Store, job_id: str) -> None:
+    """Copy a trained network to the record that it belongs to."""
+    for suffix in (NETWORK, NETWORK_INFO):
+        write_bytes(store.path(job_id).with_suffix(suffix), again.path(job_id).with_suffix(suffix).read_bytes())
+    print(f"kept {store.network(job_id)}")
 
 
 def device_of(record: dict[str, Any]) -> str:

@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark import plugins
+from benchmark import hardware, plugins
 from benchmark.commands.against import opened, take
 from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
+from benchmark.commands.cross import evaluate_networks
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders, need_pictures
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
-from benchmark.plan.matrix import Plan, make
+from benchmark.plan.matrix import Plan, Planned, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, printable, said_once
@@ -113,6 +114,9 @@ def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[
     outcomes: dict[str, Any] = {}
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
+        if not args.shard:
+            slots = hardware.list_slots(chosen_cards(args), 1) if plan.request.device == "cuda" else []
+            evaluate_networks(plan, store, slots)
     if args.shard:
         return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
     return show(plan, store, args, outcomes)
@@ -152,6 +156,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     )
     if not todo:
         return {}
+    if lacking := networks_missing(todo, store):
+        print(lacking, file=sys.stderr)
     check_writable("--results", store.root)
     check_writable_inside(store.root, todo)
     for data in plan.data.values():
@@ -165,6 +171,22 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         for run in todo:
             store.set_aside(run.job.id)
     return matrix.run_jobs(plan, todo, options)
+
+
+def networks_missing(todo: list[Planned], store: Any) -> str:
+    """What is done about runs that are to keep their network; '' where there are none. Raises Usage where none can be kept."""
+    if not any(run.place.keep_weights for run in todo):
+        return ""
+    from benchmark.train.kept_network import need_safetensors
+
+    need_safetensors("--keep-weights")
+    again = sum(run.place.keep_weights and store.done(run.job.id) for run in todo)
+    runs = (
+        "1 run has its record but no network: it is"
+        if again == 1
+        else f"{again} runs have a record but no network: they are"
+    )
+    return f"--keep-weights: {runs} trained again and must give the same numbers" if again else ""
 
 
 def warnings(plan: Plan) -> list[str]:

@@ -3,10 +3,12 @@
 import argparse
 import math
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark.commands import cross
 from benchmark.plan.experiments import find_experiment
 from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.overrides import canonical
@@ -27,8 +29,11 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     made: dict[str, Any] = {}
     missing: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
-        missing |= {run.job.id: run for cell in cells for run in cell.runs if not store.done(run.job.id)}
+        missing |= {run.job.id: run for cell in cells for run in cell.runs if not run.is_done(store)}
         described = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
+        if (kind, name) == cross.TABLE:
+            files = [cross.tested_files(cell, plan, store.root) for cell in cells]
+            described = tuple(replace(one, tested=tested) for one, tested in zip(described, files, strict=True))
         wanted.append(asked(kind, name, plan, described, args.against))
         drawn = reports.draw(wanted[-1], args.results, args.out, options, made)
         lacking += drawn.refused

@@ -16,6 +16,8 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
         name = key.partition(".")[0]
         if name not in {"recipe", "backbone", *methods, *plan.data}:
             lines.append(f"--set {key}={value}: no run here uses {name}")
+    if args.keep_weights and args.draw:
+        lines.append("--keep-weights: --draw trains nothing")
     if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
         lines.append("--weights2: none of these methods has a second network")
     shown = {cell.row.method for cells in plan.cells.values() for cell in cells}

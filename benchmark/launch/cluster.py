@@ -4,6 +4,7 @@ A Dask worker supervises a child process of its own fork server, as a thread doe
 folder the record is on disk when the task returns; without one its bytes come back and are written here.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -17,10 +18,13 @@ from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome, Task
 from benchmark.terminal import Usage
+from results.compare import differing_parts
 from results.files import digest_bytes, write_bytes
+from results.records import NETWORK, NETWORK_INFO
 from results.schema import Refused, check
 from results.store import Store
 
+NETWORKS = (NETWORK, NETWORK_INFO)  # files of a trained network
 ALLOWED_FAILURES = (
     1000  # Dask counts the death of a worker against every task that it had; who is to blame is told here
 )
@@ -87,8 +91,8 @@ def supervise_on_worker(task: Task) -> tuple[Outcome, dict[str, Any]]:
     outcome = supervise(task)
     store, job_id = Store(Path(task.results)), task.id
     if outcome.status in ("ok", "cached"):
-        path = store.path(job_id)
-        return outcome, {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".npz", ".json")}
+        path, network = store.path(job_id), NETWORKS if task.place.get("keep_weights") else ()
+        return outcome, {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".npz", ".json", *network)}
     return outcome, {"failure": store.failure(job_id)}
 
 
@@ -106,6 +110,11 @@ def keep_result(answer: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
                 raise Refused(f"{path.with_suffix('.npz')}: does not hash to the record's field 'arrays'")
             write_bytes(path.with_suffix(".npz"), files[".npz"])
             write_bytes(path, files[".json"])
+        if set(NETWORKS) <= files.keys() and not store.has_network(outcome.id):
+            if differing_parts(store.read(outcome.id) or {}, json.loads(files[".json"])):
+                raise Refused(f"{path}: holds other numbers than the run that came back; its network is not kept")
+            for suffix in NETWORKS:
+                write_bytes(path.with_suffix(suffix), files[suffix])
     except (Refused, OSError) as error:
         return Outcome(outcome.id, "error", outcome.seconds, f"its record came back but could not be kept: {error}")
     return outcome

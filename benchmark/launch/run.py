@@ -34,8 +34,8 @@ class RunOptions:
 
 
 def list_missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
-    """The runs of this shard without a sound record."""
-    return [run for run in plan.of_shard(shard) if not store.done(run.job.id)]
+    """The runs of this shard without a sound record, or without their network where that is to be kept."""
+    return [run for run in plan.of_shard(shard) if not run.is_done(store)]
 
 
 def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, Outcome]:

@@ -1,18 +1,24 @@
 """The tasks that a child process can be asked for: train a job, or make start weights."""
 
+import json
 import os
 import traceback
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from benchmark.task import Place, Task
+from results.compare import differing_parts
 from results.job import Job
 from results.store import Store
 
 
 def is_made(task: Task) -> bool:
     """Whether what a task makes is there."""
-    return Store(Path(task.results)).done(task.id) if task.job else Path(task.makes).exists()
+    if not task.job:
+        return Path(task.makes).exists()
+    store = Store(Path(task.results))
+    return store.done(task.id) and (not task.place.get("keep_weights") or store.has_network(task.id))
 
 
 def run_task(task: Task) -> None:
@@ -27,16 +33,34 @@ def run_task(task: Task) -> None:
 def run_job(task: Task) -> None:
     """Train a job and keep its record."""
     from benchmark.train import provenance
-    from benchmark.train.loop import train
+    from benchmark.train.loop import measure, train_to_end
 
     job, place = Job(**task.job), Place(**task.place)
     store = Store(Path(place.results))
     store.sweep(job.id)
     provenance.keep_packages(store)
-    record, arrays = train(job, task.resolved, place)
+    trainer = train_to_end(job, task.resolved, place)
+    record, arrays = measure(trainer, task.resolved)
     record["attempt"] = task.attempt
+    if place.keep_weights and store.done(job.id):
+        check_same_numbers(store, record)
     store.write(record, arrays)
+    if place.keep_weights:
+        from benchmark.train.kept_network import keep_network
+
+        keep_network(trainer, store)
     store.finish(job.id)
+
+
+def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
+    """Raises ValueError where a run that was repeated for its network is not the run of its record."""
+    kept = store.read(record["id"]) or record
+    differing = differing_parts(kept, json.loads(json.dumps(record)))
+    if differing:
+        raise ValueError(
+            f"trained again to keep its network, it gave other numbers ({', '.join(differing)}) than its record, which "
+            f"another machine or version made; give another --results, or --force to replace the record"
+        )
 
 
 def record_failure(task: Task, kind: str, error: BaseException, code: int) -> int:

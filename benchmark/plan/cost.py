@@ -76,7 +76,7 @@ def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     """The jobs, which are done, and the expected time, disk and memory."""
     runs = plan.of_shard(shard)
     finished = measured(store)
-    todo = {run.job.id: expected(run, finished) for run in runs if not store.done(run.job.id)}
+    todo = {run.job.id: expected(run, finished) for run in runs if not run.is_done(store)}
     costs = list(todo.values())
     lines = [f"{r.job.id}  {'to run' if r.job.id in todo else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
     lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []

@@ -33,7 +33,7 @@ class Row:
 class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
     like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
-    'sweep', 'gallery', 'mechanisms', 'tuned', 'budget' or 'sensitivity'. any_rule: False where the last epoch is shown
+    'sweep', 'gallery', 'mechanisms', 'tuned', 'budget', 'sensitivity' or 'cross'. any_rule: False where the last epoch is shown
     whatever `--rule` says. note: on the axes. optional: a part of `--all` only where `--with` names it.
     searched: each method is a row for each draw of its settings.
     """
@@ -187,6 +187,16 @@ EXPERIMENTS += (
         {"asymmetric": RATES},
         tuple(Row(method, published_settings=True) for method in PAPER_FIVE),
         "table1_asymmetric.csv",
+        optional=True,
+    ),
+    Experiment(
+        "table",
+        "cross",
+        "Accuracy on other data sets than the networks were trained on",
+        {"asymmetric": ("0.3",)},
+        FIVE,
+        drawing="cross",
+        any_rule=False,
         optional=True,
     ),
     *(

@@ -23,6 +23,7 @@ from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
 from results.records import Records
 from results.schema import ENOUGH_SEEDS
+from results.store import Store
 
 MOST_SEEDS = 32  # looked for where only drawing is asked for and no seeds are named
 
@@ -35,6 +36,13 @@ class Planned:
     resolved: dict[str, Any]
     place: Place
     pretraining: dict[str, Any] | None = None
+
+    def is_done(self, store: Store) -> bool:
+        """Whether its record is there, and its trained network where that is to be kept."""
+        if not store.done(self.job.id):
+            return False
+        of_others = self.job.id in store.elsewhere
+        return of_others or not self.place.keep_weights or store.has_network(self.job.id)
 
 
 @dataclass
@@ -63,7 +71,8 @@ class Plan:
 
     def runs(self) -> list[Planned]:
         """Every run once, seeds outermost, in the order of the tables."""
-        unique = {run.job.id: run for cells in self.cells.values() for cell in cells for run in cell.runs}
+        every = [run for cells in self.cells.values() for cell in cells for run in cell.runs]
+        unique = {run.job.id: run for run in sorted(every, key=lambda run: run.place.keep_weights)}
         return sorted(unique.values(), key=lambda run: run.job.seed)
 
     def of_shard(self, shard: tuple[int, int]) -> list[Planned]:
@@ -83,12 +92,21 @@ def make(request: Request, progress: Any = None) -> Plan:
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+        if experiment.drawing == "cross" and not request.draw:
+            keep_networks(plan.cells[experiment.kind, experiment.name])
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
             if experiment.drawing == "mechanisms":
                 raise Usage("--methods: none of these has a curve to draw; docs/new-method.md says how to declare one")
             rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
             raise Usage(f"--methods: {experiment.kind} {experiment.name} has rows of {rows} only")
     return plan
+
+
+def keep_networks(cells: list[Cell]) -> None:
+    """Let the runs of these cells keep their trained networks."""
+    for cell in cells:
+        for run in cell.runs:
+            run.place = replace(run.place, keep_weights=True)
 
 
 def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
@@ -289,6 +307,7 @@ def runs(
         graphs=request.graphs,
         jobs_on_gpu=request.per_gpu,
         checkpoint_seconds=checkpoint_seconds(),
+        keep_weights=request.keep_weights,
     )
     facts = {"title": data.title, **data.info.get("facts", {}), "card": data.info_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights.text + further.text}}

@@ -41,3 +41,4 @@ class Request:
     draws: int = 16
     tune_learning_rate: bool = True
     published_settings: bool = False
+    keep_weights: bool = False  # keep the trained network of each run beside its record

@@ -1,5 +1,7 @@
 """What a method knows after an epoch: its predictions on the test split, its opinion of every training label."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,9 +9,25 @@ from torch import Tensor
 from benchmark.train.augment import plain
 from benchmark.train.device import in_turn, resident
 from benchmark.train.trainer import Trainer
-from methods.base import Batch
+from methods.base import Batch, Method, Run
+from methods.support.recipe import Recipe
 
 EVALUATION_BATCH = 250
+
+
+class Predictor(Protocol):
+    """What predictions are asked of: a job's trainer, or a network that was kept."""
+
+    @property
+    def method(self) -> Method: ...
+    @property
+    def recipe(self) -> Recipe: ...
+    @property
+    def run(self) -> Run: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def channels(self) -> int: ...
 
 
 @torch.inference_mode()
@@ -36,17 +54,20 @@ def held_out_accuracy(trainer: Trainer) -> float | None:
     return float((predicted == torch.from_numpy(labels)).double().mean())
 
 
-def predict(trainer: Trainer, images: Tensor) -> tuple[Tensor, Tensor]:
+def predict(trainer: Predictor, images: Tensor) -> tuple[Tensor, Tensor]:
     """The predicted class and its softmax for each image, on the CPU."""
+    found = probabilities(trainer, images).max(1)
+    return found.indices.cpu(), found.values.cpu()
+
+
+def probabilities(trainer: Predictor, images: Tensor) -> Tensor:
+    """The softmax of the logits, [n, C], on the device; images: stored ones, uint8 [n, S, S, channels]."""
     trainer.method.eval()
-    found = []
-    for pixels in in_turn(images, EVALUATION_BATCH, trainer.device):
-        logits = trainer.method.logits(plain_batch(trainer, pixels))
-        found.append(logits.float().softmax(1).max(1))
-    return torch.cat([f.indices for f in found]).cpu(), torch.cat([f.values for f in found]).cpu()
+    parts = in_turn(images, EVALUATION_BATCH, trainer.device)
+    return torch.cat([trainer.method.logits(plain_batch(trainer, pixels)).float().softmax(1) for pixels in parts])
 
 
-def plain_batch(trainer: Trainer, images: np.ndarray | Tensor) -> Tensor:
+def plain_batch(trainer: Predictor, images: np.ndarray | Tensor) -> Tensor:
     """Stored images as the test images are seen."""
     pixels = torch.as_tensor(images).to(trainer.device)
     seen = plain(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)

@@ -18,6 +18,7 @@ from benchmark.train.checkpoint import resume, save
 from benchmark.train.device import batches, exact_arithmetic
 from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, held_out_accuracy, opinions
 from benchmark.train.graph import Steps
+from benchmark.train.kept_network import check_state
 from benchmark.train.mechanism import compare_with_clean_labels
 from benchmark.train.trainer import Clock, Trainer, prepare
 from methods.base import Batch
@@ -32,8 +33,15 @@ class Diverged(ArithmeticError):
 
 def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> tuple[dict, dict]:
     """Train one job to the end, from its checkpoint if it has one; returns its record and its arrays."""
+    return measure(train_to_end(job, resolved, place, clock), resolved)
+
+
+def train_to_end(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> Trainer:
+    """Train one job to the end, from its checkpoint if it has one."""
     exact_arithmetic(place.fast)
     trainer = prepare(job, resolved, place, clock or Clock())
+    if place.keep_weights:
+        check_state(trainer.method)
     if not resume(trainer):
         trainer = prepare(job, resolved, place, clock or Clock())
     saved = time.monotonic()
@@ -45,6 +53,11 @@ def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None 
         if epoch < trainer.recipe.epochs and time.monotonic() - saved >= place.checkpoint_seconds:
             save(trainer)
             saved = time.monotonic()
+    return trainer
+
+
+def measure(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]:
+    """The record and the arrays of a run that has come to its end."""
     with trainer.clock.part("evaluation"):
         distribution, wrongness = opinions(trainer)
         held_out = held_out_accuracy(trainer)

@@ -42,7 +42,7 @@ def read(path: Path) -> tuple[Any, str]:
 
 
 CUT_OFF = "not the whole file (a download that broke off?); download it again"
-NEEDED = "install the extra to read it: pip install 'fer-noise-benchmark[safetensors]'"
+NEEDED = "install what reads it: pip install safetensors"
 SAVE = "save its tensors with torch.save(network.state_dict(), ...) in the program that made it"
 ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 WEIGHTS = (".pth", ".pt", ".ckpt", ".pkl", ".tar", ".bin", ".safetensors")  # how files of weights are called
@@ -143,7 +143,7 @@ def unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
 
 
 def safetensors(path: Path) -> dict[str, Tensor]:
-    """A file of the extra `safetensors`; raises ImportError without it."""
+    """A file of safetensors; raises ImportError where an older environment lacks it."""
     from safetensors.torch import load_file
 
     return load_file(path)

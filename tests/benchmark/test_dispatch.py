@@ -492,6 +492,21 @@ def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tm
     assert cluster.keep_result(cluster.supervise_on_worker(theirs), ours).status == "cached"
 
 
+def test_the_network_that_a_worker_kept_comes_back_to_the_record_that_it_belongs_to(tmp_path: Path) -> None:
+    there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
+    theirs = task(there.root, id=JOB.id, job=asdict(JOB), place={"keep_weights": True})
+    ours = replace(theirs, results=str(here.root))
+    there.write(record(0.5), {})
+    for suffix in (".safetensors", ".network.json"):
+        there.path(JOB.id).with_suffix(suffix).write_bytes(suffix.encode())
+    answer = cluster.supervise_on_worker(theirs)
+    here.write(record(0.25), {})
+    assert cluster.keep_result(answer, ours).status == "error" and not here.has_network(JOB.id)
+    here.set_aside(JOB.id)
+    assert cluster.keep_result(answer, ours).status == "cached" and here.has_network(JOB.id)
+    assert here.network(JOB.id).read_bytes() == b".safetensors"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_dask_worker_that_dies_hangs_nothing_and_gpus_cap_what_runs_at_once(tmp_path: Path, monkeypatch) -> None:

@@ -89,6 +89,22 @@ def test_setting_aside_moves_record_and_arrays(tmp_path: Path) -> None:
     assert store.done(JOB.id)
 
 
+def test_a_network_lies_beside_its_record_and_goes_with_it(tmp_path: Path) -> None:
+    store = kept(tmp_path)
+    assert not store.has_network(JOB.id)
+    store.network(JOB.id).touch()
+    assert not store.has_network(JOB.id)  # half of one
+    store.path(JOB.id).with_suffix(".network.json").write_text("{}")
+    assert store.has_network(JOB.id) and store.network(JOB.id).name == f"{JOB.id}.safetensors"
+    assert [found["id"] for found in store.records()] == [JOB.id] and store.refused == {}
+    left = store.network(JOB.id).with_name(f".{JOB.id}.safetensors.half")
+    left.touch()
+    store.sweep(JOB.id)
+    assert not left.exists() and store.has_network(JOB.id)
+    store.set_aside(JOB.id)
+    assert not store.has_network(JOB.id) and len(list(store.path(JOB.id).parent.glob("*.old"))) == 4
+
+
 def test_a_record_of_damaged_arrays_makes_room_for_another(tmp_path: Path) -> None:
     store = kept(tmp_path)
     store.path(JOB.id).with_suffix(".npz").write_bytes(b"other")

@@ -1,0 +1,96 @@
+"""`python -m benchmark evaluate RECORD|FILE --data NAME=PATH`: a kept network on any data set."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from benchmark.commands import named_data, networks
+from benchmark.commands.errors import answered
+from benchmark.terminal import one_of, printable
+
+if TYPE_CHECKING:
+    from benchmark.train.kept_network import Network
+    from benchmark.train.network_evaluation import Evaluation
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark evaluate", description=(__doc__ or "").splitlines()[0])
+    networks.add_arguments(parser)
+    parser.add_argument(
+        "--data", required=True, metavar="NAME=PATH", help="the data set and where it lies; faces alone needs no path"
+    )
+    parser.add_argument("--split", choices=("test", "train"), default="test", help="which images (default: test)")
+    parser.add_argument(
+        "--every-image", action="store_true", help="all of the split, not the part that the network's scale takes"
+    )
+    named_data.add_data_options(parser)
+    args = parser.parse_args(arguments)
+    return answered("benchmark evaluate", lambda: evaluate_on_data(args))
+
+
+def evaluate_on_data(args: argparse.Namespace) -> int:
+    """Predict, print the numbers, write one row an image."""
+    name_data(args)
+    network = networks.open_network(args)
+    from benchmark.train.network_evaluation import evaluate_network
+
+    data = named_data.opened(args)
+    found = evaluate_network(network, data, args.split, args.every_image)
+    print(printable(networks.describe_network(network)))
+    lines = [*describe_images(found, data.title, args.split), *other_images(network, data.name, data.fingerprint)]
+    print("\n".join(printable(line) for line in lines))
+    print("\n" + "\n".join([*format_measures(found), "", *format_classes(found)]))
+    path = args.out / f"evaluation_{network.info.id[:8]}_{data.name}_{args.split}.csv"
+    labels = [found.classes[number] for number in found.labels]
+    networks.write_predictions(path, found.names, found.probabilities, found.classes, labels)
+    print(f"\nwrote {path}")
+    return 0
+
+
+def name_data(args: argparse.Namespace) -> None:
+    """Split NAME=PATH into what a data set is opened by; raises Usage."""
+    args.name, _, path = args.data.partition("=")
+    known = named_data.data_sets(named_data.folders(args), [args.name])
+    one_of("--data", "data set", args.name, known, "Write NAME=PATH, for example ferplus=/data/ferplus")
+    args.data = [args.data] if path else []
+
+
+def describe_images(found: "Evaluation", title: str, split: str) -> list[str]:
+    """Which images count, and which do not."""
+    count, without = len(found.labels), sum(found.left_out.values())
+    of = f" of {found.available:,}" if found.available > count else ""
+    lines = [f"on {title}: {count:,}{of} {split} images"]
+    if found.available > count + without:
+        lines.append("these are the images that the network's scale takes; --every-image takes all")
+    lines += [
+        f"{n:,} images of {name} are left out: the network has no such class" for name, n in found.left_out.items()
+    ]
+    lines += [f"the network does not choose {name}: the data set has no such class" for name in found.unused]
+    return lines
+
+
+def other_images(network: "Network", name: str, fingerprint: str) -> list[str]:
+    """A line where a data set has the name of the network's own and holds something else."""
+    own = network.info.spec["data"]
+    if own["name"] != name or own["fingerprint"] == fingerprint:
+        return []
+    return [f"note: this {name} holds other images or labels than the one that the network was trained on"]
+
+
+def format_measures(found: "Evaluation") -> list[str]:
+    values = {"accuracy": found.accuracy} | found.measures
+    names = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
+    return [f"{100 * values[key]:6.2f} %  {text}" for key, text in names.items()]
+
+
+def format_classes(found: "Evaluation") -> list[str]:
+    """A row a class: its images, the share that is right, and as what they were taken."""
+    names, measures = [printable(name) for name in found.classes], found.measures
+    first, widths = max(map(len, [*names, "class"])), [max(len(name), 5) for name in names]
+    heads = "  ".join(f"{name:>{width}}" for name, width in zip(names, widths))
+    lines = [f"{'class':<{first}}  images    right  taken for  {heads}"]
+    for name, row, right in zip(names, measures["confusion"], measures["per_class"], strict=True):
+        share = "–" if right is None else f"{100 * right:.1f} %"
+        counts = "  ".join(f"{count:>{width}}" for count, width in zip(row, widths))
+        lines.append(f"{name:<{first}}  {sum(row):>6}  {share:>7}             {counts}")
+    return lines

@@ -1,0 +1,99 @@
+"""What `evaluate` and `predict` share: the network that was named, its options, its line, a CSV of its predictions."""
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark import hardware
+from benchmark.commands.arguments import chosen_cards, device
+from benchmark.commands.named_data import folders
+from benchmark.launch.locks import take_slot
+from benchmark.launch.preflight import check_writable
+from benchmark.terminal import Usage, printable
+from results.files import write_bytes
+from results.schema import ID
+from results.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.train.kept_network import Network
+
+RUN_AGAIN = "python -m benchmark reproduce {id} --results {results} --keep-weights"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that name a network and say where it runs; those of the data are added by each command."""
+    parser.add_argument("network", metavar="RECORD|FILE", help="a record's id, or the .safetensors file of a network")
+    parser.add_argument("--devices", metavar="cpu|cuda", help="where it runs (default: as it was trained, if it can)")
+    parser.add_argument("--out", type=Path, default=Path("reports/out"), metavar="DIR", help="where the CSV goes")
+
+
+def open_network(args: argparse.Namespace) -> "Network":
+    """The network that was named, with what a person should know of it; raises Usage."""
+    from benchmark.train.kept_network import load_network, read_info
+
+    check_writable("--out", args.out)
+    path = find_network(args.network, args.results)
+    typed = device(args) if args.devices else None
+    info = read_info(path)
+    where = typed or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
+    if where == "cuda":
+        take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
+    network = load_network(path, folders(args), where)
+    for line in network.notes:
+        print(printable(f"note: {line}"), file=sys.stderr)
+    return network
+
+
+def find_network(given: str, results: Path) -> Path:
+    """The file of tensors of a record or a file; raises Usage with the command that makes one."""
+    from benchmark.train.kept_network import network_file
+
+    path = Path(given).expanduser()
+    if ID.fullmatch(given) and not path.exists():
+        store = Store(results)
+        if not store.path(given).exists():
+            raise Usage(f"there is no record {given} in {results}; give its folder as --results")
+        path = store.path(given)
+    elif not path.is_file():
+        raise Usage(f"{given}: is neither a record's id (20 hexadecimal digits) nor a file")
+    elif path.suffix not in (".safetensors", ".json"):
+        raise Usage(f"{given}: expected a .safetensors file that --keep-weights kept; other files are not read")
+    found = network_file(path)
+    if not found.is_file():
+        command = RUN_AGAIN.format(id=found.stem, results=found.parent.parent)
+        raise Usage(f"{found.stem}: its network was not kept; this trains it again and keeps it: {command}")
+    return found
+
+
+def describe_network(network: "Network") -> str:
+    """Baseline (record 0123456789abcdef0123), trained on faces, asymmetric noise 0.3, seed 0"""
+    spec = network.info.spec
+    rate = "" if spec["noise"].get("rate") is None else f" {spec['noise']['rate']}"
+    noise = "without added noise" if spec["noise"]["kind"] == "none" else f"{spec['noise']['kind']} noise{rate}"
+    title = type(network.method).title
+    return f"{title} (record {network.info.id}), trained on {spec['data']['name']}, {noise}, seed {spec['seed']}"
+
+
+def write_predictions(
+    path: Path,
+    names: Iterable[str],
+    probabilities: np.ndarray,
+    classes: Iterable[str],
+    labels: Iterable[str] | None = None,
+) -> None:
+    """One row an image: name, label where it is known, class, and the probability of each class."""
+    classes = list(classes)
+    predicted = [classes[number] for number in probabilities.argmax(1)]
+    columns = [list(names), *([] if labels is None else [list(labels)]), predicted]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", *([] if labels is None else ["label"]), "class", *(f"p_{name}" for name in classes)])
+    for *words, row in zip(*columns, probabilities.tolist(), strict=True):
+        writer.writerow([*words, *(f"{value:.6f}" for value in row)])
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

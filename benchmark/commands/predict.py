@@ -1,0 +1,93 @@
+"""`python -m benchmark predict FILE FOLDER`: what a kept network sees in pictures of your own."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmark.commands import named_data, networks
+from benchmark.commands.errors import answered
+from benchmark.datasets.base import DataError
+from benchmark.terminal import Usage, one_line, printable
+
+if TYPE_CHECKING:
+    from benchmark.train.kept_network import Network
+
+AT_ONCE = 2**28  # bytes of pictures in memory
+NAMED = 5  # pictures that cannot be read and are named
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark predict", description=(__doc__ or "").splitlines()[0])
+    networks.add_arguments(parser)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="pictures of faces, in folders below it, too")
+    named_data.add_places(parser)
+    args = parser.parse_args(arguments)
+    return answered("benchmark predict", lambda: predict_folder(args))
+
+
+def predict_folder(args: argparse.Namespace) -> int:
+    """Write one row a picture; 1 where some cannot be read."""
+    paths = list_pictures(args.folder)
+    network = networks.open_network(args)
+    print(printable(networks.describe_network(network)))
+    names: list[str] = []
+    bad: list[str] = []
+    found = [np.zeros((0, len(network.info.classes)), np.float32)]
+    stored = network.info.stored
+    many = max(1, AT_ONCE // (stored["side"] ** 2 * stored["channels"]))
+    for start in range(0, len(paths), many):
+        read = list(read_pictures(paths[start : start + many], args.folder, network, bad))
+        names += [name for name, _ in read]
+        if read:
+            found.append(predict_stored(network, np.stack([image for _, image in read])))
+    probabilities = np.concatenate(found)
+    if len(names):
+        path = args.out / f"predictions_{network.info.id[:8]}.csv"
+        networks.write_predictions(path, names, probabilities, network.info.classes)
+        counts = Counter(network.info.classes[number] for number in probabilities.argmax(1))
+        print(f"{len(names):,} pictures: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}")
+        print(f"wrote {path}")
+    for line in [*bad[:NAMED], *([f"and {len(bad) - NAMED:,} more"] if len(bad) > NAMED else [])]:
+        print(printable(f"left out: {line}"), file=sys.stderr)
+    return 1 if bad else 0
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Every picture in a folder and below it, in the order of their names; raises Usage."""
+    from benchmark.datasets.reading.pictures import is_picture
+
+    if not folder.is_dir():
+        raise Usage(f"FOLDER: {folder} is not a folder; give one that holds pictures of faces")
+    paths = sorted(path for path in folder.rglob("*") if is_picture(path.name) and path.is_file())
+    if not paths:
+        raise Usage(f"FOLDER: {folder} holds no picture (PNG, JPEG, BMP, TIFF, WebP or GIF)")
+    return paths
+
+
+def read_pictures(
+    paths: list[Path], folder: Path, network: "Network", bad: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """(name below the folder, pixels as the network's data set stores them); why one cannot be read goes to `bad`."""
+    from benchmark.cache.build import resize_image
+    from benchmark.datasets.reading.pictures import decode_picture
+
+    side, channels = network.info.stored["side"], network.info.stored["channels"]
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        try:
+            yield name, resize_image(decode_picture(path.read_bytes(), channels, name), side, channels)
+        except (DataError, OSError) as error:
+            bad.append(one_line(error))
+
+
+def predict_stored(network: "Network", stored: np.ndarray) -> np.ndarray:
+    """[n, C] probabilities of pictures as a data set stores them, uint8 [n, S, S, channels]."""
+    from benchmark.cache.resized import resize_all
+
+    return network.predict(resize_all(stored, network.info.scale))

@@ -1,0 +1,163 @@
+"""The table of crossed data sets: trained on one (a block), tested on each (a column), from networks that were kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from reports.asked import Asked, AskedCell, Options, stem
+from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
+from reports.cells import Cell, read_cells
+from reports.notes import behind, failure_notes, gaps
+from reports.statistics import sample_std
+from reports.table import Block, Entry, Table
+from results.crossed import SHARES, Crossed, read_crossed
+from results.records import Records
+from results.schema import seed
+
+HEADER = (
+    *("row", "method", "trained_on", "tested_on", "noise", "rate", "n", "asked", "mean", "std"),
+    *("balanced_accuracy", "macro_f1", "images", "left_out", "unused_classes", "ids"),
+)
+OF_RECORD = {"accuracy": "last"}  # a share by its name among a record's metrics
+
+
+@dataclass
+class Tested:
+    """A row's networks on one data set. shares: {seed: {'accuracy': 0.8, ...}}, fractions of 1."""
+
+    cell: Cell
+    data: str
+    title: str
+    shares: dict[int, dict[str, float]]
+    crossed: list[Crossed]
+    faults: list[str]
+
+    @property
+    def values(self) -> dict[int, float]:
+        return {number: 100 * shares["accuracy"] for number, shares in self.shares.items()}
+
+    @property
+    def text(self) -> str:
+        values = list(self.values.values())
+        if not values:
+            return "–"
+        spread = sample_std(np.array(values))
+        few = f" ({len(values)}/{len(self.cell.ids)})" if len(values) < len(self.cell.ids) else ""
+        return f"{fmean(values):.1f}" + ("" if spread is None else f"±{spread:.1f}") + few
+
+    def mean(self, share: str) -> float | None:
+        return fmean(shares[share] for shares in self.shares.values()) if self.shares else None
+
+
+def cross_table(asked: Asked, records: Records, options: Options) -> Table:
+    """A block a data set and noise that networks were trained with, a row a method, a column a data set to test on."""
+    cells = read_cells(asked, records, "last")
+    names = list(dict.fromkeys(cell.dataset for cell in cells))
+    rows = [
+        [read_tested(cell, wanted, name, cells) for name in names]
+        for cell, wanted in zip(cells, asked.cells, strict=True)
+    ]
+    conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
+    every = [tested for row in rows for tested in row]
+    return Table(
+        name=stem(asked),
+        title=asked.heading,
+        caption=f"{accuracy_caption(cells, 'last')}; trained on the data set above a block, tested on that above a column.",
+        blocks=[make_block(condition, rows) for condition in conditions],
+        notes=[*class_notes(every), *failure_notes(cells)],
+        stands_on=foundation(cells),
+        header=HEADER,
+        facts=[fact_of(tested) for tested in every],
+        gaps=[*gaps(cells), *(line for tested in every for line in gaps_of(tested))],
+    )
+
+
+def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell]) -> Tested:
+    """A cell's networks on the data set `name`: on their own as their records say."""
+    title, crossed, faults = dataset_title(cells, name), [], []
+    if name == cell.dataset:
+        shares = {
+            seed(record): {share: record["metrics"][OF_RECORD.get(share, share)] for share in SHARES}
+            for record in cell.records
+        }
+        return Tested(cell, name, title, shares, [], [])
+    shares = {}
+    files: Mapping[str, Path] = wanted.tested.get(name, {})
+    for record in cell.records:
+        try:
+            found = read_crossed(files[record["id"]], record["id"]) if record["id"] in files else None
+        except ValueError as error:
+            faults.append(str(error))
+            continue
+        if found is not None:
+            crossed.append(found)
+            shares[seed(record)] = {share: getattr(found, share) for share in SHARES}
+    return Tested(cell, name, title, shares, crossed, faults)
+
+
+def make_block(condition: tuple[str, str, str | None], rows: list[list[Tested]]) -> Block:
+    here = [row for row in rows if (row[0].cell.dataset, row[0].cell.noise, row[0].cell.rate) == condition]
+    trained_on = next(tested.title for tested in here[0] if tested.data == condition[0])
+    columns = [tested.title + (" (its own)" if tested.data == condition[0] else "") for tested in here[0]]
+    lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in here]
+    return Block(f"Trained on {trained_on}, {noise_text(*condition[1:])}", ["Method", *columns], lines)
+
+
+def make_entry(tested: Tested) -> Entry:
+    values = tested.values
+    mark = " †" if tested.cell.failed or tested.cell.reason else ""
+    return Entry(
+        tested.text + mark, sort=fmean(values.values()) if values else None, detail=behind(tested.cell, values)
+    )
+
+
+def class_notes(every: list[Tested]) -> list[str]:
+    """What becomes of classes that only one of two data sets has."""
+    lines = []
+    for tested in every:
+        where = f"trained on {tested.cell.dataset}, tested on {tested.title}"
+        for found in tested.crossed:
+            lines += [
+                f"{where}: {count:,} images of {name} are left out, which the network does not know."
+                for name, count in found.left_out.items()
+            ]
+            lines += [f"{where}: the network chooses among the other classes than {name}." for name in found.unused]
+    return [f"{line[:1].upper()}{line[1:]}" for line in unique(lines)]
+
+
+def gaps_of(tested: Tested) -> list[str]:
+    """One line for each network that was not tested on a data set of others."""
+    without = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
+    where = f"{tested.cell.where}: on {tested.title}"
+    lacking = [f"{where}: {without} networks were not tested; run the table without --draw"] if without else []
+    return [*(f"{where}: {line}" for line in tested.faults), *lacking]
+
+
+def fact_of(tested: Tested) -> dict[str, Any]:
+    """Every number of a field."""
+    cell, values, first = tested.cell, tested.values, next(iter(tested.crossed), None)
+    spread = sample_std(np.array(list(values.values()))) if values else None
+    shares = {share: tested.mean(share) for share in SHARES[1:]}
+    return {
+        "row": cell.title,
+        "method": cell.method,
+        "trained_on": cell.dataset,
+        "tested_on": tested.data,
+        "noise": cell.noise,
+        "rate": cell.rate or "",
+        "n": len(values),
+        "asked": len(cell.ids),
+        "mean": round(fmean(values.values()), 6) if values else "",
+        "std": "" if spread is None else round(spread, 6),
+        **{share: "" if value is None else round(100 * value, 6) for share, value in shares.items()},
+        "images": first.images
+        if first
+        else (cell.records[0]["resolved"]["data"].get("test_images", "") if values else ""),
+        "left_out": " ".join(f"{name}={count}" for name, count in first.left_out.items()) if first else "",
+        "unused_classes": " ".join(first.unused) if first else "",
+        "ids": " ".join(record["id"] for record in cell.records if seed(record) in values),
+    }
