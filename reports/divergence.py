@@ -7,7 +7,8 @@ import numpy as np
 
 from reports.asked import Options
 from reports.cells import Cell
-from reports.statistics import jensen_shannon
+from reports.paired import PAIRS_WITH_OTHERS, pairs_counted
+from reports.statistics import Interval, adjust, crossed_interval, jensen_shannon
 from reports.votes import (
     kinds,
     one_hot_divergence,
@@ -79,15 +80,19 @@ def groups(cells: list[Cell], records: Records, options: Options) -> Iterator[Gr
                 yield group
 
 
-def nearer(group: Group, than: str) -> tuple[list[int], np.ndarray] | None:
-    """Seeds, and [seeds, images] how much nearer to people LA-Net's label distributions are; None without a common seed.
+def find_row(group: Group, name: str) -> Measured | None:
+    """The row of a method, or of the 'given' labels."""
+    return next((row for row in group.measured if (row.cell.method if row.cell else "given") == name), None)
 
-    than: 'given', the labels, or another method.
-    """
-    of_method = {row.cell.method if row.cell else "given": row.values for row in group.measured}
-    ours, other = of_method.get("lanet", {}), of_method.get(than, {})
-    seeds = sorted(ours.keys() & other.keys())
-    return (seeds, np.stack([other[number] - ours[number] for number in seeds])) if seeds else None
+
+def compare_distance(row: Measured | None, other: Measured | None) -> tuple[Interval, int] | None:
+    """How much nearer to people a row is than another, over seeds and images, and how many seeds; None without a common one."""
+    seeds = sorted(row.values.keys() & other.values.keys()) if row and other else []
+    if row is None or other is None or not seeds:
+        return None
+    found = crossed_interval(np.stack([other.values[number] - row.values[number] for number in seeds]))
+    pairs = pairs_counted(row.cell, other.cell) if row.cell and other.cell else PAIRS_WITH_OTHERS
+    return adjust(found, pairs), len(seeds)
 
 
 def measure(

@@ -4,18 +4,36 @@ Beside the rules of accuracy there is 'cross-fitted': the epoch is chosen on one
 other, both ways, so that chance does not count as skill.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from reports.cells import Cell, common_seeds
-from reports.statistics import Interval, compare_rows, places
+from reports.statistics import (
+    Interval,
+    adjust,
+    balanced_interval,
+    crossed_interval,
+    in_points,
+    is_sure,
+    paired_t,
+    places,
+)
 from results.published import METHODS
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, LAST_EPOCHS, seed
 
 CROSS_FITTED = "cross-fitted"
+PAIRS_OF_FIVE = 10  # of the paper's five methods
+PAIRS_WITH_OTHERS = 21  # of these five and two further rows
+COUNTED = (
+    f"p times {PAIRS_OF_FIVE}, the pairs of the paper's five methods, or times {PAIRS_WITH_OTHERS} "
+    "for a pair with another row"
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +46,10 @@ class RunHits:
 
 
 class Hits:
-    """The right answers of runs by one rule of accuracy, each run read once."""
+    """The right answers of runs by one rule, each run read once. metric: 'accuracy', or 'balanced' over classes."""
 
-    def __init__(self, records: Records, rule: str) -> None:
-        self.records, self.rule = records, rule
+    def __init__(self, records: Records, rule: str, metric: str = "accuracy") -> None:
+        self.records, self.rule, self.metric = records, rule, metric
         self.kept: dict[str, RunHits | None] = {}
 
     def of_run(self, record: dict[str, Any]) -> "RunHits | None":
@@ -63,6 +81,12 @@ class Hits:
             of_seed = {seed(record): record for record in cell.records}
             found += [self.of_run(of_seed[number]) for number in seeds]
         return found
+
+    def interval(self, cells: list[Cell], seeds: list[int]) -> Callable[[np.ndarray], Interval]:
+        """The interval of differences [seeds, images] of this metric."""
+        if self.metric == "accuracy":
+            return crossed_interval
+        return partial(balanced_interval, labels=self.labels(cells, seeds))
 
     def labels(self, cells: list[Cell], seeds: list[int]) -> np.ndarray:
         """[images] classes of the test images, where `of_cells` has found that all runs share them."""
@@ -96,26 +120,28 @@ def epochs(record: dict[str, Any], rule: str) -> slice:
     return slice(chosen, chosen + 1)
 
 
-def rank(cells: list[Cell], hits: Hits) -> None:
-    """Give each cell its places among the rows of the same data set and noise, where it has at least five seeds.
+def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interval, int] | None:
+    """First less second over the seeds that both have, in points, and how many these are; None without a common one.
 
-    Rows are compared on the seeds that all of them have; nothing is said where these are fewer than five.
+    hits: right answers, so that test images count beside seeds; None compares one number a seed. The p counts the comparisons
+    that one makes (`pairs_counted`). It rests on the two alone, so a comparison has one p in every table and sentence.
     """
-    conditions: dict[tuple[str, str, str | None], list[Cell]] = {}
-    for cell in cells:
-        if cell.n >= ENOUGH_SEEDS:
-            conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    for rows in conditions.values():
-        seeds = common_seeds(rows)
-        right = hits.of_cells(rows, seeds) if len(rows) > 1 and len(seeds) >= ENOUGH_SEEDS else None
-        if right is not None and right.size:
-            for cell, place in zip(rows, places(right, families(rows))):
-                cell.places = place
+    seeds = common_seeds([first, second])
+    if hits is None:
+        if len(seeds) < 2:
+            return None
+        found = paired_t(np.array([first.values[number] - second.values[number] for number in seeds]))
+    else:
+        right = hits.of_cells([first, second], seeds)
+        if right is None or not right.size:
+            return None
+        found = in_points(hits.interval([first], seeds)(right[0] - right[1]))
+    return adjust(found, pairs_counted(first, second)), len(seeds)
 
 
-def families(rows: list[Cell]) -> list[str]:
-    """Which rows are compared among themselves: the paper's methods as they are; all others are one more family."""
-    return ["paper" if is_of_paper(cell) else "other" for cell in rows]
+def pairs_counted(first: Cell, second: Cell) -> int:
+    """How many pairs a comparison is one of, whatever else a table shows."""
+    return PAIRS_OF_FIVE if is_of_paper(first) and is_of_paper(second) else PAIRS_WITH_OTHERS
 
 
 def is_of_paper(cell: Cell) -> bool:
@@ -123,30 +149,32 @@ def is_of_paper(cell: Cell) -> bool:
     return cell.method in METHODS and not cell.label
 
 
-def compare_cells(first: Cell, second: Cell, rows: list[Cell], hits: Hits) -> tuple[Interval, int] | None:
-    """First less second in shares, p adjusted over the family in `rows` that both are of, and how many seeds it stands on.
+def rank(cells: list[Cell], hits: Hits | None) -> None:
+    """Give each cell its places among the rows of the same data set and noise, where it has at least five seeds.
 
-    rows: the cells of the same data set and noise; of them the family of both counts. None where runs share no seed or test
-    images.
+    Nothing is said of rows of which two do not share five seeds and the test images.
     """
-    family = [row for row in rows if is_of_paper(row)] if is_of_paper(first) and is_of_paper(second) else rows
-    family = [row for row in family if row.values]
-    if not any(row is first for row in family) or not any(row is second for row in family):
-        return None
-    seeds = common_seeds(family)
-    right = hits.of_cells(family, seeds)
-    if right is None or not right.size:  # another row has no ranks to give either: the two alone
-        family, seeds = [first, second], common_seeds([first, second])
-        right = hits.of_cells(family, seeds)
-    if right is None or not right.size:
-        return None
-    one, two = (next(at for at, row in enumerate(family) if row is cell) for cell in (first, second))
-    found = compare_rows(right)[min(one, two), max(one, two)]
-    return (found if one < two else flip_sign(found)), len(seeds)
+    conditions: dict[tuple[str, str, str | None], list[Cell]] = {}
+    for cell in cells:
+        if cell.n >= ENOUGH_SEEDS:
+            conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
+    for rows in conditions.values():
+        better = better_pairs(rows, hits) if len(rows) > 1 else None
+        if better is not None:
+            for cell, place in zip(rows, places(len(rows), better), strict=True):
+                cell.places = place
 
 
-def flip_sign(found: Interval) -> Interval:
-    return replace(found, mean=-found.mean, low=-found.high, high=-found.low)
+def better_pairs(rows: list[Cell], hits: Hits | None) -> list[tuple[int, int]] | None:
+    """(better, worse) for each pair of rows that is told apart; None where two of them cannot be compared."""
+    pairs = []
+    for one, other in combinations(range(len(rows)), 2):
+        compared = compare_cells(rows[one], rows[other], hits)
+        if compared is None or compared[1] < ENOUGH_SEEDS:
+            return None
+        if is_sure(compared[0]):
+            pairs.append((one, other) if compared[0].mean > 0 else (other, one))
+    return pairs
 
 
 def rank_text(cell: Cell) -> str:
@@ -170,5 +198,5 @@ def ranks_note(cells: list[Cell], column: bool) -> list[str]:
     also = "; rank: the places that it can have, shared by rows that cannot be told apart" if column else ""
     return [
         "Bold: no other row of that data set and rate is shown to be better (paired differences over seeds and test images, "
-        f"closed form, 5 %, Holm over all pairs of rows there){also}."
+        f"closed form, 5 %; {COUNTED}){also}."
     ]

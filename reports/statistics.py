@@ -4,7 +4,7 @@ A difference should hold for new seeds and for new images, so both vary (crossed
 Variance Components, 1992). There is no random number here: the same records give the same intervals and ranks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,6 @@ class Interval:
     low: float
     high: float
     p: float = 1.0  # two-sided, of 'the mean is 0'
-    adjusted: float | None = None  # p by Holm over the family that the comparison belongs to
 
 
 @dataclass(frozen=True)
@@ -113,47 +112,20 @@ def balanced_interval(difference: np.ndarray, labels: np.ndarray) -> Interval:
     return student_interval(float(of_seed.mean()), variance, freedom)
 
 
-def compare_rows(right: np.ndarray, family: Sequence[str] = ()) -> dict[tuple[int, int], Interval]:
-    """{(one, two): interval of row one less row two} of all pairs of rows, one < two, p adjusted by Holm.
-
-    right: [rows, seeds, images] shares of right answers. family: a name for each row; pairs inside one family are adjusted
-    among themselves, so that their p does not depend on what else a table shows. Without it all rows are one family.
-    """
-    names = list(family) or [""] * len(right)
-    pairs = [(one, two) for one in range(len(right)) for two in range(one + 1, len(right))]
-    found = {(one, two): crossed_interval(right[one] - right[two]) for one, two in pairs}
-    groups = {pair: names[pair[0]] if names[pair[0]] == names[pair[1]] else None for pair in pairs}
-    for group in set(groups.values()):
-        # A pair of two families is one of all pairs of the table.
-        inside = [pair for pair in pairs if groups[pair] == group or group is None]
-        adjusted = holm(np.array([found[pair].p for pair in inside]))
-        for pair, p in zip(inside, adjusted, strict=True):
-            if groups[pair] == group:
-                found[pair] = replace(found[pair], adjusted=float(p))
-    return found
+def adjust(found: Interval, pairs: int) -> Interval:
+    """The same with its p times the number of pairs that it is one of (Bonferroni), at most 1."""
+    return replace(found, p=min(1.0, found.p * pairs))
 
 
-def places(right: np.ndarray, family: Sequence[str] = ()) -> list[tuple[int, int]]:
+def places(rows: int, better: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """(best, worst) place that each row can have: one behind all rows that are better, one before all that are worse.
 
-    Better: the adjusted p of `compare_rows` is below 5 %.
+    better: (one, other) for each pair of which row one is surely better than the other.
     """
-    rows = len(right)
-    compared = compare_rows(right, family)
-    first, second = np.array(list(compared), int).reshape(-1, 2).T
-    surely = np.array([np.sign(one.mean) * (one.adjusted < SURE) for one in compared.values()])
-    above = np.zeros(rows, int)  # how many rows are surely better than each
-    below = np.zeros(rows, int)  # and how many surely worse
-    np.add.at(above, np.where(surely > 0, second, first), surely != 0)
-    np.add.at(below, np.where(surely > 0, first, second), surely != 0)
-    return [(1 + int(better), rows - int(worse)) for better, worse in zip(above, below, strict=True)]
-
-
-def adjusted_p(found: Sequence[Interval]) -> list[float]:
-    """The p of each comparison: that of its family where it has one, else by Holm over the others here."""
-    alone = [one.p for one in found if one.adjusted is None]
-    own = iter(holm(np.array(alone)).tolist())
-    return [next(own) if one.adjusted is None else one.adjusted for one in found]
+    pairs = list(better)
+    above = [sum(worse == row for _, worse in pairs) for row in range(rows)]
+    below = [sum(best == row for best, _ in pairs) for row in range(rows)]
+    return [(1 + many, rows - few) for many, few in zip(above, below, strict=True)]
 
 
 def in_points(found: Interval) -> Interval:
@@ -161,14 +133,9 @@ def in_points(found: Interval) -> Interval:
     return replace(found, mean=100 * found.mean, low=100 * found.low, high=100 * found.high)
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values (1979), in the order given."""
-    p = np.asarray(p, float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted
+def is_sure(found: Interval) -> bool:
+    """Whether a difference is told from 0 at the level of every verdict."""
+    return found.p < SURE
 
 
 def pooled_paired_std(values: np.ndarray) -> float:

@@ -21,9 +21,14 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
-from reports.statements.findings import findings, idle_mechanisms, readme_table, stands_on
-from reports.statements.measured import Measured
-from reports.statements.wording import markdown
+from reports.statements.evidence import Evidence, read_evidence
+from reports.statements.findings import (
+    comparisons_markdown,
+    find,
+    findings_markdown,
+    idle_mechanisms,
+    readme_table,
+)
 from results.records import Records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,26 +37,40 @@ SUFFIXES = (".md", ".csv", ".png")  # of what is drawn; of Table 1 every format
 MARKED = re.compile(r"(?s)(<!-- drawn from results/reference -->\n).*?(\n<!-- end -->)")
 INTRO = """# Findings
 
-What the records that ship (`results/reference/`) say, drawn by `python -m benchmark reference`. No sentence knows its
-outcome: words follow the intervals, and only comparisons with at least five seeds are made. Intervals are 95 %, of paired
-differences over seeds and images, both of which vary (variance components, closed form; `reports/statistics.py`). A number that
-there is once a seed, such as the share of memorised labels, is compared over seeds alone. p is by Holm: over all pairs of rows of
-the table where two rows of a table are compared, so that it is the p of the ranks there, else over the lines of the finding.
-Bold: p below 0.05. The intervals are for new seeds and images. They are conditional on one training subset, one file of start
-weights and this test set. Flips depend on the seed alone, so both data sets have theirs at the same positions. All of this is of
-one scale, {scale}{about}.
+What the records that ship (`results/reference/`) say. `python -m benchmark reference` writes this page: the questions are fixed,
+the answers follow the numbers.
+
+"Better" and "worse" mean that a difference is told from 0: p is below 0.05, with five seeds or more. Brackets are 95 % intervals
+of paired differences, for new seeds and new test images. p is multiplied by 10, the pairs of the paper's five methods, or by 21
+for a pair with another row. So a comparison has the same p in every table, finding and claim. A number that a run has once, such
+as a share of labels, is compared over seeds alone.
+
+The intervals take one training subset, one file of start weights and this test set as given. Flips depend on the seed alone, so
+both data sets have theirs at the same positions. What else they stand on is listed below [Table 1](examples/table1.md).
+[One table](examples/comparisons.md) ([CSV](examples/comparisons.csv)) has every comparison with its interval, p and verdict.
+
+Everything here is {scale} scale{about}.
 """
 ABOUT_SCALES = {
-    "demo": ": a small network that memorises a thousand images. It says nothing about the\npaper's scale",
+    "demo": ": a small network that memorises a thousand images. It says nothing about the paper's scale",
 }
 ABOUT_IDLE = """\
-Each method declares curves that show its idea at work (`--figure mechanisms`), with the values at which it does nothing. An
-accuracy of such a row says what the rest of the method does:
+## Ideas that idle
+
+Each method declares curves that show its idea at work, with the values at which it does nothing. An accuracy of such a row says
+what the rest of the method does.
 """
 ABOUT_CLAIMS = """\
-A verdict a data set, by the rule of `reports/statements/claims.py`. Intervals are not adjusted; p is that of the
-ranks where rows of Table 1 are compared, else by Holm over the comparisons that a claim needs. The
-paper's numbers are of another scale; it has no drawn faces.
+## The paper's claims on these records
+
+A claim holds if every difference that it needs is surely above 0. The smallest one stands beside the verdict. The paper's numbers
+are of another scale, and it has no drawn faces.
+"""
+COMPARISONS = """# Comparisons
+
+Every comparison behind the [findings](../findings.md): paired differences with 95 % intervals. Bold: told from 0. The same as
+[CSV](comparisons.csv).
+
 """
 
 
@@ -76,8 +95,8 @@ def draw(results: Path, pages: Path) -> int:
     held = Counter(spec["scale"]["name"] for spec in specs)
     scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
     declared = {name: card.get("mechanism", []) for name, card in catalogue.read(results).items()}
-    measured = Measured(records, scale, declared)
-    if not measured.cells:
+    evidence = read_evidence(records, scale, declared)
+    if not evidence.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
         status = everything(with_faces(results, Path(beside)), Path(folder), scale)
@@ -86,6 +105,10 @@ def draw(results: Path, pages: Path) -> int:
             status = max(status, at_another_scale(results, name, specs, Path(folder)))
         if status == 2:  # said already
             return status
+        frame = find(evidence)
+        frame.to_csv(Path(folder) / "comparisons.csv", index=False, lineterminator="\n")
+        text = COMPARISONS + comparisons_markdown(frame, "results/reference")
+        (Path(folder) / "comparisons.md").write_text(text, encoding="utf-8")
         examples = pages / "docs" / "examples"
         examples.mkdir(parents=True, exist_ok=True)
         for path in examples.iterdir():  # what these records do not hold would be of others
@@ -96,8 +119,9 @@ def draw(results: Path, pages: Path) -> int:
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 (smaller if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
-    (pages / "docs" / "findings.md").write_text(page(measured, claims, scale), encoding="utf-8")
-    table = readme_table(measured)
+    found = findings_markdown(frame, "examples/comparisons.md")
+    (pages / "docs" / "findings.md").write_text(page(found, evidence, claims, scale), encoding="utf-8")
+    table = readme_table(evidence)
     for path in (readme, first_page):
         if path.is_file():
             text = path.read_text(encoding="utf-8")
@@ -182,13 +206,9 @@ def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out
     return status
 
 
-def page(measured: Measured, claims: str, scale: str) -> str:
+def page(found: str, evidence: Evidence, claims: str, scale: str) -> str:
     """docs/findings.md."""
-    facts = "\n".join(f"- {fact}" for fact in stands_on(measured))
-    found = markdown(findings(measured), "results/reference")
-    idle = idle_mechanisms(measured)
-    if idle:
-        found += "\n".join(["", "## Ideas that idle", "", ABOUT_IDLE, *(f"- {sentence}" for sentence in idle), ""])
-    verdicts = f"## The paper's claims on these records\n\n{ABOUT_CLAIMS}\n{claims}"
-    intro = INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, ""))
-    return "\n".join([intro, "Stands on:\n", facts, "", found, verdicts])
+    parts = [INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, "")), found]
+    if idle := idle_mechanisms(evidence):
+        parts += [ABOUT_IDLE, "\n".join([*(f"- {sentence}" for sentence in idle), ""])]
+    return "\n".join([*parts, ABOUT_CLAIMS, claims])

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-
 from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
 from reports.cells import Cell, common_seeds, parameter_value
-from reports.divergence import groups, nearer
-from reports.paired import Hits, compare_cells
-from reports.statistics import SURE, Interval, adjusted_p, crossed_interval, in_points
+from reports.divergence import compare_distance, find_row, groups
+from reports.paired import PAIRS_OF_FIVE
+from reports.statements.evidence import Comparison, Evidence
+from reports.statistics import Interval, adjust, crossed_interval, in_points
 from reports.table import signed
 from results.published import DATASETS, METHODS, facts
 from results.records import Records
@@ -22,120 +21,54 @@ PAPER_NOISE = "asymmetric"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One paired difference that a claim says is above 0, in points (or divergence); p: adjusted by Holm.
-
-    dataset: its name. found: None where it was not measured.
-    """
-
-    dataset: str
-    text: str
-    found: Interval | None
-    n: int = 0
-    p: float = 1.0
-
-
-@dataclass(frozen=True)
 class Claim:
-    """text: the claim in words. of: (kind, name) of the table or figure it stands on. compare: its comparisons, those that
-    it needs and that were not measured too. as_printed: it is a number of the paper's scale, of which others tell nothing.
-    """
+    """What the paper says, as differences that it says are above 0."""
 
     text: str
     source: str
-    of: tuple[str, str]
-    compare: Callable[["Evidence"], Iterator[Comparison]]
+    of: tuple[str, str]  # kind and name of the table or figure that it stands on
+    compare: Callable[[Evidence], Iterator[Comparison]]  # all that it needs, measured or not
     unit: str = "points"
-    as_printed: bool = False
+    as_printed: bool = False  # it is a number of the paper's scale, of which others tell nothing
 
 
 @dataclass
 class Verdict:
-    """What the runs on one data set say of a claim.
-
-    dataset: its title, and whether the paper has it. ground: at which scale and by which accuracy.
-    """
+    """What the runs on one data set say of a claim."""
 
     claim: Claim
     verdict: str
-    dataset: str = ""
-    ground: str = ""
-    comparisons: list[Comparison] = field(default_factory=list)
-    lacking: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-
-
-class Evidence:
-    """The cells of one table or figure, with which test images each run gets right."""
-
-    def __init__(self, records: Records, options: Options, cells: list[Cell]) -> None:
-        self.records, self.options, self.cells = records, options, cells
-        self.hits = Hits(records, options.rule)
-
-    def difference(self, first: Cell | None, second: Cell | None) -> tuple[list[int], np.ndarray] | None:
-        """Seeds that both cells have, and [seeds, images] first minus second in points; None without a common one."""
-        if first is None or second is None:
-            return None
-        seeds = common_seeds([first, second])
-        right = self.hits.of_cells([first, second], seeds)
-        return None if right is None else (seeds, 100 * (right[0] - right[1]))
+    dataset: str = ""  # its title, and whether the paper has it
+    ground: str = ""  # at which scale and by which accuracy
+    comparisons: list[Comparison] = field(default_factory=list)  # that were measured
+    lacking: list[str] = field(default_factory=list)  # that were not
+    changed: list[str] = field(default_factory=list)  # settings
 
 
 def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
     """A method against another one of the paper's (None: each of them), on each data set shown, at the paper's rates."""
-    shown = of_paper(evidence.cells)
-    for dataset in unique(cell.dataset for cell in evidence.cells):
+    for dataset in evidence.datasets():
         for rate in PAPER_RATES:
+            first = evidence.cell(dataset, method, PAPER_NOISE, rate)
             for other in METHODS if than is None else (than,):
                 if other != method:
-                    pair = shown.get((method, dataset, rate)), shown.get((other, dataset, rate))
                     text = f"{noise_text(PAPER_NOISE, rate)}: over {METHODS[other]}"
-                    yield compared_in_table(evidence, pair, dataset, text)
+                    second = evidence.cell(dataset, other, PAPER_NOISE, rate)
+                    yield evidence.compare(dataset, text, first, second)
 
 
 def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net over EAC on one data set, mean over the paper's rates, on the seeds that all of them have."""
-    shown = of_paper(evidence.cells)
-    pairs = [(shown.get(("lanet", dataset, rate)), shown.get(("eac", dataset, rate))) for rate in PAPER_RATES]
-    measured = [found for pair in pairs if (found := evidence.difference(*pair))]
     where = f"mean over {', '.join(f'{100 * float(rate):g} %' for rate in PAPER_RATES)}"
-    if len(measured) == len(pairs) and len({len(found[1][0]) for found in measured}) == 1:
-        seeds = sorted(set.intersection(*(set(found[0]) for found in measured)))
-        if seeds:
-            by_rate = [found[1][[found[0].index(number) for number in seeds]] for found in measured]
-            yield Comparison(dataset, where, crossed_interval(np.mean(by_rate, axis=0)), len(seeds))
-            return
-    if measured:
-        yield Comparison(dataset, where, None)
-
-
-def of_paper(cells: list[Cell]) -> dict[tuple[str, str, str | None], Cell]:
-    """{(method, data set, rate): cell} of the paper's methods as published under the paper's noise."""
-    return {
-        (cell.method, cell.dataset, cell.rate): cell
-        for cell in cells
-        if cell.part == "table" and not cell.label and cell.noise == PAPER_NOISE and cell.method in METHODS
-    }
-
-
-def compared_in_table(evidence: Evidence, pair: tuple[Cell | None, Cell | None], dataset: str, text: str) -> Comparison:
-    """The difference of two of the paper's rows with the p that their table's ranks are made of."""
-    first, second = pair
-    if first is None or second is None:
-        return Comparison(dataset, text, None)
-    rows = [cell for cell in of_paper(evidence.cells).values() if (cell.dataset, cell.rate) == (dataset, first.rate)]
-    found = compare_cells(first, second, rows, evidence.hits)
-    if found is None:
-        return Comparison(dataset, text, None)
-    return Comparison(dataset, text, in_points(found[0]), found[1])
-
-
-def compared(evidence: Evidence, pair: tuple[Cell | None, Cell | None], dataset: str, text: str) -> Comparison:
-    """The paired difference of two cells."""
-    measured = evidence.difference(*pair)
-    if measured is None:
-        return Comparison(dataset, text, None)
-    return Comparison(dataset, text, crossed_interval(measured[1]), len(measured[0]))
+    found = [evidence.cell(dataset, method, PAPER_NOISE, rate) for method in ("lanet", "eac") for rate in PAPER_RATES]
+    cells = [cell for cell in found if cell is not None]
+    seeds = common_seeds(cells) if len(cells) == len(found) else []
+    right = evidence.hits_by(evidence.options.rule).of_cells(cells, seeds) if seeds else None
+    if right is None:
+        yield Comparison(dataset, where)
+        return
+    gains = right[: len(PAPER_RATES)] - right[len(PAPER_RATES) :]
+    yield Comparison(dataset, where, adjust(in_points(crossed_interval(gains.mean(0))), PAIRS_OF_FIVE), len(seeds))
 
 
 def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison]:
@@ -148,16 +81,16 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
     for dataset, noise, rate in dict.fromkeys(place[:3] for place in at):
         for value in grid:
             if value != best:
-                pair = at.get((dataset, noise, rate, best)), at.get((dataset, noise, rate, value))
-                yield compared(evidence, pair, dataset, f"{noise_text(noise, rate)}: over {value:g}")
+                text = f"{noise_text(noise, rate)}: over {value:g}"
+                first, second = (at.get((dataset, noise, rate, one)) for one in (best, value))
+                yield evidence.compare(dataset, text, first, second)
 
 
 def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in groups(evidence.cells, evidence.records, evidence.options):
-        where, found = noise_text(group.noise, group.rate), nearer(group, to)
-        interval, n = (crossed_interval(found[1]), len(found[0])) if found else (None, 0)
-        yield Comparison(group.dataset, where, interval, n)
+        found = compare_distance(find_row(group, "lanet"), find_row(group, to))
+        yield Comparison(group.dataset, noise_text(group.noise, group.rate), *(found or ()))
 
 
 def claims() -> tuple[Claim, ...]:
@@ -168,48 +101,40 @@ def claims() -> tuple[Claim, ...]:
     taus, omegas = (
         [float(value) for value in printed[f"{name}_grid"].split(";")] for name in ("temperature", "momentum_decay")
     )
-    one, two, tau_grid, omega_grid = ("table", "1"), ("table", "2"), ("figure", "tau"), ("figure", "omega")
+    one, two = ("table", "1"), ("table", "2")
+    first = Claim("LA-Net is first at every rate", "Table 1", one, partial(better, "lanet", None))
     gain_claims = [
-        Claim(
-            f"LA-Net gains over EAC on {DATASETS[name]}",
-            f"section A: {gains[name]} points",
-            one,
-            partial(average_gain, name),
-            as_printed=True,
-        )
-        for name in DATASETS
+        Claim(f"LA-Net gains over EAC on {title}", f"section A: {gains[name]} points", one, partial(average_gain, name))
+        for name, title in DATASETS.items()
     ]
-    closer_to_people = "LA-Net's label distributions are closer to people than one-hot labels"
     return (
-        Claim("LA-Net is first at every rate", "Table 1", one, partial(better, "lanet", None)),
-        *gain_claims,
+        first,
+        *(replace(claim, as_printed=True) for claim in gain_claims),
         *(
-            Claim(
-                f"{METHODS[name]} is above the baseline at every rate",
-                "Table 1",
-                one,
-                partial(better, name, "baseline"),
-            )
-            for name in METHODS
+            Claim(f"{title} is above the baseline at every rate", "Table 1", one, partial(better, name, "baseline"))
+            for name, title in METHODS.items()
             if name != "baseline"
         ),
-        Claim(f"temperature τ = {tau:g} is best", "section B", tau_grid, partial(best_value, "temperature", tau, taus)),
-        Claim(
-            f"momentum ω = {omega:g} is best",
-            "section B",
-            omega_grid,
-            partial(best_value, "label_momentum", omega, omegas),
-        ),
-        Claim(closer_to_people, "Table 2", two, partial(closer, "given"), "divergence"),
-        Claim(
-            "… and closer than the baseline's softmax", "control, ours", two, partial(closer, "baseline"), "divergence"
+        grid_claim("temperature τ", "tau", "temperature", tau, taus),
+        grid_claim("momentum ω", "omega", "label_momentum", omega, omegas),
+        *(
+            Claim(text, source, two, partial(closer, to), "divergence")
+            for text, source, to in (
+                ("LA-Net's label distributions are closer to people than one-hot labels", "Table 2", "given"),
+                ("… and closer than the baseline's softmax", "control, ours", "baseline"),
+            )
         ),
     )
 
 
+def grid_claim(words: str, figure: str, option: str, best: float, grid: Sequence[float]) -> Claim:
+    compare = partial(best_value, option, best, grid)
+    return Claim(f"{words} = {best:g} is best", "section B", ("figure", figure), compare)
+
+
 def verdicts(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
     """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
-    evidence = {(asked.kind, asked.name): Evidence(records, options, cells) for asked, cells in shown}
+    evidence = {(asked.kind, asked.name): Evidence(records, cells, options) for asked, cells in shown}
     return [verdict for claim in claims() for verdict in judged(claim, evidence.get(claim.of))]
 
 
@@ -223,50 +148,43 @@ def judged(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
 
 
 def judge(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison]) -> Verdict:
-    """One word for all comparisons of a claim on one data set.
-
-    'holds': everything that it needs was measured with at least five seeds, and every 95 % interval, and p by Holm,
-    speaks for it. 'does not hold': one of them speaks against it. 'not shown': some reach both sides of 0.
-    """
-    measured = [one for one in every if one.found]
-    found = [
-        replace(one, p=float(p)) for one, p in zip(measured, adjusted_p([one.found for one in measured if one.found]))
-    ]
+    """One word for all comparisons of a claim on one data set (`choose_verdict`), with what it stands on."""
+    found = [one for one in every if one.found]
     lacking = [one.text for one in every if not one.found]
     cells = [cell for cell in evidence.cells if cell.dataset == dataset and cell.records]
     title = dataset_title(cells, dataset) + ("" if dataset in DATASETS else " (not a data set of the paper)")
     at_scale, rule = scale_text(cells), RULES[evidence.options.rule]
     ground = f"at {at_scale}" + (f", {rule}" if claim.unit == "points" else "")
-    said = "not measured" if claim.as_printed and at_scale != "paper scale" else word(found, lacking)
-    return Verdict(claim, said, title, ground, found, lacking, changed_text(cells))
+    elsewhere = claim.as_printed and at_scale != "paper scale"
+    verdict = "not measured" if elsewhere else choose_verdict(found, lacking)
+    return Verdict(claim, verdict, title, ground, found, lacking, changed_text(cells))
 
 
-def word(found: list[Comparison], lacking: list[str]) -> str:
-    sides = [(side(one), one) for one in found]
-    if any(where < 0 and one.p < SURE and one.n >= ENOUGH_SEEDS for where, one in sides):
+def choose_verdict(found: list[Comparison], lacking: list[str]) -> str:
+    """'holds': all that the claim needs was measured with five seeds or more, and every difference is surely above 0.
+
+    'does not hold': one is surely below. 'not shown': neither.
+    """
+    sides = [one.side for one in found]
+    if -1 in sides:
         return "does not hold"
     if min(one.n for one in found) < ENOUGH_SEEDS:
         return "too few seeds"
     if lacking:
         return "partly measured"
-    return "holds" if all(where > 0 and one.p < SURE for where, one in sides) else "not shown"
-
-
-def side(one: Comparison) -> int:
-    """1 where the interval lies above 0, -1 where below, 0 where it reaches both sides."""
-    return int(one.found is not None and one.found.low > 0) - int(one.found is not None and one.found.high < 0)
+    return "holds" if set(sides) == {1} else "not shown"
 
 
 def summary(verdict: Verdict) -> str:
     """What stands beside the verdict in one line."""
     if not verdict.comparisons:
         return "no runs that could tell"
-    n, sides = unique(sorted(one.n for one in verdict.comparisons)), [side(one) for one in verdict.comparisons]
+    n, sides = unique(sorted(one.n for one in verdict.comparisons)), [one.side for one in verdict.comparisons]
     measured = [(one.found, one.text) for one in verdict.comparisons if one.found]
     lowest, where = min(measured, key=lambda pair: pair[0].mean)
     parts = [f"{interval_text(lowest, verdict.claim.unit)} ({where})"]
     if len(sides) > 1:
-        counts = f"interval above 0 in {sides.count(1)} of {len(sides)} comparisons, below in {sides.count(-1)}"
+        counts = f"above in {sides.count(1)} of {len(sides)} comparisons, below in {sides.count(-1)}"
         parts = [counts, f"smallest {parts[0]}"]
     parts += [f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"]
     parts += [f"{len(verdict.lacking)} more not measured"] if verdict.lacking else []
@@ -279,12 +197,36 @@ def interval_text(found: Interval, unit: str) -> str:
 
 
 def places_of(unit: str) -> int:
-    return 1 if unit == "points" else 4
+    """Decimals of a difference."""
+    return {"points": 1, "area": 3}.get(unit, 4)
 
 
 def claims_markdown(found: list[Verdict]) -> str:
-    """A list of the claims, each with its verdict and what it stands on."""
-    return "".join(f"- **{heading(one)[0]}**: {heading(one)[1]}: {summary(one)}\n" for one in found)
+    """A table with a row a claim and a column a data set: the verdict, and the smallest difference."""
+    datasets = unique(one.dataset for one in found)
+    lines = [f"| claim | {' | '.join(datasets)} |", f"| --- |{' --- |' * len(datasets)}"] if datasets else []
+    rows: dict[str, dict[str, str]] = {}
+    for one in found:
+        rows.setdefault(f"{one.claim.text} ({one.claim.source})", {})[one.dataset] = field_text(one)
+    lines += [
+        f"| {claim} | {' | '.join(fields.get(name, '') for name in datasets)} |"
+        for claim, fields in rows.items()
+        if "" not in fields
+    ]
+    nothing = [claim for claim, fields in rows.items() if "" in fields]
+    lines += ["", f"Not measured: {'; '.join(nothing)}."] if nothing else []
+    lines += ["", f"Differences {', '.join(grounds)}."] if (grounds := unique(one.ground for one in found)) else []
+    lines += ["", *changed] if (changed := unique(text for one in found for text in one.changed)) else []
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def field_text(one: Verdict) -> str:
+    """**holds**: +1.5 points [+0.6, +2.4] (asymmetric noise, 10 %: over Baseline); n = 10"""
+    if not one.comparisons:
+        return one.verdict
+    lowest = min((each for each in one.comparisons if each.found), key=lambda each: each.found.mean)
+    at_scale = " at paper scale" if one.verdict == "not measured" else ""
+    return f"**{one.verdict}{at_scale}**: {interval_text(lowest.found, one.claim.unit)} ({lowest.text}); n = {lowest.n}"
 
 
 def heading(one: Verdict) -> tuple[str, str]:

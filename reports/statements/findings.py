@@ -1,257 +1,315 @@
-"""What a folder of records says: sentences made from its numbers, each with its intervals and its command.
+"""What a folder of records says: questions, each answered by one sentence that is made from the numbers.
 
-No sentence knows its outcome: its words follow the intervals, and what was not measured is not spoken of.
+No answer is known beforehand: its words follow the verdicts of its comparisons, and what was not measured is named as that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from reports.asked import Options
-from reports.captions import foundation, noise_text
-from reports.cells import Cell, common_seeds, of_seeds
-from reports.divergence import groups, nearer
+from reports.captions import noise_text
+from reports.cells import Cell
+from reports.divergence import compare_distance, find_row, groups
 from reports.mechanisms import idle_notes
 from reports.paired import CROSS_FITTED
-from reports.statements.claims import PAPER_RATES
-from reports.statements.measured import Difference, Measured, by_seed, paired
-from reports.statements.wording import Finding, Words, compose
-from reports.statistics import crossed_interval
+from reports.statements.claims import PAPER_RATES, interval_text, places_of
+from reports.statements.evidence import Comparison, Evidence, by_seed, title_of
+from reports.statistics import Interval
+from reports.table import signed
 from results.published import LATER, METHODS
 from results.schema import ENOUGH_SEEDS
 
+if TYPE_CHECKING:
+    import pandas
+
 WORST = "0.3"  # the rate at which the methods differ most
+WORST_NOISE = ("asymmetric", WORST)
 OTHERS = tuple(method for method in METHODS if method != "baseline")
 NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
-BALANCED = {"lanet.sampler": "published"}
 PEOPLE = ("none", "votes")  # noises of Table 2
-WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
+WITHOUT_LOSSES = {f"lanet.{part}_weight=0" for part in ("landmark", "distribution", "contrastive")}
 
 
-def findings(measured: Measured) -> list[Finding]:
-    """Every statement that the records can make with at least five seeds, in the order of the page."""
-    gains = partial(against_baseline, measured, OTHERS)
-    made = (
-        gains("asymmetric", WORST, "--table 1"),
-        gains("asymmetric", "0.1", "--table 1"),
-        gains("symmetric", WORST, "--table symmetric"),
-        gains("none", None, "--table clean"),
-        rare_classes(measured, "asymmetric", WORST),
-        rare_classes(measured, "none", None),
-        memorised(measured),
-        best_epoch(measured),
-        gains_by_best(measured),
-        sampler(measured),
-        sampler_and_rare_classes(measured),
-        recipe(measured),
-        against_baseline(measured, NEW, "asymmetric", WORST, "--table later"),
-        against_baseline(measured, NEW, "symmetric", WORST, "--table later"),
-        people(measured),
-        margin(measured),
-        missed(measured),
-    )
-    return [finding for finding in made if finding is not None]
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the records."""
+
+    title: str
+    compare: Callable[[Evidence], Iterable[Comparison]]  # all that it needs, measured or not
+    table: str  # what draws the numbers, as options of run_all.py
+    above: str = "better"  # what a difference surely above 0 means
+    below: str = "worse"
+    unit: str = "points"
 
 
-def against_baseline(
-    measured: Measured, methods: tuple[str, ...], noise: str, rate: str | None, asked: str
-) -> Finding | None:
-    """Methods less the baseline, last epoch."""
-    found = []
-    for name in measured.datasets():
-        base = measured.cell(name, "baseline", noise, rate)
-        cells = [measured.cell(name, method, noise, rate) for method in methods]
-        found += [measured.accuracy(cell.title, cell, base) for cell in cells if cell]
-    who = "The methods" if methods == OTHERS else "Methods of later papers"
-    about = f"Accuracy in the last epoch less the baseline's, {noise_text(noise, rate)}."
-    return compose(f"{who}: {noise_text(noise, rate)}", about, found, asked)
+def find(evidence: Evidence) -> "pandas.DataFrame":
+    """One row a comparison of each question, in the order of the page.
+
+    question, command; data_set, compared; difference, low, high (95 %), unit, p, seeds; side (1 surely above 0, -1 surely
+    below, 0 neither), verdict. NaN where nothing was measured.
+    """
+    import pandas
+
+    titles = {name: title_of(evidence, name) for name in evidence.datasets()}
+    rows = [
+        describe(question, one, titles)
+        for question in QUESTIONS
+        for one in sorted(question.compare(evidence), key=lambda one: list(titles).index(one.dataset))
+    ]
+    return pandas.DataFrame(rows)
 
 
-def balanced(text: str, measured: Measured, first: Cell | None, second: Cell | None) -> Difference | None:
-    """First less second in points of balanced accuracy, the mean over classes."""
-    return measured.accuracy(text, first, second, balanced=True)
+def describe(question: Question, one: Comparison, titles: dict[str, str]) -> dict[str, Any]:
+    """The row of a comparison."""
+    found = one.found or Interval(*[float("nan")] * 4)
+    return {
+        "question": question.title,
+        "data_set": titles[one.dataset],
+        "compared": one.text,
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "unit": question.unit,
+        "p": found.p,
+        "seeds": one.n,
+        "side": one.side,
+        "verdict": {1: question.above, -1: question.below}.get(one.side, one.verdict),
+        "command": f"python run_all.py {question.table}",
+    }
 
 
-def rare_classes(measured: Measured, noise: str, rate: str | None) -> Finding | None:
-    """Methods less the baseline by balanced accuracy, which counts a rare class as much as a common one."""
-    found = []
-    for name in measured.datasets():
-        base = measured.cell(name, "baseline", noise, rate)
-        found += [balanced(METHODS[m], measured, measured.cell(name, m, noise, rate), base) for m in OTHERS]
-    words = noise_text(noise, rate)
-    about = f"Balanced accuracy (mean over classes, last epoch) less the baseline's, {words}: what is gained on rare classes."
-    return compose(f"Rare classes: {words}", about, found, "--all")
+def over_baseline(
+    methods: tuple[str, ...], noise: str, rate: str | None, evidence: Evidence, metric: str = "accuracy"
+) -> Iterator[Comparison]:
+    """Methods less the baseline."""
+    for dataset in evidence.datasets():
+        base = evidence.cell(dataset, "baseline", noise, rate)
+        for method in methods:
+            cell = evidence.cell(dataset, method, noise, rate)
+            yield evidence.compare(dataset, title_of_method(evidence, method), cell, base, metric)
 
 
-def memorised(measured: Measured) -> Finding | None:
-    """Share of the wrong labels that the network gives back in the last epoch, less the baseline's."""
-    found, shares = [], []
-    for name in measured.datasets():
+def title_of_method(evidence: Evidence, method: str) -> str:
+    known = METHODS | LATER
+    return next((cell.title for cell in evidence.cells if cell.method == method), known.get(method, method))
+
+
+def memorised(evidence: Evidence) -> Iterator[Comparison]:
+    """Share of the wrong labels that the network gives back in the last epoch, less the baseline's, in points."""
+    for dataset in evidence.datasets():
         base, *others = (
-            by_seed(measured.cell(name, method, "asymmetric", WORST), lambda r: 100 * r["history"]["memorised"][-1])
+            by_seed(evidence.cell(dataset, method, *WORST_NOISE), lambda r: 100 * r["history"]["memorised"][-1])
             for method in METHODS
         )
-        shares += [f"{np.mean(list(base.values())):.0f} % on {measured.title(name)}"] if base else []
-        found += [paired(measured.title(name), METHODS[method], values, base) for method, values in zip(OTHERS, others)]
-    about = (
-        f"In the last epoch, {noise_text('asymmetric', WORST)}, the baseline gives back {' and '.join(shares)} of its "
-        "wrong training labels; the others, less that."
-    )
-    return compose("Wrong labels memorised", about, found, "--all", Words("more", "fewer", "not told apart"))
+        for method, values in zip(OTHERS, others, strict=True):
+            yield evidence.compare_numbers(dataset, METHODS[method], values, base)
 
 
-def best_epoch(measured: Measured) -> Finding | None:
-    """What choosing the epoch on the test set adds, by method."""
-    found = []
-    for name in measured.datasets():
-        cells = [measured.cell(name, method, "asymmetric", WORST) for method in METHODS]
-        found += [measured.accuracy(cell.title, cell, cell, (CROSS_FITTED, "last")) for cell in cells if cell]
-    about = (
-        f"Accuracy of the best epoch less that of the last, {noise_text('asymmetric', WORST)}. The epoch is chosen on one half "
-        "of the test images and measured on the other, so that chance does not count."
-    )
-    words = Words("gain", "loss", "no gain shown")
-    return compose("What best-epoch selection is worth", about, found, "--table 1 --rule best", words)
+def best_epoch(evidence: Evidence) -> Iterator[Comparison]:
+    """Accuracy of the best epoch, measured on other images than it was chosen on, less that of the last."""
+    for dataset in evidence.datasets():
+        for method, title in METHODS.items():
+            cell = evidence.cell(dataset, method, *WORST_NOISE)
+            yield evidence.compare_rules(dataset, title, cell, (CROSS_FITTED, "last"))
 
 
-def gains_by_best(measured: Measured) -> Finding | None:
-    """Methods less the baseline where both choose their best epoch."""
-    found = []
-    for name in measured.datasets():
-        base = measured.cell(name, "baseline", "asymmetric", WORST)
-        cells = [measured.cell(name, method, "asymmetric", WORST) for method in OTHERS]
-        found += [measured.accuracy(cell.title, cell, base, ("best", "best")) for cell in cells if cell]
-    about = f"The first comparison by the best epoch of each run, {noise_text('asymmetric', WORST)}."
-    return compose("The same methods by their best epochs", about, found, "--table 1 --rule best")
+def chosen_settings(evidence: Evidence) -> Iterator[Comparison]:
+    """Each method with the settings of its scale less the same with its published ones."""
+    for dataset in evidence.datasets():
+        for method in OTHERS:
+            own = evidence.cell(dataset, method, *WORST_NOISE)
+            place = (dataset, method, *WORST_NOISE)
+            published = [
+                c for c in evidence.cells if (c.dataset, c.method, c.noise, c.rate) == place and is_published(c)
+            ]
+            yield evidence.compare(dataset, METHODS[method], own, next(iter(published), None))
 
 
-Pair = tuple[str, Cell | None, Cell | None]  # what is compared, and the two sides
+def is_published(cell: Cell) -> bool:
+    """Whether every setting that the scale declares was put back, and nothing else was changed."""
+    return bool(cell.label) and all(change.endswith("=published") for change in (cell.label or "").split())
 
 
-def samplers(measured: Measured) -> Iterator[Pair]:
-    """LA-Net, with and without its losses, with its published sampler and with the uniform one of all rows."""
-    for name in measured.datasets():
-        for losses, words in (({}, "LA-Net"), (WITHOUT_LOSSES, "without its losses")):
-            for rate in PAPER_RATES:
-                plain = measured.cell(name, "lanet", "asymmetric", rate, losses)
-                own = measured.cell(name, "lanet", "asymmetric", rate, losses | BALANCED)
-                yield f"{words} at {100 * float(rate):g} %", own, plain
+def without_losses(evidence: Evidence) -> Iterator[Comparison]:
+    """LA-Net less the same recipe with its three losses off, under each sampler that was run."""
+    for cell in sorted(evidence.cells, key=lambda one: (one.dataset, one.label or "", one.rate or "")):
+        changes = set((cell.label or "").split())
+        if cell.method == "lanet" and cell.noise == "asymmetric" and changes >= WITHOUT_LOSSES:
+            rest = " ".join(sorted(changes - WITHOUT_LOSSES))
+            own = evidence.cell(cell.dataset, "lanet", cell.noise, cell.rate, rest)
+            text = f"at {100 * float(cell.rate or 0):g} %" + (f" ({rest})" if rest else "")
+            yield evidence.compare(cell.dataset, text, own, cell)
 
 
-def sampler(measured: Measured) -> Finding | None:
-    """What the sampler does to accuracy."""
-    found = [measured.accuracy(text, own, plain) for text, own, plain in samplers(measured)]
-    about = (
-        "LA-Net with its published sampler (classes balanced) less LA-Net with the uniform one of all rows; and the same "
-        "with its three losses off, which is a baseline."
-    )
-    return compose("What LA-Net's sampler does", about, found, "--table matched", Words("gain", "loss"))
+def people(evidence: Evidence) -> Iterator[Comparison]:
+    """How much nearer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence)."""
+    pair = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
+    for group in groups(pair, evidence.records, evidence.options):
+        for other, words in (("given", "the given labels"), ("baseline", "the baseline's softmax")):
+            found = compare_distance(find_row(group, "lanet"), find_row(group, other))
+            yield Comparison(group.dataset, f"than {words} ({noise_text(group.noise, None)})", *(found or ()))
 
 
-def sampler_and_rare_classes(measured: Measured) -> Finding | None:
-    """What the sampler does to balanced accuracy."""
-    found = [balanced(text, measured, own, plain) for text, own, plain in samplers(measured)]
-    about = "The same by balanced accuracy, the mean over classes."
-    return compose("What LA-Net's sampler does for rare classes", about, found, "--all", Words("gain", "loss"))
-
-
-def recipe(measured: Measured) -> Finding | None:
-    """LA-Net less the baseline under LA-Net's own recipe, by sampler."""
-    found = []
-    for name in measured.datasets():
-        for drawn, words in (({}, "uniform sampler"), (BALANCED, "balanced sampler")):
-            for rate in PAPER_RATES:
-                base = measured.cell(name, "lanet", "asymmetric", rate, WITHOUT_LOSSES | drawn)
-                ours = measured.cell(name, "lanet", "asymmetric", rate, drawn)
-                found.append(measured.accuracy(f"{words}, {100 * float(rate):g} %", ours, base))
-    about = "LA-Net less the same recipe with its three losses off, under either sampler."
-    return compose("LA-Net's losses under one recipe", about, found, "--table matched", Words("gain", "loss"))
-
-
-def people(measured: Measured) -> Finding | None:
-    """LA-Net's label distributions against people, beside the given labels and the baseline's softmax."""
-    found, options = [], Options()
-    for name in measured.datasets():
-        both = [measured.cell(name, method, noise, None) for noise in PEOPLE for method in ("baseline", "lanet")]
-        seeds = common_seeds([cell for cell in both if cell])  # as Table 2 has them, which shows all in one column
-        for noise in PEOPLE:
-            cells = [of_seeds(cell, seeds) for cell in both if cell and cell.noise == noise]
-            for group in groups(cells, measured.records, options):
-                for other, words in (("given", "than the given labels"), ("baseline", "than the baseline's softmax")):
-                    gap = nearer(group, other)
-                    if gap and len(gap[0]) >= ENOUGH_SEEDS:
-                        text = f"{words} ({noise_text(noise, None)})"
-                        found.append(Difference(measured.title(name), text, crossed_interval(gap[1]), len(gap[0])))
-    about = (
-        "How much closer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence, base 2; on drawn "
-        "faces votes of simulated annotators)."
-    )
-    words = Words("closer", "farther", "not told apart")
-    return compose("Label distributions and people", about, found, "--table 2", words, "divergence")
-
-
-def margin(measured: Measured) -> Finding | None:
-    """How well the averaged margin finds wrong labels, less the method's own opinion."""
-    found = []
-    for name in measured.datasets():
-        for method in METHODS:
-            cell = measured.cell(name, method, "asymmetric", WORST)
-            by_margin, own = (
-                by_seed(cell, lambda record, key=key: record["metrics"].get(key))
+def margin(evidence: Evidence) -> Iterator[Comparison]:
+    """How well the averaged margin finds wrong labels, less the method's own score (area under the curve)."""
+    for dataset in evidence.datasets():
+        for method, title in METHODS.items():
+            cell = evidence.cell(dataset, method, *WORST_NOISE)
+            sides = [
+                by_seed(cell, lambda record, key=key: record["metrics"].get(key))  # type: ignore[misc]
                 for key in ("margin_auroc", "wrong_label_auroc")
-            )
-            found.append(paired(measured.title(name), METHODS[method], by_margin, own))
-    about = (
-        "Area under the curve of finding wrong labels: the given label's margin averaged over epochs, of the same runs, "
-        f"less the method's own opinion, {noise_text('asymmetric', WORST)}."
-    )
-    return compose("Finding wrong labels", about, found, "--all", Words("margin better", "own better"), "area")
+            ]
+            yield evidence.compare_numbers(dataset, title, *sides)
 
 
-def missed(measured: Measured) -> Finding | None:
-    """Which wrong labels stay unflagged, by the margin and by the method's own opinion."""
-    found, shares = [], []
-    for name in measured.datasets():
-        for method in METHODS:
-            cell = measured.cell(name, method, "asymmetric", WORST)
-            by_margin, own = (
-                by_seed(cell, lambda record, key=key: per_cent(record["metrics"].get(key)))
-                for key in ("margin_fnr", "wrong_label_fnr")
-            )
-            found.append(paired(measured.title(name), METHODS[method], by_margin, own))
-            if method == "baseline" and by_margin:
-                shares.append(f"{np.mean(list(by_margin.values())):.0f} % on {measured.title(name)}")
-    about = (
-        "Share of the wrong labels that are not among the flagged when as many images are flagged as are wrong, "
-        f"{noise_text('asymmetric', WORST)} (the baseline's by the margin: {' and '.join(shares)}): by the margin less by the "
-        "method's own opinion."
-    )
-    return compose("Wrong labels missed", about, found, "--all", Words("own better", "margin better"))
+QUESTIONS = (
+    Question(
+        "Do the methods beat the baseline at 30 % asymmetric noise?",
+        partial(over_baseline, OTHERS, *WORST_NOISE),
+        "--table 1",
+    ),
+    Question(
+        "Do the methods beat the baseline at 10 % asymmetric noise?",
+        partial(over_baseline, OTHERS, "asymmetric", PAPER_RATES[0]),
+        "--table 1",
+    ),
+    Question(
+        "Do the methods beat the baseline at 30 % symmetric noise?",
+        partial(over_baseline, OTHERS, "symmetric", WORST),
+        "--table symmetric",
+    ),
+    Question(
+        "Do the methods beat the baseline with clean labels?",
+        partial(over_baseline, OTHERS, "none", None),
+        "--table clean",
+    ),
+    Question(
+        "Do they help rare classes (balanced accuracy, 30 % asymmetric noise)?",
+        partial(over_baseline, OTHERS, *WORST_NOISE, metric="balanced"),
+        "--table 1",
+    ),
+    Question(
+        "Do they learn fewer of the wrong labels by heart?",
+        memorised,
+        "--table 1",
+        "more",
+        "fewer",
+    ),
+    Question(
+        "What is choosing the best epoch worth, measured on other images than it was chosen on?",
+        best_epoch,
+        "--table 1 --rule best",
+        "gains",
+        "loses",
+    ),
+    Question(
+        "Are the settings that the search chose better than the published ones?",
+        chosen_settings,
+        "--table published",
+    ),
+    Question(
+        "Are LA-Net's label distributions nearer to people's votes?",
+        people,
+        "--table 2",
+        "nearer",
+        "farther",
+        "divergence",
+    ),
+    Question(
+        "Does the margin averaged over epochs find wrong labels better than the method's own score?",
+        margin,
+        "--table 1",
+        unit="area",
+    ),
+    Question(
+        "Do methods of later papers beat the baseline at 30 % asymmetric noise?",
+        partial(over_baseline, NEW, *WORST_NOISE),
+        "--table later",
+    ),
+    Question("Does LA-Net beat its own recipe without its losses?", without_losses, "--table matched"),
+)
 
 
-def per_cent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def measured_questions(frame: "pandas.DataFrame") -> "Iterator[tuple[int, str, pandas.DataFrame]]":
+    """(number on the page, question, its rows) of what was measured."""
+    of_question = frame.groupby("question", sort=False)
+    measured = [(title, rows) for title, rows in of_question if rows["difference"].notna().any()]
+    for number, (title, rows) in enumerate(measured, 1):
+        yield number, str(title), rows
 
 
-def stands_on(measured: Measured) -> list[str]:
-    """What all numbers of the page stand on: data, network, weights, scale, precision and realised noise of Table 1."""
-    cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.method in METHODS]
-    return foundation(sorted((c for c in cells if c.noise == "asymmetric"), key=lambda cell: cell.rate or ""))
+def answer(rows: "pandas.DataFrame") -> str:
+    """'Better: SCN and RUL on Faces and FERPlus. Not told apart: ... Largest difference: SCN on FERPlus, +6.9 points [...].'
+
+    The largest of those that are told from 0, else of those with the most seeds.
+    """
+    order = rows["side"].map({1: 0, -1: 1, 0: 2}) + (rows["seeds"] == 0)
+    ordered = rows.loc[order.sort_values(kind="stable").index]
+    parts = [f"{str(word).capitalize()}: {list_rows(part)}." for word, part in ordered.groupby("verdict", sort=False)]
+    counted = rows["side"] != 0 if rows["side"].any() else rows["seeds"] == rows["seeds"].max()
+    most = rows.loc[rows["difference"].where(counted).abs().idxmax()]
+    found = interval_text(Interval(most["difference"], most["low"], most["high"]), most["unit"])
+    return " ".join([*parts, f"Largest difference: {most['compared']} on {most['data_set']}, {found}."])
 
 
-def idle_mechanisms(measured: Measured) -> list[str]:
+def list_rows(rows: "pandas.DataFrame") -> str:
+    """'SCN and RUL on Faces and FERPlus; EAC on FERPlus'"""
+    places = rows.groupby("compared", sort=False)["data_set"].agg(list_words)
+    return "; ".join(f"{list_words(texts.index)} on {place}" for place, texts in places.groupby(places, sort=False))
+
+
+def list_words(words: Iterable[str]) -> str:
+    """A, B and C"""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def findings_markdown(frame: "pandas.DataFrame", details: str) -> str:
+    """A numbered list of what was measured, each with a link to its comparisons in the file `details`; then what was not."""
+    measured = list(measured_questions(frame))
+    lines = [f"{n}. **{title}** {answer(rows)} [All comparisons]({details}#{n})" for n, title, rows in measured]
+    lacking = [one for one in QUESTIONS if one.title not in {title for _, title, _ in measured}]
+    if lacking:
+        lines += ["", "Not measured on these records:", ""]
+    return "\n".join([*lines, *(f"- {one.title} (`{one.table}`)" for one in lacking)]) + "\n"
+
+
+def comparisons_markdown(frame: "pandas.DataFrame", results: str) -> str:
+    """A table a question, with the command that draws its numbers."""
+    parts = []
+    for number, title, rows in measured_questions(frame):
+        head = [
+            "| data set | | difference | 95 % interval | p | seeds | |",
+            "| --- | --- | ---: | :---: | ---: | ---: | --- |",
+        ]
+        command = f"    {rows['command'].iloc[0]} --draw --results {results}"
+        lines = [table_row(row) for row in rows.to_dict("records")]
+        parts += [f'## <a id="{number}"></a>{number}. {title}', "\n".join([*head, *lines]), command]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_row(row: dict[Any, Any]) -> str:
+    numbers = ["–", "", "", ""]
+    if row["seeds"]:
+        mean, low, high = (signed(row[name], f"+.{places_of(row['unit'])}f") for name in ("difference", "low", "high"))
+        p = "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
+        numbers = [f"**{mean}**" if row["side"] else mean, f"{low} to {high}", p, str(row["seeds"])]
+    return f"| {' | '.join([row['data_set'], row['compared'], *numbers, row['verdict']])} |"
+
+
+def idle_mechanisms(evidence: Evidence) -> list[str]:
     """Which rows of five seeds or more were measured while the method's idea did nothing, a sentence a method and curve."""
-    cells = [cell for key, cell in measured.cells.items() if not key[4] and cell.n >= ENOUGH_SEEDS]
+    cells = [cell for cell in evidence.cells if not cell.label and cell.n >= ENOUGH_SEEDS]
     return idle_notes(sorted(cells, key=lambda cell: (cell.noise, cell.rate or "")))
 
 
-def readme_table(measured: Measured) -> str:
+def readme_table(evidence: Evidence) -> str:
     """Means of Table 1 over seeds in per cent, a row a method, a column a data set, at 10 / 20 / 30 %."""
-    names = [name for name in measured.datasets() if measured.cell(name, "baseline", "asymmetric", WORST)]
-    lines = [f"| | {' | '.join(measured.title(name) for name in names)} |", f"| --- |{' ---: |' * len(names)}"]
+    names = [name for name in evidence.datasets() if evidence.cell(name, "baseline", *WORST_NOISE)]
+    lines = [f"| | {' | '.join(title_of(evidence, name) for name in names)} |", f"| --- |{' ---: |' * len(names)}"]
     for method, title in METHODS.items():
-        cells = [[measured.cell(name, method, "asymmetric", rate) for rate in PAPER_RATES] for name in names]
+        cells = [[evidence.cell(name, method, "asymmetric", rate) for rate in PAPER_RATES] for name in names]
         texts = [" / ".join(f"{cell.mean:.1f}" if cell and cell.values else "–" for cell in row) for row in cells]
         lines.append(f"| {title} | {' | '.join(texts)} |")
     return "\n".join(lines)

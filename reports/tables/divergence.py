@@ -11,10 +11,11 @@ import numpy as np
 from reports.asked import Asked, Options, ReportError, stem
 from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text, unique
 from reports.cells import Cell, read_cells
-from reports.divergence import Group, Measured, groups
+from reports.divergence import Group, Measured, compare_distance, groups
 from reports.mechanisms import idle_notes
 from reports.notes import AGAINST, against_note, failure_notes, gaps
-from reports.statistics import Interval, crossed_interval, paired_t, places
+from reports.paired import COUNTED
+from reports.statistics import Interval, crossed_interval, is_sure, paired_t
 from reports.table import Block, Entry, Table
 from reports.votes import (
     KINDS,
@@ -90,8 +91,8 @@ def explanation(options: Options, cells: list[Cell]) -> list[str]:
         f"People: {people_text(options.study)}{simulated}.",
         "Brackets: 95 % interval over seeds and images. The baseline's softmax is the control: what "
         "any trained network reaches without a model of labels.",
-        "Bold: no other row is nearer by the seeds and images that all rows have (closed form, 5 %, Holm over all pairs "
-        "of rows), where these are five seeds or more. Counts of images by kind are means over seeds.",
+        f"Bold: no other row is shown to be nearer (paired differences over seeds and images, closed form, 5 %; {COUNTED}), "
+        "where rows share five seeds or more. Counts of images by kind are means over seeds.",
         f"Wrong: another class has more votes than the given label, whatever else holds; ambiguous: at most half of "
         f"{annotators} agree on one class; clear: the rest. Classes are those of the labels before noise.",
         "Published: LA-Net supplement (ICCV 2023), Table 2, 50 images of AffectNet and a study of its own; it does not say "
@@ -122,13 +123,15 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
 
 
 def nearest_rows(group: Group) -> set[str]:
-    """The rows than which none of the others is nearer to people by seeds and images; none with fewer than five seeds."""
-    rows = group.measured[1:]
-    seeds = sorted(set.intersection(*(set(row.values) for row in rows))) if len(rows) > 1 else []
-    if len(seeds) < ENOUGH_SEEDS:
-        return set()
-    near = -np.array([[row.values[number] for number in seeds] for row in rows])
-    return {row.title for row, (best, _) in zip(rows, places(near)) if best == 1}
+    """The rows than which none of the others is nearer to people; none where rows share fewer than five seeds."""
+    rows, nearest = group.measured[1:], set()
+    for row in rows:
+        found = [compare_distance(other, row) for other in rows if other is not row]
+        if not found or any(one is None or one[1] < ENOUGH_SEEDS for one in found):
+            return set()
+        if not any(one is not None and one[0].mean > 0 and is_sure(one[0]) for one in found):
+            nearest.add(row.title)
+    return nearest
 
 
 def class_block(group: Group, cells: list[Cell]) -> Block:

@@ -10,7 +10,7 @@ from reports.asked import Options
 from reports.cells import read_cells
 from reports.paired import epochs
 from reports.statements import claims
-from reports.statements.claims import heading, summary, verdicts
+from reports.statements.claims import claims_markdown, heading, summary, verdicts
 from results.records import Records
 
 
@@ -34,7 +34,7 @@ def test_first_everywhere_holds_with_five_seeds_and_clear_gains(tmp_path):
     verdict = judge(table1(tmp_path, seeds=5, step=0.04), tmp_path, "first at every rate")
     assert verdict.verdict == "holds"
     assert len(verdict.comparisons) == 12  # four others at three rates
-    assert "interval above 0 in 12 of 12 comparisons, below in 0" in summary(verdict)
+    assert "above in 12 of 12 comparisons, below in 0" in summary(verdict)
     gains = {c.text: c.found.mean for c in verdict.comparisons}
     assert gains["asymmetric noise, 10 %: over EAC"] == pytest.approx(4.0)
     assert heading(verdict) == ("holds at demo scale, last epoch", "LA-Net is first at every rate on RAF-DB (Table 1)")
@@ -202,3 +202,24 @@ def test_what_was_changed_by_hand_stands_beside_the_verdict(tmp_path):
     ]
     what = with_runs(what, ids, method="lanet", rate="0.1")
     assert "Changed by hand in LA-Net: lanet.confidence=0.5" in summary(judge(what, tmp_path, "first at every rate"))
+
+
+def test_the_claims_as_a_table_name_what_was_not_measured(tmp_path):
+    what = table1(tmp_path, seeds=5, step=0.04)
+    records = Records(tmp_path)
+    text = claims_markdown(verdicts([(what, read_cells(what, records, "last"))], records, Options()))
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ")
+    }
+    first = "**holds**: +4.0 points [+1.6, +6.4] (asymmetric noise, 10 %: over EAC); n = 5"
+    assert rows["claim"] == "RAF-DB" and rows["LA-Net is first at every rate (Table 1)"] == first
+    gain = rows["LA-Net gains over EAC on RAF-DB (section A: 1.24 points)"]
+    assert gain.startswith("**not measured at paper scale**: +4.0 points [")
+    (nothing,) = [line for line in text.splitlines() if line.startswith("Not measured: ")]
+    assert "LA-Net gains over EAC on FERPlus (section A: 1.15 points)" in nothing and "temperature τ = 0.1" in nothing
+    assert "Differences at demo scale, last epoch." in text
+
+
+def test_nothing_measured_is_one_line():
+    (line,) = claims_markdown(verdicts([], Records("nowhere"), Options())).splitlines()
+    assert line.startswith("Not measured: LA-Net is first at every rate (Table 1); ")

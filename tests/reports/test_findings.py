@@ -1,18 +1,31 @@
 """Findings: their numbers are those of the records, and their words follow the intervals."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from records import cell, request, table1, write_record
 from scipy import stats
 
-from reports.asked import ReportError
-from reports.paired import CROSS_FITTED, Hits, cross_fit, rank
-from reports.statements.findings import BALANCED, findings, rare_classes
-from reports.statements.measured import Difference, Measured, by_seed, paired
-from reports.statements.wording import Words, compose, markdown
-from reports.statistics import Interval, paired_t
+from reports.asked import Asked, AskedCell, Options, ReportError
+from reports.cells import read_cells
+from reports.paired import CROSS_FITTED, Hits, compare_cells, cross_fit, rank
+from reports.statements.claims import verdicts
+from reports.statements.evidence import Comparison, Evidence, by_seed, need_alike, read_evidence
+from reports.statements.findings import (
+    Question,
+    answer,
+    comparisons_markdown,
+    describe,
+    find,
+    findings_markdown,
+    list_words,
+    over_baseline,
+)
+from reports.statistics import Interval, crossed_interval, paired_t
 from results.published import METHODS
 from results.records import Records
 
@@ -34,84 +47,187 @@ def test_seeds_that_all_agree_have_an_interval_of_one_point(value: float, p: flo
     assert (found.low, found.high, found.p) == (value, value, p)
 
 
-def difference(mean: float, text: str, p: float) -> Difference:
-    return Difference("here", text, Interval(mean, mean - 1, mean + 1, p), 5)
+ASKED = Question("Which?", lambda evidence: (), "--table 1", "up", "down")
+TITLES = {"one": "One", "two": "Two"}
 
 
-def test_the_words_follow_the_intervals_and_holm() -> None:
+def compared(dataset: str, text: str, mean: float = 0.0, p: float = 1.0, n: int = 5) -> dict[str, object]:
+    found = Interval(mean, mean - 1, mean + 1, p) if n else None
+    return describe(ASKED, Comparison(dataset, text, found, n), TITLES)
+
+
+def test_the_words_follow_the_verdicts() -> None:
     rows = [
-        difference(3, "A", 0.001),
-        difference(-3, "B", 0.001),
-        difference(3, "C", 0.2),
-        difference(0.5, "D", 0.001),
+        compared("one", "A", 3, 0.001),
+        compared("one", "B", -4, 0.049),
+        compared("one", "C", 9, 0.05),
+        compared("two", "A", 2, 0.01),
+        compared("two", "B", 1, 0.2),
+        compared("two", "C", n=0),
+        compared("two", "D", 9, 0.001, n=4),
     ]
-    made = compose("Title", "About.", rows, "--table 1", Words("up", "down", "level"))
-    assert made is not None and made.sentence == "About. On here up: A; down: B; level: C, D."
-    assert "| here | A | **+3.0** | +2.0 to +4.0 | 0.004 | 5 |" in markdown([made], "records")
-    assert "| here | C | +3.0 |" in markdown([made], "records")
+    frame = pd.DataFrame(rows)
+    assert answer(frame) == (
+        "Up: A on One and Two. Down: B on One. Not told apart: C on One; B on Two. Too few seeds: D on Two. Not measured: C on "
+        "Two. Largest difference: B on One, −4.0 points [−5.0, −3.0]."
+    )
+    text = comparisons_markdown(frame, "records")
+    assert "| One | A | **+3.0** | +2.0 to +4.0 | 0.001 | 5 | up |" in text
+    assert "| One | C | +9.0 | +8.0 to +10.0 | 0.050 | 5 | not told apart |" in text
+    assert (
+        "| Two | C | – |  |  |  | not measured |" in text
+        and "    python run_all.py --table 1 --draw --results records" in text
+    )
+    assert list_words(["A"]) == "A" and list_words("ABC") == "A, B and C"
 
 
-def test_nothing_is_said_of_what_was_not_measured() -> None:
-    assert compose("Title", "About.", [None, None], "--table 1") is None
-    assert paired("here", "A", {0: 1.0, 1: 2.0, 2: 1.0, 3: 0.0}, {0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}) is None
+def test_where_nothing_is_told_apart_the_largest_of_whole_comparisons_is_shown() -> None:
+    frame = pd.DataFrame(
+        [compared("one", "A", 1, 0.5), compared("one", "B", 2, 0.4), compared("one", "C", 9, 0.4, n=2)]
+    )
+    assert "Largest difference: B on One, +2.0 points" in answer(frame)
+
+
+def test_what_was_not_measured_is_named_with_what_would_draw_it(tmp_path: Path) -> None:
+    table1(tmp_path, seeds=5, rates=("0.3",), step=0.05)
+    frame = find(read_evidence(Records(tmp_path)))
+    text = findings_markdown(frame, "there.md")
+    first, *_ = text.splitlines()
+    assert first.startswith(
+        "1. **Do the methods beat the baseline at 30 % asymmetric noise?** Better: scn, rul, eac and lanet"
+    )
+    assert first.endswith("[All comparisons](there.md#1)")
+    measured, _, lacking = text.partition("Not measured on these records:")
+    assert "- Do the methods beat the baseline with clean labels? (`--table clean`)" in lacking
+    assert "- Do methods of later papers beat the baseline at 30 % asymmetric noise? (`--table later`)" in lacking
+    assert "clean" not in measured and "nan" not in text
+    assert re.findall(r"^(\d+)\.", text, re.M) == list("1234")
+    unmeasured = frame[frame["difference"].isna()]
+    assert set(unmeasured["verdict"]) == {"not measured"} and len(unmeasured)
+    assert "nan" not in comparisons_markdown(frame, "records")
 
 
 @pytest.fixture(scope="module")
-def measured() -> Measured:
-    return Measured(Records(REFERENCE), "demo")
+def measured() -> Evidence:
+    return read_evidence(Records(REFERENCE), "demo")
 
 
-def test_a_difference_of_accuracies_is_that_of_the_records(measured: Measured) -> None:
+def test_a_difference_of_accuracies_is_that_of_the_records(measured: Evidence) -> None:
     first, second = (measured.cell("faces", method, "asymmetric", "0.3") for method in ("scn", "baseline"))
     assert first is not None and second is not None
     seeds = sorted(first.values.keys() & second.values.keys())
-    found = measured.accuracy("SCN", first, second)
-    assert found is not None and found.n == len(seeds) >= 5
+    one = measured.compare("faces", "SCN", first, second)
+    assert one.found is not None and one.n == len(seeds) >= 5
     means = [np.mean([cell.values[number] for number in seeds]) for cell in (first, second)]
-    assert found.found.mean == pytest.approx(means[0] - means[1])
-    assert measured.accuracy("SCN", first, None) is None
+    assert one.found.mean == pytest.approx(means[0] - means[1])
+    assert measured.compare("faces", "SCN", first, None).verdict == "not measured"
     other = measured.cell("ferplus", "baseline", "asymmetric", "0.3")
-    assert other is not None and measured.accuracy("SCN", first, other) is None
+    assert measured.compare("faces", "SCN", first, other).found is None  # other test images
 
 
-def test_runs_that_stand_on_different_things_are_not_mixed(measured: Measured) -> None:
-    spec = next(iter(measured.cells.values())).records[0]["spec"]
-    for changed in ({"precision": "fp32"}, {"data": spec["data"] | {"fingerprint": "0" * 64}}):
+def test_runs_that_stand_on_different_things_are_not_mixed(measured: Evidence) -> None:
+    record = measured.cells[0].records[0]
+    ground: dict[str, dict[str, str]] = {}
+    need_alike(record, ground)
+    need_alike(record, ground)
+    for changed in ({"precision": "fp32"}, {"data": record["spec"]["data"] | {"fingerprint": "0" * 64}}):
         with pytest.raises(ReportError, match="findings are of one kind of run"):
-            measured.stand_alike("0" * 20, spec | changed)
+            need_alike(record | {"spec": record["spec"] | changed}, ground)
 
 
-def test_each_side_has_its_own_rule(measured: Measured) -> None:
+def test_each_side_has_its_own_rule(measured: Evidence) -> None:
     cell = measured.cell("faces", "baseline", "asymmetric", "0.3")
-    found = measured.accuracy("Baseline", cell, cell, ("best", "last"))
+    found = measured.compare_rules("faces", "Baseline", cell, ("best", "last")).found
     gain = by_seed(cell, lambda record: 100 * (record["metrics"]["best"] - record["metrics"]["last"]))
-    assert found is not None and found.found.mean == pytest.approx(np.mean(list(gain.values())))
-    fair = measured.accuracy("Baseline", cell, cell, (CROSS_FITTED, "last"))
-    assert fair is not None and 4.5 < fair.found.mean < found.found.mean < 6
+    assert found is not None and found.mean == pytest.approx(np.mean(list(gain.values())))
+    fair = measured.compare_rules("faces", "Baseline", cell, (CROSS_FITTED, "last")).found
+    assert fair is not None and 0 < fair.mean < found.mean
 
 
-def test_rare_classes_count_as_much_as_common_ones(measured: Measured) -> None:
-    found = rare_classes(measured, "asymmetric", "0.3")
-    assert found is not None
-    line = next(
-        line for line in found.lines if line.difference.dataset.startswith("Faces") and line.difference.text == "EAC"
-    )
+def test_rare_classes_count_as_much_as_common_ones(measured: Evidence) -> None:
+    asked = over_baseline(("eac",), "asymmetric", "0.3", measured, "balanced")
+    one = next(one for one in asked if one.dataset == "faces")
     of = [measured.cell("faces", method, "asymmetric", "0.3") for method in ("eac", "baseline")]
     means = [np.mean([100 * r["metrics"]["balanced_accuracy"] for r in cell.records]) for cell in of if cell]
-    assert line.difference.found.mean == pytest.approx(means[0] - means[1]) and line.sign == -1
+    assert one.text == "EAC" and one.found is not None and one.found.mean == pytest.approx(means[0] - means[1])
 
 
-def test_a_finding_and_the_ranks_read_one_p(measured: Measured) -> None:
-    """What the findings call above the baseline is what stands before it in the table's ranks."""
+LATER = {"nla": 0.74, "dnfer": 0.80, "clex": 0.69}
+
+
+def later_rows(folder: Path, seeds: int = 5) -> list[AskedCell]:
+    """Cells of three later methods beside those of Table 1 at 10 %."""
+    return [
+        cell(m, m, "rafdb", "0.1", [write_record(folder, method=m, seed=s, accuracy=level) for s in range(seeds)])
+        for m, level in LATER.items()
+    ]
+
+
+def p_of(asked: Asked, folder: Path, first: str, second: str) -> float:
+    """The p of a pair of rows of a table."""
+    records = Records(folder)
+    cells = {c.method: c for c in read_cells(asked, records, "last")}
+    found = compare_cells(cells[first], cells[second], Hits(records, "last"))
+    assert found is not None
+    return found[0].p
+
+
+def test_a_comparison_has_one_p_whatever_else_a_table_shows(tmp_path: Path) -> None:
+    """In Table 1 with its five rows or two, in the table of later methods, in findings and claims; ranks follow it."""
+    paper = table1(tmp_path, seeds=5, rates=("0.1",)).cells
+    more = later_rows(tmp_path)
+    tables = [request("table", "1", paper), request("table", "later", [*paper, *more])]
+    tables += [request("table", "1", [*paper, more[0]]), request("table", "1", [paper[0], paper[3]])]
+    known = {p_of(asked, tmp_path, "eac", "baseline") for asked in tables}
+    evidence = read_evidence(Records(tmp_path))
+    (finding,) = over_baseline(("eac",), "asymmetric", "0.1", evidence)
+    records = Records(tmp_path)
+    shown = [(tables[0], read_cells(tables[0], records, "last"))]
+    (claim,) = [v for v in verdicts(shown, records, Options()) if v.claim.text.startswith("EAC is above")]
+    assert known == {finding.p} == {claim.comparisons[0].p} and 0 < finding.p < 1
+
+    few, many = request("table", "later", [more[0], more[2]]), tables[1]
+    assert p_of(few, tmp_path, "nla", "clex") == p_of(many, tmp_path, "nla", "clex")
+    raw = crossed_interval(differences(tmp_path, more[0], more[2])).p
+    assert p_of(many, tmp_path, "nla", "clex") == pytest.approx(21 * raw)
+    raw = crossed_interval(differences(tmp_path, paper[3], paper[0])).p
+    assert finding.p == pytest.approx(10 * raw)
+
+
+def differences(folder: Path, first: AskedCell, second: AskedCell) -> np.ndarray:
+    """[seeds, images] right answers of the first less those of the second in the last epoch, read without the reports."""
+    sides = []
+    for asked in (first, second):
+        arrays = [np.load(folder / run[:2] / f"{run}.npz") for run in asked.ids]
+        sides.append(np.array([kept["predictions"][-1] == kept["test_labels"] for kept in arrays], float))
+    return sides[0] - sides[1]
+
+
+def test_other_rows_with_fewer_seeds_leave_a_pair_as_it_is(tmp_path: Path) -> None:
+    paper = table1(tmp_path, seeds=8, rates=("0.1",)).cells
+    alone, beside = request("table", "1", paper), request("table", "later", [*paper, *later_rows(tmp_path, seeds=5)])
+    assert p_of(alone, tmp_path, "eac", "baseline") == p_of(beside, tmp_path, "eac", "baseline")
+    records = Records(tmp_path)
+    ranked = []
+    for asked in (alone, beside):
+        cells = read_cells(asked, records, "last")
+        rank(cells, Hits(records, "last"))
+        ranked.append({c.method: c.places for c in cells if c.places})
+    assert set(ranked[0]) == set(METHODS) and set(ranked[1]) == {*METHODS, *LATER}
+    for one, other in combinations(METHODS, 2):  # whose place is surely before whose, is the same in both
+        assert (ranked[0][one][1] < ranked[0][other][0]) <= (ranked[1][one][0] < ranked[1][other][1])
+
+
+def test_ranks_follow_the_p_of_the_pairs(measured: Evidence) -> None:
+    """Nobody is better than a row at place 1, and every other row is surely behind another."""
     for dataset in ("faces", "ferplus"):
-        cells = [measured.cell(dataset, method, "asymmetric", "0.3") for method in METHODS]
-        rank(cells, measured.hits.setdefault("last", Hits(measured.records, "last")))
-        base, *others = cells
-        for cell in others:
-            found = measured.accuracy(cell.title, cell, base)
-            ahead = cell.places[1] < base.places[0]
-            assert found is not None and found.found.adjusted is not None
-            assert not ahead or (found.found.adjusted < 0.05 and found.found.mean > 0)
+        found = [measured.cell(dataset, method, "asymmetric", "0.3") for method in METHODS]
+        cells = [one for one in found if one is not None]
+        assert len(cells) == 5
+        rank(cells, Hits(measured.records, "last"))
+        for one in cells:
+            sides = [measured.compare(dataset, "", one, other).side for other in cells if other is not one]
+            assert one.places == (1 + sides.count(-1), len(cells) - sides.count(1))
 
 
 def test_an_epoch_is_chosen_on_one_half_and_measured_on_the_other() -> None:
@@ -124,29 +240,32 @@ def test_an_epoch_is_chosen_on_one_half_and_measured_on_the_other() -> None:
     assert cross_fit(correct, labels).tolist() == [0, 1] * 4 or cross_fit(correct, labels).mean() == 1
 
 
-def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Measured) -> None:
+def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Evidence) -> None:
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     assert "all four at 30 %, and none without noise" in text
     assert "EAC is below the baseline on both data sets at 30 %. LA-Net is below it on drawn faces" in text
-    signs = {
-        one.title: {(ln.difference.dataset, ln.difference.text): ln.sign for ln in one.lines}
-        for one in findings(measured)
-    }
-    assert set(signs["The methods: asymmetric noise, 30 %"].values()) == {1}
-    assert 1 not in signs["The methods: no added noise"].values()
-    rare = signs["Rare classes: asymmetric noise, 30 %"]
+    frame = find(measured)
+
+    def sides(title: str) -> dict[tuple[str, str], int]:
+        rows = frame[frame["question"] == title]
+        return dict(zip(zip(rows["data_set"], rows["compared"], strict=True), rows["side"], strict=True))
+
+    assert set(sides("Do the methods beat the baseline at 30 % asymmetric noise?").values()) == {1}
+    assert 1 not in sides("Do the methods beat the baseline with clean labels?").values()
+    rare = sides("Do they help rare classes (balanced accuracy, 30 % asymmetric noise)?")
     below = [("Faces (rendered)", "EAC"), ("FERPlus", "EAC"), ("Faces (rendered)", "LA-Net")]
     assert all(rare[pair] == -1 for pair in below) and rare["FERPlus", "LA-Net"] == 0
     (said,) = re.findall(r"LA-Net gains ([\d.]+) points at 20 % and ([\d.]+) points at 30 %", text)
     for rate, number in zip(("0.2", "0.3"), said, strict=True):
-        own = measured.cell("faces", "lanet", "asymmetric", rate, BALANCED)
-        gain = measured.accuracy("", own, measured.cell("faces", "baseline", "asymmetric", rate), balanced=True)
-        assert gain is not None and gain.found.low > 0 and f"{gain.found.mean:.1f}" == number
+        own = measured.cell("faces", "lanet", "asymmetric", rate, "lanet.sampler=published")
+        base = measured.cell("faces", "baseline", "asymmetric", rate)
+        gain = measured.compare("faces", "", own, base, "balanced").found
+        assert gain is not None and gain.low > 0 and f"{gain.mean:.1f}" == number
 
 
-def test_what_the_readme_says_of_the_best_epoch_is_that_of_the_records(measured: Measured) -> None:
+def test_what_the_readme_says_of_the_best_epoch_is_that_of_the_records(measured: Evidence) -> None:
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     (said,) = re.findall(r"worth ([-\d.]+) points to the baseline on drawn faces and ([-\d.]+) to SCN", text)
     cells = [measured.cell("faces", method, "asymmetric", "0.3") for method in ("baseline", "scn")]
-    gains = [measured.accuracy("", cell, cell, (CROSS_FITTED, "last")) for cell in cells]
-    assert [f"{gain.found.mean:.1f}" for gain in gains if gain] == list(said)
+    gains = [measured.compare_rules("faces", "", cell, (CROSS_FITTED, "last")).found for cell in cells]
+    assert [f"{gain.mean:.1f}" for gain in gains if gain] == list(said)

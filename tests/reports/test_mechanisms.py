@@ -13,8 +13,8 @@ from reports.cells import read_cells
 from reports.choose import figure
 from reports.mechanisms import read_curves
 from reports.pictures.mechanisms import draw_mechanisms
+from reports.statements.evidence import read_evidence
 from reports.statements.findings import idle_mechanisms
-from reports.statements.measured import Measured
 from results.records import Records
 
 AMBIGUOUS = {
@@ -126,11 +126,11 @@ def test_it_is_drawn_without_runs_and_without_curves(tmp_path: Path) -> None:
 def test_findings_name_rows_of_five_seeds_that_idle(tmp_path: Path) -> None:
     lanet(tmp_path, "0.1", [IDLE] * 4)
     lanet(tmp_path, "0.3", [IDLE] * 5)
-    (sentence,) = idle_mechanisms(Measured(Records(tmp_path)))
+    (sentence,) = idle_mechanisms(read_evidence(Records(tmp_path)))
     assert sentence.startswith("lanet: images called ambiguous 98 % on RAF-DB (asymmetric noise, 30 %), so its")
 
 
 def test_findings_of_records_of_before_take_what_is_declared_today(tmp_path: Path) -> None:
     lanet(tmp_path, "0.3", [IDLE] * 5, mechanism=None)
-    assert idle_mechanisms(Measured(Records(tmp_path))) == []
-    assert len(idle_mechanisms(Measured(Records(tmp_path), None, {"lanet": [AMBIGUOUS]}))) == 1
+    assert idle_mechanisms(read_evidence(Records(tmp_path))) == []
+    assert len(idle_mechanisms(read_evidence(Records(tmp_path), None, {"lanet": [AMBIGUOUS]}))) == 1

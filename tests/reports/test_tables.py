@@ -107,7 +107,7 @@ def test_two_data_fingerprints_in_a_cell_are_an_error(tmp_path):
 
 
 def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
-    """Neighbours are 1 point apart, two of 200 images, which cannot be told; three points can, as Holm counts ten pairs."""
+    """Neighbours are 1 point apart, two of 200 images, which cannot be told; three points can, as p counts ten pairs."""
     _, texts, rows = draw(table1(tmp_path, seeds=5, rates=("0.1", "0.2")), tmp_path)
     assert [row["rank"] for row in rows[:5]] == ["3-5", "2-5", "1-5", "1-4", "1-3"]
     first = texts["md"].split("20 %**")[0]
@@ -115,7 +115,7 @@ def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
     assert [line.count("**") for line in first.splitlines() if line.startswith("| ") and "±" in line] == [0, 0, 2, 2, 2]
     assert texts["html"].count("<b>") == texts["tex"].count("\\textbf{") == 6  # published values are never bold
     assert "\\textbf{75.0$\\pm$0.8} & 1-3 &" in texts["tex"] and ">1-3</td>" in texts["html"]
-    assert "Holm over all pairs of rows there); rank: the places" in texts["md"]
+    assert "or times 21 for a pair with another row); rank: the places" in texts["md"]
 
 
 def test_rows_that_differ_have_a_place_each(tmp_path):

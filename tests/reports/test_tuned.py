@@ -258,6 +258,7 @@ def test_the_gain_is_the_closed_form_over_seeds_and_images_of_the_chosen_runs(tm
     expected = crossed_interval(hits)
     assert float(row["gain_low"]) == pytest.approx(100 * expected.low, abs=1e-4)
     assert float(row["gain_high"]) == pytest.approx(100 * expected.high, abs=1e-4)
+    assert float(row["gain_p"]) == pytest.approx(min(1, 10 * expected.p), abs=1e-5)
     assert row["gain_counts_images"] == "yes"
 
 
