@@ -24,9 +24,9 @@ from benchmark.terminal import Usage
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
     comparisons_markdown,
-    find,
     findings_markdown,
     idle_mechanisms,
+    make_comparisons,
     readme_table,
 )
 from results.records import Records
@@ -105,7 +105,7 @@ def draw(results: Path, pages: Path) -> int:
             status = max(status, at_another_scale(results, name, specs, Path(folder)))
         if status == 2:  # said already
             return status
-        frame = find(evidence)
+        frame = make_comparisons(evidence)
         frame.to_csv(Path(folder) / "comparisons.csv", index=False, lineterminator="\n")
         text = COMPARISONS + comparisons_markdown(frame, "results/reference")
         (Path(folder) / "comparisons.md").write_text(text, encoding="utf-8")

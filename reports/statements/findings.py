@@ -43,7 +43,7 @@ class Question:
     unit: str = "points"
 
 
-def find(evidence: Evidence) -> "pandas.DataFrame":
+def make_comparisons(evidence: Evidence) -> "pandas.DataFrame":
     """One row a comparison of each question, in the order of the page.
 
     question, command; data_set, compared; difference, low, high (95 %), unit, p, seeds; side (1 surely above 0, -1 surely
@@ -53,14 +53,14 @@ def find(evidence: Evidence) -> "pandas.DataFrame":
 
     titles = {name: title_of(evidence, name) for name in evidence.datasets()}
     rows = [
-        describe(question, one, titles)
+        describe_comparison(question, one, titles)
         for question in QUESTIONS
         for one in sorted(question.compare(evidence), key=lambda one: list(titles).index(one.dataset))
     ]
     return pandas.DataFrame(rows)
 
 
-def describe(question: Question, one: Comparison, titles: dict[str, str]) -> dict[str, Any]:
+def describe_comparison(question: Question, one: Comparison, titles: dict[str, str]) -> dict[str, Any]:
     """The row of a comparison."""
     found = one.found or Interval(*[float("nan")] * 4)
     return {
@@ -79,7 +79,7 @@ def describe(question: Question, one: Comparison, titles: dict[str, str]) -> dic
     }
 
 
-def over_baseline(
+def compare_with_baseline(
     methods: tuple[str, ...], noise: str, rate: str | None, evidence: Evidence, metric: str = "accuracy"
 ) -> Iterator[Comparison]:
     """Methods less the baseline."""
@@ -95,7 +95,7 @@ def title_of_method(evidence: Evidence, method: str) -> str:
     return next((cell.title for cell in evidence.cells if cell.method == method), known.get(method, method))
 
 
-def memorised(evidence: Evidence) -> Iterator[Comparison]:
+def compare_memorised(evidence: Evidence) -> Iterator[Comparison]:
     """Share of the wrong labels that the network gives back in the last epoch, less the baseline's, in points."""
     for dataset in evidence.datasets():
         base, *others = (
@@ -106,7 +106,7 @@ def memorised(evidence: Evidence) -> Iterator[Comparison]:
             yield evidence.compare_numbers(dataset, METHODS[method], values, base)
 
 
-def best_epoch(evidence: Evidence) -> Iterator[Comparison]:
+def compare_best_epoch(evidence: Evidence) -> Iterator[Comparison]:
     """Accuracy of the best epoch, measured on other images than it was chosen on, less that of the last."""
     for dataset in evidence.datasets():
         for method, title in METHODS.items():
@@ -114,7 +114,7 @@ def best_epoch(evidence: Evidence) -> Iterator[Comparison]:
             yield evidence.compare_rules(dataset, title, cell, (CROSS_FITTED, "last"))
 
 
-def chosen_settings(evidence: Evidence) -> Iterator[Comparison]:
+def compare_settings(evidence: Evidence) -> Iterator[Comparison]:
     """Each method with the settings of its scale less the same with its published ones."""
     for dataset in evidence.datasets():
         for method in OTHERS:
@@ -131,7 +131,7 @@ def is_published(cell: Cell) -> bool:
     return bool(cell.label) and all(change.endswith("=published") for change in (cell.label or "").split())
 
 
-def without_losses(evidence: Evidence) -> Iterator[Comparison]:
+def compare_losses(evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net less the same recipe with its three losses off, under each sampler that was run."""
     for cell in sorted(evidence.cells, key=lambda one: (one.dataset, one.label or "", one.rate or "")):
         changes = set((cell.label or "").split())
@@ -142,7 +142,7 @@ def without_losses(evidence: Evidence) -> Iterator[Comparison]:
             yield evidence.compare(cell.dataset, text, own, cell)
 
 
-def people(evidence: Evidence) -> Iterator[Comparison]:
+def compare_with_people(evidence: Evidence) -> Iterator[Comparison]:
     """How much nearer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence)."""
     pair = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
     for group in groups(pair, evidence.records, evidence.options):
@@ -151,7 +151,7 @@ def people(evidence: Evidence) -> Iterator[Comparison]:
             yield Comparison(group.dataset, f"than {words} ({noise_text(group.noise, None)})", *(found or ()))
 
 
-def margin(evidence: Evidence) -> Iterator[Comparison]:
+def compare_margin(evidence: Evidence) -> Iterator[Comparison]:
     """How well the averaged margin finds wrong labels, less the method's own score (area under the curve)."""
     for dataset in evidence.datasets():
         for method, title in METHODS.items():
@@ -166,51 +166,51 @@ def margin(evidence: Evidence) -> Iterator[Comparison]:
 QUESTIONS = (
     Question(
         "Do the methods beat the baseline at 30 % asymmetric noise?",
-        partial(over_baseline, OTHERS, *WORST_NOISE),
+        partial(compare_with_baseline, OTHERS, *WORST_NOISE),
         "--table 1",
     ),
     Question(
         "Do the methods beat the baseline at 10 % asymmetric noise?",
-        partial(over_baseline, OTHERS, "asymmetric", PAPER_RATES[0]),
+        partial(compare_with_baseline, OTHERS, "asymmetric", PAPER_RATES[0]),
         "--table 1",
     ),
     Question(
         "Do the methods beat the baseline at 30 % symmetric noise?",
-        partial(over_baseline, OTHERS, "symmetric", WORST),
+        partial(compare_with_baseline, OTHERS, "symmetric", WORST),
         "--table symmetric",
     ),
     Question(
         "Do the methods beat the baseline with clean labels?",
-        partial(over_baseline, OTHERS, "none", None),
+        partial(compare_with_baseline, OTHERS, "none", None),
         "--table clean",
     ),
     Question(
         "Do they help rare classes (balanced accuracy, 30 % asymmetric noise)?",
-        partial(over_baseline, OTHERS, *WORST_NOISE, metric="balanced"),
+        partial(compare_with_baseline, OTHERS, *WORST_NOISE, metric="balanced"),
         "--table 1",
     ),
     Question(
         "Do they learn fewer of the wrong labels by heart?",
-        memorised,
+        compare_memorised,
         "--table 1",
         "more",
         "fewer",
     ),
     Question(
         "What is choosing the best epoch worth, measured on other images than it was chosen on?",
-        best_epoch,
+        compare_best_epoch,
         "--table 1 --rule best",
         "gains",
         "loses",
     ),
     Question(
         "Are the settings that the search chose better than the published ones?",
-        chosen_settings,
+        compare_settings,
         "--table published",
     ),
     Question(
         "Are LA-Net's label distributions nearer to people's votes?",
-        people,
+        compare_with_people,
         "--table 2",
         "nearer",
         "farther",
@@ -218,16 +218,16 @@ QUESTIONS = (
     ),
     Question(
         "Does the margin averaged over epochs find wrong labels better than the method's own score?",
-        margin,
+        compare_margin,
         "--table 1",
         unit="area",
     ),
     Question(
         "Do methods of later papers beat the baseline at 30 % asymmetric noise?",
-        partial(over_baseline, NEW, *WORST_NOISE),
+        partial(compare_with_baseline, NEW, *WORST_NOISE),
         "--table later",
     ),
-    Question("Does LA-Net beat its own recipe without its losses?", without_losses, "--table matched"),
+    Question("Does LA-Net beat its own recipe without its losses?", compare_losses, "--table matched"),
 )
 
 
@@ -239,7 +239,7 @@ def measured_questions(frame: "pandas.DataFrame") -> "Iterator[tuple[int, str, p
         yield number, str(title), rows
 
 
-def answer(rows: "pandas.DataFrame") -> str:
+def write_answer(rows: "pandas.DataFrame") -> str:
     """'Better: SCN and RUL on Faces and FERPlus. Not told apart: ... Largest difference: SCN on FERPlus, +6.9 points [...].'
 
     The largest of those that are told from 0, else of those with the most seeds.
@@ -268,7 +268,7 @@ def list_words(words: Iterable[str]) -> str:
 def findings_markdown(frame: "pandas.DataFrame", details: str) -> str:
     """A numbered list of what was measured, each with a link to its comparisons in the file `details`; then what was not."""
     measured = list(measured_questions(frame))
-    lines = [f"{n}. **{title}** {answer(rows)} [All comparisons]({details}#{n})" for n, title, rows in measured]
+    lines = [f"{n}. **{title}** {write_answer(rows)} [All comparisons]({details}#{n})" for n, title, rows in measured]
     lacking = [one for one in QUESTIONS if one.title not in {title for _, title, _ in measured}]
     if lacking:
         lines += ["", "Not measured on these records:", ""]

@@ -17,13 +17,13 @@ from reports.statements.claims import verdicts
 from reports.statements.evidence import Comparison, Evidence, by_seed, need_alike, read_evidence
 from reports.statements.findings import (
     Question,
-    answer,
+    compare_with_baseline,
     comparisons_markdown,
-    describe,
-    find,
+    describe_comparison,
     findings_markdown,
     list_words,
-    over_baseline,
+    make_comparisons,
+    write_answer,
 )
 from reports.statistics import Interval, crossed_interval, paired_t
 from results.published import METHODS
@@ -53,7 +53,7 @@ TITLES = {"one": "One", "two": "Two"}
 
 def compared(dataset: str, text: str, mean: float = 0.0, p: float = 1.0, n: int = 5) -> dict[str, object]:
     found = Interval(mean, mean - 1, mean + 1, p) if n else None
-    return describe(ASKED, Comparison(dataset, text, found, n), TITLES)
+    return describe_comparison(ASKED, Comparison(dataset, text, found, n), TITLES)
 
 
 def test_the_words_follow_the_verdicts() -> None:
@@ -67,7 +67,7 @@ def test_the_words_follow_the_verdicts() -> None:
         compared("two", "D", 9, 0.001, n=4),
     ]
     frame = pd.DataFrame(rows)
-    assert answer(frame) == (
+    assert write_answer(frame) == (
         "Up: A on One and Two. Down: B on One. Not told apart: C on One; B on Two. Too few seeds: D on Two. Not measured: C on "
         "Two. Largest difference: B on One, −4.0 points [−5.0, −3.0]."
     )
@@ -85,12 +85,12 @@ def test_where_nothing_is_told_apart_the_largest_of_whole_comparisons_is_shown()
     frame = pd.DataFrame(
         [compared("one", "A", 1, 0.5), compared("one", "B", 2, 0.4), compared("one", "C", 9, 0.4, n=2)]
     )
-    assert "Largest difference: B on One, +2.0 points" in answer(frame)
+    assert "Largest difference: B on One, +2.0 points" in write_answer(frame)
 
 
 def test_what_was_not_measured_is_named_with_what_would_draw_it(tmp_path: Path) -> None:
     table1(tmp_path, seeds=5, rates=("0.3",), step=0.05)
-    frame = find(read_evidence(Records(tmp_path)))
+    frame = make_comparisons(read_evidence(Records(tmp_path)))
     text = findings_markdown(frame, "there.md")
     first, *_ = text.splitlines()
     assert first.startswith(
@@ -145,7 +145,7 @@ def test_each_side_has_its_own_rule(measured: Evidence) -> None:
 
 
 def test_rare_classes_count_as_much_as_common_ones(measured: Evidence) -> None:
-    asked = over_baseline(("eac",), "asymmetric", "0.3", measured, "balanced")
+    asked = compare_with_baseline(("eac",), "asymmetric", "0.3", measured, "balanced")
     one = next(one for one in asked if one.dataset == "faces")
     of = [measured.cell("faces", method, "asymmetric", "0.3") for method in ("eac", "baseline")]
     means = [np.mean([100 * r["metrics"]["balanced_accuracy"] for r in cell.records]) for cell in of if cell]
@@ -180,7 +180,7 @@ def test_a_comparison_has_one_p_whatever_else_a_table_shows(tmp_path: Path) -> N
     tables += [request("table", "1", [*paper, more[0]]), request("table", "1", [paper[0], paper[3]])]
     known = {p_of(asked, tmp_path, "eac", "baseline") for asked in tables}
     evidence = read_evidence(Records(tmp_path))
-    (finding,) = over_baseline(("eac",), "asymmetric", "0.1", evidence)
+    (finding,) = compare_with_baseline(("eac",), "asymmetric", "0.1", evidence)
     records = Records(tmp_path)
     shown = [(tables[0], read_cells(tables[0], records, "last"))]
     (claim,) = [v for v in verdicts(shown, records, Options()) if v.claim.text.startswith("EAC is above")]
@@ -244,7 +244,7 @@ def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Eviden
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     assert "all four at 30 %, and none without noise" in text
     assert "EAC is below the baseline on both data sets at 30 %. LA-Net is below it on drawn faces" in text
-    frame = find(measured)
+    frame = make_comparisons(measured)
 
     def sides(title: str) -> dict[tuple[str, str], int]:
         rows = frame[frame["question"] == title]
