@@ -39,7 +39,9 @@ def read_imports(path: Path) -> set[str]:
             modules |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             whole = (
-                [f"{node.module}.{name.name}" for name in node.names] if node.module == "benchmark" else [node.module]
+                [f"{node.module}.{name.name}" for name in node.names]
+                if node.module == "benchmark"
+                else [node.module or ""]
             )
             modules |= set(whole)
     rooms = {room_of(name.replace(".", "/")) for name in modules if name.split(".")[0] in PACKAGES}
