@@ -4,34 +4,37 @@ Beside the rules of accuracy there is 'cross-fitted': the epoch is chosen on one
 other, both ways, so that chance does not count as skill.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from reports.cells import Cell, common_seeds
-from reports.statistics import Interval, compare_rows, places
+from reports.metrics import are_classes, chosen_epochs, confusion_matrices, image_values, metric_of
+from reports.statistics import Interval, balanced_interval, compare_rows, crossed_interval, places
 from results.published import METHODS
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, LAST_EPOCHS, seed
+from results.schema import ENOUGH_SEEDS, class_names, seed
 
 CROSS_FITTED = "cross-fitted"
 
 
 @dataclass(frozen=True)
 class RunHits:
-    """The right answers of one run."""
+    """The right answers of one run, or what they add to another metric."""
 
     rows: np.ndarray  # [images] of the data set's test split
     labels: np.ndarray  # [images] classes
-    share: np.ndarray  # [images] of the rule's epochs in which each was right
+    share: np.ndarray  # [images] of the rule's epochs in which each was right (`reports.metrics.image_values`)
 
 
 class Hits:
-    """The right answers of runs by one rule of accuracy, each run read once."""
+    """The right answers of runs by one rule and metric, each run read once."""
 
-    def __init__(self, records: Records, rule: str) -> None:
-        self.records, self.rule = records, rule
+    def __init__(self, records: Records, rule: str, metric: str = "accuracy") -> None:
+        self.records, self.rule, self.metric = records, rule, metric
         self.kept: dict[str, RunHits | None] = {}
 
     def of_run(self, record: dict[str, Any]) -> "RunHits | None":
@@ -47,8 +50,15 @@ class Hits:
         labels, correct = arrays["test_labels"], arrays["predictions"] == arrays["test_labels"]
         if self.rule == CROSS_FITTED:
             return RunHits(arrays["test_rows"], labels, cross_fit(correct, labels))
-        correct = correct[epochs(record, self.rule)]
-        return RunHits(arrays["test_rows"], labels, correct.mean(0)) if len(correct) else None
+        classes, curve = len(class_names(record)), None
+        if self.metric != "accuracy":
+            if not are_classes(arrays, classes):
+                return None
+            curve = metric_of(confusion_matrices(arrays["predictions"], labels, classes), self.metric)
+        predictions = arrays["predictions"][chosen_epochs(record, self.rule, curve)]
+        if not len(predictions):
+            return None
+        return RunHits(arrays["test_rows"], labels, image_values(predictions, labels, classes, self.metric))
 
     def of_cells(self, cells: list[Cell], seeds: list[int]) -> np.ndarray | None:
         """[cells, seeds, images] shares of right answers; None where a run has none, or other test images."""
@@ -63,6 +73,12 @@ class Hits:
             of_seed = {seed(record): record for record in cell.records}
             found += [self.of_run(of_seed[number]) for number in seeds]
         return found
+
+    def interval(self, cells: list[Cell], seeds: list[int]) -> Callable[[np.ndarray], Interval]:
+        """The interval of differences [seeds, images] of this metric."""
+        if self.metric == "accuracy":
+            return crossed_interval
+        return partial(balanced_interval, labels=self.labels(cells, seeds))
 
     def labels(self, cells: list[Cell], seeds: list[int]) -> np.ndarray:
         """[images] classes of the test images, where `of_cells` has found that all runs share them."""
@@ -84,18 +100,6 @@ def cross_fit(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return share
 
 
-def epochs(record: dict[str, Any], rule: str) -> slice:
-    """The epochs whose predictions a rule looks at."""
-    if rule == "last5":
-        return slice(-LAST_EPOCHS, None)
-    if rule == "last":
-        return slice(-1, None)
-    chosen = record["metrics"]["best_epoch"] - 1
-    if rule == "noisy_val":
-        chosen = int(np.argmax(record["history"]["noisy_validation"]))
-    return slice(chosen, chosen + 1)
-
-
 def rank(cells: list[Cell], hits: Hits) -> None:
     """Give each cell its places among the rows of the same data set and noise, where it has at least five seeds.
 
@@ -109,7 +113,7 @@ def rank(cells: list[Cell], hits: Hits) -> None:
         seeds = common_seeds(rows)
         right = hits.of_cells(rows, seeds) if len(rows) > 1 and len(seeds) >= ENOUGH_SEEDS else None
         if right is not None and right.size:
-            for cell, place in zip(rows, places(right, families(rows))):
+            for cell, place in zip(rows, places(right, families(rows), hits.interval(rows, seeds))):
                 cell.places = place
 
 
@@ -141,7 +145,7 @@ def compare_cells(first: Cell, second: Cell, rows: list[Cell], hits: Hits) -> tu
     if right is None or not right.size:
         return None
     one, two = (next(at for at, row in enumerate(family) if row is cell) for cell in (first, second))
-    found = compare_rows(right)[min(one, two), max(one, two)]
+    found = compare_rows(right, interval=hits.interval(family, seeds))[min(one, two), max(one, two)]
     return (found if one < two else flip_sign(found)), len(seeds)
 
 

@@ -4,12 +4,17 @@ A difference should hold for new seeds and for new images, so both vary (crossed
 Variance Components, 1992). There is no random number here: the same records give the same intervals and ranks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 SURE = 0.05  # level of every verdict
+SPREADS = {  # what can stand behind ± and as a band: in a caption, and how wide a band is
+    "sd": ("sample standard deviation", "one sample standard deviation"),
+    "se": ("standard error over seeds", "one standard error over seeds"),
+    "ci": ("half the width of the 95 % interval over seeds (Student)", "95 % interval over seeds (Student)"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,16 @@ class MeanSquares:
 def sample_std(values: np.ndarray) -> float | None:
     """Sample standard deviation (ddof 1); None for fewer than two values."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def half_width(values: np.ndarray, spread: str) -> float | None:
+    """What stands behind ± of a mean over seeds, a name of `SPREADS`; None for fewer than two values."""
+    std = sample_std(values)
+    if std is None or spread == "sd":
+        return std
+    if spread == "se":
+        return std / len(values) ** 0.5
+    return paired_t(values).high - float(np.mean(values))
 
 
 def student_interval(mean: float, variance: float, freedom: float) -> Interval:
@@ -113,15 +128,18 @@ def balanced_interval(difference: np.ndarray, labels: np.ndarray) -> Interval:
     return student_interval(float(of_seed.mean()), variance, freedom)
 
 
-def compare_rows(right: np.ndarray, family: Sequence[str] = ()) -> dict[tuple[int, int], Interval]:
+def compare_rows(
+    right: np.ndarray, family: Sequence[str] = (), interval: Callable[[np.ndarray], Interval] = crossed_interval
+) -> dict[tuple[int, int], Interval]:
     """{(one, two): interval of row one less row two} of all pairs of rows, one < two, p adjusted by Holm.
 
     right: [rows, seeds, images] shares of right answers. family: a name for each row; pairs inside one family are adjusted
     among themselves, so that their p does not depend on what else a table shows. Without it all rows are one family.
+    interval: of differences [seeds, images].
     """
     names = list(family) or [""] * len(right)
     pairs = [(one, two) for one in range(len(right)) for two in range(one + 1, len(right))]
-    found = {(one, two): crossed_interval(right[one] - right[two]) for one, two in pairs}
+    found = {(one, two): interval(right[one] - right[two]) for one, two in pairs}
     groups = {pair: names[pair[0]] if names[pair[0]] == names[pair[1]] else None for pair in pairs}
     for group in set(groups.values()):
         # A pair of two families is one of all pairs of the table.
@@ -133,13 +151,15 @@ def compare_rows(right: np.ndarray, family: Sequence[str] = ()) -> dict[tuple[in
     return found
 
 
-def places(right: np.ndarray, family: Sequence[str] = ()) -> list[tuple[int, int]]:
+def places(
+    right: np.ndarray, family: Sequence[str] = (), interval: Callable[[np.ndarray], Interval] = crossed_interval
+) -> list[tuple[int, int]]:
     """(best, worst) place that each row can have: one behind all rows that are better, one before all that are worse.
 
     Better: the adjusted p of `compare_rows` is below 5 %.
     """
     rows = len(right)
-    compared = compare_rows(right, family)
+    compared = compare_rows(right, family, interval)
     first, second = np.array(list(compared), int).reshape(-1, 2).T
     surely = np.array([np.sign(one.mean) * (one.adjusted < SURE) for one in compared.values()])
     above = np.zeros(rows, int)  # how many rows are surely better than each

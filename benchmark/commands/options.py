@@ -11,6 +11,8 @@ from benchmark.commands.arguments import decimal
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, say
+from reports.metrics import METRICS
+from reports.statistics import SPREADS
 from results.schema import RULES
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
@@ -253,6 +255,22 @@ def parser() -> Parser:
         help="where tables and figures go (default: reports/out)",
     )
     shown = p.add_argument_group("how it is shown")
+    shown.add_argument(
+        "--metric",
+        choices=tuple(METRICS),
+        default="accuracy",
+        help="the number in tables and figures of accuracy: of all images, mean over classes, F1, or of the worst class",
+    )
+    shown.add_argument("--decimals", type=int, default=1, metavar="N", help="behind the point, 0 to 6 (default: 1)")
+    shown.add_argument(
+        "--spread",
+        choices=tuple(SPREADS),
+        default="sd",
+        help="behind ± and as bands: sample standard deviation, standard error, or half of the 95 %% interval over seeds",
+    )
+    shown.add_argument(
+        "--column-width", type=decimal, metavar="INCHES", help="of the column of a paper that figures have to fit"
+    )
     shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
     shown.add_argument(
         "--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence (default: 2)"
