@@ -61,12 +61,11 @@ class AskedCell:
 class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
-    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery', 'mechanisms', 'tuned', 'budget',
-    'sensitivity' or 'cross'. noise: the kind that the title names; noises: all that it is about. published: the file of
-    results/paper with its printed values. any_rule: False
-    where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
-    sets shown. methods: those that the table is about. data: {data
-    set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.
+    kind: 'table' or 'figure'. drawing: a name of `reports.choose`. noise: the kind that the title names; noises: all that
+    it is about. published: the file of results/paper with its printed values. any_rule: False where the last epoch is
+    shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
+    that the table is about. data: {data set: its folder below <results>/data}. against: the name of the records of
+    others that some cells stand on.
     """
 
     kind: str

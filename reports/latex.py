@@ -102,8 +102,9 @@ def fill_floats(blocks: list[Block]) -> list[list[Block]]:
 
 
 def latex_text(text: str) -> str:
-    """Text of others as LaTeX: its signs escaped, Greek letters and other signs as commands."""
-    return str(encoder().unicode_to_latex(one_line(text)))
+    """Text of others as LaTeX: its signs escaped, Greek letters and other signs as commands; paths can be broken."""
+    escaped = str(encoder().unicode_to_latex(one_line(text)))
+    return re.sub(r"(\w(?:/|\\_))(?=\w)", r"\1\\allowbreak{}", escaped)
 
 
 def latex_entry(entry: Entry) -> str:

@@ -26,6 +26,8 @@ python run_all.py --figure 1             accuracy against delta, alpha, beta at 
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
+python run_all.py --table classes        accuracy of each class (runs of Table 1)
+python run_all.py --figure confusion     which classes are taken for which (runs of Table 1 at 30 %)
 python run_all.py --table published      asymmetric noise, every method with its published settings
 python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
 python run_all.py --table cross          trained on one data set, tested on another (--datasets A B)

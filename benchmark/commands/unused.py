@@ -7,10 +7,7 @@ from benchmark.commands.named_data import data_sets
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 
-# Drawings that heed what is said about numbers and sizes.
-HEED_METRIC = {"accuracy", "sweep"}
-HEED_DECIMALS = HEED_METRIC | {"classes"}
-HEED_WIDTH = HEED_METRIC | {"confusion"}
+HEED_METRIC = {"accuracy", "sweep"}  # drawings that heed `--metric` and its like
 
 
 def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
@@ -57,12 +54,12 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
     drawings = {found.drawing for found in EXPERIMENTS if (found.kind, found.name) in plan.cells}
     given = {
         f"--metric {args.metric}": (args.metric != "accuracy", HEED_METRIC),
-        f"--decimals {args.decimals}": (args.decimals != 1, HEED_DECIMALS),
-        f"--spread {args.spread}": (args.spread != "sd", HEED_DECIMALS),
-        "--column-width": (args.column_width is not None, HEED_WIDTH),
+        f"--decimals {args.decimals}": (args.decimals != 1, HEED_METRIC | {"classes"}),
+        f"--spread {args.spread}": (args.spread != "sd", HEED_METRIC),
+        "--column-width": (args.column_width is not None, HEED_METRIC | {"confusion"}),
     }
     return {
-        option: "only tables and figures of accuracy heed it"
+        option: "nothing that is asked for shows accuracies that it could change"
         for option, (is_given, heeding) in given.items()
         if is_given and not drawings & heeding
     }
