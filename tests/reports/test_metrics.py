@@ -136,7 +136,7 @@ def test_numbers_ranks_and_words_follow_the_metric(two_rows: reports.Asked, tmp_
     kept = [Records(tmp_path).get(name)["metrics"]["balanced_accuracy"] for name in rows[0]["ids"].split()]
     assert float(rows[0]["mean"]) == pytest.approx(100 * np.mean(kept), abs=1e-5)
     assert {row["metric"] for row in rows} == {"balanced"}
-    assert all("published" not in text for end, text in texts.items() if end != ".csv")
+    assert "published" not in texts[".md"] + texts[".tex"] and 'class="published"' not in texts[".html"]
     for text in texts.values():
         assert "The paper's average gain" not in text
     _, rows = draw(two_rows, tmp_path)
@@ -179,7 +179,7 @@ def test_what_stands_behind_a_mean(two_rows: reports.Asked, tmp_path: Path, spre
     expected = {"sd": std, "se": std / 5**0.5, "ci": student.ppf(0.975, 4) * std / 5**0.5}[spread]
     for end, sign in ((".md", "±"), (".html", "±"), (".tex", r"\ensuremath{\pm}")):
         assert f"{values.mean():.3f}{sign}{expected:.3f}" in texts[end], end
-        assert SPREADS[spread][0] in texts[end]
+        assert SPREADS[spread][0] in texts[end].replace("\\", "")
     assert half_width(values, spread) == pytest.approx(expected)
     assert float(rows[0]["std"]) == pytest.approx(std, abs=1e-6)
     assert float(rows[0]["se"]) == pytest.approx(std / 5**0.5, abs=1e-6)
