@@ -61,7 +61,8 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     )
 
 
-def draw_sweep(cells: list[Cell], note: str, options: Options = Options()) -> Any:
+def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> Any:
+    options = options or Options()
     datasets = unique(cell.dataset for cell in cells) or [""]
     names = unique(parameter_value(cell)[0] for cell in cells) or [""]
     width, height, across = 3.1 * len(names) + 0.6, 2.7, len(names)
