@@ -34,7 +34,7 @@ class Float:
     @property
     def environment(self) -> str:
         """table, where a column of two is wide enough, else table*, which spans both."""
-        return "table" if max(map(width_of, self.blocks)) <= COLUMN else "table*"
+        return "table" if max(map(width_of, self.blocks), default=0) <= COLUMN else "table*"
 
 
 def write_latex(table: Table, out: Path) -> list[Path]:
