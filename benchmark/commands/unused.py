@@ -40,7 +40,7 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
             lines.append(f"--data {name}: --datasets does not name it ({' '.join(plan.data)})")
         elif not known[name].needs_path:
             lines.append(f"--data {name}: it is drawn here and reads no folder")
-    lines += [f\"{option}: {why}\" for option, why in unused_in_pictures(args, plan).items()]
+    lines += [f"{option}: {why}" for option, why in unused_in_pictures(args, plan).items()]
     of_votes = [found for found in EXPERIMENTS if found.drawing == "divergence"]
     if not any((found.kind, found.name) in plan.cells for found in of_votes):
         given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
