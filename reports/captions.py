@@ -57,11 +57,13 @@ def mean_text(options: Options) -> str:
     return f"mean ± {SPREADS[options.spread][0]}"
 
 
-def accuracy_caption(cells: list[Cell], rule: str, options: Options, spread: str = "") -> str:
+def accuracy_caption(cells: list[Cell], rule: str, options: Options | None = None, spread: str = "") -> str:
     """What is shown, by which rule, over how many seeds, at which scale; without a full stop.
 
-    spread: what stands beside a mean, where that is not a number behind ±.
+    options: the metric and the spread; without them accuracy. spread: what stands beside a mean, where that is not a
+    number behind ±.
     """
+    options = options or Options()
     if not any(cell.records for cell in cells):
         return UNMEASURED.rstrip(".")
     several = max(len(cell.ids) for cell in cells) > 1
