@@ -23,6 +23,7 @@ def draw(
     from results.records import Records
 
     options, records, out = options or Options(), Records(results, asked.elsewhere), Path(out)
+    asked = asked.of_metric(options.metric)
     made = {} if made is None else made
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
@@ -52,9 +53,10 @@ def draw_pictures(
     from results.records import Records
 
     options, out, made = options or Options(), Path(out), {} if made is None else made
+    asked = [one.of_metric(options.metric) for one in asked]
     out.mkdir(parents=True, exist_ok=True)
     records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
-    read = [(one, read_cells(one, records, one.rule(options))) for one in asked if one.drawing == "accuracy"]
+    read = [(one, read_cells(one, records, one.rule(options), options)) for one in asked if one.drawing == "accuracy"]
     files = []
     for one, _ in read:
         shown = table_picture(table(one, records, options, made))

@@ -1,8 +1,10 @@
 """What is asked of a report, and what comes of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from reports.metrics import METRICS
 
 
 class ReportError(ValueError):
@@ -11,18 +13,18 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """rule: which accuracy is shown. floor: the floor and ceiling rows below a table. study: a CSV of people's votes
-    (image, then one column a class) that takes the place of the data set's own in Table 2 and Figure 2. root: print
-    the Jensen-Shannon distance, the root of the divergence. log_base: of its logarithm, 2 or e. ranks: the column with
-    the places that a row can have.
-    """
+    """How things are drawn."""
 
-    rule: str = "last"
-    floor: bool = False
-    study: Path | None = None
-    root: bool = False
-    log_base: float = 2.0
-    ranks: bool = True
+    rule: str = "last"  # which epochs a number is of
+    floor: bool = False  # the floor and ceiling rows below a table
+    study: Path | None = None  # a CSV of people's votes (image, a column a class) in place of the data set's own
+    root: bool = False  # the Jensen-Shannon distance, the root of the divergence
+    log_base: float = 2.0  # of its logarithm, 2 or e
+    ranks: bool = True  # the column with the places that a row can have
+    metric: str = "accuracy"  # a name of `reports.metrics.METRICS`
+    decimals: int = 1  # of numbers in per cent
+    spread: str = "sd"  # what stands behind ±, a name of `reports.statistics.SPREADS`
+    column_width: float | None = None  # of a figure, in inches
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,11 @@ class AskedCell:
 class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
-    kind: 'table' or 'figure'. drawing: 'accuracy', 'divergence', 'sweep', 'gallery', 'mechanisms', 'tuned', 'budget',
-    'sensitivity' or 'cross'. noise: the kind that the title names; noises: all that it is about. published: the file of
-    results/paper with its printed values. any_rule: False
-    where the last epoch is shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data
-    sets shown. methods: those that the table is about. data: {data
-    set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.
+    kind: 'table' or 'figure'. drawing: a name of `reports.choose`. noise: the kind that the title names; noises: all that
+    it is about. published: the file of results/paper with its printed values. any_rule: False where the last epoch is
+    shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
+    that the table is about. data: {data set: its folder below <results>/data}. against: the name of the records of
+    others that some cells stand on.
     """
 
     kind: str
@@ -86,6 +87,14 @@ class Asked:
     def elsewhere(self) -> dict[str, Path]:
         """{id: folder} of all runs that were not made here."""
         return {run: folder for cell in self.cells for run, folder in cell.elsewhere.items()}
+
+    def of_metric(self, metric: str) -> "Asked":
+        """The same by a name of `reports.metrics.METRICS`: the title names it, and printed accuracies are left out."""
+        if metric == "accuracy" or self.drawing not in ("accuracy", "sweep"):
+            return self
+        measured = dict.fromkeys(cell.dataset for cell in self.cells)
+        title = self.title.replace("Accuracy", METRICS[metric].title, 1)
+        return replace(self, title=title, published=None, columns=tuple(measured))
 
     @property
     def heading(self) -> str:

@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from reports.asked import Options
 from reports.cells import Cell
+from reports.metrics import METRICS
+from reports.statistics import SPREADS
 from results.published import DATASETS, SOURCES, asymmetric_map
 from results.schema import RULES, class_names, title
 
@@ -45,13 +48,32 @@ def scale_text(cells: list[Cell]) -> str:
     return f"{', '.join(names)} scale"
 
 
-def accuracy_caption(cells: list[Cell], rule: str, spread: str = "mean ± sample standard deviation") -> str:
-    """What is shown, by which rule, over how many seeds, at which scale; without a full stop."""
+def lines_text(options: Options) -> str:
+    """What lines and bands of a picture are."""
+    return f"lines: means over seeds, bands: {SPREADS[options.spread][1]}"
+
+
+def mean_text(options: Options) -> str:
+    return f"mean ± {SPREADS[options.spread][0]}"
+
+
+def accuracy_caption(cells: list[Cell], rule: str, options: Options | None = None, spread: str = "") -> str:
+    """What is shown, by which rule, over how many seeds, at which scale; without a full stop.
+
+    options: the metric and the spread; without them accuracy. spread: what stands beside a mean, where that is not a
+    number behind ±.
+    """
+    options = options or Options()
     if not any(cell.records for cell in cells):
         return UNMEASURED.rstrip(".")
     several = max(len(cell.ids) for cell in cells) > 1
     return "; ".join(
-        [f"Accuracy in per cent, {RULES[rule]}", *[spread] * several, seeds_text(cells), scale_text(cells)]
+        [
+            f"{METRICS[options.metric].caption} in per cent, {RULES[rule]}",
+            *[spread or mean_text(options)] * several,
+            seeds_text(cells),
+            scale_text(cells),
+        ]
     )
 
 

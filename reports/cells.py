@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, AskedCell, ReportError
-from reports.statistics import sample_std
+from reports.asked import Asked, AskedCell, Options, ReportError
+from reports.metrics import METRICS, metric_after_each_epoch, metric_by_rule
+from reports.statistics import half_width, sample_std
 from results.published import Published, find
 from results.records import Records
 from results.schema import changed_settings, class_names, realised, seed
@@ -17,7 +18,7 @@ from results.schema import changed_settings, class_names, realised, seed
 
 @dataclass
 class Cell:
-    """values: {seed: accuracy in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
+    """values: {seed: the metric in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
     places: the best and the worst that the row can have among those beside it (`reports.paired`). against: the name of
     the records of others that some of the runs are, '' where all were made here. codes: of each record the state of the
     method's file that made it; states that were proved to give the same bits go by the name of the first (`tell_codes`).
@@ -46,6 +47,9 @@ class Cell:
     draw: int | None = None  # number of a draw of settings, 0 is as published
     settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
+    curves: dict[int, np.ndarray] = field(default_factory=dict)  # {seed: the metric after each epoch, in per cent}
+    decimals: int = 1  # of numbers as text
+    spread: str = "sd"  # what stands behind ± (`reports.statistics.SPREADS`)
 
     @property
     def by_hand(self) -> dict[str, str]:
@@ -64,6 +68,11 @@ class Cell:
     @property
     def std(self) -> float | None:
         return sample_std(np.array(list(self.values.values())))
+
+    @property
+    def half_width(self) -> float | None:
+        """What stands behind ±, and how wide a band is to each side."""
+        return half_width(np.array(list(self.values.values())), self.spread)
 
     @property
     def classes(self) -> int | None:
@@ -89,8 +98,9 @@ class Cell:
         """84.1±0.3, with (2/3) where fewer runs are there than were asked for."""
         if self.mean is None:
             return "–"
-        spread = "" if self.std is None else f"±{self.std:.1f}"
-        return f"{self.mean:.1f}{spread}" + (f" ({self.n}/{len(self.ids)})" if self.n < len(self.ids) else "")
+        spread = "" if self.half_width is None else f"±{self.half_width:.{self.decimals}f}"
+        few = f" ({self.n}/{len(self.ids)})" if self.n < len(self.ids) else ""
+        return f"{self.mean:.{self.decimals}f}{spread}{few}"
 
     @property
     def where(self) -> str:
@@ -106,9 +116,13 @@ def of_seeds(cell: Cell, wanted: Collection[int]) -> Cell:
     return replace(cell, values=values, records=kept, ids=ids) if values else cell
 
 
-def read_cells(asked: Asked, records: Records, rule: str) -> list[Cell]:
-    """The cells of a table or figure with their runs; raises ReportError where a column mixes two data sets."""
-    cells = [read_cell(cell, asked, records, rule) for cell in asked.cells]
+def read_cells(asked: Asked, records: Records, rule: str, options: Options | None = None) -> list[Cell]:
+    """The cells of a table or figure with their runs; raises ReportError where a column mixes two data sets.
+
+    options: the metric and how numbers are written; without them accuracy.
+    """
+    options = options or Options()
+    cells = [read_cell(cell, asked, records, rule, options) for cell in asked.cells]
     first: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for record in cell.records:
@@ -155,7 +169,7 @@ def tell_codes(cells: Iterable[Cell], records: Records) -> None:
             cell.codes.append(code if alike is None else alike)
 
 
-def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> Cell:
+def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, options: Options) -> Cell:
     found = [records.get(record_id) for record_id in wanted.ids]
     cell = Cell(
         title=wanted.label or wanted.row,
@@ -171,16 +185,22 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> C
         draw=wanted.draw,
         settings=wanted.settings,
         published_settings=wanted.published_settings,
+        decimals=options.decimals,
+        spread=options.spread,
     )
     for record_id, record in zip(cell.ids, found):
         why = wanted.failures.get(record_id) or records.refused.get(record_id)
-        if record is not None and record["metrics"].get(rule) is not None:
+        curve = metric_after_each_epoch(record, options.metric, records) if record else None
+        value = metric_by_rule(record, rule, options.metric, curve) if record else None
+        if record is not None and value is not None:
             cell.records.append(record)
-            cell.values[seed(record)] = 100 * record["metrics"][rule]
+            cell.values[seed(record)] = 100 * value
+            if curve is not None:
+                cell.curves[seed(record)] = 100 * curve
             cell.against = asked.against if record_id in wanted.elsewhere else cell.against
             continue
         if record is not None:
-            why = f"the record has no accuracy by the rule {rule}"
+            why = f"the record has no {METRICS[options.metric].title.lower()} by the rule {rule}"
         if why:
             cell.failed.append(f"{record_id[:8]}: {why}")
         else:
@@ -188,15 +208,6 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str) -> C
     if asked.published and not cell.label and cell.part == "table":
         cell.published = find(cell.noise, cell.rate, cell.method, cell.dataset, cell.classes)
     return cell
-
-
-def read_history(record: dict[str, Any], name: str) -> np.ndarray | None:
-    """A curve of a record, a number an epoch; None where it keeps none, or something else."""
-    try:
-        values = np.array(record["history"][name], float)
-    except (KeyError, TypeError, ValueError):
-        return None
-    return values if values.ndim == 1 and np.isfinite(values).all() else None
 
 
 def common_seeds(cells: list[Cell]) -> list[int]:

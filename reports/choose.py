@@ -4,6 +4,7 @@ from typing import Any
 
 from reports.asked import Asked, Options, stem
 from reports.pictures.budget import budget_figure
+from reports.pictures.confusion import confusion_figure
 from reports.pictures.drawing import Drawing
 from reports.pictures.gallery import gallery
 from reports.pictures.mechanisms import mechanisms_figure
@@ -11,16 +12,24 @@ from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
 from reports.tables.accuracy import accuracy_table
+from reports.tables.classes import classes_table
 from reports.tables.cross import cross_table
 from reports.tables.divergence import divergence_table
 from reports.tables.tuned import tuned_table
 from results.records import Records
 
-TABLES = {"accuracy": accuracy_table, "divergence": divergence_table, "tuned": tuned_table, "cross": cross_table}
+TABLES = {
+    "accuracy": accuracy_table,
+    "classes": classes_table,
+    "divergence": divergence_table,
+    "tuned": tuned_table,
+    "cross": cross_table,
+}
 FIGURES = {
     "sweep": sweep_figure,
     "gallery": gallery,
     "mechanisms": mechanisms_figure,
+    "confusion": confusion_figure,
     "budget": budget_figure,
     "sensitivity": sensitivity_figure,
 }

@@ -1,38 +1,24 @@
-"""A table as Markdown, LaTeX (booktabs), CSV and HTML. Names and reasons come from others' files and are escaped."""
+"""A table as Markdown, CSV and HTML. Names and reasons come from others' files and are escaped."""
 
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from reports.latex import write_latex
 from reports.pictures.drawing import Drawing
-from reports.table import Block, Entry, Table, csv_rows
-
-LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-LATEX |= {character: "\\" + character for character in "&%$#_{}"}
-LATEX |= {
-    "±": r"$\pm$",
-    "–": "--",
-    "−": "$-$",
-    "†": r"\textdagger{}",
-    "‡": r"\textdaggerdbl{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
-LATEX |= {"δ": r"$\delta$", "α": r"$\alpha$", "β": r"$\beta$", "τ": r"$\tau$", "ω": r"$\omega$"}
+from reports.table import Block, Entry, Table, csv_rows, one_line
 
 
 def write(table: Table, out: Path) -> list[Path]:
-    """<name>.md .tex .csv .html in `out`."""
-    texts = {"md": markdown(table), "tex": latex(table), "csv": csv_text(table), "html": html(table)}
+    """<name>.md .tex .csv .html in `out`, <name>_notes.tex, and <name>_runs.csv of a table with runs."""
+    texts = {".md": markdown(table), ".csv": csv_text(table), ".html": html(table)}
+    if table.runs:
+        texts["_runs.csv"] = csv_rows(table.runs[0], table.runs)
     paths = []
-    for suffix, text in texts.items():
-        paths.append(out / f"{table.name}.{suffix}")
+    for ending, text in texts.items():
+        paths.append(out / f"{table.name}{ending}")
         paths[-1].write_text(text, encoding="utf-8", newline="")
-    return paths
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
+    return paths + write_latex(table, out)
 
 
 def markdown(table: Table) -> str:
@@ -64,43 +50,6 @@ def markdown_block(block: Block) -> str:
 def markdown_entry(entry: Entry) -> str:
     text = markdown_text(entry.text)
     return f"**{text}**" if entry.best else f"*{text}*" if entry.published and text else text
-
-
-def latex(table: Table) -> str:
-    """A table* environment a table, a tabular a block, what it stands on small below; needs booktabs and xcolor."""
-    lines = ["% \\usepackage{booktabs,xcolor}", "\\begin{table*}", "\\centering", "\\small"]
-    for block in table.blocks:
-        lines += latex_block(block)
-    caption = " ".join(latex_text(text) for text in (table.title + ".", table.caption, *table.notes))
-    lines += [f"\\caption{{{caption}}}", f"\\label{{tab:{table.name}}}"]
-    if table.stands_on:
-        listed = " ".join(latex_text(fact) for fact in table.stands_on)
-        lines += ["\\begin{minipage}{\\textwidth}\\footnotesize", f"Stands on: {listed}", "\\end{minipage}"]
-    lines.append("\\end{table*}")
-    return "\n".join(lines) + "\n"
-
-
-def latex_block(block: Block) -> list[str]:
-    width = len(block.columns)
-    lines = [f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", "\\toprule"]
-    if block.heading:
-        lines += [f"\\multicolumn{{{width}}}{{c}}{{{latex_text(block.heading)}}} \\\\", "\\midrule"]
-    lines += [" & ".join(latex_text(name) for name in block.columns) + " \\\\", "\\midrule"]
-    for number, row in enumerate(block.rows):
-        lines += ["\\midrule"] if number == block.ruled else []
-        lines.append(" & ".join(latex_entry(entry) for entry in row) + " \\\\")
-    return [*lines, "\\bottomrule", "\\end{tabular}", "\\par\\medskip"]
-
-
-def latex_text(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in one_line(text))
-
-
-def latex_entry(entry: Entry) -> str:
-    text = latex_text(entry.text)
-    return (
-        f"\\textbf{{{text}}}" if entry.best else f"\\textcolor{{gray}}{{{text}}}" if entry.published and text else text
-    )
 
 
 def csv_text(table: Table) -> str:

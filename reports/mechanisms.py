@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell, read_history
+from reports.cells import Cell
+from reports.metrics import read_history
 
 SHARE = "(%)"  # at the end of a title: the curve is a share of 1
 

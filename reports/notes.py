@@ -4,6 +4,7 @@ from statistics import median
 
 import numpy as np
 
+from reports.asked import Options
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds
 from reports.statistics import detectable_gain, pooled_paired_std
@@ -49,7 +50,7 @@ def gaps(cells: list[Cell]) -> list[str]:
     return lines
 
 
-def detectable_note(cells: list[Cell]) -> list[str]:
+def detectable_note(cells: list[Cell], options: Options) -> list[str]:
     """The smallest gain that this many seeds can show on each data set, beside the paper's."""
     conditions: dict[tuple, list[Cell]] = {}
     for cell in cells:
@@ -65,21 +66,27 @@ def detectable_note(cells: list[Cell]) -> list[str]:
         values = [np.array([[c.values[s] for s in seeds] for c in rows]) for seeds, rows in paired if len(seeds) == n]
         std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
         found.append(
-            f"{dataset_title(cells, dataset)}: {detectable_gain(std, n):.1f} points (n = {n}, standard deviation of paired "
-            f"differences {std:.2f})"
+            f"{dataset_title(cells, dataset)}: {detectable_gain(std, n):.{options.decimals}f} points (n = {n}, standard "
+            f"deviation of paired differences {std:.{options.decimals + 1}f})"
         )
     if not found:
         return []
+    gain = float(facts()["avg_gain_over_eac_RAF-DB"])
+    of_paper = f" The paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
     return [
         f"The smallest gain of one row over another that these seeds can show: {'; '.join(found)}. A paired t test over seeds "
         "finds it with 80 % power (two-sided, 5 %, one comparison). Ranks need more, because they also count test images and "
-        "all pairs of rows. The "
-        f"paper's average gain of LA-Net over EAC on RAF-DB is {float(facts()['avg_gain_over_eac_RAF-DB']):.1f} points."
+        "all pairs of rows." + (of_paper if options.metric == "accuracy" else "")
     ]
 
 
-def fallen_note(cells: list[Cell]) -> list[str]:
-    """Runs that ended far below the others of their row, which its mean and deviation do not tell from spread."""
+def fallen_note(cells: list[Cell], options: Options) -> list[str]:
+    """Runs that ended far below the others of their row, which its mean and deviation do not tell from spread.
+
+    Of accuracy alone: that of a rare class is a matter of a few images, and falls by as much without anything being wrong.
+    """
+    if options.metric != "accuracy":
+        return []
     return [
         f"{cell.where}: seed {number} ended at {value:.1f}, {median(cell.values.values()) - value:.1f} points below the "
         "row's median; it counts."
@@ -90,7 +97,7 @@ def fallen_note(cells: list[Cell]) -> list[str]:
     ]
 
 
-def below_baseline(cells: list[Cell]) -> list[str]:
+def below_baseline(cells: list[Cell], decimals: int = 1) -> list[str]:
     """Where a row does not beat the baseline on the same seeds."""
     plain = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
     found = []
@@ -102,5 +109,5 @@ def below_baseline(cells: list[Cell]) -> list[str]:
         gain = float(np.mean(gains)) if gains else 1.0
         if gain <= 0:
             place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            found.append(f"{cell.title} ({place}) {signed(gain)}")
+            found.append(f"{cell.title} ({place}) {signed(gain, f'+.{decimals}f')}")
     return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from reports.cells import Cell, common_seeds
+from reports.metrics import are_classes, chosen_epochs, confusion_matrices, image_values, metric_of
 from reports.statistics import (
     Interval,
     adjust,
@@ -25,7 +26,7 @@ from reports.statistics import (
 )
 from results.published import METHODS
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, LAST_EPOCHS, seed
+from results.schema import ENOUGH_SEEDS, class_names, seed
 
 CROSS_FITTED = "cross-fitted"
 PAIRS_OF_FIVE = 10  # of the paper's five methods
@@ -38,15 +39,15 @@ COUNTED = (
 
 @dataclass(frozen=True)
 class RunHits:
-    """The right answers of one run."""
+    """The right answers of one run, or what they add to another metric."""
 
     rows: np.ndarray  # [images] of the data set's test split
     labels: np.ndarray  # [images] classes
-    share: np.ndarray  # [images] of the rule's epochs in which each was right
+    share: np.ndarray  # [images] of the rule's epochs in which each was right (`reports.metrics.image_values`)
 
 
 class Hits:
-    """The right answers of runs by one rule, each run read once. metric: 'accuracy', or 'balanced' over classes."""
+    """The right answers of runs by one rule and metric, each run read once."""
 
     def __init__(self, records: Records, rule: str, metric: str = "accuracy") -> None:
         self.records, self.rule, self.metric = records, rule, metric
@@ -65,8 +66,15 @@ class Hits:
         labels, correct = arrays["test_labels"], arrays["predictions"] == arrays["test_labels"]
         if self.rule == CROSS_FITTED:
             return RunHits(arrays["test_rows"], labels, cross_fit(correct, labels))
-        correct = correct[epochs(record, self.rule)]
-        return RunHits(arrays["test_rows"], labels, correct.mean(0)) if len(correct) else None
+        classes, curve = len(class_names(record)), None
+        if self.metric != "accuracy":
+            if not are_classes(arrays, classes):
+                return None
+            curve = metric_of(confusion_matrices(arrays["predictions"], labels, classes), self.metric)
+        predictions = arrays["predictions"][chosen_epochs(record, self.rule, curve)]
+        if not len(predictions):
+            return None
+        return RunHits(arrays["test_rows"], labels, image_values(predictions, labels, classes, self.metric))
 
     def of_cells(self, cells: list[Cell], seeds: list[int]) -> np.ndarray | None:
         """[cells, seeds, images] shares of right answers; None where a run has none, or other test images."""
@@ -106,18 +114,6 @@ def cross_fit(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
         chosen = int(correct[:, ~measured].mean(1).argmax())
         share[measured] = correct[chosen, measured]
     return share
-
-
-def epochs(record: dict[str, Any], rule: str) -> slice:
-    """The epochs whose predictions a rule looks at."""
-    if rule == "last5":
-        return slice(-LAST_EPOCHS, None)
-    if rule == "last":
-        return slice(-1, None)
-    chosen = record["metrics"]["best_epoch"] - 1
-    if rule == "noisy_val":
-        chosen = int(np.argmax(record["history"]["noisy_validation"]))
-    return slice(chosen, chosen + 1)
 
 
 def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interval, int] | None:

@@ -10,6 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SURE = 0.05  # level of every verdict
+SPREADS = {  # what can stand behind ± and as a band: in a caption, and how wide a band is
+    "sd": ("sample standard deviation", "one sample standard deviation"),
+    "se": ("standard error over seeds", "one standard error over seeds"),
+    "ci": ("half the width of the 95 % interval over seeds (Student)", "95 % interval over seeds (Student)"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,16 @@ class MeanSquares:
 def sample_std(values: np.ndarray) -> float | None:
     """Sample standard deviation (ddof 1); None for fewer than two values."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def half_width(values: np.ndarray, spread: str) -> float | None:
+    """What stands behind ± of a mean over seeds, a name of `SPREADS`; None for fewer than two values."""
+    std = sample_std(values)
+    if std is None or spread == "sd":
+        return std
+    if spread == "se":
+        return std / len(values) ** 0.5
+    return paired_t(values).high - float(np.mean(values))
 
 
 def student_interval(mean: float, variance: float, freedom: float) -> Interval:

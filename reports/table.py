@@ -1,7 +1,7 @@
 """A table as data, before it has a format."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 NO_DATA = "no data"  # of a data set that was not measured
@@ -45,6 +45,25 @@ class Table:
     facts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     header: tuple[str, ...] = ()
+    runs: list[dict[str, Any]] = field(default_factory=list)  # one a run, for a CSV of their own
+
+
+def measured_columns(block: Block) -> Block:
+    """Without the data sets of which nothing was measured, and what stands beside them; all where nothing was."""
+    kept, measured = [0], True
+    for at, name in enumerate(block.columns[1:], 1):
+        if name not in BESIDE:
+            measured = any(row[at].text != NO_DATA for row in block.rows)
+        kept += [at] if measured else []
+    if len(kept) == 1:
+        return block
+    return replace(
+        block, columns=[block.columns[at] for at in kept], rows=[[row[at] for at in kept] for row in block.rows]
+    )
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:

@@ -69,6 +69,10 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         raise Usage(f"--draws: {args.draws}; expected a number of settings, 1 to {MOST_DRAWS:,}")
     if args.limit is not None and not 0 < args.limit <= 1e7:
         raise Usage(f"--limit: {args.limit:g}; expected seconds, more than 0 and at most 1e7")
+    if not 0 <= args.decimals <= 6:
+        raise Usage(f"--decimals: {args.decimals}; expected a number of decimals, 0 to 6")
+    if args.column_width is not None and not 2 <= args.column_width <= 12:
+        raise Usage(f"--column-width: {args.column_width:g}; expected inches, 2 to 12 (a column of a paper has 3.3)")
     where = device(args)
     real = any(known[name].needs_path for name in asked)
     usual = "paper" if where == "cuda" and real else "demo"

@@ -11,6 +11,8 @@ from benchmark.commands.arguments import decimal
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, say
+from reports.metrics import METRICS
+from reports.statistics import SPREADS
 from results.schema import RULES
 
 HELP = """python run_all.py --table 1              asymmetric noise (supplement, Table 1)
@@ -24,6 +26,8 @@ python run_all.py --figure 1             accuracy against delta, alpha, beta at 
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
+python run_all.py --table classes        accuracy of each class (runs of Table 1)
+python run_all.py --figure confusion     which classes are taken for which (runs of Table 1 at 30 %)
 python run_all.py --table published      asymmetric noise, every method with its published settings
 python run_all.py --table tuned          every method tuned by the same rule (--draws K settings each)
 python run_all.py --table cross          trained on one data set, tested on another (--datasets A B)
@@ -253,6 +257,22 @@ def parser() -> Parser:
         help="where tables and figures go (default: reports/out)",
     )
     shown = p.add_argument_group("how it is shown")
+    shown.add_argument(
+        "--metric",
+        choices=tuple(METRICS),
+        default="accuracy",
+        help="the number in tables and figures of accuracy: of all images, mean over classes, F1, or of the worst class",
+    )
+    shown.add_argument("--decimals", type=int, default=1, metavar="N", help="behind the point, 0 to 6 (default: 1)")
+    shown.add_argument(
+        "--spread",
+        choices=tuple(SPREADS),
+        default="sd",
+        help="behind ± and as bands: sample standard deviation, standard error, or half of the 95 %% interval over seeds",
+    )
+    shown.add_argument(
+        "--column-width", type=decimal, metavar="INCHES", help="of the column of a paper that figures have to fit"
+    )
     shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
     shown.add_argument(
         "--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence (default: 2)"

@@ -96,7 +96,23 @@ def answer(args: argparse.Namespace) -> int:
         against = take(plan, store, there)
         for line in against.lines:
             print(printable(line), file=sys.stderr)
+        check_metric(plan, store, args)
         return run_and_draw(plan, store, args, shard)
+
+
+def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
+    """Before anything is trained: whether the records that are there have the metric after every epoch; raises Usage."""
+    if args.metric == "accuracy" or args.rule == "last" or args.force:
+        return
+    from reports.metrics import metric_after_each_epoch
+
+    for run in plan.runs():
+        record = store.get(run.job.id)
+        if record is not None and metric_after_each_epoch(record, args.metric, store) is None:
+            raise Usage(
+                f"--metric {args.metric} --rule {args.rule}: record {run.job.id} ({run.job.text}) keeps no predictions of "
+                "every epoch; give --rule last, or run it again (--force)"
+            )
 
 
 def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:

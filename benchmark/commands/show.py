@@ -23,8 +23,18 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
     """Draw every table and figure that was asked for; 0 if no cell has a gap, but with `--all` for what cannot be."""
     import reports
 
-    base = 2.0 if args.log_base == "2" else math.e
-    options = reports.Options(args.rule, args.floor, args.study, args.root, base, ranks=not args.no_ranks)
+    options = reports.Options(
+        rule=args.rule,
+        floor=args.floor,
+        study=args.study,
+        root=args.root,
+        log_base=2.0 if args.log_base == "2" else math.e,
+        ranks=not args.no_ranks,
+        metric=args.metric,
+        decimals=args.decimals,
+        spread=args.spread,
+        column_width=args.column_width,
+    )
     wanted, lacking, gaps = [], [], []
     made: dict[str, Any] = {}
     missing: dict[str, Planned] = {}

@@ -7,6 +7,8 @@ from benchmark.commands.named_data import data_sets
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 
+HEED_METRIC = {"accuracy", "sweep"}  # drawings that heed `--metric` and its like
+
 
 def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     """A line for each option that no run and no drawing heeds."""
@@ -38,9 +40,26 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
             lines.append(f"--data {name}: --datasets does not name it ({' '.join(plan.data)})")
         elif not known[name].needs_path:
             lines.append(f"--data {name}: it is drawn here and reads no folder")
+    lines += [f"{option}: {why}" for option, why in unused_in_pictures(args, plan).items()]
     of_votes = [found for found in EXPERIMENTS if found.drawing == "divergence"]
     if not any((found.kind, found.name) in plan.cells for found in of_votes):
         given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
         heeding = " and ".join(f"{found.kind} {found.name}" for found in of_votes)
         lines += [f"{option}: only {heeding} uses it" for option, value in given.items() if value]
     return [f"{line}; it changes nothing here" for line in lines]
+
+
+def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
+    """{option: why} of what only tables and figures of accuracy heed."""
+    drawings = {found.drawing for found in EXPERIMENTS if (found.kind, found.name) in plan.cells}
+    given = {
+        f"--metric {args.metric}": (args.metric != "accuracy", HEED_METRIC),
+        f"--decimals {args.decimals}": (args.decimals != 1, HEED_METRIC | {"classes"}),
+        f"--spread {args.spread}": (args.spread != "sd", HEED_METRIC),
+        "--column-width": (args.column_width is not None, HEED_METRIC | {"confusion"}),
+    }
+    return {
+        option: "nothing that is asked for shows accuracies that it could change"
+        for option, (is_given, heeding) in given.items()
+        if is_given and not drawings & heeding
+    }

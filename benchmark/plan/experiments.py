@@ -32,10 +32,9 @@ class Row:
 @dataclass(frozen=True)
 class Experiment:
     """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
-    like: the method whose recipe any other method asked for is trained under. drawing: 'accuracy', 'divergence',
-    'sweep', 'gallery', 'mechanisms', 'tuned', 'budget', 'sensitivity' or 'cross'. any_rule: False where the last epoch is shown
-    whatever `--rule` says. note: on the axes. optional: a part of `--all` only where `--with` names it.
-    searched: each method is a row for each draw of its settings.
+    like: the method whose recipe any other method asked for is trained under. drawing: a name of `reports.choose`.
+    any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes. optional: a part of `--all`
+    only where `--with` names it. searched: each method is a row for each draw of its settings.
     """
 
     kind: str
@@ -169,6 +168,29 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         {"asymmetric": RATES, "symmetric": RATES},
         GENERAL,
         "later_methods.csv",
+        optional=True,
+    ),
+)
+
+EXPERIMENTS += (
+    Experiment(
+        "table",
+        "classes",
+        "Accuracy of each class under asymmetric noise",
+        {"asymmetric": RATES},
+        FIVE,
+        drawing="classes",
+        any_rule=False,
+        optional=True,
+    ),
+    Experiment(
+        "figure",
+        "confusion",
+        "Which classes are taken for which",
+        {"asymmetric": ("0.3",)},
+        FIVE,
+        drawing="confusion",
+        any_rule=False,
         optional=True,
     ),
 )

@@ -15,4 +15,4 @@ def pictures(asked: Asked, read: Sequence[tuple[Asked, list[Cell]]], options: Op
         return []
     cells = next(found for one, found in read if one is asked)
     others = [cell for one, found in read if one is not asked and one.drawing == "accuracy" for cell in found]
-    return [*rates_pictures(asked, cells, others, options), *epochs_pictures(asked, cells)]
+    return [*rates_pictures(asked, cells, others, options), *epochs_pictures(asked, cells, options)]

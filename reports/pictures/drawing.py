@@ -30,6 +30,12 @@ class Drawing:
     notes: list[str] = field(default_factory=list)
     stands_on: list[str] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
+    column_width: float | None = None  # inches; a figure that was drawn for it is saved as wide as that
+
+    @property
+    def edges(self) -> str | None:
+        """Where a saved picture ends: around what is drawn, or where the column does."""
+        return "tight" if self.column_width is None else None
 
     def write(self, out: Path) -> list[Path]:
         """<name>.pdf with embedded fonts, <name>.png and, of its facts, <name>.csv.
@@ -41,7 +47,7 @@ class Drawing:
         paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
         told = {"CreationDate": None, "Title": self.title, "Subject": self.words}
         with mpl.rc_context(SETTINGS):
-            self.figure.savefig(paths[0], metadata=told, bbox_inches="tight")
+            self.figure.savefig(paths[0], metadata=told, bbox_inches=self.edges)
         paths[1].write_bytes(self.png)
         if self.facts:
             paths.append(out / f"{self.name}.csv")
@@ -72,7 +78,7 @@ class Drawing:
 
         content, told = io.BytesIO(), {"Software": None, "Title": self.title, "Description": self.words} | self.source
         with mpl.rc_context(SETTINGS):
-            self.figure.savefig(content, format="png", dpi=DPI, bbox_inches="tight", metadata=told)
+            self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=told)
         return content.getvalue()
 
 

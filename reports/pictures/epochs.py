@@ -7,61 +7,82 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, stem
-from reports.captions import dataset_title, foundation, noise_text, scale_text, seeds_text, unique
-from reports.cells import Cell, read_history
+from reports.asked import Asked, Options, stem
+from reports.captions import (
+    dataset_title,
+    foundation,
+    lines_text,
+    mean_text,
+    noise_text,
+    scale_text,
+    seeds_text,
+    unique,
+)
+from reports.cells import Cell
+from reports.metrics import METRICS, metric_by_rule
 from reports.notes import against_note
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.pictures.lines import by_noise, head, named
-from reports.statistics import sample_std
-from results.schema import LAST_EPOCHS
+from reports.statistics import half_width, sample_std
+from results.schema import LAST_EPOCHS, seed
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
 WORDS = 0.42  # share of a panel's height that is kept for what the rules report
 ACROSS = 5  # panels in a row
+NARROW, NARROW_LEFT = 1.25, 0.62  # inches: least width and the height of a panel in a column of a paper, and left of it
 MARKS = (("best", "★ best on test", "#d55e00"), ("last5", "━ last five", "#0072b2"), ("last", "● last", INK))
 
 
 @dataclass(frozen=True)
 class Course:
-    """One cell's accuracy epoch by epoch in per cent, [seeds, epochs], and what each rule reports, {rule: [seeds]}."""
+    """One cell's metric epoch by epoch."""
 
     cell: Cell
-    values: np.ndarray
-    rules: dict[str, np.ndarray]
-    best_epochs: np.ndarray
+    values: np.ndarray  # [seeds, epochs] per cent
+    rules: dict[str, np.ndarray]  # {rule: [seeds]} what each rule reports
+    best_epochs: np.ndarray  # [seeds]
 
     @property
     def epochs(self) -> int:
         return self.values.shape[1]
 
 
-def course(cell: Cell) -> Course | None:
-    """None where its records keep no history of test accuracy, or of different lengths."""
-    found = [read_history(record, "test_accuracy") for record in cell.records]
-    if not found or any(one is None or len(one) < 2 for one in found) or len({len(one) for one in found}) > 1:
+def course(cell: Cell, metric: str) -> Course | None:
+    """None where its records do not keep the metric after each epoch, or for different numbers of epochs."""
+    curves = [cell.curves.get(seed(record)) for record in cell.records]
+    if not curves or any(one is None or len(one) < 2 for one in curves) or len({len(one) for one in curves}) > 1:
         return None
-    metrics = [record["metrics"] for record in cell.records]
-    rules = {rule: 100 * np.array([float(m[rule]) for m in metrics]) for rule, *_ in MARKS}
-    return Course(cell, 100 * np.array(found), rules, np.array([float(m.get("best_epoch") or 0) for m in metrics]))
+    pairs = list(zip(cell.records, np.array(curves), strict=True))
+    rules = {
+        rule: 100 * np.array([metric_by_rule(record, rule, metric, curve / 100) for record, curve in pairs], float)
+        for rule, *_ in MARKS
+    }
+    best = [
+        record["metrics"].get("best_epoch") or 0 if metric == "accuracy" else curve.argmax() + 1
+        for record, curve in pairs
+    ]
+    return Course(cell, np.array(curves), rules, np.array(best, float))
 
 
-def epochs_pictures(asked: Asked, cells: Sequence[Cell]) -> list[Drawing]:
+def epochs_pictures(asked: Asked, cells: Sequence[Cell], options: Options) -> list[Drawing]:
     """A picture a kind of noise, at the highest rate that was measured."""
     kinds, found = by_noise(cells), []
     for noise, here in kinds.items():
         highest = max((cell.rate for cell in here if cell.values), key=lambda rate: float(rate or 0))
         shown = [cell for cell in here if cell.rate == highest]
-        courses = [one for cell in shown if (one := course(cell))]
+        courses = [one for cell in shown if (one := course(cell, options.metric))]
         if courses:
-            found.append(epochs_picture(asked, noise, len(kinds) > 1, shown, courses))
+            found.append(epochs_picture(asked, noise, len(kinds) > 1, shown, courses, options))
     return found
 
 
-def epochs_picture(asked: Asked, noise: str, several: bool, cells: list[Cell], courses: list[Course]) -> Drawing:
+def epochs_picture(
+    asked: Asked, noise: str, several: bool, cells: list[Cell], courses: list[Course], options: Options
+) -> Drawing:
     shown = [one.cell for one in courses]
+    metric, name = METRICS[options.metric], METRICS[options.metric].title.lower()
     title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
-    words = f"test accuracy by epoch, mean ± sample standard deviation; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"test {name} by epoch, {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; thin grey line: the baseline" if any(baseline(courses, one) for one in courses) else ""
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
     lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
@@ -69,14 +90,14 @@ def epochs_picture(asked: Asked, noise: str, several: bool, cells: list[Cell], c
         name=named(stem(asked), noise, several, "epochs"),
         title=title,
         caption=(
-            "Accuracy in per cent after each epoch; marks: what the best epoch on the test set, the mean of the last five "
-            f"epochs and the last epoch report; lines: means over seeds, bands: one sample standard deviation; "
-            f"{seeds_text(shown)}; {scale_text(shown)}."
+            f"{metric.caption} in per cent after each epoch; marks: what the best epoch on the test set, the mean of the "
+            f"last five epochs and the last epoch report; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}."
         ),
-        render=lambda: draw_epochs(title, words, courses),
+        render=lambda: draw_epochs(title, words, courses, options),
+        column_width=options.column_width,
         notes=[
             *([f"Fewer seeds than asked: {'; '.join(few)}."] if few else []),
-            *([f"Without a history of test accuracy: {'; '.join(lacking)}."] if lacking else []),
+            *([f"Without a history of test {name}: {'; '.join(lacking)}."] if lacking else []),
             *against_note(shown),
         ],
         stands_on=[
@@ -84,11 +105,11 @@ def epochs_picture(asked: Asked, noise: str, several: bool, cells: list[Cell], c
             "epochs.",
             *foundation(shown),
         ],
-        facts=[fact for one in courses for fact in facts(one)],
+        facts=[fact for one in courses for fact in facts(one, options.metric)],
     )
 
 
-def facts(one: Course) -> list[dict[str, Any]]:
+def facts(one: Course, metric: str) -> list[dict[str, Any]]:
     """A row an epoch and a row a rule, for CSV."""
     cell = one.cell
     common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
@@ -97,7 +118,7 @@ def facts(one: Course) -> list[dict[str, Any]]:
     places = {
         "best": float(one.best_epochs.mean()),
         "last": one.epochs,
-        "last5": f"{max(1, one.epochs - LAST_EPOCHS + 1)}-{one.epochs}",
+        "last5": f"{max(1, one.epochs - LAST_EPOCHS + 1)} to {one.epochs}",
     }
     rows = [(number, "", values, "") for number, values in enumerate(one.values.T, 1)]
     rows += [(places[rule], rule, one.rules[rule], ids) for rule, *_ in MARKS]
@@ -105,34 +126,44 @@ def facts(one: Course) -> list[dict[str, Any]]:
     for epoch, rule, values, of in rows:
         std = sample_std(values)
         numbers = {"mean": round(float(values.mean()), 6), "std": "" if std is None else round(std, 6)}
-        found.append(common | {"epoch": epoch, "rule": rule} | numbers | {"ids": of})
+        found.append(common | {"epoch": epoch, "rule": rule} | numbers | {"ids": of, "metric": metric})
     return found
 
 
-def draw_epochs(title: str, words: str, courses: list[Course]) -> Any:
+def draw_epochs(title: str, words: str, courses: list[Course], options: Options) -> Any:
     """Rows of panels a data set, a panel a method; the baseline's line is faint in all of them."""
     names = unique(one.cell.dataset for one in courses)
     parts = {name: [one for one in courses if one.cell.dataset == name] for name in names}
-    across = min(ACROSS, max(map(len, parts.values())))
+    wide, most = options.column_width, max(map(len, parts.values()))
+    across = min(ACROSS, most) if wide is None else min(most, max(1, int((wide - NARROW_LEFT) / NARROW)))
     lines = [(name, part[at : at + across]) for name, part in parts.items() for at in range(0, len(part), across)]
-    width = max(LEFT + across * (PANEL + BETWEEN), 4.6)
-    made = new_figure(width, TOP + BOTTOM + len(lines) * (HIGH + ABOVE), layout="none")
+    if wide is None:
+        left_edge, panel, tall, top = LEFT, PANEL, HIGH, TOP
+        width = max(LEFT + across * (PANEL + BETWEEN), 4.6)
+    else:  # a paper has the words in its caption
+        left_edge, width, tall, top = NARROW_LEFT, wide, NARROW, 0.0
+        panel = (width - left_edge) / across - BETWEEN
+    made = new_figure(width, top + BOTTOM + len(lines) * (tall + ABOVE), layout="none")
     height = made.get_size_inches()[1]
     for line, (name, part) in enumerate(lines):
         low, high = limits(parts[name])
         for column, one in enumerate(part):
-            left, bottom = LEFT + column * (PANEL + BETWEEN), height - TOP - (line + 1) * (HIGH + ABOVE)
-            axes = made.add_axes((left / width, bottom / height, PANEL / width, HIGH / height))
+            left, bottom = left_edge + column * (panel + BETWEEN), height - top - (line + 1) * (tall + ABOVE)
+            axes = made.add_axes((left / width, bottom / height, panel / width, tall / height))
             axes.set_ylim(low, high)
-            draw_panel(axes, one, baseline(courses, one))
-            long = len(one.cell.title) > 22
-            above = textwrap.fill(textwrap.shorten(plain(one.cell.title), 60, placeholder="…"), 26)
+            draw_panel(axes, one, baseline(courses, one), options)
+            long = len(one.cell.title) > 13 * panel
+            above = textwrap.fill(textwrap.shorten(plain(one.cell.title), 60, placeholder="…"), int(15.5 * panel))
             axes.set_title(above, fontsize=8 if long else 9.5, loc="left", pad=3)
             axes.tick_params(labelsize=8.5, labelleft=column == 0)
             axes.set_xlabel("epoch" if line == len(lines) - 1 else "", fontsize=9)
             if column == 0:
-                axes.set_ylabel(f"{plain(dataset_title([one.cell], name))}\naccuracy (%)", fontsize=9)
-    head(made, title, words)
+                axes.set_ylabel(
+                    f"{plain(dataset_title([one.cell], name))}\n{METRICS[options.metric].axis}",
+                    fontsize=9 if wide is None else 8,
+                )
+    if wide is None:
+        head(made, title, words)
     return made
 
 
@@ -150,9 +181,9 @@ def limits(courses: list[Course]) -> tuple[float, float]:
     return high - (high - low) / (1 - WORDS), high + 0.04 * (high - low)
 
 
-def draw_panel(axes: Any, one: Course, beside: Course | None) -> None:
+def draw_panel(axes: Any, one: Course, beside: Course | None, options: Options) -> None:
     at, mean = np.arange(1, one.epochs + 1), one.values.mean(0)
-    band = one.values.std(0, ddof=1) if len(one.values) > 1 else np.zeros(one.epochs)
+    band = np.array([half_width(values, options.spread) or 0.0 for values in one.values.T])
     if beside is not None:
         axes.plot(np.arange(1, beside.epochs + 1), beside.values.mean(0), color="#bbbbbb", linewidth=1, zorder=1)
     axes.fill_between(at, mean - band, mean + band, color=SOFT, alpha=0.25, linewidth=0)
@@ -165,11 +196,13 @@ def draw_panel(axes: Any, one: Course, beside: Course | None) -> None:
     for rule, marker, size in (("best", "*", 9), ("last", "o", 5)):
         look = {"color": colours[rule], "marker": marker, "markersize": size, "markeredgecolor": "white"}
         axes.plot([places[rule]], [means[rule]], zorder=4, clip_on=False, linestyle="none", **look)
+    size = 8.5 if options.column_width is None else 7
     for step, (rule, words, colour) in enumerate(reversed(MARKS)):
-        place = {"xycoords": "axes fraction", "xytext": (0, 10 * step), "textcoords": "offset points"}
-        text = f"{words}  {means[rule]:.1f}"
-        axes.annotate(text, (0.99, 0.03), ha="right", fontsize=8.5, color=colour, **place)
-    axes.set_xticks(sorted({1, one.epochs, *range(5, one.epochs - 1, 5)}) if one.epochs <= 30 else [1, one.epochs])
+        place = {"xycoords": "axes fraction", "xytext": (0, (size + 1.5) * step), "textcoords": "offset points"}
+        text = f"{words}  {means[rule]:.{options.decimals}f}"
+        axes.annotate(text, (0.99, 0.03), ha="right", fontsize=size, color=colour, **place)
+    fives = range(5, one.epochs - 1, 5) if one.epochs <= 30 else ()
+    axes.set_xticks(sorted({1, one.epochs, *fives}))
     axes.set_xlim(0.3, one.epochs + 0.7)
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.spines[["left", "bottom"]].set_color(SOFT)

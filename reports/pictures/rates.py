@@ -9,12 +9,15 @@ from reports.captions import (
     accuracy_caption,
     dataset_title,
     foundation,
+    lines_text,
+    mean_text,
     noise_text,
     published_text,
     scale_text,
     seeds_text,
 )
 from reports.cells import Cell, of_seeds
+from reports.metrics import METRICS
 from reports.notes import against_note
 from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
 from reports.pictures.lines import Style, by_noise, head, name_ends, named, styles
@@ -22,6 +25,7 @@ from results.published import Published
 from results.schema import RULES
 
 PLOT, HEIGHT, LEFT, TOP, BOTTOM = 2.7, 3.1, 0.62, 0.78, 0.5  # inches
+LEAST_PLOT = 1.1  # inches, in a column of a paper
 STRIP, BREAK = 0.24, 0.06  # shares of a panel's height: published values far from the measured ones, and the gap below
 
 
@@ -35,8 +39,8 @@ class Line:
 
     @property
     def points(self) -> list[tuple[float, float, float]]:
-        """(rate in per cent, mean, sample standard deviation or 0)."""
-        return [(per_cent(c), c.mean, c.std or 0.0) for c in self.cells if c.mean is not None]
+        """(rate in per cent, mean, half of the band)."""
+        return [(per_cent(c), c.mean, c.half_width or 0.0) for c in self.cells if c.mean is not None]
 
     @property
     def published(self) -> list[tuple[float, Published]]:
@@ -64,28 +68,29 @@ def rates_picture(
 ) -> Drawing:
     rule, lines = asked.rule(options), lines_of(cells, others)
     shown = [cell for line in lines for cell in line.cells]
-    title = f"Accuracy against the rate of {noise_text(noise, None)}"
-    drawn = "lines: means over seeds, bands: one sample standard deviation"
+    title = f"{METRICS[options.metric].title} against the rate of {noise_text(noise, None)}"
     printed = any(line.published for line in lines)
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in shown)
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured: {empty} of {len(shown)} points."] if empty else []
     clean = any(cell.rate is None for cell in shown)
-    words = f"{RULES[rule]}; mean ± sample standard deviation; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"{RULES[rule]}; {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
         name=named(stem(asked), noise, several, "rates"),
         title=title,
-        caption=accuracy_caption(shown, rule, drawn) + ("; dashed: published." if printed else "."),
-        render=lambda: draw_rates(title, words, noise, lines),
+        caption=accuracy_caption(shown, rule, options, lines_text(options))
+        + ("; dashed: published." if printed else "."),
+        render=lambda: draw_rates(title, words, noise, lines, options),
+        column_width=options.column_width,
         notes=[*notes, *against_note(shown)],
         stands_on=[
             "Rates are nominal." + " 0 %: without added noise, measured in the same way." * clean,
             *foundation(shown),
             *published_text(shown),
         ],
-        facts=[fact(line, cell, rule) for line in lines for cell in line.cells],
+        facts=[fact(line, cell, rule, options.metric) for line in lines for cell in line.cells],
     )
 
 
@@ -108,7 +113,7 @@ def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
     return found
 
 
-def fact(line: Line, cell: Cell, rule: str) -> dict[str, Any]:
+def fact(line: Line, cell: Cell, rule: str, metric: str) -> dict[str, Any]:
     """One point, for CSV."""
     printed = dict(line.published).get(per_cent(cell))
     return {
@@ -125,27 +130,39 @@ def fact(line: Line, cell: Cell, rule: str) -> dict[str, Any]:
         "published_std": "" if printed is None or printed.std is None else printed.std,
         "rule": rule,
         "ids": " ".join(record["id"] for record in cell.records),
+        "metric": metric,
     }
 
 
-def draw_rates(title: str, words: str, noise: str, lines: list[Line]) -> Any:
-    """Panels side by side, each with the names of its lines at their right."""
+def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: Options) -> Any:
+    """Panels side by side, each with the names of its lines at their right; in a column of a paper also below each other."""
     names = list(dict.fromkeys(line.dataset for line in lines))
     of_line = styles(dict.fromkeys(line.title for line in lines))
     most = max(sum(line.dataset == name for line in lines) for name in names)
     tall = max(HEIGHT, (0.16 * most + 0.3) / (1 - STRIP - BREAK))
-    step = LEFT + PLOT + 0.55 + 0.07 * max(len(line.title) for line in lines)
-    made = new_figure(step * len(names), tall + TOP + BOTTOM, layout="none")
+    beside = 0.55 + 0.07 * max(len(line.title) for line in lines)  # what the names need
+    if options.column_width is None:
+        across, plot, step, above = len(names), PLOT, LEFT + PLOT + beside, TOP
+    else:
+        beside = 0.5 + 0.06 * max(len(line.title) for line in lines)
+        across = min(len(names), max(1, int(options.column_width / (LEFT + LEAST_PLOT + beside))))
+        step, above = options.column_width / across, 0.25
+        plot = max(step - LEFT - beside, LEAST_PLOT)
+    down = -(-len(names) // across)
+    made = new_figure(step * across, down * (tall + above + BOTTOM), layout="none")
     width, height = made.get_size_inches()
-    for column, name in enumerate(names):
+    for number, name in enumerate(names):
+        row, column = divmod(number, across)
         left, here = column * step + LEFT, [line for line in lines if line.dataset == name]
+        bottom = (down - 1 - row) * (tall + above + BOTTOM) + BOTTOM
         far = far_apart(here)
         low = (1 - STRIP - BREAK) * tall if far else tall
-        axes = made.add_axes((left / width, BOTTOM / height, PLOT / width, low / height))
-        draw_panel(axes, here, of_line, 72 * low)
+        axes = made.add_axes((left / width, bottom / height, plot / width, low / height))
+        letters = int((step - LEFT - plot - 0.08) / 0.062)
+        draw_panel(axes, here, of_line, 72 * low, options.decimals, letters)
         top = axes
         if far:
-            place = (left / width, (BOTTOM + (1 - STRIP) * tall) / height, PLOT / width, STRIP * tall / height)
+            place = (left / width, (bottom + (1 - STRIP) * tall) / height, plot / width, STRIP * tall / height)
             top = made.add_axes(place, xlim=axes.get_xlim(), xticks=[])
             top.spines["bottom"].set_visible(False)
             top.tick_params(labelsize=8)
@@ -153,8 +170,9 @@ def draw_rates(title: str, words: str, noise: str, lines: list[Line]) -> Any:
         every = [cell for line in here for cell in line.cells]
         top.set_title(plain(dataset_title(every, name)), fontsize=9, loc="left")
         axes.set_xlabel(f"rate of {plain(noise_text(noise, None))} (%)")
-        axes.set_ylabel("accuracy (%)" if column == 0 else "")
-    head(made, title, words)
+        axes.set_ylabel(METRICS[options.metric].axis if column == 0 else "")
+    if options.column_width is None:  # a paper has the words in its caption
+        head(made, title, words)
     return made
 
 
@@ -179,7 +197,10 @@ def draw_published(axes: Any, lines: list[Line], of_line: dict[str, Style], alon
         axes.annotate("published", (1, 1.0), **place)
 
 
-def draw_panel(axes: Any, lines: list[Line], of_line: dict[str, Style], height: float) -> None:
+def draw_panel(
+    axes: Any, lines: list[Line], of_line: dict[str, Style], height: float, decimals: int, letters: int
+) -> None:
+    """height: points. letters: how many fit beside the end of a line."""
     ends, faint = [], 0.14 if len(lines) <= 6 else 0.07
     for line in lines:
         colour, marker, filled = of_line[line.title]
@@ -188,7 +209,11 @@ def draw_panel(axes: Any, lines: list[Line], of_line: dict[str, Style], height: 
         axes.plot(rates, means, color=colour, label=plain(line.title), zorder=3, **look)
         below, above = ([m + sign * d for m, d in zip(means, deviations)] for sign in (-1, 1))
         axes.fill_between(rates, below, above, color=colour, alpha=faint, linewidth=0)
-        ends.append((f"{line.title}  {means[-1]:.1f}", colour, rates[-1], means[-1]))
+        value = f"{means[-1]:.{decimals}f}"
+        name = (
+            line.title if len(line.title) + 2 + len(value) <= letters else line.title[: letters - len(value) - 3] + "…"
+        )
+        ends.append((f"{name}  {value}", colour, rates[-1], means[-1]))
     ticks = sorted({rate for line in lines for rate, *_ in line.points})
     axes.set_xlim(ticks[0] - 1, ticks[-1] + 0.07 * (ticks[-1] - ticks[0]))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

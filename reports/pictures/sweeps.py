@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
+from reports.captions import accuracy_caption, dataset_title, foundation, lines_text, noise_text, unique
 from reports.cells import Cell, parameter_value, read_cells
+from reports.metrics import METRICS
 from reports.notes import against_note, gaps
 from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
 from results.published import METHODS
@@ -43,37 +44,53 @@ PARAMETERS = {
 
 def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A panel a parameter, a line a noise level, a row of panels a data set."""
-    cells = [cell for cell in read_cells(asked, records, asked.rule(options)) if parameter_value(cell)]
+    cells = [cell for cell in read_cells(asked, records, asked.rule(options), options) if parameter_value(cell)]
     title, note = asked.heading, asked.note
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    spread = "lines: means over seeds, bands: one sample standard deviation, vertical line: the published value"
+    spread = f"{lines_text(options)}, vertical line: the published value"
     of_method = "".join(f"{name}: " for name in unique(METHODS.get(cell.method, cell.method) for cell in cells))
-    caption = f"{of_method}{accuracy_caption(cells, asked.rule(options), spread)}."
+    caption = f"{of_method}{accuracy_caption(cells, asked.rule(options), options, spread)}."
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     notes += against_note(cells)
-    render = lambda: draw_sweep(cells, note)  # noqa: E731
-    return Drawing(stem(asked), title, caption, render, gaps(cells), notes, [*[note] * bool(note), *foundation(cells)])
+    render = lambda: draw_sweep(cells, note, options)  # noqa: E731
+    stands_on = [*[note] * bool(note), *foundation(cells)]
+    return Drawing(
+        stem(asked), title, caption, render, gaps(cells), notes, stands_on, column_width=options.column_width
+    )
 
 
-def draw_sweep(cells: list[Cell], note: str) -> Any:
+def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> Any:
+    options = options or Options()
     datasets = unique(cell.dataset for cell in cells) or [""]
     names = unique(parameter_value(cell)[0] for cell in cells) or [""]
-    made = new_figure(3.1 * len(names) + 0.6, 2.7 * len(datasets) + 0.7)
-    grid = made.subplots(len(datasets), len(names), squeeze=False)
+    width, height, across = 3.1 * len(names) + 0.6, 2.7, len(names)
+    if options.column_width is not None:
+        width, height, across = options.column_width, 2.2, min(len(names), max(1, int(options.column_width / 1.7)))
+    lines = -(-len(names) // across)  # of panels, a data set
+    made = new_figure(width, height * len(datasets) * lines + 0.7)
+    grid = made.subplots(len(datasets) * lines, across, squeeze=False)
     levels = dict(zip(dict.fromkeys((cell.noise, cell.rate) for cell in cells), cycle(STYLES)))
     for row, dataset in enumerate(datasets):
         for column, name in enumerate(names):
-            axes = grid[row][column]
+            line, place = divmod(column, across)
+            axes = grid[row * lines + line][place]
             here = [c for c in cells if c.dataset == dataset and parameter_value(c)[0] == name and c.values]
             draw_panel(axes, name, here, levels)
-            axes.set_ylabel(f"{plain(dataset_title(cells, dataset))}: accuracy (%)" if column == 0 else "")
+            between = ": " if options.column_width is None else "\n"
+            named = f"{plain(dataset_title(cells, dataset))}{between}{METRICS[options.metric].axis}"
+            axes.set_ylabel(named if place == 0 else "")
+            axes.xaxis.label.set_size(9 if options.column_width is None else 7.5)
+    for axes in grid.flat:
+        axes.set_visible(axes.has_data() or bool(axes.texts))
     legends = [axes.get_legend_handles_labels() for axes in grid.flat]
-    lines = {label: line for handles, labels in legends for line, label in zip(handles, labels)}
-    if lines:
-        made.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines), frameon=False)
-    made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
+    levels_drawn = {label: line for handles, labels in legends for line, label in zip(handles, labels)}
+    if levels_drawn:
+        ncols = len(levels_drawn) if options.column_width is None else max(1, int(options.column_width / 1.7))
+        made.legend(levels_drawn.values(), levels_drawn.keys(), loc="outside upper center", ncols=ncols, frameon=False)
+    if options.column_width is None:  # a paper has the words in its caption
+        made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
     return made
 
 
@@ -87,7 +104,7 @@ def draw_panel(axes: Any, name: str, cells: list[Cell], levels: dict[tuple[str, 
         return
     for (noise, rate), (colour, dash, marker) in levels.items():
         line = sorted(
-            (parameter_value(c)[1], c.mean, c.std or 0.0) for c in cells if (c.noise, c.rate) == (noise, rate)
+            (parameter_value(c)[1], c.mean, c.half_width or 0.0) for c in cells if (c.noise, c.rate) == (noise, rate)
         )
         if not line:
             continue

@@ -1,12 +1,11 @@
 """A table as a picture, for a page that shows no HTML."""
 
 import textwrap
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.table import BESIDE, NO_DATA, Block, Entry, Table
+from reports.table import Block, Entry, Table, measured_columns
 
 LINE, CHARACTER, GAP, EDGE = 0.23, 0.078, 0.16, 0.12  # inches: of a row, a letter of 9 points, between columns, around
 WORDS = 16  # letters of the caption to an inch
@@ -35,20 +34,6 @@ def draw_table(table: Table) -> Any:
     for number, text in enumerate(words):
         axes.text(EDGE, top + (0.8 * number + 0.4) * LINE, plain(text), size=8, color=SOFT, va="center")
     return figure
-
-
-def measured_columns(block: Block) -> Block:
-    """Without the data sets of which nothing was measured, and what stands beside them; all where nothing was."""
-    kept, measured = [0], True
-    for at, name in enumerate(block.columns[1:], 1):
-        if name not in BESIDE:
-            measured = any(row[at].text != NO_DATA for row in block.rows)
-        kept += [at] if measured else []
-    if len(kept) == 1:
-        return block
-    return replace(
-        block, columns=[block.columns[at] for at in kept], rows=[[row[at] for at in kept] for row in block.rows]
-    )
 
 
 def column_ends(blocks: list[Block]) -> list[float]:

@@ -8,6 +8,7 @@ from reports.asked import Asked, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
 from reports.mechanisms import idle_notes
+from reports.metrics import largest_class, metric_in_last_epoch
 from reports.notes import (
     AGAINST,
     against_note,
@@ -19,43 +20,51 @@ from reports.notes import (
     gaps,
 )
 from reports.paired import Hits, rank, rank_text, ranks_note
+from reports.statistics import half_width, paired_t
 from reports.table import NO_DATA, Block, Entry, Table, signed
 from results.published import METHODS, Published, find
 from results.records import Records
+from results.schema import realised, seed
 
+# Of every record, in the order of a CSV; but for the rules of the last epoch.
+RUN_METRICS = (
+    *("last", "best", "best_epoch", "last5", "noisy_val", "balanced_accuracy", "macro_f1", "calibration_error"),
+    *("wrong_label_auroc", "wrong_label_fnr", "margin_auroc", "margin_fnr", "majority"),
+)
 Column = tuple[str, str]  # data set, and 'measured', 'published' or 'difference'
 Row = tuple[str, str, str | None]  # title, method, label
 
 
 def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     """Table 1 or a sibling: a block a noise and rate, a row a method, beside each data set what was published."""
-    cells = read_cells(asked, records, asked.rule(options))
+    cells = read_cells(asked, records, asked.rule(options), options)
     shown = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
-    rank(shown, Hits(records, asked.rule(options)))
-    layout = Layout(asked, shown, cells_below, options.ranks)
+    rank(shown, Hits(records, asked.rule(options), options.metric))
+    layout = Layout(asked, shown, cells_below, options)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
     also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
         name=stem(asked),
         title=asked.heading + other_noise(asked, shown),
-        caption=f"{accuracy_caption(shown, asked.rule(options))}{marks(shown, also)}.",
+        caption=f"{accuracy_caption(shown, asked.rule(options), options)}{marks(shown, also)}.",
         blocks=blocks,
         notes=[
             *against_note([*shown, *cells_below]),
             *failure_notes([*shown, *cells_below]),
-            *fallen_note([*shown, *cells_below]),
+            *fallen_note([*shown, *cells_below], options),
             *idle_notes(shown),
         ],
         stands_on=[
             *foundation(shown),
             *ranks_note(shown, options.ranks),
-            *detectable_note(shown),
-            *below_baseline(shown),
+            *detectable_note(shown, options),
+            *below_baseline(shown, options.decimals),
             *published_text(shown, also),
         ],
-        header=tuple(row_of_csv(Cell("", "", "", "", None), options.rule)),
-        facts=[row_of_csv(cell, options.rule) for cell in [*shown, *layout.missing_cells(), *cells_below]],
+        header=tuple(row_of_csv(Cell("", "", "", "", None), options)),
+        facts=[row_of_csv(cell, options) for cell in [*shown, *layout.missing_cells(), *cells_below]],
+        runs=[row for cell in [*shown, *cells_below] for row in rows_of_runs(cell, options)],
         gaps=gaps([*shown, *cells_below]),
     )
 
@@ -77,9 +86,10 @@ def other_noise(asked: Asked, cells: list[Cell]) -> str:
 class Layout:
     """Which conditions, rows and columns a table has, and the cell at each place."""
 
-    def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell], ranks: bool) -> None:
+    def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell], options: Options) -> None:
         self.asked, self.cells, self.below = asked, cells, below
-        self.ranks = ranks and any(cell.places for cell in cells)
+        self.options = options
+        self.ranks = options.ranks and any(cell.places for cell in cells)
         self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, None)]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
         self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in asked.methods or METHODS]
@@ -142,10 +152,11 @@ class Layout:
         majority = [Entry("Largest class")]
         for name, kind in columns:
             cells = [c for c in self.cells if (c.dataset, c.noise, c.rate) == (name, noise, rate)]
-            found = [r["metrics"].get("majority") for c in cells for r in c.records]
+            found = [largest_class(record, self.options.metric) for cell in cells for record in cell.records]
             found = [100 * value for value in found if value is not None]
             shown = kind == "measured" and found
-            majority.append(Entry(f"{np.mean(found):.1f}", sort=float(np.mean(found))) if shown else Entry(""))
+            mean = float(np.mean(found)) if shown else 0.0
+            majority.append(Entry(f"{mean:.{self.options.decimals}f}", sort=mean) if shown else Entry(""))
         rows = [majority]
         fitting = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
         for title in dict.fromkeys(cell.title for cell in fitting):
@@ -170,7 +181,7 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         return Entry(rank_text(cell), sort=cell.places and float(sum(cell.places)))
     if kind == "difference":
         gap = cell.difference
-        return Entry("") if gap is None else Entry(signed(gap), sort=gap)
+        return Entry("") if gap is None else Entry(signed(gap, f"+.{cell.decimals}f"), sort=gap)
     if unmeasured:
         return Entry(NO_DATA)
     mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
@@ -178,8 +189,11 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
     return Entry(cell.text + mark, first, sort=cell.mean, detail=details(cell))
 
 
-def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
+def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
     """Every number of a cell."""
+    values = np.array(list(cell.values.values()))
+    over_seeds = paired_t(values) if len(values) > 1 else None
+    best, worst = cell.places or ("", "")
     weights = dict.fromkeys(str(r["resolved"].get("weights", {}).get("text", "")) for r in cell.records)
     return {
         "method": cell.method,
@@ -189,13 +203,14 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "asked": len(cell.ids),
         "mean": six_places(cell.mean),
         "std": six_places(cell.std),
-        "rank": rank_text(cell),
+        "rank_low": best,
+        "rank_high": worst,
         "published": "" if cell.published is None else cell.published.mean,
         "published_classes": (cell.published and cell.published.classes) or "",
         "published_std": "" if cell.published is None or cell.published.std is None else cell.published.std,
         "difference": six_places(cell.difference),
         "realised": six_places(cell.realised),
-        "rule": rule,
+        "rule": options.rule,
         "classes": cell.classes or "",
         "weights": "; ".join(weights),
         "ids": " ".join(record["id"] for record in cell.records),
@@ -205,7 +220,32 @@ def row_of_csv(cell: Cell, rule: str) -> dict[str, Any]:
         "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
         "against": cell.against,
         "problems": "; ".join([cell.reason] * bool(cell.reason) + cell.failed),
+        "metric": options.metric,
+        "se": six_places(half_width(values, "se")),
+        "ci_low": six_places(over_seeds and over_seeds.low),
+        "ci_high": six_places(over_seeds and over_seeds.high),
     }
+
+
+def rows_of_runs(cell: Cell, options: Options) -> list[dict[str, Any]]:
+    """One row a run, for CSV: what it adds to the table, and every metric of its record, in per cent."""
+    common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
+    common |= {"rate": cell.rate or "", "part": cell.part}
+    shown = {"metric": options.metric, "rule": options.rule}
+    return [
+        {"id": record["id"], **common, "seed": seed(record), "realised": realised(record), **shown}
+        | {"value": six_places(cell.values[seed(record)])}
+        | {name: metric_text(name, record["metrics"].get(name)) for name in RUN_METRICS}
+        | {"worst_class": metric_text("worst_class", metric_in_last_epoch(record, "worst-class"))}
+        for record in cell.records
+    ]
+
+
+def metric_text(name: str, value: Any) -> Any:
+    """A metric of a record in per cent, epochs as they are; '' where it has none."""
+    if not isinstance(value, (int, float)):
+        return ""
+    return value if name == "best_epoch" else six_places(100 * value)
 
 
 def six_places(value: float | None) -> float | str:

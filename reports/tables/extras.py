@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell, read_history
+from reports.cells import Cell
+from reports.metrics import read_history
 from reports.notes import behind
 from reports.table import Block, Entry, signed
 from results.schema import class_names, realised, seed

@@ -8,7 +8,7 @@ from test_figures import sweep
 
 from reports.asked import Options
 from reports.cells import read_cells
-from reports.paired import epochs
+from reports.metrics import chosen_epochs
 from reports.statements import claims
 from reports.statements.claims import claims_markdown, heading, summary, verdicts
 from results.records import Records
@@ -145,10 +145,10 @@ def test_label_distributions_against_one_hot_and_the_control(tmp_path):
 def test_the_rule_chooses_the_epochs_that_are_compared():
     record = {"metrics": {"best_epoch": 3}, "history": {"noisy_validation": [0.1, 0.4, 0.2, 0.3]}}
     rows = np.arange(8)
-    assert rows[epochs(record, "last")].tolist() == [7]
-    assert rows[epochs(record, "last5")].tolist() == [3, 4, 5, 6, 7]
-    assert rows[epochs(record, "best")].tolist() == [2]
-    assert rows[epochs(record, "noisy_val")].tolist() == [1]
+    assert rows[chosen_epochs(record, "last", None)].tolist() == [7]
+    assert rows[chosen_epochs(record, "last5", None)].tolist() == [3, 4, 5, 6, 7]
+    assert rows[chosen_epochs(record, "best", None)].tolist() == [2]
+    assert rows[chosen_epochs(record, "noisy_val", None)].tolist() == [1]
 
 
 def test_paired_by_seed_not_by_place(tmp_path):

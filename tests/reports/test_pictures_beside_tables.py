@@ -182,7 +182,7 @@ def test_each_rule_is_marked_at_its_epochs_with_what_it_reports(tmp_path: Path) 
     band = axes.collections[0].get_paths()[0].vertices
     assert band[band[:, 0] == 10][:, 1].max() == pytest.approx(62 + np.sqrt(8))
     of_rules = {fact["rule"]: (fact["epoch"], fact["mean"]) for fact in drawing.facts if fact["rule"]}
-    assert of_rules == {"best": (4.0, 80.0), "last5": ("6-10", 52.4), "last": (10, 62.0)}
+    assert of_rules == {"best": (4.0, 80.0), "last5": ("6 to 10", 52.4), "last": (10, 62.0)}
     assert [fact["epoch"] for fact in drawing.facts if not fact["rule"]] == list(range(1, 11))
 
 

@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.text import Text
 
-from reports.pictures.table import draw_table, measured_columns, table_picture
-from reports.table import Block, Entry, Table
+from reports.pictures.table import draw_table, table_picture
+from reports.table import Block, Entry, Table, measured_columns
 
 WIDE = "a method with a long name"
 ROWS = [

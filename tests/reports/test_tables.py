@@ -20,7 +20,8 @@ from records import EIGHT, FINGERPRINT, cell, request, table1, with_cells, with_
 import reports
 from noise.asymmetric import MISTAKEN_FOR
 from reports.cells import Cell
-from reports.formats import latex_text, markdown_text
+from reports.formats import markdown_text
+from reports.latex import latex_text
 from reports.table import signed
 from reports.tables.accuracy import accuracy_table
 from results.records import Records
@@ -36,6 +37,11 @@ def draw(what, folder, **options):
     return drawn, texts, list(csv.DictReader(io.StringIO(texts["csv"])))
 
 
+def ranks(rows):
+    """The two columns of a CSV's rows; '-' where there is no rank."""
+    return [f"{row['rank_low']}-{row['rank_high']}" for row in rows]
+
+
 def one_cell(folder, accuracies, asked=3, **more):
     ids = [write_record(folder, seed=s, accuracy=a, **more) for s, a in enumerate(accuracies)]
     ids += [f"{number:020x}" for number in range(asked - len(ids))]
@@ -46,14 +52,16 @@ def test_mean_and_sample_deviation_agree_with_a_table_made_by_hand(tmp_path):
     ids = one_cell(tmp_path, [0.84, 0.845, 0.838], scale="paper")
     drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
     assert "84.1±0.4" in texts["md"] and "| difference |" in texts["md"]
-    assert "84.1$\\pm$0.4" in texts["tex"]
+    assert "84.1\\ensuremath{\\pm}0.4" in texts["tex"]
     assert float(rows[0]["mean"]) == pytest.approx(84.1)
     assert float(rows[0]["std"]) == pytest.approx(0.360555, abs=1e-6)
     assert (rows[0]["published"], rows[0]["published_std"]) == ("80.93", "0.49")
     assert float(rows[0]["difference"]) == pytest.approx(84.1 - 80.93)
     assert rows[0]["ids"].split() == ids
     assert drawn.gaps == []
-    assert [path.name for path in drawn.files] == ["table1.md", "table1.tex", "table1.csv", "table1.html"]
+    assert [path.name for path in drawn.files] == [
+        *("table1.md", "table1.csv", "table1.html", "table1_runs.csv", "table1.tex", "table1_notes.tex")
+    ]
 
 
 def test_fewer_seeds_than_asked_are_said(tmp_path):
@@ -109,18 +117,18 @@ def test_two_data_fingerprints_in_a_cell_are_an_error(tmp_path):
 def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
     """Neighbours are 1 point apart, two of 200 images, which cannot be told; three points can, as p counts ten pairs."""
     _, texts, rows = draw(table1(tmp_path, seeds=5, rates=("0.1", "0.2")), tmp_path)
-    assert [row["rank"] for row in rows[:5]] == ["3-5", "2-5", "1-5", "1-4", "1-3"]
+    assert ranks(rows[:5]) == ["3-5", "2-5", "1-5", "1-4", "1-3"]
     first = texts["md"].split("20 %**")[0]
     assert "| Method | RAF-DB | rank | published |" in first and "| LA-Net | **75.0±0.8** | 1-3 |" in first
     assert [line.count("**") for line in first.splitlines() if line.startswith("| ") and "±" in line] == [0, 0, 2, 2, 2]
     assert texts["html"].count("<b>") == texts["tex"].count("\\textbf{") == 6  # published values are never bold
-    assert "\\textbf{75.0$\\pm$0.8} & 1-3 &" in texts["tex"] and ">1-3</td>" in texts["html"]
+    assert "\\textbf{75.0\\ensuremath{\\pm}0.8} & 1-3 &" in texts["tex"] and ">1-3</td>" in texts["html"]
     assert "or times 21 for a pair with another row); rank: the places" in texts["md"]
 
 
 def test_rows_that_differ_have_a_place_each(tmp_path):
     _, texts, rows = draw(table1(tmp_path, seeds=5, rates=("0.1",), step=0.05), tmp_path)
-    assert [row["rank"] for row in rows] == ["5", "4", "3", "2", "1"]
+    assert ranks(rows) == ["5-5", "4-4", "3-3", "2-2", "1-1"]
     assert texts["md"].count("| **") == 1 and "| **91.0±0.8** | 1 |" in texts["md"]
 
 
@@ -134,15 +142,15 @@ def test_fewer_than_five_seeds_rank_nothing_and_it_is_said(tmp_path):
     _, texts, rows = draw(table1(tmp_path, seeds=4, rates=("0.1",), step=0.05), tmp_path)
     assert "No ranks and no bold: n = 4 is fewer than five seeds." in texts["md"]
     assert "| **" not in texts["md"] and "<b>" not in texts["html"] and "| rank |" not in texts["md"]
-    assert {row["rank"] for row in rows} == {"n = 4"}
+    assert set(ranks(rows)) == {"-"}
 
 
 def test_a_row_with_few_seeds_stays_without_a_rank_beside_ranked_ones(tmp_path):
     what = table1(tmp_path, seeds=5, rates=("0.1",), step=0.05)
     what = with_runs(what, next(c.ids[:2] for c in what.cells if c.method == "eac"), method="eac")
     _, texts, rows = draw(what, tmp_path)
-    assert {row["method"]: row["rank"] for row in rows}["eac"] == "n = 2"
-    assert [row["rank"] for row in rows if row["method"] != "eac"] == ["4", "3", "2", "1"]
+    assert dict(zip([row["method"] for row in rows], ranks(rows)))["eac"] == "-"
+    assert ranks([row for row in rows if row["method"] != "eac"]) == ["4-4", "3-3", "2-2", "1-1"]
     assert "| n = 2 |" in texts["md"]
 
 
@@ -151,7 +159,7 @@ def test_rows_on_other_test_images_are_not_ranked(tmp_path):
     arrays = {"test_rows": np.arange(200, dtype=np.int32) + 1}
     moved = [write_record(tmp_path, method="eac", seed=s, overrides={"eac.x": "1"}, arrays=arrays) for s in range(5)]
     _, texts, rows = draw(with_runs(what, moved, method="eac"), tmp_path)
-    assert {row["rank"] for row in rows} == {""}
+    assert set(ranks(rows)) == {"-"}
     assert "No ranks and no bold: rows do not share five seeds and test images." in texts["md"]
 
 
@@ -278,7 +286,7 @@ def test_the_caption_is_one_short_sentence_and_no_format_loses_a_fact(tmp_path):
     assert made.caption in texts["html"].split("<summary>Stands on</summary>")[0]
     for fact in made.stands_on:
         assert f"- {markdown_text(fact)}\n" in texts["md"]
-        assert latex_text(fact) in texts["tex"]
+        assert latex_text(fact) in (tmp_path / "out" / "table1_notes.tex").read_text()
         assert f"<li>{escape(fact, quote=True)}</li>" in folded.replace("&#39;", "&#x27;")
 
 
@@ -332,7 +340,7 @@ def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
     _, texts, rows = draw(what, tmp_path, floor=True)
     order = [texts["md"].index(text) for text in ("| LA-Net", "| Largest class | 38.0", "| 81.0", "| 85.0")]
     assert order == sorted(order)
-    assert {row["rank"] for row in rows[-2:]} == {"n = 1"}
+    assert ranks(rows[-2:]) == ["-", "-"]
     assert [row["part"] for row in rows[-2:]] == ["correct", "clean"]
     _, without, _ = draw(what, tmp_path)
     assert "Largest class" not in without["md"]
