@@ -105,17 +105,17 @@ def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, A
 
 
 def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
-    """Two groups: the heads that the method names, at their own rate, and everything else that learns.
+    """Two groups: the heads that the method names, at their own rate, and everything else, frozen or not.
 
-    On a card the rates lie there, so that a captured step reads them anew.
+    What is frozen gets no gradient, is not moved, and may learn later. On a card the rates lie there, so that a captured
+    step reads them anew.
     """
     settings = recipe.optimiser
     head_lr = settings.lr if settings.head_lr is None else settings.head_lr  # 0 keeps the heads as they start
     heads = {id(p) for module in method.heads() for p in module.parameters()}
-    learning = [p for p in method.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in learning if id(p) not in heads], "lr": settings.lr},
-        {"params": [p for p in learning if id(p) in heads], "lr": head_lr},
+        {"params": [p for p in method.parameters() if id(p) not in heads], "lr": settings.lr},
+        {"params": [p for p in method.parameters() if id(p) in heads], "lr": head_lr},
     ]
     groups = [group | {"base": group["lr"]} for group in groups if group["params"]]
     on_card = device.type == "cuda"
