@@ -40,10 +40,12 @@ def draw(
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import table
-        from reports.formats import markdown, write
+        from reports.formats import markdown, replaced_settings, write
 
         shown = table(asked, records, options, made)
-        return Drawn(write(shown, out), markdown(shown), shown.gaps, sorted(records.refused.values()))
+        text = markdown(shown)
+        replaced = replaced_settings(out / f"{shown.name}.md", text)
+        return Drawn(write(shown, out), text, shown.gaps, sorted(records.refused.values()), replaced)
     from reports.choose import figure
     from reports.formats import markdown_words
 

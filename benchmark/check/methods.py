@@ -22,7 +22,7 @@ from benchmark.train.graph import Steps
 from benchmark.train.trainer import Trainer
 from methods.base import Batch, Curve, Method
 from methods.support.backbones import BACKBONES
-from methods.support.recipe import Recipe, rebuild
+from methods.support.recipe import Recipe, list_kinds, rebuild
 
 LONG = 6  # epochs of the run that is interrupted after each of them
 NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?"
@@ -73,7 +73,8 @@ def recipe(cls: type[Method]) -> None:
     rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
     require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
     kept = json.loads(json.dumps(card(cls)))
-    require(rebuild(kept["recipe"]) == declared, "recipe: does not survive JSON; use the classes of methods.base")
+    again = rebuild(kept["recipe"], list_kinds(declared))
+    require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
     known = sorted(name for name in cls.demo if name not in kept["parameters"] and not name.startswith("recipe."))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
 

@@ -122,7 +122,7 @@ BROKEN = {
         "    seen = 0\n    def after_epoch(self, epoch):\n        self.seen += epoch > 2\n"
         "        self.backbone.requires_grad_(self.seen < 2)\n        return {}\n",
         "saved and resumed",
-        "after an interruption in epoch 5 of 6",
+        "after an interruption in epoch 4 of 6",
     ),
     "forgetful_curve": (
         "    seen = 0\n    def after_epoch(self, epoch):\n        self.seen += 1\n"
