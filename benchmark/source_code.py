@@ -119,7 +119,8 @@ def is_authored_class(cls: type) -> bool:
 
 
 def is_authored_file(path: Path) -> bool:
-    return (path.is_relative_to(ROOT) and "site-packages" not in path.parts) or str(path.parent) in sys.path
+    in_checkout = path.is_relative_to(ROOT) and "site-packages" not in path.parts
+    return in_checkout or is_project_file(path) or str(path.parent) in sys.path
 
 
 @lru_cache

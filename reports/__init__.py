@@ -4,13 +4,26 @@ The door of this room: `draw` is told what to draw (`Asked`) and never decides w
 accuracy: last, best, last5, noisy_val (`results.schema.RULES`).
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, stem
 
-__all__ = ["Asked", "AskedCell", "Drawn", "Options", "ReportError", "draw", "draw_page", "draw_pictures", "stem"]
+__all__ = [
+    "Asked",
+    "AskedCell",
+    "Drawn",
+    "Options",
+    "ReportError",
+    "draw",
+    "draw_page",
+    "draw_pictures",
+    "stem",
+    "try_drawing",
+]
 
 
 def draw(
@@ -28,10 +41,12 @@ def draw(
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import table
-        from reports.formats import markdown, write
+        from reports.formats import markdown, replaced_settings, write
 
         shown = table(asked, records, options, made)
-        return Drawn(write(shown, out), markdown(shown), shown.gaps, sorted(records.refused.values()))
+        text = markdown(shown)
+        replaced = replaced_settings(out / f"{shown.name}.md", text)
+        return Drawn(write(shown, out), text, shown.gaps, sorted(records.refused.values()), replaced)
     from reports.choose import figure
     from reports.formats import markdown_words
 
@@ -78,3 +93,23 @@ def draw_page(
     out, elsewhere = Path(out), {run: folder for one in asked for run, folder in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
     return write_page(list(asked), Records(results, elsewhere), out, options or Options(), {} if made is None else made)
+
+
+def try_drawing(out: Path) -> None:
+    """Draw a figure and a table of nothing into `out`, and remove them; raises ReportError for what would fail after training."""
+    for path in out.iterdir():
+        if path.name.startswith(("table", "figure", "report")) and not os.access(path, os.W_OK):
+            raise ReportError(f"--out: {path} may not be replaced; choose another folder")
+    try:
+        from reports import choose, page  # noqa: F401  all that draws, imported
+        from reports.formats import write
+        from reports.pictures.table import table_picture
+        from reports.table import Block, Entry, Table
+
+        shown = Table("trial", "Trial", "", [Block("", ["Method"], [[Entry("Baseline", best=True)]])])
+        with TemporaryDirectory(prefix=".trial-", dir=out) as folder:
+            write(shown, Path(folder))
+            table_picture(shown).write(Path(folder))
+    except Exception as error:  # whatever an incomplete installation raises
+        said = str(error).strip().partition("\n")[0]
+        raise ReportError(f"nothing could be drawn after training: {type(error).__name__}: {said}") from error

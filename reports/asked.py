@@ -109,13 +109,15 @@ class Asked:
 @dataclass(frozen=True)
 class Drawn:
     """files: what was written. text: the drawing in words for a terminal. gaps: one line for each thing not there.
-    refused: one line for each record, or file of arrays, that is there and cannot be used.
+    refused: one line for each record, or file of arrays, that is there and cannot be used. replaced: what was there before
+    under other settings, in one line.
     """
 
     files: list[Path] = field(default_factory=list)
     text: str = ""
     gaps: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    replaced: str = ""
 
 
 def stem(asked: Asked) -> str:

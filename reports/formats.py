@@ -21,6 +21,26 @@ def write(table: Table, out: Path) -> list[Path]:
     return paths + write_latex(table, out)
 
 
+def replaced_settings(path: Path, now: str) -> str:
+    """A line on a table in Markdown that had other settings than the text that takes its place; '' where it had the same."""
+    if not path.is_file():
+        return ""
+    before, after = (set_by_hand(text) for text in (path.read_text(encoding="utf-8", errors="replace"), now))
+    if before == after:
+        return ""
+    was = "; ".join(line for line in before if line not in after) or "fewer set by hand"
+    return f"{path} is replaced, and its other formats; they showed other settings ({was}). To keep both, give another --out"
+
+
+def set_by_hand(markdown: str) -> list[str]:
+    """What the list below a table says of settings."""
+    return [
+        line[2:].strip(".").replace("\\", "")
+        for line in markdown.splitlines()
+        if line.startswith(("- Changed from", "- Changed by"))
+    ]
+
+
 def markdown(table: Table) -> str:
     return markdown_words(table, *(markdown_block(block) for block in table.blocks))
 

@@ -1,4 +1,4 @@
-"""What `python -m benchmark check` asks of a method: trained for two short epochs by the engine itself, on 37 random images."""
+"""What `python -m benchmark check` asks of a method: trained for a few short epochs by the engine itself, on 37 random images."""
 
 import dataclasses
 import io
@@ -13,14 +13,19 @@ from torch import Tensor
 from benchmark import plugins
 from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
-from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, step, trained
+from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, shorten, step, trained
 from benchmark.plan.catalogue import card
 from benchmark.train import loop
+from benchmark.train.checkpoint import collect_state, restore_state
 from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.graph import Steps
+from benchmark.train.trainer import Trainer
 from methods.base import Batch, Curve, Method
 from methods.support.backbones import BACKBONES
-from methods.support.recipe import Recipe, rebuild
+from methods.support.recipe import Recipe, list_kinds, rebuild
+
+LONG = 6  # epochs of the run that is interrupted after each of them
+NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?"
 
 
 def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
@@ -68,7 +73,8 @@ def recipe(cls: type[Method]) -> None:
     rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
     require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
     kept = json.loads(json.dumps(card(cls)))
-    require(rebuild(kept["recipe"]) == declared, "recipe: does not survive JSON; use the classes of methods.base")
+    again = rebuild(kept["recipe"], list_kinds(declared))
+    require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
     known = sorted(name for name in cls.demo if name not in kept["parameters"] and not name.startswith("recipe."))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
 
@@ -115,13 +121,17 @@ def order(cls: type[Method]) -> None:
 def loss(cls: type[Method]) -> None:
     made = prepared(cls)
     losses, _, _ = step(made, list(range(BATCH)), backward=False)
-    sum(losses.values()).backward()
+    total = sum(losses.values())
+    require(total.requires_grad, NOTHING_LEARNED)
+    total.backward()
     parameters = list(made.method.named_parameters())
     bad = [n for n, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
     require(not bad, f"the gradient of {', '.join(bad[:3])} is not finite")
     require(hasattr(made.method, "backbone"), "build keeps no self.backbone; the engine looks there for its channels")
-    reached = made.method.backbone.conv1.weight.grad
-    require(reached is not None and bool(reached.any()), "no gradient reaches the backbone; is something detached?")
+    gradients = {name: p.grad for name, p in parameters if p.grad is not None and p.grad.any()}
+    require(bool(gradients), NOTHING_LEARNED)
+    reached = any(name.startswith("backbone.") for name in gradients)
+    require(reached, "no gradient reaches the backbone; is something detached?")
 
 
 def unchanged_batch(cls: type[Method]) -> None:
@@ -198,26 +208,47 @@ def same_bits(cls: type[Method]) -> None:
 
 
 def resumed(cls: type[Method]) -> None:
-    """A run that is saved after its first epoch and goes on in a new method ends as one that was not."""
-    whole, first = trained(prepared(cls)), prepared(cls)
-    loop.train_epoch(first, 1)
-    file = io.BytesIO()
-    torch.save({"method": first.method.state_dict(), "optimiser": first.optimiser.state_dict()}, file)
-    file.seek(0)
+    """A run that is interrupted after any of its epochs, and goes on in a new method, ends as one that was not."""
+    whole = prepared(cls, epochs=LONG)
+    checkpoints = []
+    for epoch in range(1, LONG + 1):
+        loop.train_epoch(whole, epoch)
+        whole.state.epoch = epoch
+        file = io.BytesIO()
+        torch.save(collect_state(whole), file)
+        checkpoints.append(file.getvalue())
+    for epoch, content in enumerate(checkpoints[:-1], start=1):
+        again = trained(resume_from(cls, content, epoch))
+        names = difference(whole.method, again.method)
+        require(
+            not names,
+            f"{names} differ after an interruption in epoch {epoch + 1} of {LONG}: what outlives an epoch must be a buffer "
+            "(self.register_buffer)",
+        )
+        curves = [name for name, values in whole.state.history.items() if values != again.state.history.get(name)]
+        require(
+            not curves,
+            f"after_epoch: the curves {shorten(curves)} differ after an interruption in epoch {epoch + 1} of {LONG}; keep "
+            "what they count in a buffer",
+        )
+
+
+def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
+    """A new job that goes on from a checkpoint made after `epoch`."""
     try:
-        state = torch.load(file, weights_only=True)
+        state = torch.load(io.BytesIO(content), weights_only=True)
     except Exception as error:
         raise Wrong(f"the state holds more than tensors and numbers ({type(error).__name__}); use buffers") from None
-    second = prepared(cls)
+    made = prepared(cls, epochs=LONG)
     try:
-        second.method.load_state_dict(state["method"])
+        restore_state(made, state)
     except RuntimeError as error:
         text = str(error).strip().splitlines()[-1].strip()
-        raise Wrong(f"the state cannot be loaded ({text}); register every buffer in build or begin") from None
-    second.optimiser.load_state_dict(state["optimiser"])
-    second.state.epoch = 1
-    names = difference(whole.method, trained(second, first=2).method)
-    require(not names, f"{names} differ after a resume: what outlives an epoch must be a buffer (self.register_buffer)")
+        raise Wrong(
+            f"the state after epoch {epoch} of {LONG} cannot be loaded ({text}); register every buffer, and make every "
+            "module, in build or begin"
+        ) from None
+    return made
 
 
 def bf16(cls: type[Method]) -> None:

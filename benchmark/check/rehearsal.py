@@ -50,10 +50,11 @@ def prepared(
     images: int = IMAGES,
     one_class: bool = False,
     device: str = "cpu",
+    epochs: int = EPOCHS,
 ) -> Trainer:
     """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended."""
     data = random_data(images, classes, one_class)
-    asked = {"recipe.epochs": str(EPOCHS), "recipe.batch_size": str(BATCH)}
+    asked = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
     resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
     asked_for, place = job(cls, precision), Place(results="", data="", device=device)
     method, recipe, run = assembly.assembled(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
@@ -100,16 +101,27 @@ def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[st
     return losses, logits, batch
 
 
-def trained(made: Trainer, first: int = 1) -> Trainer:
-    """Trained from epoch `first` to the last, by the engine."""
-    for epoch in range(first, EPOCHS + 1):
+def trained(made: Trainer) -> Trainer:
+    """Trained from where it stands to its last epoch, by the engine."""
+    for epoch in range(made.state.epoch + 1, made.recipe.epochs + 1):
         loop.train_epoch(made, epoch)
         made.state.epoch = epoch
     return made
 
 
 def difference(one: Method, two: Method) -> str:
-    """The names in which two methods' states differ, or ''."""
-    a, b = one.state_dict(), two.state_dict()
+    """The names in which two methods' states, or what learns of them, differ, or ''."""
+    a, b = comparable(one), comparable(two)
     names = sorted(set(a) ^ set(b)) or [n for n in a if a[n].shape != b[n].shape or not torch.equal(a[n], b[n])]
+    return shorten(names)
+
+
+def comparable(method: Method) -> dict[str, Tensor]:
+    """A method's state, and whether each parameter learns."""
+    learning = {f"{name}.requires_grad": torch.tensor(p.requires_grad) for name, p in method.named_parameters()}
+    return method.state_dict() | learning
+
+
+def shorten(names: list[str]) -> str:
+    """The first three names and how many there are beyond."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -51,12 +51,14 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: list[str]) -> argparse.Namespace:
         """The arguments, with ~ in paths resolved; raises Usage for an empty value. Of an option that has one place the last
         one counts, as in any program, so that a script's own can be changed behind it; that is said."""
-        for option, values in by_option(words).items():
+        given = by_option(words)
+        for option, values in given.items():
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
                 fix = f" (several values go behind one {option})" if action.nargs else ""
                 say(f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}")
         args = self.parse_args(words)
+        args.given = set(given)
         for name in PATHS:
             if value := getattr(args, name):
                 setattr(args, name, type(value)(os.path.expanduser(value)))

@@ -153,6 +153,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     from benchmark.launch.gpu_preflight import try_gpus
     from benchmark.launch.preflight import check_jobs
     from benchmark.plan.cost import shorter
+    from reports import try_drawing
 
     helps = args.shard == "slurm"
     if helps and args.force:
@@ -179,6 +180,8 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     for data in plan.data.values():
         need_pictures(data)
     check_jobs(todo)
+    if not args.shard:
+        try_drawing(args.out)
     if line := shorter(todo, store, options.workers):
         print(line, file=sys.stderr)
     if plan.request.device == "cuda" and not args.cluster:

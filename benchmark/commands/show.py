@@ -49,6 +49,8 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         lacking += drawn.refused
         gaps += drawn.gaps
         print(drawn.text)
+        if drawn.replaced:
+            print(drawn.replaced, file=sys.stderr)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
     pictures = reports.draw_pictures(wanted, args.results, args.out, options, made)
     print("\n".join(f"wrote {path}" for path in pictures.files), file=sys.stderr)

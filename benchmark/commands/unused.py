@@ -3,9 +3,12 @@
 import argparse
 
 from benchmark import plugins
+from benchmark.cache.decoded import Data
 from benchmark.commands.named_data import data_sets
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
+from benchmark.plan.recipes import chosen_settings
+from benchmark.scale import Scale
 
 HEED_METRIC = {"accuracy", "sweep"}  # drawings that heed `--metric` and its like
 
@@ -16,12 +19,15 @@ def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
     methods = {run.job.method for run in plan.runs()}
     for key, value in request.sets.items():
         name = key.partition(".")[0]
-        if name not in {"recipe", "backbone", *methods, *plan.data}:
+        if name not in {"recipe", "backbone", "scale", *methods, *plan.data}:
             lines.append(f"--set {key}={value}: no run here uses {name}")
+        if key == "scale.subset" and not any(has_subsets(data, request.scale) for data in plan.data.values()):
+            lines.append(f"--set {key}={value}: {', '.join(plan.data)} has no more images than the scale trains on")
     if args.keep_weights and args.draw:
         lines.append("--keep-weights: --draw trains nothing")
     if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
         lines.append("--weights2: none of these methods has a second network")
+    lines += unused_settings(args, plan)
     shown = {cell.row.method for cells in plan.cells.values() for cell in cells}
     lines += [
         f"--methods {name}: no table or figure here has a row for it"
@@ -63,3 +69,24 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
         for option, (is_given, heeding) in given.items()
         if is_given and not drawings & heeding
     }
+
+
+def has_subsets(data: Data, scale: Scale) -> bool:
+    """Whether a data set has more training images than a scale takes."""
+    return scale.train_images is not None and len(data.train.labels) > scale.train_images
+
+
+def unused_settings(args: argparse.Namespace, plan: Plan) -> list[str]:
+    """A line for each of `--draws`, `--tune` and `--settings` that was typed and that no run uses."""
+    rows = [cell.row for cells in plan.cells.values() for cell in cells]
+    why = {}
+    if all(row.draw is None for row in rows):
+        searched = [found for found in EXPERIMENTS if found.searched]
+        names = ", ".join(f"{found.kind} {found.name}" for found in searched)
+        why = dict.fromkeys(("--draws", "--tune"), f"only a search uses it ({names})")
+    elif not any(row.draw for row in rows):
+        why["--draws"] = "these methods have nothing of their own to draw (--tune all draws the learning rate)"
+    free = [row for row in rows if not row.published_settings]
+    if not any(chosen_settings(plan.cards[row.method], plan.request.scale) for row in free):
+        why["--settings"] = f"no row takes settings chosen for the {plan.request.scale.name} scale"
+    return [f"{option}: {reason}" for option, reason in why.items() if option in args.given]

@@ -62,10 +62,12 @@ def shared_like(folder: Path) -> Iterator[None]:
 
 
 def check_jobs(todo: list[Planned]) -> None:
-    """Raises Usage for the first setting, or file of start weights, that cannot work."""
-    changed = {
-        digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in todo if p.job.overrides
-    }
+    """Raises Usage for the first setting, method of one's own, or file of start weights, that cannot work."""
+    from benchmark import plugins
+
+    shipped = {definition.name for definition in plugins.find_definitions()}
+    unproved = [p for p in todo if p.job.overrides or p.job.method not in shipped]
+    changed = {digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
     for planned in changed.values():
         check_settings(planned)
     given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
@@ -78,7 +80,7 @@ def check_jobs(todo: list[Planned]) -> None:
 
 
 def check_settings(planned: Planned) -> None:
-    """Build the method as a job would, with the settings that were changed by hand or by a row."""
+    """Build a method as a job would, with the settings that were changed by hand or by a row."""
     from benchmark import plugins
     from methods.support.backbones import BACKBONES
     from methods.support.recipe import plain
@@ -91,7 +93,8 @@ def check_settings(planned: Planned) -> None:
     try:
         used = build_on_cpu(planned, cls)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
-        raise Usage(f"--set: {job.method} refuses {texts}: {one_line(error)}") from None
+        refused = f"--set: {job.method} refuses {texts}" if texts else f"--methods: {job.method} cannot be built"
+        raise Usage(f"{refused}: {one_line(error)}") from None
     for key, value in job.overrides.items():
         if key.startswith("recipe.") and key != "recipe.like" and leaf(plain(used), key) != leaf(recipe, key):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")

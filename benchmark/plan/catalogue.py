@@ -42,7 +42,9 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
         for name, method in sorted(plugins.find_methods(folders, broken).items()):
             try:
                 cards[name] = card(method)
+                json.dumps(cards[name])
             except (ValueError, TypeError, AttributeError) as error:
+                cards.pop(name, None)
                 broken[name] = f"{inspect.getfile(method)}: {method.__name__} is no whole method: {error}"
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None

@@ -13,7 +13,7 @@ from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
 from methods.base import Method, Run
 from methods.support.backbones import BACKBONES, Backbone
-from methods.support.recipe import SGD, Recipe, rebuild
+from methods.support.recipe import SGD, AdamW, Recipe, list_kinds, rebuild
 from methods.support.weights import load_backbone
 from results.job import Job, stream
 
@@ -40,7 +40,8 @@ def assembled(
     """The method on its networks, on the CPU, before it has seen a label; raises what the method refuses."""
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
-    recipe = cls.adapt(rebuild(resolved["recipe"]), parameters, noisy)
+    own = list_kinds(cls.as_published) | list_kinds(cls.recipe)
+    recipe = cls.adapt(rebuild(resolved["recipe"], own), parameters, noisy)
     run = Run(
         classes=classes,
         images=images,
@@ -105,22 +106,29 @@ def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, A
 
 
 def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
-    """Two groups: the heads that the method names, at their own rate, and everything else that learns.
+    """Two groups: the heads that the method names, at their own rate, and everything else, frozen or not.
 
-    On a card the rates lie there, so that a captured step reads them anew.
+    What is frozen gets no gradient, is not moved, and may learn later. On a card the rates lie there, so that a captured
+    step reads them anew.
     """
     settings = recipe.optimiser
-    head_lr = settings.lr if settings.head_lr is None else settings.head_lr  # 0 keeps the heads as they start
+    own_head_lr = getattr(settings, "head_lr", None)
+    head_lr = settings.lr if own_head_lr is None else own_head_lr  # 0 keeps the heads as they start
     heads = {id(p) for module in method.heads() for p in module.parameters()}
-    learning = [p for p in method.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in learning if id(p) not in heads], "lr": settings.lr},
-        {"params": [p for p in learning if id(p) in heads], "lr": head_lr},
+        {"params": [p for p in method.parameters() if id(p) not in heads], "lr": settings.lr},
+        {"params": [p for p in method.parameters() if id(p) in heads], "lr": head_lr},
     ]
     groups = [group | {"base": group["lr"]} for group in groups if group["params"]]
     on_card = device.type == "cuda"
     for group in groups if on_card else ():
         group["lr"] = torch.tensor(group["lr"], device=device)
+    if hasattr(settings, "make"):
+        made = settings.make(groups, on_card)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise TypeError(f"{type(settings).__name__}.make returns {type(made).__name__}, expected a torch optimiser")
+        return made
     if isinstance(settings, SGD):
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
-    return torch.optim.Adam(groups, weight_decay=settings.weight_decay, fused=True, capturable=on_card)
+    adam = torch.optim.AdamW if isinstance(settings, AdamW) else torch.optim.Adam
+    return adam(groups, weight_decay=settings.weight_decay, fused=True, capturable=on_card)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,21 +17,52 @@ SEAL = 32  # bytes of a SHA-256
 
 def save(trainer: Trainer) -> None:
     """Write a checkpoint; where it cannot be written, training goes on without."""
-    state = mark(trainer) | {
-        "epoch": trainer.state.epoch,
-        "history": trainer.state.history,
-        "predictions": trainer.state.predictions,
-        "margin": trainer.state.margin,
-        "method": trainer.method.state_dict(),
-        "optimiser": trainer.optimiser.state_dict(),
-        "seconds": trainer.clock.parts,
-    }
     content = io.BytesIO()
-    torch.save(state, content)
+    torch.save(collect_state(trainer), content)
     try:
         write_bytes(checkpoint(trainer), seal(content.getvalue()))
     except OSError as error:
         print(f"{checkpoint(trainer)}: no checkpoint written: {error.strerror}", flush=True)
+
+
+def collect_state(trainer: Trainer) -> dict[str, Any]:
+    """What an epoch leaves behind, in tensors, numbers and names: values, and what decides which of them are trained."""
+    method = trainer.method
+    return mark(trainer) | {
+        "epoch": trainer.state.epoch,
+        "history": trainer.state.history,
+        "predictions": trainer.state.predictions,
+        "margin": trainer.state.margin,
+        "method": method.state_dict(),
+        "requires_grad": {name: parameter.requires_grad for name, parameter in method.named_parameters()},
+        "training": {name: module.training for name, module in method.named_modules()},
+        "optimised": name_optimised(trainer),
+        "optimiser": trainer.optimiser.state_dict(),
+        "seconds": trainer.clock.parts,
+    }
+
+
+def restore_state(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Put back what `collect_state` took; raises what torch raises where it does not fit the method."""
+    method = trainer.method
+    method.load_state_dict(state["method"])
+    for name, parameter in method.named_parameters():
+        parameter.requires_grad_(state["requires_grad"][name])
+    for name, module in method.named_modules():
+        module.training = state["training"][name]
+    if name_optimised(trainer) != state["optimised"]:
+        raise RuntimeError("the optimiser has other parameters than before")
+    trainer.optimiser.load_state_dict(state["optimiser"])
+    predictions = [part.cpu() for part in state["predictions"]]
+    trainer.state = State(state["epoch"], state["history"], predictions, margin=state["margin"])
+    for name, seconds in state["seconds"].items():
+        trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
+
+
+def name_optimised(trainer: Trainer) -> list[list[str]]:
+    """The names of the parameters in each group of the optimiser; '' for one that the method has given up since."""
+    names = {id(parameter): name for name, parameter in trainer.method.named_parameters()}
+    return [[names.get(id(p), "") for p in group["params"]] for group in trainer.optimiser.param_groups]
 
 
 def checkpoint(trainer: Trainer) -> Path:
@@ -63,12 +95,7 @@ def resume(trainer: Trainer) -> bool:
         state = torch.load(io.BytesIO(content[SEAL:]), map_location=trainer.device, weights_only=True)
         if {key: state[key] for key in mark(trainer)} != mark(trainer):
             raise ValueError("made by another version")
-        trainer.method.load_state_dict(state["method"])
-        trainer.optimiser.load_state_dict(state["optimiser"])
-        predictions = [part.cpu() for part in state["predictions"]]
-        trainer.state = State(state["epoch"], state["history"], predictions, margin=state["margin"])
-        for name, seconds in state["seconds"].items():
-            trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
+        restore_state(trainer, state)
     except Exception as error:  # torch raises many kinds for a broken file
         print(f"{path}: passed over ({type(error).__name__}: {str(error)[:200]}); the run starts again", flush=True)
         path.unlink()

@@ -157,9 +157,11 @@ def state(steps: Steps) -> list[Tensor]:
 
 
 def places(trainer: Trainer) -> list[int]:
-    """Where the parameters, the buffers and the optimiser's rates lie, which a graph knows them by."""
+    """Where the parameters, the buffers and the optimiser's rates lie, which a graph knows them by, and what is trained."""
+    method = trainer.method
     rates = filter(torch.is_tensor, (group["lr"] for group in trainer.optimiser.param_groups))
-    return [value.data_ptr() for value in [*trainer.method.parameters(), *trainer.method.buffers(), *rates]]
+    decided = [*(p.requires_grad for p in method.parameters()), *(m.training for m in method.modules())]
+    return [value.data_ptr() for value in [*method.parameters(), *method.buffers(), *rates]] + decided
 
 
 def same_bits(one: Tensor, two: Tensor) -> bool:

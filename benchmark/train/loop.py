@@ -84,6 +84,7 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
     taken.end()
     survey(trainer, epoch)
     curves = method.after_epoch(epoch) | compare_with_clean_labels(trainer)
+    check_optimised(trainer)
     finish_epoch(trainer, taken.sums, steps, curves)
 
 
@@ -194,6 +195,17 @@ def note_margin(trainer: Trainer, logits: Tensor, index: Tensor) -> None:
     logits = logits.float()
     margin = logits.gather(1, given) - logits.scatter(1, given, -torch.inf).amax(1, keepdim=True)
     trainer.state.margin.index_add_(0, index, torch.cat([margin, torch.ones_like(margin)], 1))
+
+
+def check_optimised(trainer: Trainer) -> None:
+    """Raises ValueError for parameters that would learn and that the optimiser, made before the first epoch, does not have."""
+    optimised = {id(p) for group in trainer.optimiser.param_groups for p in group["params"]}
+    lost = [name for name, p in trainer.method.named_parameters() if p.requires_grad and id(p) not in optimised]
+    if lost:
+        raise ValueError(
+            f"{trainer.method.name}: {', '.join(lost[:3])} would never learn: the optimiser has the parameters that were "
+            "made in build and begin; to start a layer anew, change it in place (reset_parameters())"
+        )
 
 
 def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], steps: int, extra: dict[str, Any]) -> None:

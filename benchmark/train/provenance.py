@@ -65,6 +65,8 @@ def versions() -> dict[str, Any]:
 
 def describe_checkout(folder: Path) -> str | None:
     """The commit of a git checkout, with `-dirty` where files differ from it; None where there is none."""
+    if not (folder / ".git").exists():  # installed: a checkout around it is of another project
+        return None
     # The code of a checkout that somebody else owns runs here already, so git may read it too.
     git = ["git", "-c", f"safe.directory={folder}", "-C", str(folder), "describe", "--always", "--dirty"]
     try:

@@ -28,7 +28,7 @@ def range_of(name: str, value: Any, low: float, high: float) -> None:
     within(name, value[1], value[0], high)
 
 
-def check_optimiser(settings: "Adam | SGD") -> None:
+def check_optimiser(settings: "Adam | AdamW | SGD") -> None:
     within("lr", settings.lr, 0)
     within("weight_decay", settings.weight_decay, 0)
     if settings.head_lr is not None:
@@ -41,6 +41,18 @@ class Adam:
 
     lr: float
     weight_decay: float = 0.0
+    head_lr: float | None = None
+
+    def __post_init__(self) -> None:
+        check_optimiser(self)
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Adam whose decay is taken from the weights themselves, times the rate (Loshchilov and Hutter, ICLR 2019)."""
+
+    lr: float
+    weight_decay: float = 0.01
     head_lr: float | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +110,40 @@ class LinearToZero:
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         return 1 - step / (steps_per_epoch * epochs)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Fall along half a cosine, step by step, to `end` after the last step."""
+
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        within("end", self.end, 0, 1)
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        done = step / (steps_per_epoch * epochs)
+        return self.end + (1 - self.end) * 0.5 * (1 + cos(pi * done))
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """Rise linearly from `start` to 1 over the first `epochs`; of those that are left, `then` says the rate."""
+
+    then: Any = Cosine()
+    epochs: int = 5
+    start: float = 0.01
+
+    def __post_init__(self) -> None:
+        within("epochs", self.epochs, 0)
+        within("start", self.start, 0, 1)
+        check_schedule("then", self.then, self.epochs + 1)
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        warm = self.epochs * steps_per_epoch
+        if step < warm:
+            return self.start + (1 - self.start) * step / warm
+        return self.then.at(step - warm, steps_per_epoch, epochs - self.epochs)
 
 
 @dataclass(frozen=True)
@@ -188,12 +234,14 @@ class Augment:
 class Recipe:
     """How a method is trained, as published; every field can be overridden with `--set recipe.FIELD=value`.
 
-    backbone: a name of `methods.support.backbones.BACKBONES`. drop_last: leave out an incomplete last batch.
+    backbone: a name of `methods.support.backbones.BACKBONES`. drop_last: leave out an incomplete last batch. optimiser and
+    schedule may be dataclasses of one's own: with `lr` and `make(groups, on_gpu)`, which returns a torch optimiser, and with
+    `at(step, steps_per_epoch, epochs)`, which returns what the rate is multiplied by.
     """
 
     epochs: int
     batch_size: int
-    optimiser: Adam | SGD
+    optimiser: Any
     schedule: Any
     augment: Augment
     drop_last: bool = False
@@ -202,6 +250,39 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             within(name, getattr(self, name), 1, 100_000)
+        check_kind("optimiser", self.optimiser, "make(groups, on_gpu)", OPTIMISERS)
+        within("optimiser: lr", getattr(self.optimiser, "lr", None), 0)
+        check_schedule("schedule", self.schedule, self.epochs)
+
+
+OPTIMISERS = (Adam, AdamW, SGD)
+SCHEDULES = (Exponential, Steps, LinearToZero, Cosine, WarmUp, OneCycle)
+
+
+def check_kind(name: str, value: Any, method: str, known: tuple[type, ...]) -> None:
+    """Raise ValueError where a part of a recipe is none of `known` and no dataclass with `method`."""
+    if type(value) in known:
+        return
+    names = ", ".join(kind.__name__ for kind in known)
+    own = type(value).__name__
+    if isinstance(value, type) or not dataclasses.is_dataclass(value):
+        raise ValueError(
+            f"{name}: {value!r}, expected one of {names} of methods.base, or a dataclass of your own with {method}"
+        )
+    if own in names.split(", "):
+        raise ValueError(f"{name}: {own} is another class than that of methods.base; import that one, or rename yours")
+    if not callable(getattr(value, method.partition("(")[0], None)):
+        raise ValueError(f"{name}: {own} has no {method}; write it, or take one of {names}")
+
+
+def check_schedule(name: str, schedule: Any, epochs: int) -> None:
+    """Raise ValueError where a schedule gives no number for the first and the last step of a run."""
+    check_kind(name, schedule, "at(step, steps_per_epoch, epochs)", SCHEDULES)
+    for step in (0, epochs - 1):
+        try:
+            within("its value", schedule.at(step, 1, epochs), 0)
+        except Exception as error:  # whatever an author's own raises
+            raise ValueError(f"{name}: {type(schedule).__name__} fails in step {step}: {error}") from error
 
 
 BASIC = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)  # the data pipeline of SCN and RUL
@@ -241,9 +322,22 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def rebuild(value: Any) -> Any:
-    """The recipe that `plain` took apart."""
+def list_kinds(value: Any) -> dict[str, type]:
+    """{name: class} of a recipe and of all that it holds."""
+    if not dataclasses.is_dataclass(value):
+        return {}
+    kinds = {type(value).__name__: type(value)}
+    for part in dataclasses.fields(value):
+        kinds |= list_kinds(getattr(value, part.name))
+    return kinds
+
+
+def rebuild(value: Any, own: dict[str, type] | None = None) -> Any:
+    """The recipe that `plain` took apart; own: classes that are not of this file, by name."""
     if isinstance(value, dict):
-        fields = {key: rebuild(part) for key, part in value.items() if key != "kind"}
-        return globals()[value["kind"]](**fields)
+        fields = {key: rebuild(part, own) for key, part in value.items() if key != "kind"}
+        kind = (own or {}).get(value["kind"]) or globals().get(value["kind"])
+        if kind is None:
+            raise ValueError(f"recipe: {value['kind']} is a class of another method's file")
+        return kind(**fields)
     return tuple(value) if isinstance(value, list) else value

@@ -2,7 +2,10 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,11 +45,9 @@ class Drawing:
 
         What they stand on is kept in both pictures, and in the PNG the SHA-256 of the CSV that it shows.
         """
-        import matplotlib as mpl
-
         paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
         told = {"CreationDate": None, "Title": self.title, "Subject": self.words}
-        with mpl.rc_context(SETTINGS):
+        with drawing_settings():
             self.figure.savefig(paths[0], metadata=told, bbox_inches=self.edges)
         paths[1].write_bytes(self.png)
         if self.facts:
@@ -74,12 +75,23 @@ class Drawing:
 
     @cached_property
     def png(self) -> bytes:
-        import matplotlib as mpl
-
         content, told = io.BytesIO(), {"Software": None, "Title": self.title, "Description": self.words} | self.source
-        with mpl.rc_context(SETTINGS):
+        with drawing_settings():
             self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=told)
         return content.getvalue()
+
+
+@contextmanager
+def drawing_settings() -> Iterator[None]:
+    """matplotlib's own defaults and those of all figures, whatever MPLBACKEND and a person's matplotlibrc say."""
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"  # read when it is imported, and an error where that backend is not installed
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
 
 
 def new_figure(width: float, height: float, layout: str = "constrained") -> Any:

@@ -79,6 +79,16 @@ BROKEN = {
         "reaches the backbone",
         "detached",
     ),
+    "loss_times_nothing": (
+        "    def loss(self, batch):\n" + CROSS_ENTROPY + "        return {'ce': 0 * ce}, logits\n",
+        "reaches the backbone",
+        "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?",
+    ),
+    "detached_loss": (
+        "    def loss(self, batch):\n" + CROSS_ENTROPY + "        return {'ce': ce.detach()}, logits\n",
+        "reaches the backbone",
+        "no gradient reaches any parameter",
+    ),
     "in_place": (
         "    def loss(self, batch):\n        batch.images.mul_(0.9)\n        return super().loss(batch)\n",
         "leaves the batch",
@@ -107,6 +117,24 @@ BROKEN = {
         "    def after_epoch(self, epoch):\n        self.register_buffer('late', torch.zeros(2))\n        return {}\n",
         "saved and resumed",
         "register every buffer",
+    ),
+    "forgetful_late": (  # counts in Python, and freezes by it in the fourth of six epochs
+        "    seen = 0\n    def after_epoch(self, epoch):\n        self.seen += epoch > 2\n"
+        "        self.backbone.requires_grad_(self.seen < 2)\n        return {}\n",
+        "saved and resumed",
+        "after an interruption in epoch 4 of 6",
+    ),
+    "forgetful_curve": (
+        "    seen = 0\n    def after_epoch(self, epoch):\n        self.seen += 1\n"
+        "        return {'seen': torch.tensor(self.seen)}\n",
+        "saved and resumed",
+        "the curves seen differ",
+    ),
+    "new_layer": (
+        "    def after_epoch(self, epoch):\n        if epoch == 4:\n"
+        "            self.classifier = torch.nn.Linear(*self.classifier.weight.shape[::-1])\n        return {}\n",
+        "saved and resumed",
+        "classifier.weight, classifier.bias would never learn",
     ),
     "bf16_head": (
         "    def logits(self, x):\n        with self.backbone.autocast():\n            return super().logits(x)\n",
@@ -221,8 +249,17 @@ def test_the_embedded_faces_keep_their_contract() -> None:
     assert [f.status for f in check.check(Few)] == ["ok"] * 7
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mistake", [mistake for mistake in BROKEN if BROKEN[mistake][1] != "pretended GPU"])
+SILENT = ("loss_times_nothing", "forgetful_late")  # what would train to the end, to wrong numbers
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        pytest.param(mistake, marks=[] if mistake in SILENT else pytest.mark.slow)
+        for mistake in BROKEN
+        if BROKEN[mistake][1] != "pretended GPU"
+    ],
+)
 def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> None:
     body, where, words = BROKEN[mistake]
     path = tmp_path / f"{mistake}.py"

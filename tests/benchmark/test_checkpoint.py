@@ -36,12 +36,17 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any], Place]:
-    data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path_factory.mktemp("data"))
-    cards = {"baseline": card(plugins.find_methods()["baseline"])}
+    return plan_job("baseline", tmp_path_factory.mktemp("data"))
+
+
+def plan_job(name: str, data_folder: Path, own: tuple[str, ...] = ()) -> tuple[Job, dict[str, Any], Place]:
+    """(job, resolved, place) of a method on random specks."""
+    data = lookup.open_data(Specks(), None, Specks.Options(), data_folder)
+    cards = {name: card(plugins.find_methods(own)[name])}
     asked = {"recipe.epochs": str(EPOCHS)}
-    settings, overrides = recipes.resolve(cards, "baseline", asked, scale.DEMO, "comparison", "specks", 40)
+    settings, overrides = recipes.resolve(cards, name, asked, scale.DEMO, "comparison", "specks", 40)
     job = Job(
-        method="baseline",
+        method=name,
         method_version=1,
         data={"name": "specks", "fingerprint": data.fingerprint, "landmarks": None},
         noise={"kind": "asymmetric", "rate": "0.3", "version": 1, "file": None},
@@ -53,7 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any],
         overrides=overrides,
     )
     resolved = settings | {"data": {"title": data.title}, "weights": {"text": "random weights"}}
-    return job, resolved, Place(results="", data=str(data.folder), checkpoint_seconds=0.0)
+    return job, resolved, Place(results="", data=str(data.folder), checkpoint_seconds=0.0, methods_path=own)
 
 
 def run(made: tuple, folder: Path, monkeypatch: pytest.MonkeyPatch, stop_before: int = 0) -> tuple[Any, list[int]]:
@@ -116,6 +121,69 @@ def keep(path: Path, state: Any) -> None:
     content = io.BytesIO()
     torch.save(state, content)
     path.write_bytes(seal(content.getvalue()))
+
+
+STAGES = {  # what a method may do about what is trained, after its first epoch; each changes the bits of the last one
+    "freezes its backbone": "        self.backbone.requires_grad_(False)\n",
+    "lets a frozen head learn": "        self.classifier.requires_grad_(True)\n",
+    "sets the mode of a part": "        self.backbone.train()\n",
+    "gives a layer up": "        self.further = torch.nn.Identity()\n",
+    "gives a parameter up": "        self.further.weight = torch.nn.Parameter(2 * self.further.weight.data, False)\n",
+    "starts a layer anew": "        self.classifier.reset_parameters()\n",
+}
+STAGED = """
+import torch
+from methods.baseline import Baseline
+
+class Staged(Baseline):
+    name, title = "staged", "Staged"
+
+    def build(self, backbone, classes):
+        super().build(backbone, classes)
+        self.further = torch.nn.Linear(classes, classes)
+        self.classifier.requires_grad_({learns})
+        self.backbone.eval()
+
+    def train(self, mode=True):  # the backbone's mode is its own
+        self.training = self.classifier.training = mode
+        return self
+
+    def logits(self, images):
+        return self.further(super().logits(images))
+
+    def after_epoch(self, epoch):
+        if epoch == 1:
+            self.change()
+        return {{}}
+
+    def change(self):
+        pass
+{stage}
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_is_trained_is_part_of_a_checkpoint(stage: str, tmp_path, monkeypatch) -> None:
+    file = tmp_path / "mine" / "staged.py"
+    file.parent.mkdir()
+    file.write_text(STAGED.format(learns=stage != "lets a frozen head learn", stage=STAGES[stage]))
+    job = plan_job("staged", tmp_path / "data", (str(file.parent),))
+    whole, _ = run(job, tmp_path / "whole", monkeypatch)
+    for last in (2, 3):
+        assert run(job, tmp_path / str(last), monkeypatch, stop_before=last)[0] is None
+        found, trained = run(job, tmp_path / str(last), monkeypatch)
+        first = 1 if stage.endswith("up") else last  # build makes it again, so the run starts again
+        assert trained == list(range(first, EPOCHS + 1)) and same(found, whole), f"interrupted before epoch {last}"
+    monkeypatch.setattr(plugins.find_method("staged", (file.parent,)), "change", lambda self: None)
+    assert not same(run(job, tmp_path / "without", monkeypatch)[0], whole)
+
+
+def test_a_new_layer_that_would_never_learn_ends_the_run(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "staged.py"
+    file.write_text(STAGED.format(learns=True, stage="        self.further = torch.nn.Linear(8, 8)\n"))
+    job = plan_job("staged", tmp_path / "data", (str(tmp_path),))
+    with pytest.raises(ValueError, match=r"staged: further\.weight, further\.bias would never learn"):
+        run(job, tmp_path / "runs", monkeypatch)
 
 
 class Harm:

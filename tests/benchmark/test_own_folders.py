@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark import plugins
 from benchmark.commands.arguments import request
@@ -11,6 +12,8 @@ from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.launch.preflight import check_jobs
 from benchmark.plan.matrix import make
+from benchmark.train.assembly import assembled, make_optimiser
+from benchmark.train.loop import set_rates
 
 MINE = "from methods.baseline import Baseline\nclass Mine(Baseline):\n    name, title = 'mine', 'Mine'\n"
 BROKEN = "from methods.baseline import Baseline\nimport tensorflow_not_there\nclass B(Baseline):\n    name = 'other'\n"
@@ -123,3 +126,99 @@ def test_an_installed_package_that_cannot_be_imported_stops_no_method(monkeypatc
     broken: dict[str, str] = {}
     assert "baseline" in plugins.find_methods((), broken)
     assert "package nowhere_to_be_found: cannot be imported" in broken["theirs"]
+
+
+OWN_RECIPE = """
+from dataclasses import dataclass
+import torch
+from methods.base import Adam, AdamW, Augment, Cosine, Recipe, SGD, WarmUp
+from methods.baseline import Baseline
+
+@dataclass(frozen=True)
+class Rprop:
+    lr: float
+    etas: tuple[float, float] = (0.5, 1.2)
+
+    def make(self, groups, on_gpu):
+        return {made}
+
+@dataclass(frozen=True)
+class Halved:
+    def at(self, step, steps_per_epoch, epochs):
+        return 0.5
+
+class Mine(Baseline):
+    name, title = "mine", "Mine"
+    recipe = Recipe(2, 16, {optimiser}, {schedule}, Augment(), backbone="resnet10_w16")
+"""
+RPROP = "torch.optim.Rprop(groups, etas=self.etas)"
+
+
+def own_recipe(at: Path, optimiser: str, schedule: str = "Halved()", made: str = RPROP) -> Path:
+    return folder(at, mine=OWN_RECIPE.format(optimiser=optimiser, schedule=schedule, made=made))
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "schedule", "kind", "rates"),
+    [
+        ("Rprop(0.1)", "Halved()", torch.optim.Rprop, {0.05}),
+        ("AdamW(0.1, head_lr=0.2)", "WarmUp(Cosine(), 1, 0.5)", torch.optim.AdamW, {0.05, 0.1}),
+        ("AdamW(0.1)", "Cosine()", torch.optim.AdamW, {0.1}),
+        ("Adam(0.1)", "Halved()", torch.optim.Adam, {0.05}),
+        ("SGD(0.1)", "Halved()", torch.optim.SGD, {0.05}),
+    ],
+)
+def test_an_optimiser_and_a_schedule_are_those_that_the_recipe_names(
+    optimiser: str, schedule: str, kind: type, rates: set[float], tmp_path: Path
+) -> None:
+    own = own_recipe(tmp_path, optimiser, schedule)
+    words = asked(own, "--methods", "mine", "--scale", "paper")
+    (planned,) = make(request(parser().read(words))).runs()
+    check_jobs([planned])
+    method, recipe, run = assembled(
+        plugins.find_method("mine", [own]), planned.job, planned.resolved, planned.place, 8, 200
+    )
+    method.heads = lambda: [method.classifier]
+    made = make_optimiser(method, recipe, torch.device("cpu"))
+    set_rates(made, recipe.schedule.at(0, run.steps_per_epoch, run.epochs))
+    assert type(made) is kind and {group["lr"] for group in made.param_groups} == rates
+    assert len(made.param_groups) == 2 and made.param_groups[0].get("weight_decay") == {
+        torch.optim.AdamW: 0.01,
+        torch.optim.Rprop: None,
+    }.get(kind, 0)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "made", "words"),
+    [
+        (
+            "torch.optim.AdamW",
+            RPROP,
+            "optimiser: <class 'torch.optim.adamw.AdamW'>, expected one of Adam, AdamW, SGD of",
+        ),
+        (
+            "Rprop(0.1)",
+            "None",
+            "--methods: mine cannot be built: Rprop.make returns NoneType, expected a torch optimiser",
+        ),
+        ("Rprop(0.1)", "self.no", "--methods: mine cannot be built: 'Rprop' object has no attribute 'no'"),
+        ("Rprop(0.1, torch.float32)", RPROP, "Mine is no whole method: Object of type dtype is not JSON serializable"),
+    ],
+)
+def test_an_optimiser_that_no_job_could_use_is_refused_by_a_plan_and_stops_no_other_method(
+    optimiser: str, made: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    own = own_recipe(tmp_path, optimiser, made=made)
+    assert main(asked(own, "--methods", "mine", "--scale", "paper")) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert words in said[-1] and not any("Traceback" in line for line in said)
+    assert main(asked(own, "--methods", "baseline", "--scale", "paper")) == 0
+
+
+def test_another_method_does_not_take_a_recipe_with_parts_of_one_s_own(tmp_path: Path, capsys) -> None:
+    own = own_recipe(tmp_path, "Rprop(0.1)")
+    assert main(asked(own, "--methods", "baseline", "--scale", "paper", "--set", "recipe.like=mine")) == 2
+    assert (
+        "baseline refuses recipe.like=mine: recipe: Rprop is a class of another method's file"
+        in capsys.readouterr().err
+    )

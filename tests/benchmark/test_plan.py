@@ -172,9 +172,57 @@ def test_a_method_that_is_asked_for_has_a_row_or_is_said_to_have_none(home: Path
     words = ["--rates", "0.1", "--seeds", "0", "--table"]
     general = planned(home, *words, "general", "--methods", "scn", "gce")
     assert {cell.row.method for cell in cells(general)} == {"scn", "gce"}
-    args = parser().parse_args(typed(home, *words, "matched", "--methods", "baseline", "scn"))
-    said = unused(args, make(request(args)))
+    said = unused_of(typed(home, *words, "matched", "--methods", "baseline", "scn"))
     assert "--methods baseline: no table or figure here has a row for it; it changes nothing here" in said
+
+
+def unused_of(words: list[str]) -> list[str]:
+    args = parser().read(words)
+    return unused(args, make(request(args)))
+
+
+SEARCHING = "only a search uses it (table tuned, figure budget, figure sensitivity)"
+NO_CHOICE = "no row takes settings chosen for the demo scale"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--table 1 --methods scn --draws 16 --tune own", {"--draws": SEARCHING, "--tune": SEARCHING}),
+        ("--table 1 --methods scn --tune=all", {"--tune": SEARCHING}),
+        ("--table tuned --methods scn --draws 3 --tune own", {}),
+        ("--figure budget --table 1 --methods scn --draws 3", {}),
+        (
+            "--table tuned --methods baseline --draws 3 --tune own",
+            {"--draws": "these methods have nothing of their own"},
+        ),
+        ("--table tuned --methods baseline --draws 3", {}),
+        ("--table 1 --methods scn --settings published", {}),
+        ("--table 1 --methods baseline --settings published", {"--settings": NO_CHOICE}),
+        ("--table published --methods scn --settings chosen", {"--settings": NO_CHOICE}),
+        ("--table tuned --methods scn --settings published", {"--settings": NO_CHOICE}),
+        (
+            "--table 1 --methods scn --scale paper --settings published",
+            {"--settings": "no row takes settings chosen for"},
+        ),
+        ("--table 1 --methods scn", {}),
+        (
+            "--table 1 --methods scn --set scale.subset=3",
+            {"--set scale.subset=3": "specks has no more images than the"},
+        ),
+    ],
+)
+def test_an_option_of_searches_and_settings_that_changes_nothing_is_said(home: Path, words: str, said: dict) -> None:
+    lines = unused_of(typed(home, *words.split(), "--rates", "0.1", "--seeds", "0"))
+    assert len(lines) == len(said)
+    for line, (option, reason) in zip(lines, said.items()):
+        assert line.startswith(f"{option}: {reason}") and line.endswith("; it changes nothing here")
+
+
+def test_a_subset_that_is_another_one_is_not_called_unused(home: Path) -> None:
+    few = ["--set", "faces.train=1001", "--set", "faces.test=100", "--set", "scale.subset=3"]
+    words = ["--table", "1", "--methods", "baseline", "--rates", "0.1", "--seeds", "0", *few]
+    assert unused_of(typed(home, *words, data="faces")) == []
 
 
 def test_data_without_votes_have_an_empty_cell_unless_votes_are_asked_for(home: Path) -> None:

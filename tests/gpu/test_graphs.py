@@ -125,6 +125,19 @@ def test_a_method_that_says_it_wrongly_has_other_bits_here_too(tmp_path: Path) -
         assert not same(*both("scn", tmp_path, OTHER_SECOND_EPOCH["scn"]))
 
 
+@pytest.mark.parametrize("part", ["backbone", "classifier"])
+def test_what_is_frozen_after_an_epoch_is_not_moved_by_an_older_graph(part: str, tmp_path: Path) -> None:
+    def after_epoch(self, epoch: int) -> dict[str, Any]:
+        getattr(self, part).requires_grad_(False)
+        return {}
+
+    with mock.patch.object(baseline.Baseline, "after_epoch", after_epoch):
+        with_graphs, without = both("baseline", tmp_path)
+    assert with_graphs[0].replays == 2 * graph.TRIED + 2 and same(with_graphs, without)
+    learned = both("baseline", tmp_path / "learning")
+    assert not same(with_graphs, learned[0])
+
+
 def test_the_check_of_a_method_sees_it() -> None:
     class Later(baseline.Baseline):
         name, title = "later", "Later"

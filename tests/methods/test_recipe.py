@@ -1,6 +1,6 @@
 """Settings of a recipe: what each may be, at both ends, and the way into plain data and back."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
@@ -11,13 +11,17 @@ from methods.support.recipe import (
     RECIPE,
     SGD,
     Adam,
+    AdamW,
     Augment,
+    Cosine,
     Exponential,
     LinearToZero,
     OneCycle,
     Recipe,
     Steps,
     Strong,
+    WarmUp,
+    list_kinds,
     plain,
     rebuild,
 )
@@ -27,12 +31,18 @@ RANGES: list[tuple[Any, str, tuple, tuple]] = [
     (Adam(0.1), "lr", (0, 5.0), (-1e-9,)),
     (Adam(0.1), "weight_decay", (0, 7), (-1e-9,)),
     (Adam(0.1), "head_lr", (0, 2.0, None), (-1e-9,)),
+    (AdamW(0.1), "lr", (0, 5.0), (-1e-9,)),
+    (AdamW(0.1), "weight_decay", (0, 7), (-1e-9,)),
+    (AdamW(0.1), "head_lr", (0, 2.0, None), (-1e-9,)),
     (SGD(0.1), "lr", (0,), (-1e-9,)),
     (SGD(0.1), "momentum", (0, 1), (-1e-9, 1.0001)),
     (SGD(0.1), "weight_decay", (0,), (-1,)),
     (SGD(0.1), "head_lr", (0, None), (-1,)),
     (Exponential(), "factor", (0, 1), (-0.1, 1.1)),
     (Steps(), "factor", (0, 1), (-0.1, 1.1)),
+    (Cosine(), "end", (0, 1), (-0.01, 1.01)),
+    (WarmUp(), "epochs", (0, 5), (-1,)),
+    (WarmUp(), "start", (0, 1), (-0.01, 1.01)),
     (OneCycle(), "warm", (0, 0.99), (-0.01, 0.991)),
     (OneCycle(), "start", (0, 1), (-0.01, 1.01)),
     (Strong(), "operations", (0, 100), (-1, 101)),
@@ -144,3 +154,99 @@ def test_schedules_by_hand() -> None:
     cycle = OneCycle(warm=0.5, start=0.2)
     assert [cycle.at(step, 2, 4) for step in (0, 2, 4, 6, 8)] == pytest.approx([0.2, 0.6, 1, 0.5, 0])
     assert OneCycle(warm=0).at(0, 2, 4) == 1
+
+
+def test_cosine_and_warm_up_by_hand() -> None:
+    assert [Cosine().at(step, 2, 4) for step in (0, 2, 4, 6, 8)] == pytest.approx(
+        [1, 0.853553, 0.5, 0.146447, 0], abs=1e-6
+    )
+    assert [Cosine(0.2).at(step, 1, 2) for step in (0, 1, 2)] == pytest.approx([1, 0.6, 0.2])
+    warm = WarmUp(Cosine(), epochs=2, start=0.1)
+    assert [warm.at(step, 2, 4) for step in (0, 2, 4, 6, 8)] == pytest.approx([0.1, 0.55, 1, 0.5, 0])
+    assert [WarmUp(Exponential(0.5), 1, 0).at(step, 1, 3) for step in range(3)] == [0, 1, 0.5]
+    assert WarmUp(Cosine(), 9, 0).at(3, 1, 4) == pytest.approx(1 / 3)
+
+
+@dataclass(frozen=True)
+class Lion:
+    lr: float
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    def make(self, groups: list, on_gpu: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Saw:
+    teeth: int = 3
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        return 1 - step % self.teeth / self.teeth
+
+
+@dataclass(frozen=True)
+class WithoutMake:
+    lr: float = 0.1
+
+
+@dataclass(frozen=True)
+class WithoutRate:
+    def make(self, groups: list, on_gpu: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Turned(Saw):
+    def at(self, step: int) -> float:  # type: ignore[override]
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Negative(Saw):
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        return 1.0 - step
+
+
+def test_parts_of_one_s_own_come_back_by_their_classes_and_from_no_other_file() -> None:
+    own = replace(RECIPE, optimiser=Lion(0.1, (0.5, 0.6)), schedule=WarmUp(Saw(4), 2))
+    assert rebuild(plain(own), list_kinds(own)) == own
+    assert list_kinds(own)["Lion"] is Lion and list_kinds(own)["Saw"] is Saw
+    with pytest.raises(ValueError, match="recipe: Lion is a class of another method's file"):
+        rebuild(plain(own), list_kinds(RECIPE))
+    assert list_kinds(None) == {}
+
+
+ANOTHER = dataclass(frozen=True)(type("AdamW", (), {"__annotations__": {"lr": float}, "lr": 0.1, "make": print}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"optimiser": dict},
+            r"optimiser: <class 'dict'>, expected one of Adam, AdamW, SGD of methods.base, or a dataclass",
+        ),
+        ({"optimiser": Lion}, r"optimiser: <class .*Lion'>, expected one of Adam, AdamW, SGD"),
+        ({"optimiser": "Adam"}, r"optimiser: 'Adam', expected one of Adam, AdamW, SGD"),
+        (
+            {"optimiser": WithoutMake()},
+            r"optimiser: WithoutMake has no make\(groups, on_gpu\); write it, or take one of Adam",
+        ),
+        ({"optimiser": WithoutRate()}, "optimiser: lr: None, expected 0 or more"),
+        (
+            {"optimiser": ANOTHER()},
+            "optimiser: AdamW is another class than that of methods.base; import that one, or rename",
+        ),
+        (
+            {"schedule": None},
+            "schedule: None, expected one of Exponential, Steps, LinearToZero, Cosine, WarmUp, OneCycle",
+        ),
+        ({"schedule": WithoutMake()}, r"schedule: WithoutMake has no at\(step, steps_per_epoch, epochs\)"),
+        ({"schedule": Turned()}, "schedule: Turned fails in step 0: .*positional argument"),
+        ({"schedule": Negative()}, "schedule: Negative fails in step 59: its value: -58.0, expected 0 or more"),
+    ],
+)
+def test_a_part_that_no_run_could_use_is_refused_where_it_is_declared(changes: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}"):
+        replace(RECIPE, **changes)
+    if "schedule" in changes:
+        with pytest.raises(ValueError, match=f"^then{words[8:].replace('59', '5').replace('58', '4')}"):
+            WarmUp(changes["schedule"])

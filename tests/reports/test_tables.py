@@ -64,6 +64,22 @@ def test_mean_and_sample_deviation_agree_with_a_table_made_by_hand(tmp_path):
     ]
 
 
+def test_a_table_of_other_settings_is_said_to_be_replaced(tmp_path):
+    def drawn(margin):
+        name = {"scn.margin_2": margin} if margin else {}
+        ids = [write_record(tmp_path, method="scn", seed=0, accuracy=0.8, overrides=name)]
+        what = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids)])
+        return reports.draw(what, tmp_path, tmp_path / "out").replaced
+
+    assert [drawn("0.1"), drawn("0.1")] == ["", ""]
+    assert drawn("0.2") == (
+        f"{tmp_path}/out/table1.md is replaced, and its other formats; they showed other settings "
+        "(Changed from that: scn.margin_2=0.1). To keep both, give another --out"
+    )
+    assert "(Changed from that: scn.margin_2=0.2)" in drawn("")
+    assert "(fewer set by hand)" in drawn("0.2")
+
+
 def test_fewer_seeds_than_asked_are_said(tmp_path):
     ids = one_cell(tmp_path, [0.838, 0.844])
     drawn, texts, rows = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
