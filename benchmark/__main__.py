@@ -38,11 +38,5 @@ def main(arguments: list[str]) -> int:
     return module.main(rest)
 
 
-def renamed(old: str, new: str) -> int:
-    """For one version: the command by its old spelling, with a line that names the new one."""
-    print(f"python -m benchmark.{old} is now: python -m benchmark {new}", file=sys.stderr)
-    return main([new, *sys.argv[1:]])
-
-
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
