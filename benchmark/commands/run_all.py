@@ -54,7 +54,7 @@ def asked(arguments: list[str]) -> int:
 
         if status := import_records.show(Path(args.imported), args.results):
             return status
-        if not (args.table or args.figure or args.all):
+        if not (args.table or args.figure or args.sweep or args.all):
             return 0
     if args.reproduce:
         from benchmark.commands.reproduce import reproduce_typed

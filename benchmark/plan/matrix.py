@@ -135,7 +135,8 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     """The cells of one table or figure, in reading order."""
     request, found = plan.request, []
     kinds = noise_asked(experiment, request)
-    rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
+    all_rows = request.methods is None or experiment.fixed_rows
+    rows = [row for row in experiment.rows if all_rows or row.method in request.methods]
     own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
     extra = [m for m in request.methods or [] if m not in own and experiment.takes_any_method]
     rows += [extra_row(method, experiment, plan) for method in extra]

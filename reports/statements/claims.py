@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
-from reports.cells import Cell, common_seeds, parameter_value
+from reports.cells import Cell, common_seeds, swept_value
 from reports.divergence import groups, nearer
 from reports.paired import Hits, compare_cells
 from reports.statistics import SURE, Interval, adjusted_p, crossed_interval, in_points
@@ -142,9 +142,9 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
     """The published best value of a parameter against every other value of its grid."""
     at = {}
     for cell in evidence.cells:
-        name, value = parameter_value(cell) or ("", 0.0)
-        if name == option:
-            at[cell.dataset, cell.noise, cell.rate, value] = cell
+        name, value = swept_value(cell) or ("", "")
+        if name == f"lanet.{option}":
+            at[cell.dataset, cell.noise, cell.rate, float(value)] = cell
     for dataset, noise, rate in dict.fromkeys(place[:3] for place in at):
         for value in grid:
             if value != best:
