@@ -86,6 +86,8 @@ def find_or_make_data(record: dict[str, Any], sources: Sources, device: str, nee
         wrong_points = job.data["landmarks"] not in (None, data.landmark_fingerprint)
         if wrong_points or (needs_landmarks and remake_start(record, data, sources, device).identity != job.weights):
             return "other landmarks, or none"
+        if job.noise.get("earlier_labels") not in (None, data.info.get("earlier_labels", "")[:20]):
+            return "other labels of fer2013.csv, or none"
         return ""
 
     for data in list_decoded(job, sources):
