@@ -10,6 +10,7 @@ COMMANDS = {
     "noise-page": "what every kind of noise does to each class",
     "check": "does a method, noise or data set of one's own keep its contract?",
     "import": "merge the records of others after checking them",
+    "export": "the curves of finished runs, for TensorBoard",
     "reference": "draw the pages' tables, figures and findings anew from the records that ship",
     "reproduce": "run one job again and compare it with its record",
     "evaluate": "a kept network on any data set: accuracies, each class, one CSV row an image",
@@ -36,12 +37,6 @@ def main(arguments: list[str]) -> int:
         return 2
     module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")
     return module.main(rest)
-
-
-def renamed(old: str, new: str) -> int:
-    """For one version: the command by its old spelling, with a line that names the new one."""
-    print(f"python -m benchmark.{old} is now: python -m benchmark {new}", file=sys.stderr)
-    return main([new, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ class Training:
 
     labels: [n] int64. classes: class names in the order of the labels. names: [n] image names, or None.
     votes: [n, C] counts of people's votes, or None. images: [n, S, S, channels] uint8, or None. dataset: its name.
+    earlier_labels: [n] int64 that the same images were published with before, -1 where there is none; or None.
     """
 
     labels: np.ndarray
@@ -27,14 +28,15 @@ class Training:
     votes: np.ndarray | None = None
     images: np.ndarray | None = None
     dataset: str = ""
+    earlier_labels: np.ndarray | None = None
 
 
 class Noise:
     """One kind of label noise.
 
     rated: the kind takes a rate; otherwise it has one job a seed and the realised rate is shown. needs: arrays of
-    `Training` beyond the labels that it reads ('names', 'votes', 'images'). takes: what has to follow a colon in the
-    typed name ('PATH'), empty for nothing. version: raised when draws change.
+    `Training` beyond the labels that it reads ('names', 'votes', 'images', 'earlier_labels'). takes: what has to follow a
+    colon in the typed name ('PATH'), empty for nothing. version: raised when draws change.
     """
 
     name: ClassVar[str]

@@ -52,9 +52,10 @@ class AskedCell:
     elsewhere: dict[str, Path] = field(default_factory=dict)
     mechanism: tuple[dict[str, Any], ...] = ()
     draw: int | None = None  # number of a draw of settings, 0 is as published
-    settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
+    settings: dict[str, str] = field(default_factory=dict)  # what a draw, or a point of a sweep, sets
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
     tested: dict[str, dict[str, Path]] = field(default_factory=dict)  # {other data set: {id: its numbers there}}
+    marks: dict[str, str] = field(default_factory=dict)  # of a sweep: values that are marked, {'published': '0.7'}
 
 
 @dataclass(frozen=True)

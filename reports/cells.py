@@ -45,11 +45,12 @@ class Cell:
     data_facts: dict[str, Any] = field(default_factory=dict)  # of the data set, as it is decoded here today
     mechanism: list[Any] = field(default_factory=list)  # curves that show the method's idea at work, as declared
     draw: int | None = None  # number of a draw of settings, 0 is as published
-    settings: dict[str, str] = field(default_factory=dict)  # what the draw sets, in published units
+    settings: dict[str, str] = field(default_factory=dict)  # what a draw, or a point of a sweep, sets
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
     curves: dict[int, np.ndarray] = field(default_factory=dict)  # {seed: the metric after each epoch, in per cent}
     decimals: int = 1  # of numbers as text
     spread: str = "sd"  # what stands behind ± (`reports.statistics.SPREADS`)
+    marks: dict[str, str] = field(default_factory=dict)  # of a sweep: values that are marked, {'published': '0.7'}
 
     @property
     def by_hand(self) -> dict[str, str]:
@@ -187,6 +188,7 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, opti
         published_settings=wanted.published_settings,
         decimals=options.decimals,
         spread=options.spread,
+        marks=wanted.marks,
     )
     for record_id, record in zip(cell.ids, found):
         why = wanted.failures.get(record_id) or records.refused.get(record_id)
@@ -215,10 +217,6 @@ def common_seeds(cells: list[Cell]) -> list[int]:
     return sorted(set.intersection(*(set(cell.values) for cell in cells))) if cells else []
 
 
-def parameter_value(cell: Cell) -> tuple[str, float] | None:
-    """('confidence', 0.7) of a cell whose label is 'confidence=0.7' (or 'lanet.confidence=0.7'); None without one."""
-    name, equals, value = (cell.label or "").rpartition("=")
-    try:
-        return (name.rpartition(".")[2], float(value)) if equals else None
-    except ValueError:
-        return None
+def swept_value(cell: Cell) -> tuple[str, str] | None:
+    """('lanet.confidence', '0.7') of a point of a sweep; None of any other cell."""
+    return next(iter(cell.settings.items()), None) if cell.draw is None else None

@@ -14,7 +14,14 @@ import numpy as np
 
 from benchmark.cache.copies import HEIGHT, WIDTH, shrink
 from benchmark.cache.dataset_info import make_dataset_info
-from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, hash_pixels, open_folder
+from benchmark.cache.decoded import (
+    OPTIONAL,
+    SPLITS,
+    Unreadable,
+    hash_pixels,
+    name_earlier_labels,
+    open_folder,
+)
 from benchmark.cache.fingerprints import iterate_splits
 from benchmark.cache.leaks import Leaks, find_leaks
 from benchmark.cache.source_check import make_reader_error
@@ -48,6 +55,9 @@ def build_cache(dataset: DataSet, options: Any, source: Source, root: Path, prog
             write_arrays(aside, split, rows, orders[split])
         leaks = leaks_in(aside, small) if dataset.needs_path else Leaks()  # drawn data has none
         card = make_dataset_info(dataset, options, source, orders, hashes, leaks)
+        if "earlier_labels" in card:
+            labels = source.train.earlier_labels[orders["train"]].astype(np.int64)
+            np.save(aside / name_earlier_labels(card), labels, allow_pickle=False)
         (aside / "card.json").write_text(json.dumps(card, indent=1))
         return move_into_place(aside, root, card)
     finally:
@@ -156,12 +166,20 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
             if (data.fingerprint, data.landmark_fingerprint) == identity:
                 if not data.lacks_images:
                     with contextlib.suppress(PermissionError):  # somebody else's cache
-                        os.replace(
-                            aside / "card.json", folder / "card.json"
-                        )  # the same images, other files beside them
+                        replace_card(aside, folder, card, data.info)
                 return folder
             break
     raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")
+
+
+def replace_card(aside: Path, folder: Path, card: dict[str, Any], before: dict[str, Any]) -> None:
+    """The same images, other files beside them; earlier labels that are known already stay."""
+    if "earlier_labels" in card:
+        os.replace(aside / name_earlier_labels(card), folder / name_earlier_labels(card))
+    elif "earlier_labels" in before:
+        card = card | {"earlier_labels": before["earlier_labels"]}
+        (aside / "card.json").write_text(json.dumps(card, indent=1))
+    os.replace(aside / "card.json", folder / "card.json")
 
 
 def remove_abandoned_builds(root: Path) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from benchmark.cache.decoded import FORMAT, SPLITS
-from benchmark.cache.fingerprints import compute_fingerprint, compute_landmark_fingerprint, iterate_splits
+from benchmark.cache.fingerprints import (
+    compute_fingerprint,
+    compute_landmark_fingerprint,
+    hash_earlier_labels,
+    iterate_splits,
+)
 from benchmark.cache.leaks import Leaks, describe_leaks
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.reading.files import list_few
@@ -29,6 +34,7 @@ def make_dataset_info(
     }
     copies = describe_leaks(leaks, len(source.test.names))
     drops = hasattr(options, "drop_leaks") and bool(leaks.exact)
+    earlier = hash_earlier_labels(source, orders["train"])
     fix = f" (--set {dataset.name}.drop_leaks=true leaves them out)" if drops else ""
     return {
         "format": FORMAT,
@@ -56,7 +62,7 @@ def make_dataset_info(
         + warn_of_unusable_landmarks(dataset, source)
         + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
         "facts": source.facts | describe_stored_size(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
-    }
+    } | ({"earlier_labels": earlier} if earlier else {})
 
 
 def describe_stored_size(dataset: DataSet) -> dict[str, str]:

@@ -28,7 +28,8 @@ class Split:
     """One split, memory-mapped; nothing writes into it, and what did would not reach the files.
 
     images: uint8 [n, size, size, channels]. labels: [n] int64. names: [n] text. votes: [n, C] float32 or None.
-    landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None.
+    landmarks: [n, 68 or 19, 2] float32, fractions of the image, NaN where not usable; or None. earlier_labels: of the
+    training images, [n] int64 that they were published with before, -1 where there is none; or None.
     """
 
     images: np.ndarray
@@ -36,6 +37,7 @@ class Split:
     names: np.ndarray
     votes: np.ndarray | None
     landmarks: np.ndarray | None
+    earlier_labels: np.ndarray | None = None
 
     @cached_property
     def usable_landmarks(self) -> int:
@@ -107,6 +109,9 @@ def write_description(folder: Path, root: Path) -> Path:
                     content = io.BytesIO()
                     np.save(content, array, allow_pickle=False)
                     write_bytes(target / f"{split}_{kind}.npy", content.getvalue())
+        if "earlier_labels" in data.info:
+            name = name_earlier_labels(data.info)
+            write_bytes(target / name, (data.folder / name).read_bytes())
         write_json(target / "card.json", data.info | {"described": True})
     for stamp in sorted((folder.parent / "stamps").glob(f"{data.name}-*.json")):
         if json.loads(stamp.read_text())["folder"] == folder.name:
@@ -126,12 +131,19 @@ def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
         if kind not in found:
             mode = "c" if kind == "images" else "r"  # as torch takes pixels without a copy; the file stays as it is
             found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode=mode, allow_pickle=False)
+    if split == "train" and "earlier_labels" in card:
+        found["earlier_labels"] = np.load(folder / name_earlier_labels(card), mmap_mode="r", allow_pickle=False)
     if card.get("described"):
         found["names"] = np.char.decode(found["names"], "utf-8")
     if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
         raise ValueError(f"the {split} arrays do not hold {n:,} images each")
     absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
     return Split(**(absent | found))
+
+
+def name_earlier_labels(card: dict[str, Any]) -> str:
+    """The file beside the images; another list of earlier labels has another name."""
+    return f"train_earlier_labels-{card['earlier_labels'][:12]}.npy"
 
 
 def hash_pixels(image: np.ndarray) -> str:

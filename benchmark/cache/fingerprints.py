@@ -1,4 +1,4 @@
-"""Fingerprints: what images, labels, votes and landmarks are, whatever container they came in."""
+"""Fingerprints: what images, labels, votes, landmarks and earlier labels are, whatever container they came in."""
 
 import hashlib
 import json
@@ -50,4 +50,16 @@ def compute_landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -
             points[np.isnan(points)] = np.nan  # one spelling
             text.update(json.dumps([split, points.shape, [rows.names[row] for row in orders[split]]]).encode())
             text.update(points.tobytes())
+    return text.hexdigest()
+
+
+def hash_earlier_labels(source: Source, order: list[int]) -> str | None:
+    """SHA-256 of the earlier label of each training image; None where there are none."""
+    labels = source.train.earlier_labels
+    if labels is None:
+        return None
+    text = hashlib.sha256()
+    for row in order:
+        label = None if labels[row] < 0 else source.classes[labels[row]]
+        text.update(json.dumps([source.train.names[row], label]).encode() + b"\n")
     return text.hexdigest()

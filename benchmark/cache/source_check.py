@@ -44,6 +44,9 @@ def check_source(dataset: DataSet, source: Source) -> None:
             raise DataError(f"{where}: labels are not {n} numbers from 0 to {classes - 1}")
         if rows.votes is not None and rows.votes.shape != (n, classes):
             raise DataError(f"{where}: votes of shape {rows.votes.shape}, expected [{n}, {classes}]")
+        earlier = rows.earlier_labels
+        if earlier is not None and (earlier.shape != (n,) or earlier.min() < -1 or earlier.max() >= classes):
+            raise DataError(f"{where}: earlier labels are not {n} numbers from -1 to {classes - 1}")
         if rows.landmarks is not None and rows.landmarks.shape not in ((n, 68, 2), (n, 19, 2)):
             raise DataError(f"{where}: landmarks of shape {rows.landmarks.shape}, expected [{n}, 68 or 19, 2]")
         if rows.pixels is not None and len(rows.pixels) != n:

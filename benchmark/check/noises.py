@@ -10,6 +10,7 @@ from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
 
 IMAGES = 4000
+KNOWN = ("names", "votes", "images", "earlier_labels")
 RATE = 0.3
 NEAR = 0.03  # four standard deviations of a realised rate
 
@@ -37,7 +38,9 @@ def training(classes: tuple[str, ...] = EIGHT) -> Training:
     votes = draw.multinomial(10, np.full(len(classes), 1 / len(classes)), IMAGES)
     votes[np.arange(IMAGES), given] += 20
     images = draw.integers(0, 256, (IMAGES, 8, 8, 1), np.uint8)
-    return Training(given, classes, names, votes.astype(np.float32), images)
+    earlier = np.where(np.arange(IMAGES) % 3, given, np.arange(IMAGES) % len(classes))
+    earlier[::50] = -1
+    return Training(given, classes, names, votes.astype(np.float32), images, earlier_labels=earlier)
 
 
 def noisy(cls: type[Noise], data: Training, rate: float = RATE, seed: int = 0) -> np.ndarray:
@@ -53,7 +56,7 @@ def noisy(cls: type[Noise], data: Training, rate: float = RATE, seed: int = 0) -
 
 def name(cls: type[Noise]) -> None:
     check_name(cls.name)
-    require(set(cls.needs) <= {"names", "votes", "images"}, f"needs {cls.needs}: known are names, votes, images")
+    require(set(cls.needs) <= set(KNOWN), f"needs {cls.needs}: known are {', '.join(KNOWN)}")
 
 
 def labels(cls: type[Noise], classes: tuple[str, ...]) -> None:

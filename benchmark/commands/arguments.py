@@ -16,6 +16,7 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
+from benchmark.plan.sweeps import make_sweep
 from benchmark.scale import SCALES, SUBSET_SEED, Scale
 from benchmark.terminal import Usage, one_of, printable
 from results.job import number
@@ -37,8 +38,8 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         one_of("--with", "optional table", name, [e.name for e in EXPERIMENTS if e.optional])
         if not args.all:
             raise Usage(f"--with {name}: goes with --all; without it give --table {name}")
-    if not names:
-        raise Usage("nothing to show: give --table, --figure or --all (python run_all.py prints them)")
+    if not names and not args.sweep:
+        raise Usage("nothing to show: give --table, --figure, --sweep or --all (python run_all.py prints them)")
     for kind, name in names:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
     own = folders(args)
@@ -80,11 +81,14 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
     scale = SCALES[args.scale or scale_of(drawn, asked, usual)]
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
-    methods = catalogue.usable(catalogue.read(args.results, own), args.methods or [], own)
+    every = catalogue.read(args.results, own)
+    swept = [name for name in (text.partition(".")[0] for text in args.sweep) if name in every]
+    methods = catalogue.usable(every, [*(args.methods or []), *swept], own)
     sets = parse_sets(args.set, methods, known)
     cards = tuple(chosen_cards(args)) if where == "cuda" else ()
+    sweeps = [make_sweep(text, methods, once(args.methods), sets, scale, args.preset) for text in args.sweep]
     return Request(
-        experiments=[found for kind, name in names if (found := find_experiment(kind, name))],
+        experiments=[found for kind, name in names if (found := find_experiment(kind, name))] + sweeps,
         data=data,
         datasets=asked,
         methods=once(args.methods),

@@ -31,7 +31,9 @@ def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     p = argparse.ArgumentParser("python -m benchmark noise-list", description=__doc__.splitlines()[0])
     add_arguments(p)
-    p.add_argument("--kind", default="asymmetric", help="symmetric, asymmetric, votes, instance, scn, or one of yours")
+    p.add_argument(
+        "--kind", default="asymmetric", help="symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
+    )
     p.add_argument("--rate", type=decimal, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
@@ -102,7 +104,10 @@ def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ..
     made, train = plugins.make_noise(kind, folders), data.train
     votes = None if train.votes is None else np.asarray(train.votes)
     images = np.asarray(train.images) if "images" in made.needs else None
-    seen = Training(np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name)
+    earlier = None if train.earlier_labels is None else np.asarray(train.earlier_labels)
+    seen = Training(
+        np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name, earlier
+    )
     return made.labels(seen, rate if made.rated else 0.0, seed)
 
 

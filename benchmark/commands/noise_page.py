@@ -61,6 +61,29 @@ You can make a map from people, from a confusion matrix (a CSV with class names 
     python -m benchmark noise-list ferplus --data ferplus=PATH --rate 0.3 --from-confusion votes
     python -m benchmark noise-list faces --rate 0.3 --from-confusion matrix.csv
     python -m benchmark noise-list faces --rate 0.3 --from-confusion RECORD_ID
+
+## Real annotators: fer2013
+
+FER2013 gave each picture one label. FER+ later asked ten people about the same pictures. So the first labels are a real noise:
+people made it, it depends on the picture, and it is the same for every seed.
+
+    python run_all.py --table clean --noise fer2013 --methods baseline scn --data ferplus=/data/ferplus
+
+Put Kaggle's `fer2013.csv` (or `icml_face_data.csv`) and FER+'s `fer2013new.csv` into the folder that holds FERPlus. The second
+file says which row is which picture. If one is missing, `--noise fer2013` is refused before training. The kind has no rate;
+tables show the realised one.
+
+| a training image that | gets |
+| --- | --- |
+| has a label in `fer2013.csv` | that label |
+| has none there, or two that differ under one name | keeps its FER+ class |
+| is contempt by FER+ | its `fer2013` label, which is always another class: FER2013 has seven classes and no contempt |
+
+So with eight classes nothing is labelled contempt, and no method can learn it, unless a picture without a `fer2013` label
+keeps it. `--set ferplus.classes=7` leaves contempt out of training and test. Test labels are always those of FER+.
+
+The labels are no part of the data's fingerprint: other runs on FERPlus stay the same jobs, with or without `fer2013.csv`. A run
+under this noise names their hash in its identity.
 """
 
 

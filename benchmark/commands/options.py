@@ -25,6 +25,7 @@ python run_all.py --table general        fifteen methods of general label noise 
 python run_all.py --figure 1             accuracy against delta, alpha, beta at each noise level
 python run_all.py --figure 2             gallery: wrong, ambiguous and right labels with three distributions each
 python run_all.py --figure tau|omega     the grid searches of section B
+python run_all.py --sweep gce.q=0.3,0.7  accuracy against any option, also of a method of your own
 python run_all.py --figure mechanisms    does each method do what it is? (runs of Table 1)
 python run_all.py --table classes        accuracy of each class (runs of Table 1)
 python run_all.py --figure confusion     which classes are taken for which (runs of Table 1 at 30 %)
@@ -94,6 +95,13 @@ def parser() -> Parser:
     what = p.add_argument_group("what to show")
     what.add_argument("--table", action="append", default=[], metavar="NAME", help=f"a table: {named('table')}")
     what.add_argument("--figure", action="append", default=[], metavar="NAME", help=f"a figure: {named('figure')}")
+    what.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="NAME.option=V1,V2,...",
+        help="a figure of accuracy against one option: of a method, recipe or backbone; may be repeated",
+    )
     what.add_argument("--all", action="store_true", help="every table and figure but optional ones, and report.html")
     what.add_argument(
         "--with", dest="also", nargs="+", default=[], metavar="TABLE", help="optional tables into --all, as later"

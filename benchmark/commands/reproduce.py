@@ -3,17 +3,18 @@
 import argparse
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmark import hardware
-from benchmark.cache.decoded import open_folder
 from benchmark.commands.arguments import chosen_cards, device
 from benchmark.commands.errors import answered
-from benchmark.commands.named_data import folders
+from benchmark.commands.job_inputs import Sources, find_inputs
+from benchmark.commands.named_data import data_sets, folders, given_data
+from benchmark.plan.overrides import parse_sets
 from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.compare import differing_parts, lacking_fields
@@ -23,6 +24,7 @@ from results.records import NETWORK, NETWORK_INFO
 from results.schema import Refused
 from results.store import Store
 
+DEFAULT_RESULTS = Path("results/runs")  # where inputs are made that the record's folder lacks
 Arrays = dict[str, np.ndarray]
 
 
@@ -30,7 +32,15 @@ def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark reproduce", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("id", metavar="ID", help="a record's name, 20 hexadecimal digits")
-    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the record is")
+    parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, help="where the record is")
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="where a real data set lies, if it has to be read",
+    )
+    parser.add_argument("--set", action="append", default=[], metavar="NAME.option=value", help="an option of the data")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
     parser.add_argument("--weights2", type=Path, metavar="PATH", help="those of further networks, likewise")
     parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: as its record was)")
@@ -45,62 +55,55 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
-    return answered(
-        "benchmark reproduce",
-        lambda: reproduce(
-            args.id,
-            args.results,
-            args.weights,
-            device(args) if args.devices else None,
-            folders(args),
-            args.weights2,
-            args.fast,
-            chosen_cards(args),
-            not args.no_graphs,
-            args.keep_weights,
-        ),
+    return answered("benchmark reproduce", lambda: reproduce_typed(args.id, args))
+
+
+def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:
+    """Run a job again as the command line says, this one's or that of `run_all.py --reproduce`; returns the exit status."""
+    own = folders(args)
+    sources = Sources(
+        results=args.results,
+        aside=DEFAULT_RESULTS,
+        data=given_data(args),
+        sets=parse_sets(args.set, {}, data_sets(own)),
+        weights=args.weights and Path(args.weights),
+        weights2=args.weights2 and Path(args.weights2),
+        own=own,
+    )
+    typed_device = device(args) if args.devices else None
+    return reproduce(
+        job_id, sources, typed_device, args.fast, chosen_cards(args), not args.no_graphs, args.keep_weights
     )
 
 
 def reproduce(
     job_id: str,
-    results: Path,
-    weights: Path | None,
-    device: str | None,
-    own: Iterable[Path] = (),
-    weights2: Path | None = None,
+    sources: Sources,
+    device: str | None = None,
     fast: bool = False,
-    cards: Iterable[str] = (),
+    gpus: Iterable[str] = (),
     graphs: bool = True,
     keep_weights: bool = False,
 ) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
 
     device: None for that of the record, since no other gives its bits.
-    fast: give up determinism on a GPU. cards: the GPUs of which it waits for a slot, where it runs on one. graphs: whether its
+    fast: give up determinism on a GPU. gpus: those of which it waits for a slot, where it runs on one. graphs: whether its
     steps may be captured there. keep_weights: keep the trained network beside the record.
     """
     from benchmark.launch.supervise import supervise
 
-    store = Store(results)
+    store = Store(sources.results)
     try:
         record = store.read(job_id)
     except Refused as error:
         raise Usage(f"{error}") from None
     if record is None:
-        raise Usage(f"there is no record {job_id} in {results}{repeat(store, job_id)}")
+        raise Usage(f"there is no record {job_id} in {sources.results}{repeat(store, job_id)}")
     device = device or device_of(record)
+    slots = hardware.list_slots(list(gpus), 1) if device == "cuda" else []
     job = Job(**record["spec"])
-    place = (
-        where(job, results, weights, device)
-        | {"weights2": second(job, weights2)}
-        | {
-            "methods_path": [str(folder) for folder in own],
-            "fast": fast,
-            "graphs": graphs,
-            "keep_weights": keep_weights,
-        }
-    )
+    place = find_inputs(record, replace(sources, slots=slots), device)
     with tempfile.TemporaryDirectory() as aside:
         again = Store(Path(aside))
         task = Task(
@@ -108,10 +111,10 @@ def reproduce(
             makes=str(again.path(job.id)),
             results=aside,
             log=str(again.log(job.id)),
-            slots=hardware.list_slots(list(cards), 1) if device == "cuda" else [],
+            slots=slots,
             job=asdict(job),
             resolved=record["resolved"],
-            place=place | {"results": aside},
+            place=place | {"fast": fast, "graphs": graphs, "keep_weights": keep_weights, "results": aside},
         )
         outcome = supervise(task)
         new = again.read(job.id)
@@ -147,33 +150,6 @@ def device_of(record: dict[str, Any]) -> str:
 def repeat(store: Store, job_id: str) -> str:
     failure = store.failure(job_id)
     return f"; it failed, and is tried again by: {failure['command']}" if failure and failure.get("command") else ""
-
-
-def where(job: Job, results: Path, weights: Path | None, device: str) -> dict[str, Any]:
-    """The inputs of a recorded job on this machine; raises Usage where one is missing."""
-    wanted = job.data["landmarks"]
-    folders = sorted((results / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*"))
-    opened = {folder: open_folder(folder) for folder in folders}
-    data = next((f for f, d in opened.items() if wanted in (None, d.landmark_fingerprint) and not d.lacks_images), None)
-    if data is None:
-        raise Usage(f"the data of the job are not here; run a table with --data {job.data['name']}=PATH first")
-    if job.noise["kind"].startswith("file:"):
-        raise Usage("the noise is a list file, which records do not keep; run its table with --force")
-    kind, _, key = job.weights.partition(":")
-    if kind == "landmarks":
-        weights = results / "weights" / f"{key}.pt"
-    if kind != "random" and (weights is None or not weights.exists()):
-        raise Usage(f"the start weights {job.weights} are not here; give them with --weights PATH")
-    return {"data": str(data), "weights": str(weights) if kind != "random" else None, "device": device}
-
-
-def second(job: Job, path: Path | None) -> str | None:
-    """The file that the further networks of a recorded job started from; raises Usage where it is missing."""
-    if job.weights2 in (None, "random"):
-        return None
-    if path is None or not path.exists():
-        raise Usage(f"the start weights {job.weights2} are not here; give them with --weights2 PATH")
-    return str(path)
 
 
 def arrays(store: Store, job_id: str) -> Arrays:

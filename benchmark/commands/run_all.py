@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark import hardware, plugins
 from benchmark.commands.against import opened, take
-from benchmark.commands.arguments import chosen_cards, device, parse_shard, request, workers
+from benchmark.commands.arguments import chosen_cards, parse_shard, request, workers
 from benchmark.commands.cross import evaluate_networks
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import folders, need_pictures
@@ -54,23 +54,12 @@ def asked(arguments: list[str]) -> int:
 
         if status := import_records.show(Path(args.imported), args.results):
             return status
-        if not (args.table or args.figure or args.all):
+        if not (args.table or args.figure or args.sweep or args.all):
             return 0
     if args.reproduce:
-        from benchmark.commands.reproduce import reproduce
+        from benchmark.commands.reproduce import reproduce_typed
 
-        first, further = (path and Path(path) for path in (args.weights, args.weights2))
-        return reproduce(
-            args.reproduce,
-            args.results,
-            first,
-            device(args) if args.devices else None,
-            folders(args),
-            further,
-            args.fast,
-            chosen_cards(args),
-            not args.no_graphs,
-        )
+        return reproduce_typed(args.reproduce, args)
     with shared_like(args.results):
         return answer(args)
 

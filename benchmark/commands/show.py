@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands import cross
-from benchmark.plan.experiments import find_experiment
+from benchmark.plan.experiments import Row
 from benchmark.plan.matrix import Cell, Plan, Planned
 from benchmark.plan.overrides import canonical
 from benchmark.plan.recipes import chosen_settings
+from benchmark.plan.sweeps import find_marks
 from benchmark.plan.tuning import published_settings
 from benchmark.source_code import STATEMENTS
 from reports.asked import Asked, AskedCell
@@ -132,6 +133,19 @@ def drawn_options(cell: Cell, plan: Plan) -> dict[str, str]:
     return published_settings(plan.cards[cell.row.method], request.scale, request.tune_learning_rate)
 
 
+def row_values(row: Row) -> dict[str, str]:
+    """What a draw of a search, or a point of a sweep, sets."""
+    if row.swept:
+        return {row.swept: row.overrides[row.swept]}
+    return {} if row.draw is None else row.overrides
+
+
+def swept_marks(cell: Cell, plan: Plan) -> dict[str, str]:
+    """The values of a swept option that the figure marks."""
+    request, card = plan.request, plan.cards[cell.row.method]
+    return find_marks(cell.row.swept, card, request.scale, request.preset, cell.dataset, request.published_settings)
+
+
 def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
     """A cell of the plan for the reports: which records it stands on, and why some are missing."""
     reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
@@ -150,14 +164,15 @@ def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> 
         elsewhere={run.job.id: store.elsewhere[run.job.id] for run in cell.runs if run.job.id in store.elsewhere},
         mechanism=tuple(cell.runs[0].resolved["mechanism"]) if cell.runs else (),
         draw=cell.row.draw,
-        settings={} if cell.row.draw is None else cell.row.overrides,
+        settings=row_values(cell.row),
         published_settings={} if cell.row.draw is None else drawn_options(cell, plan),
+        marks=swept_marks(cell, plan) if cell.row.swept else {},
     )
 
 
 def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
-    experiment = find_experiment(kind, name)
+    experiment = next(one for one in plan.request.experiments if (one.kind, one.name) == (kind, name))
     shown = dict.fromkeys(cell.dataset for cell in cells)
     published = [name for name in DATASETS if name not in shown] if experiment.published else []
     return Asked(

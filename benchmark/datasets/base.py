@@ -24,7 +24,8 @@ class Rows:
     votes: [n, C] float32 or None. landmarks: [n, P, 2] float32, (x, y) as fractions of the image's width and height,
     P = 68 or 19, NaN in rows whose points are not usable; or None. pixels: [n] str, a hash of each image's pixels or
     file bytes that does not depend on container or path (None: the cache computes it from the decoded pixels); `image`
-    may fill in its row, so that a file is read once.
+    may fill in its row, so that a file is read once. earlier_labels: [n] int64 that the same images were published with
+    before, in the order of `Source.classes`, -1 where there is none; or None. They are no part of the fingerprint.
     """
 
     names: list[str]
@@ -33,6 +34,7 @@ class Rows:
     votes: np.ndarray | None = None
     landmarks: np.ndarray | None = None
     pixels: list[str] | None = None
+    earlier_labels: np.ndarray | None = None
 
 
 @dataclass

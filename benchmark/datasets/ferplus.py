@@ -19,14 +19,14 @@ from benchmark.datasets.reading.ferplus import (
     TRAIN,
     VALID,
     FERPlusSplit,
-    find_pixels_file,
-    find_votes_file,
+    add_emotions,
+    find_csv_pair,
     locate_ferplus,
     read_csv_pair,
     read_folders,
 )
 from benchmark.datasets.reading.files import check_option, compare_counts, stamp_file, stamp_folder
-from noise.expressions import BY_COUNT
+from noise.expressions import BY_COUNT, ORDERS
 
 PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
     "majority": {TRAIN: 25045, VALID: 3191, TEST: 3137},
@@ -78,6 +78,7 @@ class FERPlus(DataSet):
     def read(self, path: Path, options: Options) -> Source:
         base, layout = locate_ferplus(path)
         listed, dropped = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
+        unread = add_emotions(listed, base) if layout != "csv" else []
         used = {split: select_used(rows, options, dropped) for split, rows in listed.items()}
         counts = {split: count_used(rows, options.rule) for split, rows in listed.items()}
         trained = [used[TRAIN], used[VALID]] if options.train == "train+valid" else [used[TRAIN]]
@@ -101,14 +102,17 @@ class FERPlus(DataSet):
         warnings = compare_counts(self.name, counts, PUBLISHED[options.rule])
         if warnings and layout == "csv":
             warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
+        warnings += unread
         return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, layout = locate_ferplus(path)
         landmarks = landmark_files.find_npz(self.name, base)
         beside = [stamp_file(landmarks)] if landmarks else []
+        if pair := find_csv_pair(base):
+            beside += [*map(stamp_file, pair), ("earlier labels are read", 1, 0)]
         if layout == "csv":
-            return [stamp_file(path) for path in (find_pixels_file(base), find_votes_file(base)) if path] + beside
+            return beside
         if layout == "zip":
             return [stamp_file(base / f"{split}.zip") for split in SPLITS.values()] + beside
         return [stamp_folder(base / split) for split in SPLITS.values()] + beside
@@ -133,12 +137,17 @@ def select_used(rows: FERPlusSplit, options: FERPlus.Options, dropped: dict[str,
         if lost.any():
             dropped.setdefault(reason, []).extend(rows.names[row] for row in np.flatnonzero(lost))
     kept = np.flatnonzero(~np.logical_or.reduce(list(reasons.values())))
+    earlier = None
+    if rows.earlier is not None:
+        places = np.array([*(classes.index(name) for name in ORDERS["fer2013"]), -1])  # an unknown one is the last, -1
+        earlier = places[rows.earlier[kept]]
     into = np.array([classes.index(name) if name in classes else -1 for name in EMOTIONS])
     return Rows(
         names=[rows.names[row] for row in kept],
         labels=into[won[kept]].astype(np.int64),
         image=lambda row: rows.image(kept[row]),
         votes=rows.votes[kept][:, [EMOTIONS.index(name) for name in classes]].astype(np.float32),
+        earlier_labels=earlier,
     )
 
 
@@ -150,6 +159,9 @@ def join_rows(parts: list[Rows]) -> Rows:
         labels=np.concatenate([part.labels for part in parts]),
         image=lambda row: owner[row][0].image(owner[row][1]),
         votes=np.concatenate([part.votes for part in parts]),
+        earlier_labels=None
+        if parts[0].earlier_labels is None
+        else np.concatenate([part.earlier_labels for part in parts]),
     )
 
 
@@ -160,7 +172,11 @@ def remove_test_copies(train: Rows, test: Rows, dropped: dict[str, list[str]]) -
     dropped["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(leaks)]
     kept = np.flatnonzero(~leaks)
     return Rows(
-        [train.names[row] for row in kept], train.labels[kept], lambda row: train.image(kept[row]), train.votes[kept]
+        [train.names[row] for row in kept],
+        train.labels[kept],
+        lambda row: train.image(kept[row]),
+        train.votes[kept],
+        earlier_labels=None if train.earlier_labels is None else train.earlier_labels[kept],
     )
 
 

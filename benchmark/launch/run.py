@@ -47,7 +47,8 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
         todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, part))
     outcomes: dict[str, Outcome] = {}
     pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
-    tasks = [make_pretraining_task(w, plan, options) for w in pretraining.values() if not Path(w["path"]).exists()]
+    unmade = [how for how in pretraining.values() if not Path(how["path"]).exists()]
+    tasks = [make_pretraining_task(how, plan.request.results, options.slots) for how in unmade]
     if options.retry_failed:
         for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
             store.forget_failures(task_id)
@@ -125,10 +126,10 @@ def repeat_command(job: Job, typed: str) -> str:
     return " ".join([shlex.join(words), *(f"{option} {value}" for option, value in narrowed.items()), "--retry-failed"])
 
 
-def make_pretraining_task(weights: dict[str, Any], plan: Plan, options: RunOptions) -> Task:
-    key, results = digest(weights["path"]), plan.request.results
+def make_pretraining_task(weights: dict[str, Any], results: Path, slots: Sequence[Sequence[str]]) -> Task:
+    key = digest(weights["path"])
     log = str(Store(results).log(key))
-    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=options.slots, pretrain=weights)
+    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=slots, pretrain=weights)
 
 
 def make_run_options(workers: str, device: str, devices: list[str], per_gpu: int, **others: Any) -> RunOptions:

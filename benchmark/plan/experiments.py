@@ -27,6 +27,7 @@ class Row:
     label: str | None = None
     published_settings: bool = False  # whatever `--settings` says
     draw: int | None = None  # number of a draw of settings, 0 is as published
+    swept: str = ""  # the option that a figure varies, one of the overrides
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Experiment:
     like: the method whose recipe any other method asked for is trained under. drawing: a name of `reports.choose`.
     any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes. optional: a part of `--all`
     only where `--with` names it. searched: each method is a row for each draw of its settings.
+    fixed_rows: `--methods` takes no row away.
     """
 
     kind: str
@@ -49,6 +51,7 @@ class Experiment:
     note: str = ""
     optional: bool = False
     searched: bool = False
+    fixed_rows: bool = False
 
     @property
     def takes_any_method(self) -> bool:
@@ -57,8 +60,11 @@ class Experiment:
 
 
 def sweep(*options: str) -> tuple[Row, ...]:
+    """A point for each value of options of LA-Net."""
     return tuple(
-        Row("lanet", {f"lanet.{option}": value}, f"{option}={value}") for option in options for value in SWEEPS[option]
+        Row("lanet", {f"lanet.{option}": value}, f"{option}={value}", swept=f"lanet.{option}")
+        for option in options
+        for value in SWEEPS[option]
     )
 
 

@@ -25,6 +25,10 @@ from results.records import Records
 from results.schema import ENOUGH_SEEDS
 from results.store import Store
 
+LACKING = {  # what a noise may need of a data set: what is said where it is not there
+    "votes": "has no votes; use a data set with votes (faces, ferplus)",
+    "earlier_labels": "has no earlier labels; put fer2013.csv and fer2013new.csv beside the FERPlus data (docs/noise.md)",
+}
 MOST_SEEDS = 32  # looked for where only drawing is asked for and no seeds are named
 
 
@@ -135,7 +139,8 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     """The cells of one table or figure, in reading order."""
     request, found = plan.request, []
     kinds = noise_asked(experiment, request)
-    rows = [row for row in experiment.rows if request.methods is None or row.method in request.methods]
+    all_rows = request.methods is None or experiment.fixed_rows
+    rows = [row for row in experiment.rows if all_rows or row.method in request.methods]
     own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
     extra = [m for m in request.methods or [] if m not in own and experiment.takes_any_method]
     rows += [extra_row(method, experiment, plan) for method in extra]
@@ -226,13 +231,14 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
     request, card = plan.request, plan.cards[row.method]
     made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
     found = noise_kind(kind, request)
-    if not {"images", "votes"} & set(found.needs) and (kind, data.name) not in plan.noises:
+    lacking = next((need for need in LACKING if need in found.needs and getattr(data.train, need) is None), None)
+    if not {"images", *LACKING} & set(found.needs) and (kind, data.name) not in plan.noises:
         check_noise(found, data)
         plan.noises.add((kind, data.name))
-    if "votes" in found.needs and data.train.votes is None:
+    if lacking:
         if request.noise:
-            raise Usage(f"--noise {kind}: {data.name} has no votes; use a data set with votes (faces, ferplus)")
-        made.reason = "no votes"
+            raise Usage(f"--noise {kind}: {data.name} {LACKING[lacking]}")
+        made.reason = f"no {lacking.replace('_', ' ')}"
     elif card["needs_landmarks"] and not data.train.usable_landmarks:
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
@@ -284,7 +290,7 @@ def runs(
             "fingerprint": data.fingerprint,
             "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
         },
-        noise=noise_identity(found, rate),
+        noise=noise_identity(found, rate, data),
         seed=0,
         precision=request.precision,
         preset=request.preset,
@@ -314,9 +320,14 @@ def runs(
     return [Planned(replace(first, seed=seed), resolved, place, weights.pretraining) for seed in seeds]
 
 
-def noise_identity(kind: Noise, rate: str | None) -> dict[str, Any]:
-    """What a job's identity says of its noise; of a noise of one's own that includes its code."""
+def noise_identity(kind: Noise, rate: str | None, data: decoded.Data) -> dict[str, Any]:
+    """What a job's identity says of its noise; of a noise of one's own that includes its code.
+
+    Earlier labels are no part of the data's fingerprint, so a noise that needs them names their hash.
+    """
     known = {"kind": kind.identity(), "rate": None if rate is None else number(rate), "version": kind.version}
+    if "earlier_labels" in kind.needs:
+        known["earlier_labels"] = data.info["earlier_labels"][:20]
     return known | ({"code": code} if (code := hash_own_code(type(kind))) else {})
 
 

@@ -48,26 +48,28 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
     if choice == "random":
         return Start("random", text="random weights")
     if choice == "landmarks":
-        made_from = [
-            scale.PRETRAINING_VERSION,
-            data.fingerprint,
-            data.landmark_fingerprint,
-            backbone,
-            request.scale.name,
-            *([] if request.scale.subset == scale.SUBSET_SEED else [request.scale.subset]),
-        ]
-        key = digest([*made_from, request.precision], 16)
-        path = request.results / "weights" / f"{key}.pt"
-        text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
-        how: dict[str, Any] = {
-            "folder": str(data.folder),
-            "path": str(path),
-            "backbone": backbone,
-            "scale": request.scale.name,
-        }
-        how |= {"subset": request.scale.subset, "device": request.device, "precision": request.precision}
-        return Start(f"landmarks:{key}", str(path), text, how)
+        return landmark_weights(data, backbone, request.scale, request.precision, request.device, request.results)
     return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'")
+
+
+def landmark_weights(
+    data: decoded.Data, backbone: str, size: scale.Scale, precision: str, device: str, results: Path
+) -> Start:
+    """Start weights that are made from the data's landmarks, in the results folder; not made yet."""
+    made_from = [
+        scale.PRETRAINING_VERSION,
+        data.fingerprint,
+        data.landmark_fingerprint,
+        backbone,
+        size.name,
+        *([] if size.subset == scale.SUBSET_SEED else [size.subset]),
+    ]
+    key = digest([*made_from, precision], 16)
+    path = str(results / "weights" / f"{key}.pt")
+    text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
+    how: dict[str, Any] = {"folder": str(data.folder), "path": path, "backbone": backbone, "scale": size.name}
+    how |= {"subset": size.subset, "device": device, "precision": precision}
+    return Start(f"landmarks:{key}", path, text, how)
 
 
 def further_weights(choice: str | None) -> Start:

@@ -105,6 +105,11 @@ def noisy_labels(
     if kind.identity() != job.noise["kind"] or hash_own_code(type(kind)) != job.noise.get("code"):
         what = argument or "its file"
         raise ValueError(f"--noise {name}: {what} was changed since this job was planned; run the command again")
+    earlier = data.info.get("earlier_labels", "")[:20] if "earlier_labels" in kind.needs else None
+    if earlier != job.noise.get("earlier_labels"):
+        raise ValueError(
+            f"--noise {name}: the earlier labels of {data.name} were changed since this job was planned; run the command again"
+        )
     seen = Training(
         labels=np.asarray(train.labels)[rows],
         classes=tuple(data.classes),
@@ -112,6 +117,7 @@ def noisy_labels(
         votes=None if train.votes is None else np.asarray(train.votes)[rows],
         images=np.asarray(train.images[rows]) if "images" in kind.needs else None,
         dataset=data.name,
+        earlier_labels=None if earlier is None else np.asarray(train.earlier_labels)[rows],
     )
     for need in kind.needs:
         if getattr(seen, need) is None:

@@ -1,4 +1,4 @@
-"""Figures: accuracy against a parameter (Figure 1, tau, omega)."""
+"""Figures of sweeps: accuracy against an option (`--sweep`, Figure 1, tau, omega)."""
 
 import textwrap
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.asked import Asked, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, lines_text, noise_text, unique
-from reports.cells import Cell, parameter_value, read_cells
+from reports.cells import Cell, read_cells, swept_value
 from reports.metrics import METRICS
 from reports.notes import against_note, gaps
 from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
@@ -20,102 +20,182 @@ from results.records import Records
 STYLES = (("#123a6b", "-", "o"), ("#b3471b", "--", "s"), ("#7a9a3a", ":", "^"), ("#8a6fae", "-.", "D"))
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """An axis: the supplement's symbol, what it is here, the published value, and whether the axis is logarithmic."""
-
-    symbol: str
-    words: str
-    published: float
-    mark: str
-    log: bool = False
-
-
-PARAMETERS = {
-    "confidence": Parameter("δ", "confidence threshold", 0.7, "published default"),
-    "landmark_weight": Parameter("α", "weight of the landmark loss (assumed)", 1.0, "published default", log=True),
-    "contrastive_weight": Parameter(
-        "β", "weight of the contrastive loss (assumed)", 0.1, "published default", log=True
-    ),
-    "temperature": Parameter("τ", "temperature", 0.1, "published best"),
-    "label_momentum": Parameter("ω", "momentum of the label distributions", 0.9, "published best"),
+# The supplement's symbol of an option, and what it is here.
+SYMBOLS = {
+    "lanet.confidence": "δ  confidence threshold",
+    "lanet.landmark_weight": "α  weight of the landmark loss (assumed)",
+    "lanet.contrastive_weight": "β  weight of the contrastive loss (assumed)",
+    "lanet.temperature": "τ  temperature",
+    "lanet.label_momentum": "ω  momentum of the label distributions",
 }
+# How a marked value is drawn: dashes, and how far above the panel it is named.
+MARKS = {"published": ((4, 3), 1.01), "scale": ((4, 3), 1.01), "chosen": ((1, 2), 1.06)}
+SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
+Panel = tuple[str, str, str]  # data set, method, option
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the values of an option lie. names: the values where they are words, in their order."""
+
+    places: dict[str, float]
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_log(self) -> bool:
+        """Whether numbers span so much that they are drawn on a logarithmic axis."""
+        low, high = min(self.places.values()), max(self.places.values())
+        return not self.names and low > 0 and high > SPAN * low
 
 
 def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
-    """A panel a parameter, a line a noise level, a row of panels a data set."""
-    cells = [cell for cell in read_cells(asked, records, asked.rule(options), options) if parameter_value(cell)]
-    title, note = asked.heading, asked.note
+    """A panel a method and option, a line a noise level, a row of panels a data set."""
+    rule = asked.rule(options)
+    cells = [cell for cell in read_cells(asked, records, rule, options) if swept_value(cell)]
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    spread = f"{lines_text(options)}, vertical line: the published value"
-    of_method = "".join(f"{name}: " for name in unique(METHODS.get(cell.method, cell.method) for cell in cells))
-    caption = f"{of_method}{accuracy_caption(cells, asked.rule(options), options, spread)}."
+    methods = unique(method_title(cells, cell.method) for cell in cells)
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
-    notes += against_note(cells)
-    render = lambda: draw_sweep(cells, note, options)  # noqa: E731
-    stands_on = [*[note] * bool(note), *foundation(cells)]
     return Drawing(
-        stem(asked), title, caption, render, gaps(cells), notes, stands_on, column_width=options.column_width
+        name=stem(asked),
+        title=asked.heading,
+        caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
+        render=lambda: draw_sweep(cells, asked.note, options),
+        gaps=gaps(cells),
+        notes=[*notes, *against_note(cells)],
+        stands_on=[*[asked.note] * bool(asked.note), *foundation(cells)],
+        facts=[fact(cell, rule, options) for cell in cells],
+        column_width=options.column_width,
     )
 
 
+def describe_marks(cells: list[Cell]) -> str:
+    """'; vertical lines: the published value and the chosen one', or nothing."""
+    words = {"published": "the published value", "scale": "the value of the scale's recipe", "chosen": "the chosen one"}
+    marks = unique(mark for cell in cells for mark in cell.marks)
+    return f"; vertical lines: {' and '.join(words[mark] for mark in marks)}" if marks else ""
+
+
+def method_title(cells: list[Cell], method: str) -> str:
+    """A method as its records name it, else as the paper does."""
+    records = [record for cell in cells if cell.method == method for record in cell.records]
+    return str(records[0]["resolved"]["method_title"]) if records else METHODS.get(method, method)
+
+
+def fact(cell: Cell, rule: str, options: Options) -> dict[str, Any]:
+    """One point, for CSV."""
+    option, value = swept_value(cell) or ("", "")
+    return {
+        "method": cell.method,
+        "dataset": cell.dataset,
+        "noise": cell.noise,
+        "rate": cell.rate or "",
+        "option": option,
+        "value": value,
+        **{mark: cell.marks.get(mark, "") for mark in MARKS},
+        "n": cell.n,
+        "asked": len(cell.ids),
+        "mean": "" if cell.mean is None else round(cell.mean, 6),
+        "std": "" if cell.std is None else round(cell.std, 6),
+        "rule": rule,
+        "metric": options.metric,
+        "ids": " ".join(record["id"] for record in cell.records),
+    }
+
+
 def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> Any:
+    """The figure: panels of one method and option below each other, one a data set."""
     options = options or Options()
-    datasets = unique(cell.dataset for cell in cells) or [""]
-    names = unique(parameter_value(cell)[0] for cell in cells) or [""]
-    width, height, across = 3.1 * len(names) + 0.6, 2.7, len(names)
-    if options.column_width is not None:
-        width, height, across = options.column_width, 2.2, min(len(names), max(1, int(options.column_width / 1.7)))
-    lines = -(-len(names) // across)  # of panels, a data set
+    panels: dict[Panel, list[Cell]] = {}
+    for cell in cells:
+        option, _ = swept_value(cell) or ("", "")
+        panels.setdefault((cell.dataset, cell.method, option), []).append(cell)
+    datasets = list(dict.fromkeys(dataset for dataset, *_ in panels)) or [""]
+    columns = list(dict.fromkeys(tuple(place) for _, *place in panels)) or [("", "")]
+    several = len({method for method, _ in columns}) > 1
+    narrow = options.column_width is not None  # a column of a paper: panels below each other
+    across = min(len(columns), max(1, int(options.column_width / 1.7))) if narrow else len(columns)
+    lines = -(-len(columns) // across)  # of panels, a data set
+    width, height = (options.column_width, 2.2) if narrow else (3.1 * len(columns) + 0.6, 2.7)
     made = new_figure(width, height * len(datasets) * lines + 0.7)
     grid = made.subplots(len(datasets) * lines, across, squeeze=False)
     levels = dict(zip(dict.fromkeys((cell.noise, cell.rate) for cell in cells), cycle(STYLES)))
     for row, dataset in enumerate(datasets):
-        for column, name in enumerate(names):
+        for column, (method, option) in enumerate(columns):
             line, place = divmod(column, across)
             axes = grid[row * lines + line][place]
-            here = [c for c in cells if c.dataset == dataset and parameter_value(c)[0] == name and c.values]
-            draw_panel(axes, name, here, levels)
-            between = ": " if options.column_width is None else "\n"
+            draw_panel(axes, panels.get((dataset, method, option), []), levels)
+            prefix = f"{method_title(cells, method)}: " if several else ""
+            axes.set_xlabel(plain(prefix + SYMBOLS.get(option, option)), fontsize=7.5 if narrow else 9)
+            between = "\n" if narrow else ": "
             named = f"{plain(dataset_title(cells, dataset))}{between}{METRICS[options.metric].axis}"
             axes.set_ylabel(named if place == 0 else "")
-            axes.xaxis.label.set_size(9 if options.column_width is None else 7.5)
     for axes in grid.flat:
         axes.set_visible(axes.has_data() or bool(axes.texts))
     legends = [axes.get_legend_handles_labels() for axes in grid.flat]
-    levels_drawn = {label: line for handles, labels in legends for line, label in zip(handles, labels)}
-    if levels_drawn:
-        ncols = len(levels_drawn) if options.column_width is None else max(1, int(options.column_width / 1.7))
-        made.legend(levels_drawn.values(), levels_drawn.keys(), loc="outside upper center", ncols=ncols, frameon=False)
-    if options.column_width is None:  # a paper has the words in its caption
-        made.supxlabel(textwrap.fill(note, 50 * len(names)), fontsize=7, color=SOFT)
+    drawn = {label: line for handles, labels in legends for line, label in zip(handles, labels)}
+    if drawn:
+        ncols = across if narrow else len(drawn)
+        made.legend(drawn.values(), drawn.keys(), loc="outside upper center", ncols=ncols, frameon=False)
+    if not narrow:  # a paper has the words in its caption
+        made.supxlabel(textwrap.fill(note, 50 * len(columns)), fontsize=7, color=SOFT)
     return made
 
 
-def draw_panel(axes: Any, name: str, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
-    """Accuracy against one parameter; levels: the style of each noise level, the same in all panels."""
-    known = PARAMETERS.get(name, Parameter(plain(name), "", float("nan"), ""))
-    axes.set_xlabel(f"{known.symbol}  {known.words}")
-    if not cells:
+def draw_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
+    """Accuracy against one option; levels: the style of each noise level, the same in all panels."""
+    measured = [cell for cell in cells if cell.values]
+    if not measured:
         axes.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=axes.transAxes)
         axes.set_xticks([]), axes.set_yticks([])
         return
+    values, marks = [cell.settings[option] for cell in measured for option in cell.settings], measured[0].marks
+    axis = place_values(values, marks)
     for (noise, rate), (colour, dash, marker) in levels.items():
         line = sorted(
-            (parameter_value(c)[1], c.mean, c.half_width or 0.0) for c in cells if (c.noise, c.rate) == (noise, rate)
+            (axis.places[value], cell.mean, cell.half_width or 0.0)
+            for cell, value in zip(measured, values)
+            if (cell.noise, cell.rate) == (noise, rate)
         )
         if not line:
             continue
         x, mean, std = np.array(line).T
-        axes.plot(x, mean, dash, color=colour, marker=marker, markersize=4.5, label=plain(noise_text(noise, rate)))
+        look = {"color": colour, "marker": marker, "markersize": 4.5, "label": plain(noise_text(noise, rate))}
+        if axis.names:  # nothing lies between two words
+            axes.errorbar(x, mean, std, linestyle="none", capsize=2, **look)
+            continue
+        axes.plot(x, mean, dash, **look)
         axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
-    axes.axvline(known.published, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    for mark, value in marks.items():
+        draw_mark(axes, mark, axis.places[value])
+    set_ticks(axes, axis, {axis.places[value] for value in values})
+
+
+def draw_mark(axes: Any, mark: str, x: float) -> None:
+    """A vertical line at a marked value, and its name above the panel."""
+    dashes, height = MARKS[mark]
+    axes.axvline(x, color=SOFT, linewidth=0.8, linestyle=(0, dashes), zorder=0)
     place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom", "fontsize": 6.5, "color": SOFT}
-    axes.annotate(known.mark, (known.published, 1.01), **place)
-    ticks = sorted({parameter_value(cell)[1] for cell in cells})
-    if known.log and ticks[0] > 0:
+    axes.annotate("the scale's" if mark == "scale" else mark, (x, height), **place)
+
+
+def place_values(values: list[str], marks: dict[str, str]) -> Axis:
+    """Numbers at themselves; words side by side."""
+    every = unique([*values, *marks.values()])
+    try:
+        return Axis({value: float(value) for value in every})
+    except ValueError:
+        return Axis({value: float(place) for place, value in enumerate(every)}, tuple(every))
+
+
+def set_ticks(axes: Any, axis: Axis, ticks: set[float]) -> None:
+    """A tick at each value that was measured."""
+    if axis.names:
+        axes.set_xticks(range(len(axis.names)), [textwrap.fill(plain(name), 14) for name in axis.names])
+        axes.set_xlim(-0.5, len(axis.names) - 0.5)
+        return
+    if axis.is_log:
         axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
     axes.minorticks_off()

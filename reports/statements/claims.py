@@ -6,7 +6,7 @@ from functools import partial
 
 from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
-from reports.cells import Cell, common_seeds, parameter_value
+from reports.cells import Cell, common_seeds, swept_value
 from reports.divergence import compare_distance, find_row, groups
 from reports.paired import PAIRS_OF_FIVE
 from reports.statements.evidence import Comparison, Evidence
@@ -75,9 +75,9 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
     """The published best value of a parameter against every other value of its grid."""
     at = {}
     for cell in evidence.cells:
-        name, value = parameter_value(cell) or ("", 0.0)
-        if name == option:
-            at[cell.dataset, cell.noise, cell.rate, value] = cell
+        name, value = swept_value(cell) or ("", "")
+        if name == f"lanet.{option}":
+            at[cell.dataset, cell.noise, cell.rate, float(value)] = cell
     for dataset, noise, rate in dict.fromkeys(place[:3] for place in at):
         for value in grid:
             if value != best:

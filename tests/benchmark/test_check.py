@@ -328,7 +328,7 @@ def test_a_file_without_a_contract_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_the_command_says_it_by_exit_status(tmp_path: Path) -> None:
     def status(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "benchmark.check", *arguments]
+        command = [sys.executable, "-m", "benchmark", "check", *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
     kept = status("noise/symmetric.py")

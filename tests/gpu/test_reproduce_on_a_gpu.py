@@ -30,7 +30,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     monkeypatch.setattr(hardware, "list_unused", list)
     made = {"spec": job.spec, "resolved": resolved}
     monkeypatch.setattr(Store, "read", lambda *_: made | {"provenance": {"device": on, "hardware": "NVIDIA H200"}})
-    monkeypatch.setattr(reproduce, "where", lambda *found: {"data": "d", "weights": None, "device": found[3]})
+    monkeypatch.setattr(reproduce, "find_inputs", lambda *found: {"data": "d", "weights": None, "device": found[2]})
     monkeypatch.setattr(supervise, "supervise", noting)
 
     def ask(*words: str, made_on: str = "cuda", status: int = 1) -> Task:

@@ -14,6 +14,9 @@ from reports.pictures.gallery import choose
 from reports.pictures.sweeps import draw_sweep
 from results.records import Records
 
+PUBLISHED = {"confidence": "0.7", "landmark_weight": "1", "contrastive_weight": "0.1", "temperature": "0.1"}
+PUBLISHED |= {"label_momentum": "0.9"}
+
 
 def sweep(folder, name="1", options=None, rates=("0.1", "0.2"), seeds=2):
     grids = options or {
@@ -36,7 +39,9 @@ def sweep(folder, name="1", options=None, rates=("0.1", "0.2"), seeds=2):
                     )
                     for seed in range(seeds)
                 ]
-                cells.append(cell("LA-Net", "lanet", "rafdb", rate, ids, label=f"{option}={value:g}"))
+                point = {"label": f"{option}={value:g}", "settings": {f"lanet.{option}": f"{value:g}"}}
+                point["marks"] = {"published": PUBLISHED[option]}
+                cells.append(cell("LA-Net", "lanet", "rafdb", rate, ids, **point))
     return request("figure", name, cells)
 
 
@@ -64,7 +69,7 @@ def test_the_caption_says_what_is_assumed(tmp_path):
     assert "is an assumption" in drawn.text
     assert "are ours" in drawn.text
     assert "last epoch" in drawn.text
-    assert [path.name for path in drawn.files] == ["figure1.pdf", "figure1.png"]
+    assert [path.name for path in drawn.files] == ["figure1.pdf", "figure1.png", "figure1.csv"]
 
 
 def test_fonts_are_embedded_as_truetype(tmp_path):
@@ -85,7 +90,7 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
     drawing = figure(what, Records(tmp_path), reports.Options())
     assert "n = 1 of 2" in " ".join(drawing.notes)
     assert len(drawing.gaps) == 1
-    assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png"]
+    assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png", "figure_tau.csv"]
 
 
 def test_a_figure_without_runs_is_still_drawn(tmp_path):
@@ -98,7 +103,9 @@ def test_a_figure_without_runs_is_still_drawn(tmp_path):
 
 def test_names_with_dollar_signs_are_no_mathematics(tmp_path):
     ids = [write_record(tmp_path, method="lanet", title=r"$\undefined{$", dataset="mine", rate="0.2")]
-    what = request("figure", "tau", [cell("LA-Net", "lanet", "mine", "0.2", ids, label="temperature=0.1")])
+    what = request(
+        "figure", "tau", [cell("LA-Net", "lanet", "mine", "0.2", ids, settings={"lanet.temperature": "0.1"})]
+    )
     assert reports.draw(what, tmp_path, tmp_path / "out").files
 
 

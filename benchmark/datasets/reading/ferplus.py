@@ -1,6 +1,6 @@
 """FERPlus on disk: the official `data/` layout, its three zip archives, or `fer2013.csv` beside `fer2013new.csv`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -25,11 +25,15 @@ OFFICIAL = "Is this the {} of microsoft/FERPlus?"
 
 @dataclass
 class FERPlusSplit:
-    """One split as its files list it: names [n], votes [n, 10] int in the order of COLUMNS, row -> uint8 [48, 48]."""
+    """One split as its files list it: names [n], votes [n, 10] int in the order of COLUMNS, row -> uint8 [48, 48].
+
+    earlier: [n] the emotion of fer2013.csv, a place in ORDERS["fer2013"], -1 where it is not known; None without that file.
+    """
 
     names: list[str]
     votes: np.ndarray
     image: Callable[[int], np.ndarray]
+    earlier: np.ndarray | None = None
 
 
 def locate_ferplus(path: Path) -> tuple[Path, str]:
@@ -133,11 +137,50 @@ def parse_votes(cells: list[str], where: str) -> list[int]:
     return [parse_whole_number(cell, 0, MOST_VOTES, where, f"votes for {name}") for cell, name in zip(cells, COLUMNS)]
 
 
-def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
-    """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
-    pixels_csv, votes_csv = find_pixels_file(base), find_votes_file(base)
-    found = {split: ([], [], []) for split in SPLITS.values()}
-    nameless, repeated, taken = [], [], set()
+def find_csv_pair(base: Path) -> tuple[Path, Path] | None:
+    """fer2013.csv and fer2013new.csv in the folder or the one above `data/`, where both are there."""
+    for folder in (base, base.parent) if base.name == "data" else (base,):
+        pixels, votes = find_pixels_file(folder), find_votes_file(folder)
+        if pixels and votes:
+            return pixels, votes
+    return None
+
+
+def add_emotions(listed: dict[str, FERPlusSplit], base: Path) -> list[str]:
+    """Give splits their emotions of the fer2013.csv beside them; a line where it is there and cannot be used."""
+    pair = find_csv_pair(base)
+    if pair is None:
+        return []
+    try:
+        emotions = read_emotions(*pair)
+    except DataError as error:
+        return [f"{error}; --noise fer2013 cannot be had"]
+    for rows in listed.values():
+        rows.earlier = np.array([emotions.get(name, -1) for name in rows.names])
+    return []
+
+
+def read_emotions(pixels_csv: Path, votes_csv: Path) -> dict[str, int]:
+    """{image name: its emotion in fer2013.csv}; a name that stands for two emotions has none."""
+    found: dict[str, int] = {}
+    for pixels, votes in iterate_pairs(pixels_csv, votes_csv):
+        split, name = pair_rows(pixels, votes)
+        if name and found.setdefault(f"{split}/{name}", emotion := parse_emotion(*pixels)) != emotion:
+            found[f"{split}/{name}"] = -1
+    return found
+
+
+def parse_emotion(where: str, row: list[str]) -> int:
+    """The 'emotion' cell of fer2013.csv, -1 where it is empty."""
+    text = row[0].strip()
+    return parse_whole_number(text, 0, len(ORDERS["fer2013"]) - 1, where, "emotion") if text else -1
+
+
+Line = tuple[str, list[str]]  # where it stands, and its cells
+
+
+def iterate_pairs(pixels_csv: Path, votes_csv: Path) -> Iterator[tuple[Line, Line]]:
+    """The rows of both files below their first lines, with the pixels' cells as emotion, pixels, Usage."""
     lists = [read_csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
     columns: list[int] = []
     for number, (pixels, votes) in enumerate(zip_longest(*lists)):
@@ -149,6 +192,15 @@ def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[s
             continue
         if len(pixels[1]) == len(columns):  # in the order of the first publication
             pixels = pixels[0], [pixels[1][place] for place in columns]
+        yield pixels, votes
+
+
+def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
+    """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
+    pixels_csv, votes_csv = find_pixels_file(base), find_votes_file(base)
+    found = {split: ([], [], [], []) for split in SPLITS.values()}
+    nameless, repeated, taken = [], [], set()
+    for pixels, votes in iterate_pairs(pixels_csv, votes_csv):
         split, name = pair_rows(pixels, votes)
         if not name:
             nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
@@ -158,20 +210,21 @@ def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[s
             repeated.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
             continue
         taken.add(name)
-        for column, value in zip(found[split], (name, parse_votes(votes[1][2:], votes[0]), parse_pixels(*pixels))):
+        cells = (name, parse_votes(votes[1][2:], votes[0]), parse_pixels(*pixels), parse_emotion(*pixels))
+        for column, value in zip(found[split], cells):
             column.append(value)
-    empty = [split for split, (names, _, _) in found.items() if not names]
+    empty = [split for split, (names, *_) in found.items() if not names]
     if empty:
         raise DataError(f"ferplus: {base.name}/{votes_csv.name}: no rows of {list_few(empty)}; expected the whole file")
     listed = {
-        split: FERPlusSplit(names, np.array(votes), images.__getitem__)
-        for split, (names, votes, images) in found.items()
+        split: FERPlusSplit(names, np.array(votes), images.__getitem__, np.array(emotions))
+        for split, (names, votes, images, emotions) in found.items()
     }
     dropped = {"no image name (not a face)": nameless, "a name that stands before it, too": repeated}
     return listed, {reason: names for reason, names in dropped.items() if names}
 
 
-def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> list[int]:
+def check_headers(pixels: Line, votes: Line) -> list[int]:
     """Where emotion, pixels and Usage stand; raises DataError where a first line does not name what is expected."""
     expected = ["emotion", "pixels", "Usage"], ["Usage", "Image name", *COLUMNS]
     named = [cell.strip() for cell in pixels[1]]
@@ -182,7 +235,7 @@ def check_headers(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -
     return [named.index(column) for column in expected[0]]
 
 
-def pair_rows(pixels: tuple[str, list[str]], votes: tuple[str, list[str]]) -> tuple[str, str]:
+def pair_rows(pixels: Line, votes: Line) -> tuple[str, str]:
     """(split, image name) of two rows that belong together; raises DataError where they do not."""
     if len(pixels[1]) != 3:
         raise DataError(f"{pixels[0]}: {len(pixels[1])} columns, expected emotion, pixels, Usage")

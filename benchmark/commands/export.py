@@ -1,0 +1,93 @@
+"""`python -m benchmark export --tensorboard DIR`: the curves of finished runs, for other programs."""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import shutil
+import sys
+import uuid
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from benchmark.commands.errors import answered
+from benchmark.terminal import Usage, printable
+from results.job import Job
+from results.records import Records
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m benchmark export", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help="write one TensorBoard run a record into DIR, with every curve that is kept of each epoch",
+    )
+    parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are")
+    args = parser.parse_args(arguments)
+    return answered("benchmark export", lambda: export_tensorboard(args.results, args.tensorboard))
+
+
+def export_tensorboard(results: Path, folder: Path) -> int:
+    """A run a record below `folder`; those that are there stay as they are. 1 if a record cannot be used."""
+    make_writer = find_writer()
+    if folder.exists() and not folder.is_dir():
+        raise Usage(f"--tensorboard: {folder} is a file; give a folder")
+    records, written, kept = Records(results), 0, 0
+    for record in records.records():
+        place = folder / name_run(record)
+        if place.exists():
+            kept += 1
+            continue
+        write_run(record, place, make_writer)
+        written += 1
+    if not written + kept + len(records.refused):
+        raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
+    print(f"{written} runs written to {folder}, {kept} were there already; tensorboard --logdir {folder} shows them")
+    for line in sorted(records.refused.values()):
+        print(printable(f"refused: {line}"), file=sys.stderr)
+    return 1 if records.refused else 0
+
+
+def find_writer() -> Any:
+    """The class that writes event files; raises Usage where no package has it."""
+    for module in ("torch.utils.tensorboard", "tensorboardX"):
+        with contextlib.suppress(ImportError):
+            return import_module(module).SummaryWriter
+    raise Usage("--tensorboard: the package tensorboard is not installed; pip install tensorboard")
+
+
+def name_run(record: dict[str, Any]) -> str:
+    """'faces/asymmetric_0.3/scn_seed0_6a07bda6': runs of one data set and noise lie beside each other."""
+    job = Job(**record["spec"])
+    noise = job.noise["kind"] + (f"_{job.noise['rate']}" if job.noise["rate"] is not None else "")
+    parts = (job.data["name"], noise, f"{job.method}_seed{job.seed}_{job.id[:8]}")
+    return "/".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts)
+
+
+def write_run(record: dict[str, Any], place: Path, make_writer: Any) -> None:
+    """Write one run aside and move it into place, whole or not at all."""
+    aside = place.parent / f".{place.name}.{uuid.uuid4().hex}"
+    try:
+        with make_writer(str(aside)) as writer:
+            about = {"job": Job(**record["spec"]).text, "id": record["id"], "resolved": record["resolved"]}
+            writer.add_text("run", f"```\n{json.dumps(about, indent=1)}\n```")
+            for name, values in record["history"].items():
+                for epoch, value in enumerate(values if isinstance(values, list) else [], start=1):
+                    if isinstance(value, int | float) and math.isfinite(value):
+                        writer.add_scalar(name_curve(name), value, epoch)
+        os.rename(aside, place)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def name_curve(name: str) -> str:
+    """'loss/ce' of 'loss ce', so that losses stand together; other curves keep their name."""
+    kind, _, part = name.partition(" ")
+    return f"loss/{part}" if kind == "loss" and part else name

@@ -1,0 +1,114 @@
+"""`--sweep NAME.option=V1,V2,...`: one option at several values, as a figure. Figures 1, tau and omega are sweeps with a name."""
+
+import copy
+import re
+from typing import Any
+
+from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
+from benchmark.plan.overrides import canonical, parse_sets, set_path, spelled, typed
+from benchmark.plan.recipes import chosen_settings, resolve
+from benchmark.plan.tuning import recipe_value
+from benchmark.scale import Scale
+from benchmark.terminal import Usage, one_of
+from results.job import digest
+
+LONGEST = 100  # letters of a figure's name
+
+Cards = dict[str, dict[str, Any]]
+
+
+def make_sweep(
+    text: str, cards: Cards, methods: list[str] | None, sets: dict[str, str], scale: Scale, preset: str
+) -> Experiment:
+    """The figure that `--sweep TEXT` asks for; raises Usage for what `--set` refuses.
+
+    cards: {method name: what planning knows of it}. methods: those that were named, for an option of all methods. sets: what
+    `--set` changes beside it.
+    """
+    key, values = parse_sweep(text, cards)
+    name, _, option = key.partition(".")
+    rows = [name] if name in cards else methods or list(PAPER_FIVE)
+    if option in ("backbone", "name") and name != "recipe":
+        key = "recipe.backbone"
+    elif name in ("recipe", "backbone"):
+        key = f"recipe.{canonical(option)}"
+    if key in {f"{place}.{canonical(name)}" for place, name in (typed_key.split(".", 1) for typed_key in sets)}:
+        raise Usage(f"--sweep {text}: --set gives {key} one value; leave one of them out")
+    try:
+        for method in rows:
+            for value in values:
+                resolve(cards, method, sets | {key: value}, scale, preset, "", images=1000)
+        spellings = list(dict.fromkeys(spell_value(cards[rows[0]], scale, key, value) for value in values))
+    except Usage as error:
+        raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
+    if len(spellings) < 2:
+        raise Usage(f"--sweep {text}: give two different values or more, between commas")
+    return Experiment(
+        "figure",
+        name_figure(key, spellings, methods if name not in cards else None),
+        f"Accuracy against {key}",
+        {"asymmetric": RATES},
+        tuple(
+            Row(method, {key: value}, f"{cards[method]['title']}: {key}={value}", swept=key)
+            for method in rows
+            for value in spellings
+        ),
+        drawing="sweep",
+        fixed_rows=True,
+    )
+
+
+def parse_sweep(text: str, cards: Cards) -> tuple[str, list[str]]:
+    """The option and the values as typed; lists stand between semicolons. Raises Usage."""
+    key, equals, values = text.partition("=")
+    if not equals or "." not in key:
+        raise Usage(f"--sweep {text}: expected NAME.option=V1,V2,..., for example lanet.confidence=0.5,0.7,0.9")
+    one_of(f"--sweep {text}", "method, 'recipe' or 'backbone'", key.partition(".")[0], [*cards, "recipe", "backbone"])
+    separated = [value.strip() for value in values.split(";" if ";" in values else ",")]
+    try:
+        for value in separated:
+            parse_sets([f"{key}={value}"], cards, {})
+    except Usage as error:
+        raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
+    return key, separated
+
+
+def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
+    """A value as identities and figures spell it: '0.50' is '0.5'; raises Usage."""
+    name, option = key.split(".", 1)
+    if name == "recipe":
+        recipe = copy.deepcopy(scale.applied(card["recipe"], ""))
+        old, value = set_path(recipe, key, option, text)
+    else:
+        parameter = card["parameters"][option]
+        old, value = parameter["default"], typed(key, text, parameter["default"], parameter["type"])
+    if isinstance(old, list | tuple) and isinstance(value, list) and len(value) != len(old):
+        raise Usage(f"--set {key}={text}: expected {len(old)} numbers; put ';' between the values of a sweep of lists")
+    return spelled(value)
+
+
+def name_figure(key: str, values: list[str], methods: list[str] | None) -> str:
+    """The sweep as a file's name: two sweeps have two names."""
+    whole = "_".join([key, *values, *(methods or [])])
+    name = re.sub(r"[^\w.+-]+", "-", whole)
+    if name != whole or len(name) > LONGEST:
+        name = f"{name[:LONGEST]}_{digest(whole, 6)}"
+    return f"sweep_{name}"
+
+
+def find_marks(
+    key: str, card: dict[str, Any], scale: Scale, preset: str, dataset: str, published_settings: bool
+) -> dict[str, str]:
+    """The values of an option that a figure marks: {'published': '0.7', 'chosen': '0.46'}.
+
+    Of the recipe at a shortened scale the scale's own is marked, since the published one is of a longer run.
+    """
+    name, option = key.split(".", 1)
+    if name == "recipe":
+        published = (preset == "as_published" and card["as_published"]) or card["recipe"]
+        word = "scale" if scale.shortened else "published"
+        marks = {word: spelled(recipe_value(scale.applied(published, dataset), option))}
+    else:
+        marks = {"published": spelled(card["parameters"][option]["default"])}
+    chosen = {} if published_settings else chosen_settings(card, scale)
+    return marks | ({"chosen": spelled(chosen[key])} if key in chosen else {})
