@@ -22,10 +22,13 @@ DATA = {".csv", ".html", ".css"}  # what files of the packages read beside Pytho
 pytestmark = pytest.mark.slow
 
 
-def pip(*words: str, python: Path | None = None) -> None:
-    into = ["--python", str(python)] if python else []
-    command = [sys.executable, "-m", "pip", *into, "--disable-pip-version-check", "--quiet", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+CLEAN = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "FER_DATA")}
+
+
+def pip(folder: Path, *words: str) -> None:
+    """Run in a folder without a checkout, which pip would take for the project installed."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
+    done = subprocess.run(command, cwd=folder, env=CLEAN, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
 
 
@@ -38,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in PACKAGES:
         aside = shutil.ignore_patterns("__pycache__", "reference", "search", "runs", "out")
         shutil.copytree(ROOT / name, source / name, ignore=aside)
-    pip("wheel", "--no-deps", "--wheel-dir", str(into), str(source))
+    pip(into, "wheel", "--no-deps", "--wheel-dir", str(into), str(source))
     (built,) = into.glob("*.whl")
     return built
 
@@ -49,16 +52,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, with_pip=False)
     python = place / "bin" / "python"
-    pip("install", "--no-deps", str(wheel), python=python)
+    pip(place, "--python", str(python), "install", "--no-deps", str(wheel))
     (packages,) = place.glob("lib/python*/site-packages")
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 
 
 def run(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess:
-    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "FER_DATA")}
     command = [str(python), "-m", *words]
-    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=280)
+    return subprocess.run(command, cwd=folder, env=CLEAN, capture_output=True, text=True, timeout=280)
 
 
 def test_a_wheel_holds_every_file_that_the_packages_read(wheel: Path) -> None:
