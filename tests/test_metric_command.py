@@ -97,7 +97,7 @@ def test_bad_values_get_one_line(tmp_path: Path, words: tuple[str, str], said: s
 
 def test_what_changes_nothing_is_said(trained: Path, tmp_path: Path) -> None:
     where = ("--results", str(trained), "--out", str(tmp_path), "--plan")
-    done = run_all("--figure", "mechanisms", *ASKED[2:], *where, "--metric", "balanced", "--column-width", "3")
+    done = run_all("--table", "2", *ASKED[2:], *where, "--metric", "balanced", "--column-width", "3")
     assert "--metric balanced: nothing that is asked for" in done.stderr
     assert "--column-width: nothing that is asked for" in done.stderr
     assert "--metric" not in run_all(*ASKED, *where, "--metric", "balanced").stderr
