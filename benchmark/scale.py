@@ -204,7 +204,7 @@ SCALES = {scale.name: scale for scale in (DEMO, SMALL, PAPER)}
 
 def leave_out_network(notes: list[str]) -> list[str]:
     """The notes of a scale without the network that its recipe names."""
-    for scale in SCALES.values():
+    for scale in filter(lambda scale: scale.network, SCALES.values()):
         notes = [note.replace(f"{scale.words}, {scale.network}", scale.words) for note in notes]
     return notes
 

@@ -73,7 +73,7 @@ def note_network(method: Method, given: Backbone, name: str, resolved: dict[str,
     if "/" in name:
         resolved["network"] = describe(name)
     if not any(type(module) is type(given) for module in method.modules()):
-        resolved["network"] = f"{type(method.backbone).__name__} ({type(method).title}'s own)"
+        resolved["network"] = f"{type(method.backbone).__name__}, the method's own"
         resolved["weights"] = {"text": "the method's own"}
         resolved["scale_notes"] = leave_out_network(resolved.get("scale_notes", []))
 

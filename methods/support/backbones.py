@@ -101,7 +101,10 @@ class Backbone(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """[B, channels, S, S] -> maps [B, width, h, w], or features [B, width] where there are no maps."""
-        return self.layer4(self.layer3(self.layer2(self.layer1(self.stem(images)))))
+        maps = self.stem(images)
+        for stage in STAGES:
+            maps = getattr(self, stage)(maps)
+        return maps
 
     def pooled(self, maps: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Maps [B, width, h, w] -> features [B, width]."""
