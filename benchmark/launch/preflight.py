@@ -110,8 +110,7 @@ def refuse_lacking(name: str, gives: str, needs: dict[str, str]) -> None:
     words = {"maps": "maps", "pyramid": "a pyramid of stem and layer1 to layer4"}
     by_need = {need: ", ".join(method for method in lacking if lacking[method] == need) for need in words}
     needed = " and ".join(f"{words[need]} ({methods})" for need, methods in by_need.items() if methods)
-    rest = " ".join(method for method in needs if method not in lacking)
-    fix = f"use --methods {rest}, or another backbone" if rest else "use another backbone"
+    fix = "name the other methods with --methods, or use another backbone"
     raise Usage(f"--set recipe.backbone={name}: this network gives {gives}; needed: {needed}; {fix}")
 
 

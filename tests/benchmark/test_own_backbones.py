@@ -100,11 +100,11 @@ def test_what_a_network_gives_is_measured(tmp_path: Path, text: str, gives: str)
     [
         (
             FEATURES,
-            "maps (rul, eac) and a pyramid of stem and layer1 to layer4 (lanet); use --methods baseline scn, or",
+            "maps (rul, eac) and a pyramid of stem and layer1 to layer4 (lanet); name the other methods",
         ),
         (
             MAPS,
-            "a pyramid of stem and layer1 to layer4 (lanet); use --methods baseline scn rul eac, or another backbone",
+            "needed: a pyramid of stem and layer1 to layer4 (lanet); name the other methods with --methods, or use another",
         ),
     ],
 )
