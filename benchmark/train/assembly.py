@@ -54,7 +54,10 @@ def assembled(
         seed=job.seed,
     )
     if plugins.hash_backbone(recipe.backbone, place.methods_path) != job.backbone_code:
-        raise ValueError(f"{recipe.backbone}: its file was changed since this job was planned; run the command again")
+        raise ValueError(
+            f"{recipe.backbone}: its file is not the one that this job was planned with; run the command again, or give the "
+            "folder of that file as --methods-path"
+        )
     backbone, *others = networks(cls, recipe.backbone, job, run, place.methods_path)
     load(backbone, job.weights, place.weights, resolved["weights"], "loaded")
     for other in others:

@@ -196,7 +196,9 @@ def test_a_file_that_is_edited_after_planning_is_not_trained(tmp_path: Path) -> 
     (planned,) = jobs(folder(tmp_path, MAPS))
     build_on_cpu(planned, Baseline)
     stale = Planned(planned.job.__class__(**planned.job.spec | {"backbone_code": "statements:0"}), *_rest(planned))
-    with pytest.raises(ValueError, match="own: its file was changed since this job was planned; run the command again"):
+    with pytest.raises(
+        ValueError, match="own: its file is not the one that this job was planned with; run the command again"
+    ):
         build_on_cpu(stale, Baseline)
 
 
