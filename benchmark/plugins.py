@@ -1,4 +1,4 @@
-"""Plug-ins: methods, noises and data sets, found by looking. A file that defines a class with a `name` is a new one.
+"""Plug-ins: methods, noises, data sets and backbones, found by looking. A file that defines a class with a `name` is a new one.
 
 Which files define what is read from their text, so that neither a script nor a broken file beside a method is ever imported
 by chance. Then those files are imported. One's own files may import helpers that lie beside them.
@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,13 +21,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.datasets.base import DataSet
-from benchmark.source_code import FOLLOWED, PLUGIN_FOLDERS, ROOT, follow_import, parse_file
+from benchmark.source_code import FOLLOWED, PLUGIN_FOLDERS, ROOT, follow_import, hash_own_file, parse_file
 from noise.base import Noise, NoiseError
 
 if TYPE_CHECKING:
     from methods.base import Method
+    from methods.support.backbones import Backbone
 
-CONTRACTS = {"method": "Method", "noise": "Noise", "data set": "DataSet"}  # the base class in base.py of each folder
+CONTRACTS = {
+    "method": "Method",
+    "noise": "Noise",
+    "data set": "DataSet",
+    "backbone": "Backbone",
+}  # the base class of each kind
+CONTRACT_FILES = {kind: ROOT / folder / "base.py" for kind, folder in PLUGIN_FOLDERS.items()}
+CONTRACT_FILES["backbone"] = ROOT / "methods" / "support" / "backbones.py"
 RESERVED = ("recipe", "backbone")  # what --set calls something else
 NAMEABLE = f"letters, digits, _ and -, not one of {', '.join(RESERVED)}"
 IMPORTED_FOLDERS: set[Path] = set()  # folders of one's own from which something was imported
@@ -92,6 +101,54 @@ def make_noise(kind: str, folders: Folders = ()) -> Noise:
     if argument and not takes:
         raise NoiseError(f"noise '{kind}': nothing can follow '{name}'; write {name}.")
     return noises[name](argument)
+
+
+def find_backbones(folders: Folders = (), broken: Failures | None = None) -> "dict[str, type[Backbone]]":
+    """Every backbone class by its name; as `find_methods`."""
+    from methods.support.backbones import Backbone
+
+    return index_by_name("backbone", find_classes("backbone", Backbone, folders, broken))
+
+
+def make_backbone(name: str, channels: int, side: int, folders: Folders = ()) -> "Backbone":
+    """A network at random weights, as `resnet18`, one's own or `timm/NAME`, measured; raises ValueError of one line."""
+    from methods.support import libraries
+    from methods.support.backbones import measure
+
+    of_library = "/" in name
+    backbone = libraries.make(name, channels, side) if of_library else build_backbone(name, channels, side, folders)
+    try:
+        measure(backbone, side)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
+    return backbone
+
+
+def build_backbone(name: str, channels: int, side: int, folders: Folders) -> "Backbone":
+    """A network of the project or of one's own; raises ValueError of one line."""
+    broken: Failures = {}
+    backbones = find_backbones(folders, broken)
+    if name not in backbones:
+        raise ValueError(broken.get(name, f"there is no backbone {name!r}"))
+    try:
+        return backbones[name](channels, side)
+    except Exception as error:  # whatever an author's code raises
+        where = Path(inspect.getfile(backbones[name])).name
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == where]
+        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]} ({where}, line {(lines or [1])[-1]})"
+        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {why}") from error
+
+
+def find_backbone_file(name: str, folders: Folders = ()) -> Path | None:
+    """The file that defines a backbone, by its text; None for a library's, or where there is none."""
+    files = [found.file for found in find_definitions(folders) if (found.kind, found.name) == ("backbone", name)]
+    return files[0] if files else None
+
+
+def hash_backbone(name: str, folders: Folders = ()) -> str | None:
+    """A hash of the code of a backbone of one's own; None for the project's and for a library's."""
+    file = find_backbone_file(name, folders)
+    return hash_own_file(file) if file else None
 
 
 def index_by_name(kind: str, classes: Iterable[Any]) -> dict[str, Any]:
@@ -182,7 +239,7 @@ def list_package_files(entry: metadata.EntryPoint) -> list[Path]:
 class Definition:
     """A class with a `name`, as the text of its file says."""
 
-    kind: str  # 'method', 'noise' or 'data set'
+    kind: str  # 'method', 'noise', 'data set' or 'backbone'
     name: str
     file: Path
 
@@ -250,7 +307,7 @@ def find_kind(path: Path, cls: str, seen: frozenset[tuple[Path, str]]) -> str | 
     if (path, cls) in seen:
         return None
     for kind, contract in CONTRACTS.items():
-        if cls == contract and path == ROOT / PLUGIN_FOLDERS[kind] / "base.py":
+        if cls == contract and path == CONTRACT_FILES[kind]:
             return kind
     module, _, name = cls.rpartition(".")
     for node in iterate_statements(parse_file(path).body):
@@ -294,7 +351,8 @@ def describe_folders(folders: Folders) -> str:
         if inner_folders and not names:
             sentence += f", and is not searched below (give {', '.join(inner_folders)} itself)"
         if empty_files:
-            rule = "a class at the top of a file is found that has a `name` and a base that leads to Method"
+            bases = "Method, Noise, DataSet or Backbone"
+            rule = f"a class at the top of a file is found that has a `name` and a base that leads to {bases}"
             sentence += f" (nothing: {', '.join(empty_files[:5])}; {rule})"
         sentences.append(sentence)
     return "; ".join(sentences)

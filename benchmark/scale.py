@@ -53,7 +53,7 @@ class Scale:
     paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
     there: leave out the scale's own training images. seconds ({device: one worker's}), record_bytes, memory: what planning
     guesses of a baseline run on 12,271 images, or on all that the scale takes, before anything is measured; of a GPU about
-    twice what an H200 takes at the two larger scales.
+    twice what an H200 takes at the two larger scales. words, network: the scale and its recipe's backbone, in captions.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Scale:
     augment: dict[str, Any] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     words: str = ""
+    network: str = ""
 
     @property
     def shortened(self) -> bool:
@@ -119,16 +120,17 @@ class Scale:
     def test_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
         return subset(labels, classes, self.test_images, self.test_floor)
 
-    def notes(self) -> list[str]:
-        """The scale in words, for captions."""
+    def notes(self, backbone: str = "") -> list[str]:
+        """The scale in words, for captions; backbone: of a run, whose own words leave out another one."""
         if self.recipe is None:
             return [f"published recipes at {self.side} px", f"AffectNet: {AFFECTNET_EPOCHS} epochs (ours)"]
         crop, erase = self.augment["crop"], self.augment["erase"]
         altered = f"mirroring {self.augment['flip']}"
         altered += f", crops of {crop[0]:.0%} to {crop[1]:.0%} of the area" if crop else ""
         altered += f", random erasing {erase}" if erase else ""
+        words = f"{self.words}, {self.network}" if backbone in ("", self.recipe["backbone"]) else self.words
         return [
-            f"{self.words}, {self.recipe['epochs']} epochs of batch {self.recipe['batch_size']}, Adam with one cycle to "
+            f"{words}, {self.recipe['epochs']} epochs of batch {self.recipe['batch_size']}, Adam with one cycle to "
             f"{self.recipe['optimiser']['lr']}, uniform sampling, {altered}, the same for every method; published "
             "epochs, momenta and queues keep their share of the run"
         ]
@@ -159,7 +161,8 @@ DEMO = Scale(
     seconds={"cpu": 15, "cuda": 15},
     record_bytes=40e3,
     memory=0.7e9,
-    words="demo scale: at most 1,000 training and 1,000 test images (stratified, fixed), 48 px grey, ResNet-10 of width 16",
+    words="demo scale: at most 1,000 training and 1,000 test images (stratified, fixed), 48 px grey",
+    network="ResNet-10 of width 16",
 )
 SMALL = Scale(
     name="small",
@@ -180,7 +183,8 @@ SMALL = Scale(
     seconds={"cpu": 2200, "cuda": 25},
     record_bytes=400e3,
     memory=2e9,
-    words="small scale: all images, 64 px, ResNet-18",
+    words="small scale: all images, 64 px",
+    network="ResNet-18",
 )
 PAPER = Scale(
     name="paper",
@@ -196,6 +200,13 @@ PAPER = Scale(
     memory=8e9,
 )
 SCALES = {scale.name: scale for scale in (DEMO, SMALL, PAPER)}
+
+
+def leave_out_network(notes: list[str]) -> list[str]:
+    """The notes of a scale without the network that its recipe names."""
+    for scale in filter(lambda scale: scale.network, SCALES.values()):
+        notes = [note.replace(f"{scale.words}, {scale.network}", scale.words) for note in notes]
+    return notes
 
 
 def restore_scale(identity: dict[str, Any]) -> Scale:

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGIN_FOLDERS = {"method": "methods", "noise": "noise", "data set": "benchmark/datasets"}
+PLUGIN_FOLDERS = {
+    "method": "methods",
+    "noise": "noise",
+    "data set": "benchmark/datasets",
+    "backbone": "methods/support",
+}
 STATEMENTS = "statements:"  # before a hash of this kind; those without it were of a method's own file alone
 FOLLOWED = ("methods", "noise", "benchmark")  # packages of the project that plug-ins may import
 
@@ -98,6 +103,11 @@ def hash_own_code(cls: type) -> str | None:
     if all(is_project_file(path) for path in files):
         return None
     return hash_statements(files, own_only=True)
+
+
+def hash_own_file(path: Path) -> str | None:
+    """The same of a class that is known by its file, which then need not be imported."""
+    return None if is_project_file(path) else hash_statements((path,), own_only=True)
 
 
 def authored_files(cls: type) -> tuple[Path, ...]:

@@ -120,13 +120,14 @@ class Method(nn.Module):
 
     State that must survive an interruption is registered as a buffer (`self.register_buffer`), parameters as modules.
     version: raised when the maths or a default changes, so that old records are not taken for new ones.
-    needs_landmarks: `Batch.landmarks` is filled. networks: how many backbones `build` is given, each with its start
-    weights. survey: whether `survey_batch` is shown the training set after each epoch, 'plain' (as the test images are
-    seen) or 'augmented' (as for training); None: it is not. as_published: the recipe of the method's own program where it differs
-    from the comparison recipe. demo: parameters that the demo scale replaces, as {name: (value, reason)}. mechanism: one or two
-    curves of the history that show the method's idea at work. The engine counts what needs clean labels:
-    'relabelled_so_far' and 'relabelled_right' from `labels`, 'estimate_keeps_clean' from an `opinion` that needs no
-    images; declare them here and do nothing else.
+    needs_landmarks: `Batch.landmarks` is filled. backbone_needs: 'features' ([B, width], any network), 'maps'
+    (`backbone.maps`) or 'pyramid' (`stem`, `layer1` to `layer4`, each map half as wide as the one before). networks: how
+    many backbones `build` is given, each with its start weights. survey: whether `survey_batch` is shown the training set
+    after each epoch, 'plain' (as the test images are seen) or 'augmented' (as for training); None: it is not. as_published:
+    the recipe of the method's own program where it differs from the comparison recipe. demo: parameters that the demo scale
+    replaces, as {name: (value, reason)}. mechanism: one or two curves of the history that show the method's idea at work.
+    The engine counts what needs clean labels: 'relabelled_so_far' and 'relabelled_right' from `labels`,
+    'estimate_keeps_clean' from an `opinion` that needs no images; declare them here and do nothing else.
     """
 
     name: ClassVar[str]
@@ -134,6 +135,7 @@ class Method(nn.Module):
     source: ClassVar[str] = ""
     version: ClassVar[int] = 1
     needs_landmarks: ClassVar[bool] = False
+    backbone_needs: ClassVar[str] = "features"
     networks: ClassVar[int] = 1
     survey: ClassVar[str | None] = None
     recipe: ClassVar[Recipe]

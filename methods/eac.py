@@ -53,6 +53,7 @@ ATTENTION = Curve(
 
 class EAC(Method):
     name = "eac"
+    backbone_needs = "maps"
     title = "EAC"
     version = 2
     source = "Zhang et al., Learn from All: Erasing Attention Consistency for Noisy Label FER, ECCV 2022"

@@ -94,6 +94,7 @@ def partner_of_another_class(labels: Tensor, generator: torch.Generator | None) 
 
 class RUL(Method):
     name = "rul"
+    backbone_needs = "maps"
     title = "RUL"
     source = "Zhang, Wang and Deng, Relative Uncertainty Learning for Facial Expression Recognition, NeurIPS 2021"
     recipe = RECIPE

@@ -140,7 +140,9 @@ def copies_text(cells: list[Cell]) -> str:
 
 
 def backbone(record: dict[str, Any]) -> str:
-    return str(record["resolved"].get("recipe", {}).get("backbone") or "not recorded")
+    """The network that was trained: where it is not the recipe's backbone, the record says so."""
+    resolved = record["resolved"]
+    return str(resolved.get("network") or resolved.get("recipe", {}).get("backbone") or "not recorded")
 
 
 def start_weights(record: dict[str, Any]) -> str:

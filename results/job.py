@@ -34,6 +34,7 @@ class Job:
     part: 'all', or 'correct' to train on the correctly labelled images only (a ceiling that no method can know).
     scale: {name, version}. weights: 'random', 'sha256:...' or 'landmarks:...'. weights2: of further networks; None, and
     no part of the identity, where they start as the first one does.
+    backbone_code: hash of the code of a backbone of one's own; None, and no part of the identity, for others.
     overrides: parameters and recipe fields that differ from what is declared, as canonical strings.
     """
 
@@ -51,6 +52,7 @@ class Job:
     part: str = "all"
     protocol: int = PROTOCOL
     weights2: str | None = None
+    backbone_code: str | None = None
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -58,9 +60,11 @@ class Job:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What makes up the identity; a second start is a part of it where there is one."""
+        """What makes up the identity; a second start and the code of a backbone are parts of it where there are such."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in found.items() if name != "weights2" or value is not None}
+        return {
+            key: value for key, value in found.items() if key not in ("weights2", "backbone_code") or value is not None
+        }
 
     @cached_property
     def id(self) -> str:

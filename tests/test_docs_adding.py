@@ -95,6 +95,22 @@ def test_the_data_set_of_the_page_keeps_its_contract(tmp_path: Path) -> None:
     assert wrong(path, tmp_path / "striped.npz") == []
 
 
+def test_the_backbone_of_the_page_trains_in_table_1(tmp_path: Path) -> None:
+    path = written("new-backbone.md", tmp_path / "mine")
+    assert len(path.read_text().splitlines()) <= 30 and wrong(path) == []
+    arguments = ["--table", "1", "--methods", "baseline", "rul", "--methods-path", str(path.parent), *FACES]
+    arguments += ["--set", "backbone.name=my_net", "--set", "recipe.epochs=1", "--rates", "0.3", "--seeds", "0"]
+    done = run_all(*arguments, "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    made = records(tmp_path / "runs")
+    assert [record["resolved"]["recipe"]["backbone"] for record in made] == ["my_net"] * 2
+    assert all(record["spec"]["weights"].startswith("landmarks:") for record in made)
+    assert "Backbone my\\_net; start: label-free" in (tmp_path / "out" / "table1.md").read_text()
+    refused = run_all("--table", "1", "--plan", *arguments[5:], "--results", str(tmp_path / "runs"))
+    page = " ".join((ROOT / "docs" / "new-backbone.md").read_text().split())
+    assert refused.returncode == 2 and refused.stderr.strip().removeprefix("run_all.py: ") in page
+
+
 def test_the_template_keeps_its_contract() -> None:
     assert wrong(ROOT / "docs" / "templates" / "my_method.py") == []
 

@@ -1,9 +1,11 @@
 """What `python -m benchmark check` asks of a method: trained for a few short epochs by the engine itself, on 37 random images."""
 
 import dataclasses
+import inspect
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from benchmark.train.evaluation import evaluate, opinions, plain_batch
 from benchmark.train.graph import Steps
 from benchmark.train.trainer import Trainer
 from methods.base import Batch, Curve, Method
-from methods.support.backbones import BACKBONES
+from methods.support.backbones import BACKBONES, GIVES
 from methods.support.recipe import Recipe, list_kinds, rebuild
 
 LONG = 6  # epochs of the run that is interrupted after each of them
@@ -69,7 +71,13 @@ def recipe(cls: type[Method]) -> None:
     declared = getattr(cls, "recipe", None)
     require(isinstance(declared, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
     require(declared.epochs >= 1 and declared.batch_size >= 2, "recipe: epochs must be at least 1, batch_size 2")
-    require(declared.backbone in BACKBONES, f"recipe: no backbone {declared.backbone!r}; known: {', '.join(BACKBONES)}")
+    require(
+        declared.backbone in BACKBONES or "/" in declared.backbone or known_beside(cls, declared.backbone),
+        f"recipe: no backbone {declared.backbone!r}; known: {', '.join(BACKBONES)}",
+    )
+    require(
+        cls.backbone_needs in GIVES, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}"
+    )
     rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
     require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
     kept = json.loads(json.dumps(card(cls)))
@@ -77,6 +85,11 @@ def recipe(cls: type[Method]) -> None:
     require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
     known = sorted(name for name in cls.demo if name not in kept["parameters"] and not name.startswith("recipe."))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
+
+
+def known_beside(cls: type[Method], backbone: str) -> bool:
+    """Whether a file beside a method defines the backbone that its recipe names."""
+    return plugins.find_backbone_file(backbone, [Path(inspect.getfile(cls)).parent]) is not None
 
 
 def unknown_parameter(cls: type[Method]) -> None:
@@ -278,7 +291,7 @@ def opinion(cls: type[Method]) -> None:
     require(bool(torch.isfinite(wrongness).all()), "opinion: wrongness is not finite")
 
 
-def on_a_card(cls: type[Method]) -> None:
+def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepared) -> None:
     """Two epochs, an evaluation and the opinions on a pretended CUDA device; the same bits with a CUDA graph."""
     from benchmark.check.pretended import Card, CardError, clock_of
 
@@ -286,7 +299,7 @@ def on_a_card(cls: type[Method]) -> None:
     torch.use_deterministic_algorithms(True)
     try:
         with card.there():
-            made, captured = (prepared(cls, device="cuda") for _ in range(2))
+            made, captured = (prepare(cls, device="cuda") for _ in range(2))
             made.clock = clock_of(card)
             made.steps, captured.steps = Steps(made, loop.step, allowed=False), Steps(captured, loop.step, eager=1)
             trained(made)

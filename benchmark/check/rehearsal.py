@@ -1,9 +1,14 @@
 """A job of a method on 37 random images, put together as the engine prepares one, for whatever is asked of methods."""
 
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark import plugins
 from benchmark.check.contract import require
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import card
@@ -12,7 +17,7 @@ from benchmark.task import Place
 from benchmark.train import assembly, loop
 from benchmark.train.trainer import Clock, Trainer, trainer_of
 from benchmark.train.training_set import TrainingSet
-from methods.base import Batch, Method
+from methods.base import Backbone, Batch, Method
 from noise.expressions import EIGHT
 from results.job import Job
 
@@ -51,12 +56,21 @@ def prepared(
     one_class: bool = False,
     device: str = "cpu",
     epochs: int = EPOCHS,
+    backbone: type[Backbone] | None = None,
 ) -> Trainer:
-    """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended."""
+    """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended.
+
+    backbone: of one's own, in place of the demo's.
+    """
     data = random_data(images, classes, one_class)
     asked = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
+    own: tuple[str, ...] = ()
+    if backbone is not None:
+        asked["recipe.backbone"], own = backbone.name, (str(Path(inspect.getfile(backbone)).parent),)
     resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
-    asked_for, place = job(cls, precision), Place(results="", data="", device=device)
+    asked_for, place = job(cls, precision), Place(results="", data="", device=device, methods_path=own)
+    if backbone is not None:
+        asked_for = replace(asked_for, backbone_code=plugins.hash_backbone(backbone.name, own))
     method, recipe, run = assembly.assembled(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
     method.to(device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(device), run)

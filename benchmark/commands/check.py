@@ -1,4 +1,4 @@
-"""`python -m benchmark check my_method.py`: does a method, a noise or a data set of one's own keep its contract?
+"""`python -m benchmark check my_method.py`: does a method, noise, data set or backbone of one's own keep its contract?
 
 Prints one line a check and ends with status 0 if all is well, 1 if something is wrong, 2 if there is nothing to check.
 """
@@ -35,7 +35,9 @@ class Finding:
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark check", description=__doc__.splitlines()[0])
-    parser.add_argument("name", metavar="FILE|NAME", help="a Python file with a method, noise or data set, or its name")
+    parser.add_argument(
+        "name", metavar="FILE|NAME", help="a Python file with a method, noise, data set or backbone, or its name"
+    )
     parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
     args = parser.parse_args(arguments)
@@ -62,7 +64,7 @@ def file_of(name: str, own: tuple[Path, ...]) -> Path:
             raise Usage(f"{path}: expected a Python file")
         return path
     known = {found.name: found.file for found in plugins.find_definitions(own)}
-    return known[one_of("FILE|NAME", "method, noise, data set or file", name, known)]
+    return known[one_of("FILE|NAME", "method, noise, data set, backbone or file", name, known)]
 
 
 def load(path: Path) -> ModuleType:
@@ -74,24 +76,26 @@ def load(path: Path) -> ModuleType:
 
 
 def contracts(module: ModuleType) -> list[type]:
-    """The methods, noises and data sets that a module defines; raises Usage where there is none."""
-    from methods.base import Method
+    """The methods, noises, data sets and backbones that a module defines; raises Usage where there is none."""
+    from methods.base import Backbone, Method
 
     own = [
         v for v in vars(module).values() if inspect.isclass(v) and f"{v.__module__}.".startswith(f"{module.__name__}.")
     ]
-    own = [v for v in own if issubclass(v, Method | Noise | DataSet)]
+    own = [v for v in own if issubclass(v, Method | Noise | DataSet | Backbone)]
     found = [v for v in own if "name" in vars(v)]
     if not found:
         hint = f"class {own[0].__name__} has no `name`; give it one" if own else "see docs/new-method.md"
-        raise Usage(
-            f"{Path(str(module.__file__)).name}: no class derived from Method, Noise or DataSet with a name; {hint}"
-        )
+        file, expected = Path(str(module.__file__)).name, "Method, Noise, DataSet or Backbone"
+        raise Usage(f"{file}: no class derived from {expected} with a name; {hint}")
     return found
 
 
 def kind(cls: type) -> str:
-    return "noise" if issubclass(cls, Noise) else "data set" if issubclass(cls, DataSet) else "method"
+    from methods.base import Backbone
+
+    kinds = {Noise: "noise", DataSet: "data set", Backbone: "backbone"}
+    return next((word for contract, word in kinds.items() if issubclass(cls, contract)), "method")
 
 
 def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
@@ -104,6 +108,10 @@ def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Findi
         from benchmark.check.data_sets import checks as of_data_set
 
         asked = of_data_set(cls, data)
+    elif kind(cls) == "backbone":
+        from benchmark.check.backbones import checks as of_backbone
+
+        asked = of_backbone(cls, data)  # type: ignore[arg-type]
     else:
         from benchmark.check.methods import checks as of_method
 

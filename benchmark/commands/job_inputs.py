@@ -49,6 +49,8 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
     weights = None
     if kind == "landmarks":
         weights = next((path for f in sources.folders if (path := f / "weights" / f"{key}.pt").exists()), None)
+    elif kind == "imagenet":
+        weights = fetch_published(key)
     elif kind != "random":
         weights = check_file(job.weights, sources.weights, "--weights")
     weights2 = None
@@ -65,6 +67,16 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
         "methods_path": [str(folder) for folder in sources.own],
         "device": device,
     }
+
+
+def fetch_published(name: str) -> Path:
+    """The file of weights that a library publishes; raises Usage."""
+    from methods.support.libraries import fetch
+
+    try:
+        return fetch(name)
+    except ValueError as error:
+        raise Usage(f"--weights imagenet: {error}") from None
 
 
 def check_file(identity: str, path: Path | None, option: str) -> Path:
@@ -134,7 +146,8 @@ def explain_other_data(name: str, sources: Sources, why: str) -> str:
 def remake_start(record: dict[str, Any], data: Data, sources: Sources, device: str) -> Start:
     """What the job's network would start from if its weights were made from these landmarks."""
     job, backbone = Job(**record["spec"]), record["resolved"]["recipe"]["backbone"]
-    return landmark_weights(data, backbone, restore_scale(job.scale), job.precision, device, sources.aside)
+    own = job.backbone_code, sources.own
+    return landmark_weights(data, backbone, restore_scale(job.scale), job.precision, device, sources.aside, *own)
 
 
 def make_start_weights(record: dict[str, Any], data: Data, sources: Sources, device: str) -> Path:

@@ -24,11 +24,21 @@ def listing(results: Path, own: tuple[Path, ...] = ()) -> str:
             f"{name}:{kind.takes}" if kind.takes else name: first_line(kind) + ("; takes --rates" if kind.rated else "")
             for name, kind in kinds.items()
         },
+        "backbones (--set backbone.name=NAME)": backbones(own),
         "tables (--table)": {e.name: e.title for e in EXPERIMENTS if e.kind == "table"},
         "figures (--figure)": {e.name: e.title for e in EXPERIMENTS if e.kind == "figure"},
     }
     width = max(len(name) for names in parts.values() for name in names)
     return "\n\n".join("\n".join([head, *lines(names, width)]) for head, names in parts.items())
+
+
+def backbones(own: tuple[Path, ...]) -> dict[str, str]:
+    """The networks by name, with the files that define them; nothing is imported."""
+    found = {known.name: known.file.name for known in plugins.find_definitions(own) if known.kind == "backbone"}
+    return found | {
+        "torchvision/NAME": "as torchvision.models calls it: torchvision/resnet34",
+        "timm/NAME": "as timm calls it: timm/vit_tiny_patch16_224; pip install 'fer-noise-benchmark[timm]'",
+    }
 
 
 def lines(names: dict[str, str], width: int) -> list[str]:

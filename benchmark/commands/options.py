@@ -150,8 +150,8 @@ def parser() -> Parser:
     )
     which.add_argument(
         "--weights",
-        metavar="PATH|landmarks|random",
-        help="start weights: a file, made here from landmarks, or random numbers",
+        metavar="PATH|landmarks|imagenet|random",
+        help="start weights: a file, made here from landmarks, published by torchvision or timm, or random numbers",
     )
     which.add_argument(
         "--weights2",
@@ -163,14 +163,15 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="NAME.option=value",
-        help="an option of a method, a data set, recipe or backbone, as lanet.queue=4096 or recipe.epochs=5; may be repeated",
+        help="an option of a method, a data set, recipe or backbone, as lanet.queue=4096, recipe.epochs=5 or "
+        "backbone.name=torchvision/resnet34; may be repeated",
     )
     which.add_argument(
         "--methods-path",
         action="append",
         default=[],
         metavar="DIR",
-        help="a folder with methods, noises and data sets of your own; may be repeated",
+        help="a folder with methods, noises, data sets and backbones of your own; may be repeated",
     )
     which.add_argument(
         "--precision",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
 from benchmark.scale import restore_scale
-from benchmark.terminal import Usage, one_line, one_of
+from benchmark.terminal import Usage, one_line
 from results.files import try_writing
 from results.job import digest
 from results.store import Store
@@ -65,6 +65,8 @@ def check_jobs(todo: list[Planned]) -> None:
     """Raises Usage for the first setting, method of one's own, or file of start weights, that cannot work."""
     from benchmark import plugins
 
+    check_backbones(todo)
+    fetch_weights(todo)
     shipped = {definition.name for definition in plugins.find_definitions()}
     unproved = [p for p in todo if p.job.overrides or p.job.method not in shipped]
     changed = {digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
@@ -73,20 +75,67 @@ def check_jobs(todo: list[Planned]) -> None:
     given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
-            check_weights("--weights", path, backbone, restore_scale(planned.job.scale).channels)
+            check_weights("--weights", path, backbone, planned)
     further = {(p.place.weights2, p.resolved["recipe"]["backbone"]): p for p in todo if p.place.weights2}
     for (path, backbone), planned in further.items():
-        check_weights("--weights2", path, backbone, restore_scale(planned.job.scale).channels)
+        check_weights("--weights2", path, backbone, planned)
+
+
+def check_backbones(todo: list[Planned]) -> None:
+    """Raises Usage for a network of another origin that cannot be built, or that lacks what a method needs of it."""
+    from benchmark import plugins
+
+    runs: dict[str, list[Planned]] = {}
+    for planned in todo:
+        runs.setdefault(planned.resolved["recipe"]["backbone"], []).append(planned)
+    for name, own in runs.items():
+        if "/" in name or own[0].job.backbone_code:
+            scale, folders = restore_scale(own[0].job.scale), own[0].place.methods_path
+            try:
+                backbone = plugins.make_backbone(name, scale.channels, scale.side, folders)
+            except ValueError as error:
+                raise Usage(f"--set recipe.backbone={name}: {error}") from None
+            methods = dict.fromkeys(planned.job.method for planned in own)
+            needs = {method: plugins.find_method(method, folders).backbone_needs for method in methods}
+            refuse_lacking(name, backbone.gives, needs)
+
+
+def refuse_lacking(name: str, gives: str, needs: dict[str, str]) -> None:
+    """Raises Usage where methods need more of a backbone than it gives; needs: {method: 'features', 'maps' or 'pyramid'}."""
+    from methods.support.backbones import GIVES
+
+    lacking = {method: need for method, need in needs.items() if GIVES.index(need) > GIVES.index(gives)}
+    if not lacking:
+        return
+    words = {"maps": "maps", "pyramid": "a pyramid of stem and layer1 to layer4"}
+    by_need = {need: ", ".join(method for method in lacking if lacking[method] == need) for need in words}
+    needed = " and ".join(f"{words[need]} ({methods})" for need, methods in by_need.items() if methods)
+    fix = "name the other methods with --methods, or use another backbone"
+    raise Usage(f"--set recipe.backbone={name}: this network gives {gives}; needed: {needed}; {fix}")
+
+
+def fetch_weights(todo: list[Planned]) -> None:
+    """Find or fetch the files of published weights, and note where they lie; raises Usage."""
+    files: dict[str, str] = {}
+    for planned in todo:
+        kind, _, name = planned.job.weights.partition(":")
+        if kind != "imagenet":
+            continue
+        from methods.support.libraries import fetch
+
+        try:
+            files[name] = files.get(name) or str(fetch(name))
+        except ValueError as error:
+            raise Usage(f"--weights imagenet: {error}") from None
+        planned.place = replace(planned.place, weights=files[name])
 
 
 def check_settings(planned: Planned) -> None:
     """Build a method as a job would, with the settings that were changed by hand or by a row."""
     from benchmark import plugins
-    from methods.support.backbones import BACKBONES
     from methods.support.recipe import plain
 
     job, recipe = planned.job, planned.resolved["recipe"]
-    one_of("--set recipe.backbone", "backbone", recipe["backbone"], BACKBONES)
     folders = tuple(Path(folder) for folder in planned.place.methods_path)
     cls = plugins.find_method(job.method, folders)
     texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
@@ -122,11 +171,14 @@ def leaf(recipe: dict[str, Any], key: str) -> Any:
     return part
 
 
-def check_weights(option: str, path: str, backbone: str, channels: int) -> None:
-    from methods.support.backbones import BACKBONES
-    from methods.support.weights import load_backbone
+def check_weights(option: str, path: str, backbone: str, planned: Planned) -> None:
+    """Raises Usage for a file that does not fill a backbone."""
+    from benchmark import plugins
+    from benchmark.train.assembly import load
 
+    scale, identity = restore_scale(planned.job.scale), planned.job.weights if option == "--weights" else ""
     try:
-        load_backbone(BACKBONES[one_of("--set recipe.backbone", "backbone", backbone, BACKBONES)](channels), path)
+        made = plugins.make_backbone(backbone, scale.channels, scale.side, planned.place.methods_path)
+        load(made, identity, path, {}, "loaded")
     except (ValueError, OSError) as error:
         raise Usage(f"{option}: {error}") from None

@@ -18,7 +18,7 @@ from benchmark.plan.start_weights import further_weights, start_weights
 from benchmark.plan.tuning import count_draws, draw_settings
 from benchmark.source_code import hash_own_code
 from benchmark.task import Place
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
 from results.job import Job, number
 from results.records import Records
@@ -280,7 +280,9 @@ def runs(
         images,
         request.published_settings or row.published_settings,
     )
-    weights = start_weights(data, settings["recipe"]["backbone"], request)
+    backbone = settings["recipe"]["backbone"]
+    code = backbone_code(backbone, request)
+    weights = start_weights(data, backbone, code, request)
     further = further_weights(request.weights2 if card["networks"] > 1 else None)
     first = Job(
         method=row.method,
@@ -300,6 +302,7 @@ def runs(
         holdout=holdout,
         part="correct" if part == "correct" else "all",
         weights2=further.identity or None,
+        backbone_code=code,
     )
     place = Place(
         results=str(request.results),
@@ -318,6 +321,14 @@ def runs(
     facts = {"title": data.title, **data.info.get("facts", {}), "card": data.info_hash, "train_images": images}
     resolved = settings | {"data": facts, "weights": {"text": weights.text + further.text}}
     return [Planned(replace(first, seed=seed), resolved, place, weights.pretraining) for seed in seeds]
+
+
+def backbone_code(name: str, request: Request) -> str | None:
+    """The code of a backbone of one's own as its identity has it, None for others; raises Usage for an unknown name."""
+    if "/" not in name:
+        known = [found.name for found in plugins.find_definitions(request.methods_path) if found.kind == "backbone"]
+        one_of("--set recipe.backbone", "backbone", name, [*known, "torchvision/NAME", "timm/NAME"])
+    return plugins.hash_backbone(name, request.methods_path)
 
 
 def noise_identity(kind: Noise, rate: str | None, data: decoded.Data) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def resolve(
         rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
         paper = card["recipe"] if "recipe.like" in overrides else published
         parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
-    notes = scale.notes()
+    notes = scale.notes(recipe["backbone"])
     if scale.shortened:
         kept = {
             name: entry for name, entry in card["demo"].items() if full_name(method, name) in set(chosen) - typed_keys

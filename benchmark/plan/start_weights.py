@@ -1,6 +1,7 @@
 """What a backbone starts from: identity, file and words, and how to make it if it has to be made here."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,8 +31,8 @@ class Start:
     pretraining: dict[str, Any] | None = None
 
 
-def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
-    """What the backbone starts from; raises Usage."""
+def start_weights(data: decoded.Data, backbone: str, code: str | None, request: Request) -> Start:
+    """What the backbone starts from; code: of one's own. Raises Usage."""
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
@@ -47,15 +48,39 @@ def start_weights(data: decoded.Data, backbone: str, request: Request) -> Start:
         choice = "random"
     if choice == "random":
         return Start("random", text="random weights")
+    if choice == "imagenet":
+        return published_weights(backbone)
     if choice == "landmarks":
-        return landmark_weights(data, backbone, request.scale, request.precision, request.device, request.results)
-    return from_file("--weights", choice, "a checkpoint, 'landmarks' or 'random'")
+        own = code, request.methods_path
+        return landmark_weights(data, backbone, request.scale, request.precision, request.device, request.results, *own)
+    return from_file("--weights", choice, "a checkpoint, 'landmarks', 'imagenet' or 'random'")
+
+
+def published_weights(backbone: str) -> Start:
+    """The weights that a library publishes of its network; which file they are is found before training."""
+    from methods.support.libraries import published_name
+
+    try:
+        name = published_name(backbone)
+    except ValueError as error:
+        raise Usage(f"--weights imagenet: {error}") from None
+    return Start(f"imagenet:{name}", text=f"{name.partition('/')[0]}'s published weights {name.partition('/')[2]}")
 
 
 def landmark_weights(
-    data: decoded.Data, backbone: str, size: scale.Scale, precision: str, device: str, results: Path
+    data: decoded.Data,
+    backbone: str,
+    size: scale.Scale,
+    precision: str,
+    device: str,
+    results: Path,
+    code: str | None = None,
+    folders: Iterable[Path] = (),
 ) -> Start:
-    """Start weights that are made from the data's landmarks, in the results folder; not made yet."""
+    """Start weights that are made from the data's landmarks, in the results folder; not made yet.
+
+    code, folders: of a backbone of one's own.
+    """
     made_from = [
         scale.PRETRAINING_VERSION,
         data.fingerprint,
@@ -63,12 +88,14 @@ def landmark_weights(
         backbone,
         size.name,
         *([] if size.subset == scale.SUBSET_SEED else [size.subset]),
+        *([] if code is None else [code]),
     ]
     key = digest([*made_from, precision], 16)
     path = str(results / "weights" / f"{key}.pt")
     text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
     how: dict[str, Any] = {"folder": str(data.folder), "path": path, "backbone": backbone, "scale": size.name}
     how |= {"subset": size.subset, "device": device, "precision": precision}
+    how |= {"methods_path": [str(folder) for folder in folders]} if code else {}
     return Start(f"landmarks:{key}", path, text, how)
 
 

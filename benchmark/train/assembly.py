@@ -7,12 +7,13 @@ from typing import Any
 import torch
 
 from benchmark import plugins
-from benchmark.scale import restore_scale, steps_per_epoch
+from benchmark.scale import leave_out_network, restore_scale, steps_per_epoch
 from benchmark.source_code import hash_code
 from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
 from methods.base import Method, Run
-from methods.support.backbones import BACKBONES, Backbone
+from methods.support.backbones import Backbone
+from methods.support.libraries import describe, load_published
 from methods.support.recipe import SGD, AdamW, Recipe, list_kinds, rebuild
 from methods.support.weights import load_backbone
 from results.job import Job, stream
@@ -52,7 +53,12 @@ def assembled(
         noisy=noisy,
         seed=job.seed,
     )
-    backbone, *others = networks(cls, recipe.backbone, job, run)
+    if plugins.hash_backbone(recipe.backbone, place.methods_path) != job.backbone_code:
+        raise ValueError(
+            f"{recipe.backbone}: its file is not the one that this job was planned with; run the command again, or give the "
+            "folder of that file as --methods-path"
+        )
+    backbone, *others = networks(cls, recipe.backbone, job, run, place.methods_path)
     load(backbone, job.weights, place.weights, resolved["weights"], "loaded")
     for other in others:
         own = job.weights2 is not None
@@ -61,7 +67,18 @@ def assembled(
     method = cls(parameters)
     method.build(backbone, run.classes, *others)
     method.check(run)
+    note_network(method, backbone, recipe.backbone, resolved)
     return method, recipe, run
+
+
+def note_network(method: Method, given: Backbone, name: str, resolved: dict[str, Any]) -> None:
+    """Keep the name of the network that is trained where it is not the recipe's word: a library's, or the method's own."""
+    if "/" in name:
+        resolved["network"] = describe(name)
+    if not any(type(module) is type(given) for module in method.modules()):
+        resolved["network"] = f"{type(method.backbone).__name__}, the method's own"
+        resolved["weights"] = {"text": "the method's own"}
+        resolved["scale_notes"] = leave_out_network(resolved.get("scale_notes", []))
 
 
 def placed(method: Method, device: str) -> Method:
@@ -81,14 +98,13 @@ def placed(method: Method, device: str) -> Method:
     return method
 
 
-def networks(cls: type[Method], name: str, job: Job, run: Run) -> list[Backbone]:
+def networks(cls: type[Method], name: str, job: Job, run: Run, folders: plugins.Folders = ()) -> list[Backbone]:
     """The backbones that a method asks for, each at random weights of its own; the heads' draws follow the first's."""
 
     def backbone(*number: int) -> Backbone:
         torch.manual_seed(stream("initialisation", name, run.classes, job.seed, *number))
-        made = BACKBONES[name](restore_scale(job.scale).channels)
+        made = plugins.make_backbone(name, restore_scale(job.scale).channels, run.image_size, folders)
         made.precision = PRECISION[job.precision]
-        made.map_side = -(-run.image_size // made.strides[3])
         return made
 
     others = [backbone(number) for number in range(2, cls.networks + 1)]
@@ -99,7 +115,7 @@ def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, A
     """Fill a backbone from a file of start weights, if there is one, and note under `name` what was found in it."""
     if path is None:
         return
-    loaded = load_backbone(backbone, path)
+    loaded = (load_published if identity.startswith("imagenet:") else load_backbone)(backbone, Path(path))
     if identity.startswith("sha256:") and identity != f"sha256:{loaded.sha256}":
         raise ValueError(f"{path}: the file was changed since this job was planned; run the command again")
     noted[name] = asdict(loaded)

@@ -6,6 +6,7 @@ where there are enough. Expression labels are never read. The stand-in for face 
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark import plugins
 from benchmark.cache import decoded
 from benchmark.cache.resized import load_resized
 from benchmark.datasets.points import mirror_points
@@ -21,7 +23,6 @@ from benchmark.scale import PRETRAINING_VERSION, SCALES, SUBSET_SEED, Scale
 from benchmark.train.assembly import PRECISION
 from benchmark.train.augment import augment, mirror
 from benchmark.train.device import batches, exact_arithmetic, resident
-from methods.support.backbones import BACKBONES
 from methods.support.recipe import Augment, OneCycle
 from results.files import write_bytes
 from results.job import stream
@@ -62,9 +63,16 @@ def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
 
 
 def pretrain(
-    folder: str, path: str, backbone: str, scale: str, device: str, precision: str, subset: int = SUBSET_SEED
+    folder: str,
+    path: str,
+    backbone: str,
+    scale: str,
+    device: str,
+    precision: str,
+    subset: int = SUBSET_SEED,
+    methods_path: Sequence[str] = (),
 ) -> None:
-    """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}."""
+    """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}; raises ValueError where they diverge."""
     if Path(path).exists():
         return
     data, size = decoded.open_folder(Path(folder)), replace(SCALES[scale], subset=subset)
@@ -76,14 +84,18 @@ def pretrain(
     seed = stream("pretraining", data.fingerprint, backbone)
     torch.manual_seed(seed)
     exact_arithmetic()
-    network = BACKBONES[backbone](size.channels)
+    network = plugins.make_backbone(backbone, size.channels, size.side, methods_path)
     network.precision = PRECISION[precision]
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
     error = regress(model, images, targets, size.side, settings, seed)
+    if not all(torch.isfinite(value).all() for value in network.parameters()):
+        raise ValueError(
+            f"pretraining {backbone} on landmarks diverges; start from --weights random, imagenet or a file"
+        )
     made_from = {**settings, "images": len(rows), "unexplained": error, "fingerprint": data.fingerprint}
     content = io.BytesIO()
-    torch.save({"state_dict": network.state_dict(), "made_from": made_from}, content)
+    torch.save({"state_dict": network.published().state_dict(), "made_from": made_from}, content)
     write_bytes(Path(path), content.getvalue())
 
 

@@ -31,7 +31,6 @@ from methods.base import (
     Uniform,
     scaled,
     settings_chosen,
-    spatial_mean,
     within,
 )
 from methods.lanet.losses import contrastive_loss, distribution_loss, landmark_loss
@@ -59,6 +58,7 @@ class LANet(Method):
     title = "LA-Net"
     source = "Wu and Cui, LA-Net: Landmark-Aware Learning for Reliable Facial Expression Recognition, ICCV 2023"
     needs_landmarks = True
+    backbone_needs = "pyramid"
     mechanism = (
         Curve("ambiguous", "Images called ambiguous (%)", (0.95, 1), "its contrastive loss had no classes"),
         Curve("estimate_keeps_clean", "Images whose clean label is first in the label bank (%)"),
@@ -257,7 +257,7 @@ class LANet(Method):
             shared = backbone.layer1(backbone.stem(images))
             top = backbone.layer4(backbone.layer3(backbone.layer2(shared)))
             maps = landmark.maps(shared) if landmark else []
-        return spatial_mean(top, self.classifier.weight.dtype), maps
+        return backbone.pooled(top, self.classifier.weight.dtype), maps
 
     def landmark_term(self, maps: list[Tensor], batch: Batch) -> Tensor:
         """L_lm: the predicted heat maps against those painted from the landmarks of the images that have some."""

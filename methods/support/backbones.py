@@ -1,11 +1,13 @@
-"""The residual networks that every method puts its heads on, under torchvision's key names.
+"""The contract between a method and the network that it puts its heads on, and the residual networks of this project.
 
-He et al., CVPR 2016. Written out because importing torchvision costs more than a short run, because the VGGFace2 layout
-differs from torchvision's, and because the demo needs a smaller network. Checkpoints of torchvision's networks fit.
+He et al., CVPR 2016. ResNet-18 and 50 are torchvision's. The same blocks are written out for grey images, for the VGGFace2
+layout, which differs from torchvision's, and for the demo's smaller network; names and bits are torchvision's.
 """
 
-from collections.abc import Callable
+import warnings
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -64,43 +66,146 @@ class VGGFace2Bottleneck(Bottleneck):
     stride_on_first = True
 
 
-class Backbone(nn.Module):
-    """A residual network without its classifier.
+GIVES = ("features", "maps", "pyramid")  # what a backbone can give, each with what stands before it
+STAGES = ("layer1", "layer2", "layer3", "layer4")
 
-    block, depths: the kind and number of blocks of layer1..4. base: width of the stem and of layer1's blocks; multiples
-    of 16 only, since oneDNN writes out of bounds on narrower strided 1x1 convolutions. channels: of the images.
-    stem_kernel: 7 (torchvision) or 3. pool: 'padded' (torchvision: 3x3, stride 2, padding 1), 'ceil' (VGGFace2: no
-    padding, the last window may hang over the edge) or None.
-    widths, strides: channels and stride of the maps of layer1..4; `width` is the last width. map_side: side of layer4's
-    map at the training size, set by the engine before `Method.build`. precision: of the convolutions under `autocast`.
+
+class Backbone(nn.Module):
+    """A network without its classifier. Subclass it in one file; the class is found by its `name`.
+
+    width: numbers that describe an image; `build` or the class says it. Everything else is measured by the engine:
+    gives: 'features', 'maps' or 'pyramid'. map_side: side of the maps at the training size, set before `Method.build`.
+    widths, strides: channels and stride of the maps of layer1..4 in a pyramid. precision: of the layers under `autocast`.
     """
 
+    name: str
+    width: int
+    gives: str = "features"
+    widths: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
     precision: torch.dtype | None = None
     map_side: int = 7
 
-    def __init__(
-        self,
-        block: type[BasicBlock] | type[Bottleneck],
-        depths: tuple[int, int, int, int],
-        channels: int = 3,
-        base: int = 64,
-        stem_kernel: int = 7,
-        pool: str | None = "padded",
-    ) -> None:
+    def __init__(self, channels: int = 3, side: int = 224) -> None:
         super().__init__()
+        self.channels = channels
+        self.build(channels, side)
+
+    def build(self, channels: int, side: int) -> None:
+        """Make the layers for images [B, channels, side, side] and say `self.width`."""
+        raise NotImplementedError("write build(self, channels, side)")
+
+    def stem(self, images: Tensor) -> Tensor:
+        """[B, channels, S, S] -> what `layer1` takes; of a pyramid."""
+        raise NotImplementedError("write encode(self, images), or stem and layer1 to layer4")
+
+    def encode(self, images: Tensor) -> Tensor:
+        """[B, channels, S, S] -> maps [B, width, h, w], or features [B, width] where there are no maps."""
+        maps = self.stem(images)
+        for stage in STAGES:
+            maps = getattr(self, stage)(maps)
+        return maps
+
+    def pooled(self, maps: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """Maps [B, width, h, w] -> features [B, width]."""
+        return spatial_mean(maps, dtype)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """What `encode` gives, in the precision of the parameters."""
+        with self.autocast():
+            top = self.encode(images)
+        return top.to(next(self.parameters()).dtype)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, channels, S, S] -> features [B, width]."""
+        top = self.maps(images)
+        return self.pooled(top) if top.ndim == 4 else top
+
+    def autocast(self) -> AbstractContextManager:
+        """The context of the layers: automatic casting to `precision`, or nothing."""
+        if self.precision is None:
+            return nullcontext()
+        return torch.autocast(next(self.parameters()).device.type, self.precision)
+
+    def published(self) -> nn.Module:
+        """The module whose names published files of this network have."""
+        return self
+
+
+def measure(backbone: Backbone, side: int) -> None:
+    """Note what a backbone gives at the training size, by one blank image; raises ValueError of one line."""
+    if backbone.strides:
+        backbone.map_side = -(-side // backbone.strides[-1])
+        return
+    mode = backbone.training
+    try:
+        with torch.no_grad():
+            image = torch.zeros(1, backbone.channels, side, side)
+            maps, features = backbone.eval().maps(image), backbone(image)
+            sides = measure_stages(backbone, image)
+    except Exception as error:  # whatever an author's code raises
+        raise ValueError(f"cannot take images of {side} px: {type(error).__name__}: {first_line(error)}") from error
+    backbone.train(mode)
+    if not isinstance(getattr(backbone, "width", None), int):
+        raise ValueError("says no width; set self.width, the number of its features, in build")
+    if features.shape != (1, backbone.width):
+        raise ValueError(f"gives {list(features.shape)} for one image, expected [1, {backbone.width}] (its width)")
+    if maps.ndim == 4 and maps.shape[1] == backbone.width and maps.shape[2] == maps.shape[3]:
+        backbone.gives, backbone.map_side = "maps", maps.shape[3]
+        halved = len(sides) == 4 and all(abs(larger - 2 * smaller) <= 1 for larger, smaller in pairwise(sides))
+        if halved and side % sides[0] == 0:
+            backbone.gives, backbone.strides = "pyramid", tuple(side // sides[0] * 2**n for n in range(4))
+
+
+def measure_stages(backbone: Backbone, image: Tensor) -> list[int]:
+    """The sides of the maps of layer1..4, whose widths are noted; empty where there are no such stages."""
+    if not all(hasattr(backbone, stage) for stage in STAGES):
+        return []
+    maps = [backbone.stem(image)]
+    for stage in STAGES:
+        maps.append(getattr(backbone, stage)(maps[-1]))
+    if any(found.ndim != 4 for found in maps):
+        return []
+    backbone.widths = tuple(found.shape[1] for found in maps[1:])
+    return [found.shape[3] for found in maps[1:]]
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0]
+
+
+class ResidualNetwork(Backbone):
+    """A residual network.
+
+    block, depths: the kind and number of blocks of layer1..4. base: width of the stem and of layer1's blocks; multiples
+    of 16 only, since oneDNN writes out of bounds on narrower strided 1x1 convolutions. stem_kernel: 7 (torchvision) or 3.
+    pool: 'padded' (torchvision: 3x3, stride 2, padding 1), 'ceil' (VGGFace2: no padding, the last window may hang over the
+    edge) or None.
+    """
+
+    gives = "pyramid"
+    block: ClassVar[type[BasicBlock] | type[Bottleneck]]
+    depths: ClassVar[tuple[int, int, int, int]]
+    base: ClassVar[int] = 64
+    stem_kernel: ClassVar[int] = 7
+    pool: ClassVar[str | None] = "padded"
+
+    def build(self, channels: int, side: int) -> None:
+        base, block, pool = self.base, self.block, self.pool
         if base % 16:
             raise ValueError(f"a backbone of base width {base} may crash in oneDNN; choose a multiple of 16")
-        self.channels = channels
         self.widths = tuple(base * 2**stage * block.expansion for stage in range(4))
         self.width = self.widths[3]
         self.strides = tuple((2 if pool is None else 4) * 2**stage for stage in range(4))
+        self.make_layers(channels)
 
-        self.conv1 = nn.Conv2d(channels, base, stem_kernel, 2, stem_kernel // 2, bias=False)
+    def make_layers(self, channels: int) -> None:
+        base, block, ceil = self.base, self.block, self.pool == "ceil"
+        self.conv1 = nn.Conv2d(channels, base, self.stem_kernel, 2, self.stem_kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(base)
-        ceil = pool == "ceil"
-        self.maxpool = nn.Identity() if pool is None else nn.MaxPool2d(3, 2, 0 if ceil else 1, ceil_mode=ceil)
+        self.maxpool = nn.Identity() if self.pool is None else nn.MaxPool2d(3, 2, 0 if ceil else 1, ceil_mode=ceil)
         inputs = (base, *self.widths)
-        for stage, depth in enumerate(depths):
+        for stage, depth in enumerate(self.depths):
             width, stride = base * 2**stage, 1 if stage == 0 else 2
             first = block(inputs[stage], width, stride)
             rest = [block(self.widths[stage], width, 1) for _ in range(depth - 1)]
@@ -109,25 +214,28 @@ class Backbone(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def autocast(self) -> AbstractContextManager:
-        """The context of the convolutions: automatic casting to `precision`, or nothing."""
-        if self.precision is None:
-            return nullcontext()
-        return torch.autocast(self.conv1.weight.device.type, self.precision)
+    def adopt(self, network: nn.Module) -> None:
+        """Take over the layers of one of torchvision's residual networks, under their names."""
+        for name in ("conv1", "bn1", "maxpool", *STAGES):
+            self.add_module(name, getattr(network, name))
 
     def stem(self, images: Tensor) -> Tensor:
         """[B, channels, S, S] -> [B, base, s, s]."""
         return self.maxpool(F.relu(self.bn1(self.conv1(images)), inplace=True))
 
-    def maps(self, images: Tensor) -> Tensor:
-        """[B, channels, S, S] -> layer4's maps [B, width, h, w], in the precision of the parameters."""
-        with self.autocast():
-            top = self.layer4(self.layer3(self.layer2(self.layer1(self.stem(images)))))
-        return top.to(self.conv1.weight.dtype)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, channels, S, S] -> layer4's spatial means [B, width]."""
-        return spatial_mean(self.maps(images))
+class TorchvisionLayers(ResidualNetwork):
+    """One of torchvision's networks; for grey images, which those do not take, the same from the blocks above."""
+
+    def make_layers(self, channels: int) -> None:
+        if channels != 3:
+            super().make_layers(channels)
+            return
+        from torchvision import models
+
+        with warnings.catch_warnings():  # of its empty classifier, which draws no random number
+            warnings.simplefilter("ignore")
+            self.adopt(getattr(models, self.name)(num_classes=0))
 
 
 def spatial_mean(maps: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -138,29 +246,34 @@ def spatial_mean(maps: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return maps.permute(0, 2, 3, 1).flatten(1, 2).mean(1, dtype=dtype)
 
 
-def resnet18(channels: int = 3) -> Backbone:
-    """ResNet-18, torchvision's layout."""
-    return Backbone(BasicBlock, (2, 2, 2, 2), channels)
+class ResNet18(TorchvisionLayers):
+    """ResNet-18, torchvision's."""
+
+    name = "resnet18"
+    block, depths = BasicBlock, (2, 2, 2, 2)
 
 
-def resnet50(channels: int = 3) -> Backbone:
-    """ResNet-50, torchvision's layout."""
-    return Backbone(Bottleneck, (3, 4, 6, 3), channels)
+class ResNet50(TorchvisionLayers):
+    """ResNet-50, torchvision's."""
+
+    name = "resnet50"
+    block, depths = Bottleneck, (3, 4, 6, 3)
 
 
-def resnet50_vggface2(channels: int = 3) -> Backbone:
+class ResNet50VGGFace2(ResidualNetwork):
     """ResNet-50 as VGGFace2's networks lay it out; same keys as torchvision's, so a wrong choice loads silently."""
-    return Backbone(VGGFace2Bottleneck, (3, 4, 6, 3), channels, pool="ceil")
+
+    name = "resnet50_vggface2"
+    block, depths = VGGFace2Bottleneck, (3, 4, 6, 3)
+    pool = "ceil"
 
 
-def resnet10_w16(channels: int = 3) -> Backbone:
+class ResNet10(ResidualNetwork):
     """One block a stage, widths 16 to 128, a 3x3 stem without pooling: the demo's network for small images."""
-    return Backbone(BasicBlock, (1, 1, 1, 1), channels, base=16, stem_kernel=3, pool=None)
+
+    name = "resnet10_w16"
+    block, depths = BasicBlock, (1, 1, 1, 1)
+    base, stem_kernel, pool = 16, 3, None
 
 
-BACKBONES: dict[str, Callable[[int], Backbone]] = {
-    "resnet10_w16": resnet10_w16,
-    "resnet18": resnet18,
-    "resnet50": resnet50,
-    "resnet50_vggface2": resnet50_vggface2,
-}
+BACKBONES: dict[str, type[Backbone]] = {cls.name: cls for cls in (ResNet10, ResNet18, ResNet50, ResNet50VGGFace2)}

@@ -67,11 +67,12 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
         name = str(source)
         content, container = read(Path(source))
     entries, wrapper = unwrap(content, name)
-    entries = renamed(entries, name)
-    state = backbone.state_dict()
+    network = backbone.published()
+    state = network.state_dict()
+    entries = without_prefix(renamed(entries, name), state)
     check(name, entries, state, backbone.channels)
     fitting = {key: entries[key] for key in state if key in entries}
-    backbone.load_state_dict(fitting, strict=False)
+    network.load_state_dict(fitting, strict=False)
     return Loaded(
         sha256=entries_hash(entries) if isinstance(source, Mapping) else file_hash(Path(source)),
         filled=len(fitting),
@@ -149,6 +150,15 @@ def network_prefix(entries: dict[str, Tensor], name: str) -> str:
         if plain:
             return plain[0]
     return ""
+
+
+def without_prefix(entries: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of a network of another kind: without what one wrapper put in front of all of its names ('module.')."""
+    first = next(iter(state))
+    found = [key.removesuffix(first) for key in entries if key.endswith(f".{first}")]
+    if first in entries or len(found) != 1:
+        return entries
+    return {key.removeprefix(found[0]): value for key, value in entries.items()}
 
 
 def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], channels: int) -> None:

@@ -13,7 +13,7 @@ from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import MIRRORED, mirror_points, reduce_to_19_points
 from benchmark.train import pretrain
 from benchmark.train.pretrain import shape_targets
-from methods.support.backbones import resnet10_w16
+from methods.support.backbones import ResNet10
 from methods.support.weights import load_backbone
 
 
@@ -39,7 +39,7 @@ def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path:
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert all(torch.equal(one["state_dict"][key], two["state_dict"][key]) for key in one["state_dict"])
     assert one["made_from"]["images"] == 300 and one["made_from"]["unexplained"] < 0.9
-    assert load_backbone(resnet10_w16(1), tmp_path / "one.pt").left_random == []
+    assert load_backbone(ResNet10(1), tmp_path / "one.pt").left_random == []
     assert capsys.readouterr().out.count("unexplained shape variance") == 2 * 8
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benchmark import plugins
 from methods.base import Batch, Method, Run
-from methods.support.backbones import resnet10_w16
+from methods.support.backbones import ResNet10
 
 CLASSES, IMAGES = 8, 12
 ROWS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % CLASSES
@@ -16,8 +16,8 @@ def made(name: str, **parameters: float | str) -> Method:
     cls = plugins.find_methods()[name]
     torch.manual_seed(0)
     method = cls(cls.Parameters(**parameters))
-    others = [resnet10_w16(1) for _ in range(cls.networks - 1)]
-    method.build(resnet10_w16(1), CLASSES, *others)
+    others = [ResNet10(1) for _ in range(cls.networks - 1)]
+    method.build(ResNet10(1), CLASSES, *others)
     labels = torch.arange(IMAGES) % CLASSES
     method.begin(labels, Run(CLASSES, IMAGES, 60, 1, IMAGES, 16, True, 0))
     return method.train()

@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
-from methods.support.backbones import BACKBONES, Backbone, BasicBlock
+from methods.support.backbones import BACKBONES, BasicBlock, Bottleneck, ResidualNetwork, spatial_mean
 
 TORCHVISION = {"resnet18": torchvision.models.resnet18, "resnet50": torchvision.models.resnet50}
 
@@ -98,5 +98,52 @@ def test_precision_holds_inside_and_float32_leaves():
 
 
 def test_narrow_networks_are_refused():
+    class Narrow(ResidualNetwork):
+        block, depths, base = BasicBlock, (1, 1, 1, 1), 8
+
     with pytest.raises(ValueError, match="multiple of 16"):
-        Backbone(BasicBlock, (1, 1, 1, 1), base=8)
+        Narrow()
+
+
+class Written18(ResidualNetwork):
+    block, depths = BasicBlock, (2, 2, 2, 2)
+
+
+class Written50(ResidualNetwork):
+    block, depths = Bottleneck, (3, 4, 6, 3)
+
+
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
+@pytest.mark.parametrize(("name", "written"), [("resnet18", Written18), ("resnet50", Written50)])
+def test_colour_images_get_torchvisions_layers_and_the_same_bits_as_the_blocks_written_here(name, written, precision):
+    networks, drawn = [], []
+    for cls in (BACKBONES[name], written):
+        torch.manual_seed(7)
+        networks.append(cls(3).to(memory_format=torch.channels_last))
+        drawn.append(torch.get_rng_state())
+    theirs, ours = networks
+    assert isinstance(theirs.layer2[0], torchvision.models.resnet.BasicBlock | torchvision.models.resnet.Bottleneck)
+    assert list(theirs.state_dict()) == list(ours.state_dict()) and torch.equal(*drawn)
+    assert list(theirs.state_dict()) == [k for k in TORCHVISION[name]().state_dict() if not k.startswith("fc.")]
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1)).contiguous(
+        memory_format=torch.channels_last
+    )
+    outputs = []
+    for network in networks:
+        network.precision = precision
+        outputs.append(network(images))
+        outputs[-1].square().sum().backward()
+    assert torch.equal(*outputs)
+    for (key, one), two in zip(theirs.named_parameters(), ours.parameters(), strict=True):
+        assert torch.equal(one, two) and torch.equal(one.grad, two.grad), key
+    for one, two in zip(theirs.buffers(), ours.buffers(), strict=True):
+        assert torch.equal(one, two)
+    with torch.no_grad():
+        stages = theirs.layer4(theirs.layer3(theirs.layer2(theirs.layer1(theirs.stem(images)))))
+        if precision is None:
+            torch.testing.assert_close(theirs(images), spatial_mean(stages))
+    assert (theirs.widths, theirs.strides, theirs.width) == (ours.widths, ours.strides, ours.width)
+
+
+def test_grey_images_get_the_blocks_written_here():
+    assert isinstance(BACKBONES["resnet18"](1).layer1[0], BasicBlock)

@@ -6,7 +6,7 @@ import torch
 
 from methods.base import Batch, Run
 from methods.clex import CLEX, complementary, exchange, projected, random_others
-from methods.support.backbones import resnet10_w16
+from methods.support.backbones import ResNet10
 
 CLASSES = 7
 
@@ -25,7 +25,7 @@ LABELS = torch.arange(40) % CLASSES
 def method(**settings: object) -> CLEX:
     torch.manual_seed(0)
     made = CLEX(CLEX.Parameters(**settings))
-    made.build(resnet10_w16(1), CLASSES)
+    made.build(ResNet10(1), CLASSES)
     made.begin(LABELS, Run(CLASSES, 40, 60, 1, 40, 16, True, 0))
     return made.train()
 

@@ -9,7 +9,7 @@ from torch import nn
 from methods.base import Batch, Run
 from methods.otp_ns import OTPNS, class_means, similarity, smoothing, soft_labels, teacher_share
 from methods.support.average import Frozen
-from methods.support.backbones import resnet10_w16
+from methods.support.backbones import ResNet10
 
 CLASSES, IMAGES, EPOCHS = 7, 14, 20
 LABELS = torch.arange(IMAGES) % CLASSES
@@ -22,7 +22,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def method(**settings: object) -> OTPNS:
     torch.manual_seed(0)
     made = OTPNS(OTPNS.Parameters(**settings))
-    made.build(resnet10_w16(1), CLASSES)
+    made.build(ResNet10(1), CLASSES)
     made.begin(LABELS, Run(CLASSES, IMAGES, EPOCHS, 1, IMAGES, 16, True, 0))
     return made.train()
 

@@ -234,7 +234,16 @@ def test_statistics_by_hand():
 
 
 def test_every_file_is_a_kind():
-    assert sorted(plugins.find_noises()) == ["asymmetric", "fer2013", "file", "instance", "none", "scn", "symmetric", "votes"]
+    assert sorted(plugins.find_noises()) == [
+        "asymmetric",
+        "fer2013",
+        "file",
+        "instance",
+        "none",
+        "scn",
+        "symmetric",
+        "votes",
+    ]
 
 
 def test_a_mistyped_kind_gets_the_nearest_name():
