@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from reports.cells import Cell, common_seeds
+from reports.confusion import Confusion, read_confusion
 from reports.mechanisms import MechanismCurve, read_curves
 from reports.page.views import View, rounded, seeds_of
 from reports.paired import Hits
 from reports.pictures.epochs import Course, course
 from reports.statistics import crossed_interval
 from reports.table import signed
-from reports.tables.extras import confusion_shares
 from results.records import Records
 from results.schema import class_names, seed
 
@@ -24,8 +24,7 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
     changed = settings_of(cell)
     if changed not in settings:
         settings.append(changed)
-    curves = [curve_of(curve) for curve in read_curves(cell)]
-    made = course(cell, "accuracy")
+    made, confusion = course(cell, "accuracy"), read_confusion(cell)
     return {
         "seeds": seeds_of(cell),
         "ids": [record["id"] for record in sorted(cell.records, key=seed)],
@@ -36,34 +35,22 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
         "classes": class_names(first),
         "train": data.get("train_per_class"),
         "test": data.get("test_per_class"),
-        "by_class": by_class(cell),
-        "confusion": confusion_of(cell),
+        "by_class": by_class(confusion) if confusion else [],
+        "confusion": [[one_place(share) for share in row] for row in confusion.shares.mean(0)] if confusion else [],
         "course": course_of(made) if made else None,
-        "mechanism": curves,
+        "mechanism": [curve_of(curve) for curve in read_curves(cell)],
         "settings": settings.index(changed),
     }
 
 
-def by_class(cell: Cell) -> list[list[float | None]]:
-    """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; empty where records differ."""
-    try:
-        values = 100 * np.array([record["metrics"]["per_class"] for record in cell.records], float)
-    except (KeyError, TypeError, ValueError):
-        return []
-    if values.ndim != 2 or values.shape[1] != len(class_names(cell.records[0])):
-        return []
-    spread = values.std(0, ddof=1) if len(values) > 1 else np.full(values.shape[1], np.nan)
-    return [[finite(mean, 1), finite(std, 1)] for mean, std in zip(values.mean(0), spread, strict=True)]
+def by_class(found: Confusion) -> list[list[float | None]]:
+    """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; None without test images."""
+    spread = found.of_class.std(0, ddof=1) if len(found.counts) > 1 else np.full(len(found.classes), np.nan)
+    return [[one_place(mean), one_place(std)] for mean, std in zip(found.of_class.mean(0), spread, strict=True)]
 
 
-def finite(value: float, digits: int) -> float | None:
-    return round(float(value), digits) if np.isfinite(value) else None
-
-
-def confusion_of(cell: Cell) -> list[list[float]]:
-    """Rows of true classes in per cent, all seeds together; empty where records keep none."""
-    shares = confusion_shares(cell)
-    return [] if shares is None else [[round(value, 1) for value in row] for row in shares.tolist()]
+def one_place(value: float) -> float | None:
+    return round(float(value), 1) if np.isfinite(value) else None
 
 
 def course_of(made: Course) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What none of the papers shows: what lies behind an accuracy, as blocks of a table, and confusion matrices."""
+"""What none of the papers shows: what lies behind an accuracy, as blocks of a table."""
 
 from math import isfinite
 from typing import Any
@@ -9,7 +9,7 @@ from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
 from reports.notes import behind
 from reports.table import Block, Entry, signed
-from results.schema import class_names, realised, seed
+from results.schema import realised, seed
 
 MEASURES = (
     ("best − last", lambda m: m["best"] - m["last"], "+.1f", 100),
@@ -87,16 +87,3 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
         *(name for name, *_ in COST),
     ]
     return [Block(name, columns, rows) for name, rows in blocks.items()]
-
-
-def confusion_shares(cell: Cell) -> np.ndarray | None:
-    """[classes, classes] in per cent, row = true class, all seeds together; None where a record keeps none that fits."""
-    classes = len(class_names(cell.records[0]))
-    try:
-        kept = [np.array(record["metrics"]["confusion"], float) for record in cell.records]
-    except (KeyError, TypeError, ValueError):
-        return None
-    if any(matrix.shape != (classes, classes) or not np.isfinite(matrix).all() for matrix in kept):
-        return None
-    total = np.sum(kept, axis=0)
-    return 100 * total / np.maximum(total.sum(1, keepdims=True), 1)

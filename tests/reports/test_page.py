@@ -127,7 +127,7 @@ def test_the_embedded_numbers_are_those_of_tables_and_records(whole):
     assert "margin-auroc/last" not in view["results"]
     detail = data["details"][view["rows"][4][2]]
     assert detail["seeds"] == [0, 1] and detail["ids"] == list(whole[0][0].cells[4].ids)
-    assert detail["by_class"] == [[74.2, 0.4]] * 8 and detail["realised"] == 9.8
+    assert detail["by_class"] == [[100.0, 0.0]] * 8 and detail["realised"] == 9.8
     assert detail["course"]["mean"] == [30.0, 50.0, 74.25] and detail["course"]["marks"]["best"] == 76.25
     assert [row[c] for c, row in enumerate(detail["confusion"])] == [100.0] * 8
 
