@@ -10,6 +10,7 @@ from reports.cells import Cell
 from reports.page.details import class_differences, details_of
 from reports.page.extra import grouped
 from reports.page.views import View, measures, titles_of
+from reports.paired import COUNTED
 from reports.pictures.drawing import Drawing
 from reports.pictures.lines import COLOURS, styles
 from results.records import Records
@@ -49,6 +50,7 @@ def choosable(
         "settings": settings,
         "measures": {one.key: [one.title, one.unit, one.decimals] for one in measures(options)},
         "rules": RULES,
+        "counted": COUNTED,
         "tables": {stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
         "styles": {
             title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in styles(titles).items()

@@ -232,8 +232,8 @@ function pair(found, many, one, two) {
   if (one === two) return null;
   const [a, b] = one < two ? [one, two] : [two, one], kept = found.pairs[a * many - a * (a + 1) / 2 + b - a - 1];
   if (!kept) return null;
-  const [mean, low, high, p, sure] = kept;
-  return one < two ? { mean, low, high, p, sure } : { mean: flip(mean), low: flip(high), high: flip(low), p, sure };
+  const [mean, low, high, p, sure, n] = kept;
+  return one < two ? { mean, low, high, p, sure, n } : { mean: flip(mean), low: flip(high), high: flip(low), p, sure, n };
 }
 const interval = ({ mean, low, high }) => `${mean} [${low}, ${high}]`;
 const ofP = p => p.startsWith("<") ? `p ${p}` : `p = ${p}`;
@@ -248,9 +248,9 @@ function answer(view, found) {
   if (second === undefined) return [best, " is the only row."];
   const gap = pair(found, view.rows.length, first, second), next = `${name(second)} (${value(found.text[second], unit)})`;
   if (!gap) return ["Best: ", best, `. Second: ${next}. These runs cannot tell them apart: ${found.rank[first] || "they share too few seeds or test images"}.`];
-  const few = found.n < 5 ? " Fewer than five seeds are no ground for a rank." : "";
+  const few = gap.n < 5 ? " Fewer than five seeds are no ground for a rank." : "";
   return ["Best: ", best, ". It is ", html("b", {}, gap.sure ? "told apart" : "not told apart"),
-    ` from the second, ${next}: ${interval(gap)} ${unit}, ${ofP(gap.p)}, ${found.n} seeds.${few}`];
+    ` from the second, ${next}: ${interval(gap)} ${unit}, ${ofP(gap.p)}, ${gap.n} seeds.${few}`];
 }
 
 function rowsTable(view, found) {
@@ -367,7 +367,7 @@ function comparison(box, view, found, at) {
   if (two < 0) return [pick];
   const gap = pair(found, view.rows.length, at, two), [, unit] = data.measures[state.measure];
   const said = gap ? html("p", { class: "said" }, html("b", {}, `${state.row} less ${state.other}: ${interval(gap)} ${unit}`),
-    `, ${ofP(gap.p)} by Holm, ${found.n} seeds: ${gap.sure ? "told apart" : "not told apart"}. ${NAMES.measure(state.measure)}, ${NAMES.rule(state.rule)}.`)
+    `, ${ofP(gap.p)}, ${gap.n} seeds: ${gap.sure ? "told apart" : "not told apart"}. ${NAMES.measure(state.measure)}, ${NAMES.rule(state.rule)}.`)
     : html("p", { class: "said" }, "These rows share too few seeds or test images to be compared.");
   return [pick, said, ...classGaps(box, view, at, two)];
 }

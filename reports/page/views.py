@@ -5,17 +5,15 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-import numpy as np
-
 from reports.asked import Asked, Options, stem
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds, read_cells
 from reports.metrics import METRICS
-from reports.paired import Hits, families, rank, rank_text
-from reports.statistics import SURE, Interval, compare_rows, places
+from reports.paired import Hits, compare_cells, rank, rank_text
+from reports.statistics import is_sure
 from reports.table import signed
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, RULES, seed
+from results.schema import RULES, seed
 
 Condition = tuple[str, str, str | None]  # data set, kind of noise, rate
 
@@ -27,7 +25,6 @@ class Measure:
     key: str
     title: str
     unit: str  # of differences
-    factor: float  # from shares to what is shown
     decimals: int
     rules: tuple[str, ...]
     field: str = ""  # of a record's metrics, where there is one number a run
@@ -35,14 +32,12 @@ class Measure:
 
 def measures(options: Options) -> list[Measure]:
     """Every number that can be chosen."""
-    shown = [
-        Measure(key, metric.title, "points", 100, options.decimals, tuple(RULES)) for key, metric in METRICS.items()
-    ]
+    shown = [Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()]
     areas = {
         "own-auroc": ("Wrong labels found by the method's own score (AUROC)", "wrong_label_auroc"),
         "margin-auroc": ("Wrong labels found by the averaged margin (AUROC)", "margin_auroc"),
     }
-    return shown + [Measure(key, title, "AUROC", 1, 3, ("last",), name) for key, (title, name) in areas.items()]
+    return shown + [Measure(key, title, "AUROC", 3, ("last",), name) for key, (title, name) in areas.items()]
 
 
 @dataclass
@@ -84,8 +79,7 @@ def read_measure(
     if measure.field:
         cells = read_cells(asked, records, "last")
         cells = [with_field(cell, measure) for cell in cells if cell.part == "table"]
-        for rows in by_condition(cells).values():
-            rank_by_seed(rows)
+        rank(cells, None)
         return cells, None
     cells = read_cells(asked, records, rule, replace(options, metric=measure.key))
     cells = [cell for cell in cells if cell.part == "table"]
@@ -99,20 +93,6 @@ def with_field(cell: Cell, measure: Measure) -> Cell:
     values = {seed(record): record["metrics"].get(measure.field) for record in cell.records if cell.realised}
     kept = {number: float(value) for number, value in values.items() if isinstance(value, (int, float))}
     return replace(cell, values=kept, decimals=measure.decimals, published=None)
-
-
-def rank_by_seed(rows: list[Cell]) -> None:
-    """Give places by one number a seed, to rows with at least five seeds in common."""
-    ranked = [cell for cell in rows if cell.n >= ENOUGH_SEEDS]
-    seeds = common_seeds(ranked)
-    if len(ranked) > 1 and len(seeds) >= ENOUGH_SEEDS:
-        for cell, place in zip(ranked, places(by_seed(ranked, seeds), families(ranked)), strict=True):
-            cell.places = place
-
-
-def by_seed(rows: list[Cell], seeds: list[int]) -> np.ndarray:
-    """[rows, seeds, 1]."""
-    return np.array([[[cell.values[number]] for number in seeds] for cell in rows])
 
 
 def by_condition(cells: Iterable[Cell]) -> dict[Condition, list[Cell]]:
@@ -134,7 +114,7 @@ def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[st
             [rounded(cell.values.get(number), 2 if measure.unit == "points" else 4) for number in seeds_of(cell)]
             for cell in rows
         ],
-        **pairs_of(rows, hits, measure),
+        "pairs": [pair_of(one, two, hits, measure) for one, two in combinations(rows, 2)],
     }
 
 
@@ -142,30 +122,14 @@ def seeds_of(cell: Cell) -> list[int]:
     return sorted(seed(record) for record in cell.records)
 
 
-def pairs_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[str, Any]:
-    """{'n': seeds, 'pairs': of rows 0 and 1, 0 and 2, ...: mean, low, high, p and whether it is sure, or None}."""
-    ranked = [cell for cell in rows if cell.places] or [cell for cell in rows if cell.values]
-    seeds = common_seeds(ranked)
-    if len(ranked) < 2 or len(seeds) < 2:
-        return {"n": 0, "pairs": []}
-    if hits is None:
-        found = compare_rows(by_seed(ranked, seeds), families(ranked))
-    else:
-        right = hits.of_cells(ranked, seeds)
-        if right is None or not right.size:
-            return {"n": 0, "pairs": []}
-        found = compare_rows(right, families(ranked), hits.interval(ranked, seeds))
-    at = [next(number for number, cell in enumerate(rows) if cell is one) for one in ranked]
-    pairs = {(at[one], at[two]): as_list(pair, measure) for (one, two), pair in found.items()}
-    return {"n": len(seeds), "pairs": [pairs.get(pair) for pair in combinations(range(len(rows)), 2)]}
-
-
-def as_list(pair: Interval, measure: Measure) -> list[Any]:
-    """[mean, low, high, p by Holm, whether it is sure], as texts that need no more rounding."""
-    form = f"+.{measure.decimals}f"
-    texts = [signed(measure.factor * value, form) for value in (pair.mean, pair.low, pair.high)]
-    p = pair.p if pair.adjusted is None else pair.adjusted
-    return [*texts, "< 0.001" if p < 0.001 else f"{p:.2g}", int(p < SURE)]
+def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[Any] | None:
+    """[mean, low, high] of one less two and p, as texts, whether it is sure, and seeds; None if they share too little."""
+    compared = compare_cells(one, two, hits) if len(common_seeds([one, two])) > 1 else None
+    if compared is None:
+        return None
+    found, seeds = compared
+    texts = [signed(value, f"+.{measure.decimals}f") for value in (found.mean, found.low, found.high)]
+    return [*texts, "< 0.001" if found.p < 0.001 else f"{found.p:.2g}", int(is_sure(found)), seeds]
 
 
 def rounded(value: float | None, digits: int) -> float | None:

@@ -15,6 +15,7 @@ from reports.page.contents import CHARTED, as_json, charted, choosable
 from reports.page.extra import noise_matrices, people_groups
 from reports.page.frame import environments, first_table, protocol, what_was_run
 from reports.page.views import read_views
+from reports.paired import COUNTED
 from reports.pictures.drawing import Drawing
 from reports.statements.claims import claims_markdown, heading, summary, verdicts
 from reports.table import Block, Table
@@ -65,6 +66,7 @@ def write_page(
         "first": first_table(views, options),
         "what": what_was_run(views),
         "claims": claims_grid(found),
+        "counted": COUNTED,
         "tables": list(tables.values()),
         "more_tables": [
             *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),

@@ -188,8 +188,8 @@ def test_two_rows_are_compared_in_both_directions(open_page: Any, asked: tuple[P
     folder, whats = asked
     records = Records(folder)
     cells = [cell for cell in read_cells(whats[0], records, "last") if (cell.dataset, cell.rate) == ("rafdb", "0.3")]
-    wanted, seeds = compare_cells(cells[4], cells[0], cells, Hits(records, "last"))
-    low, mean, high = (100 * value for value in (wanted.low, wanted.mean, wanted.high))
+    wanted, seeds = compare_cells(cells[4], cells[0], Hits(records, "last"))
+    low, mean, high = wanted.low, wanted.mean, wanted.high
     page = open_page()
     choose(page, dataset="rafdb", rate="0.3")
     page.click("#rows .open:text-is('LA-Net')")
