@@ -11,7 +11,7 @@ COMMANDS = {
     "check": "does a method, noise or data set of one's own keep its contract?",
     "import": "merge the records of others after checking them",
     "export": "the curves of finished runs, for TensorBoard",
-    "reference": "draw the pages' tables, figures and findings anew from the records that ship",
+    "reference": "draw the pages' tables, figures, findings and report anew from the records that ship",
     "reproduce": "run one job again and compare it with its record",
     "evaluate": "a kept network on any data set: accuracies, each class, one CSV row an image",
     "predict": "what a kept network sees in a folder of pictures",

@@ -84,15 +84,25 @@ def draw_pictures(
 
 
 def draw_page(
-    asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+    asked: Sequence[Asked],
+    results: Path,
+    out: Path,
+    options: Options | None = None,
+    made: dict[str, Any] | None = None,
+    further: Sequence[Asked] = (),
+    folder: str = "",
 ) -> Drawn:
-    """Write report.html: the claims, then every table and figure that was asked for; raises ReportError."""
-    from reports.page import write_page
-    from results.records import Records
+    """Write report.html, a page that one explores, of every table and figure that was asked for; raises ReportError.
 
-    out, elsewhere = Path(out), {run: folder for one in asked for run, folder in one.elsewhere.items()}
+    further: tables of another scale that can be chosen there too. folder: `results` as a person would type it.
+    """
+    from reports.page.memory import KeepingRecords
+    from reports.page.write import write_page
+
+    out, elsewhere = Path(out), {run: at for one in asked for run, at in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
-    return write_page(list(asked), Records(results, elsewhere), out, options or Options(), {} if made is None else made)
+    records, made = KeepingRecords(results, elsewhere), {} if made is None else made
+    return write_page(asked, records, out, options or Options(), made, further, folder)
 
 
 def try_drawing(out: Path) -> None:
@@ -101,8 +111,9 @@ def try_drawing(out: Path) -> None:
         if path.name.startswith(("table", "figure", "report")) and not os.access(path, os.W_OK):
             raise ReportError(f"--out: {path} may not be replaced; choose another folder")
     try:
-        from reports import choose, page  # noqa: F401  all that draws, imported
+        from reports import choose  # noqa: F401  all that draws, imported
         from reports.formats import write
+        from reports.page import write as page  # noqa: F401
         from reports.pictures.table import table_picture
         from reports.table import Block, Entry, Table
 

@@ -56,6 +56,7 @@ class AskedCell:
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
     tested: dict[str, dict[str, Path]] = field(default_factory=dict)  # {other data set: {id: its numbers there}}
     marks: dict[str, str] = field(default_factory=dict)  # of a sweep: values that are marked, {'published': '0.7'}
+    as_published: dict[str, Any] = field(default_factory=dict)  # the method's published recipe and parameters
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Cell:
     decimals: int = 1  # of numbers as text
     spread: str = "sd"  # what stands behind ± (`reports.statistics.SPREADS`)
     marks: dict[str, str] = field(default_factory=dict)  # of a sweep: values that are marked, {'published': '0.7'}
+    as_published: dict[str, Any] = field(default_factory=dict)  # the method's published recipe and parameters
 
     @property
     def by_hand(self) -> dict[str, str]:
@@ -189,6 +190,7 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, opti
         decimals=options.decimals,
         spread=options.spread,
         marks=wanted.marks,
+        as_published=wanted.as_published,
     )
     for record_id, record in zip(cell.ids, found):
         why = wanted.failures.get(record_id) or records.refused.get(record_id)

@@ -47,9 +47,26 @@ class Measured:
         many = [int((self.kinds[s] == kind).sum()) for s in self.values]
         return (float(np.mean(means)) if means else float("nan")), round(float(np.mean(many)))
 
+    def interval_of_kind(self, kind: int) -> Interval | None:
+        """Over seeds and images where the same images are of that kind in every seed, else over seeds; None for too few."""
+        masks = [self.kinds[s] == kind for s in self.values]
+        if all(np.array_equal(mask, masks[0]) for mask in masks):
+            return interval_of(self.over_seeds_and_images()[:, masks[0]])
+        means = [self.values[s][mask].mean() for s, mask in zip(self.values, masks, strict=True) if mask.any()]
+        return interval_of(np.array(means)[:, None])
+
+    def interval_of_class(self, number: int) -> Interval | None:
+        """Over seeds and images."""
+        return interval_of(self.over_seeds_and_images()[:, self.labels == number])
+
     def of_class(self, number: int) -> float:
         here = self.labels == number
         return float(self.over_images()[here].mean()) if here.any() else float("nan")
+
+
+def interval_of(values: np.ndarray) -> Interval | None:
+    """Of [seeds, images]; None for fewer than two values."""
+    return crossed_interval(values) if values.size > 1 else None
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""`python -m benchmark reference`: tables, figures and findings of the pages, drawn anew from the records that ship."""
+"""`python -m benchmark reference`: the pages' tables, figures, findings and report, drawn anew from the records that ship."""
 
 import argparse
 import contextlib
@@ -21,6 +21,7 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
+from reports.asked import Asked
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
     comparisons_markdown,
@@ -84,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 def draw(results: Path, pages: Path) -> int:
-    """Write docs/examples/, docs/findings.md and the marked table of README.md and docs/index.md below `pages`."""
+    """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md and docs/index.md."""
     readme, first_page = pages / "README.md", pages / "docs" / "index.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
         raise Usage(
@@ -99,10 +100,12 @@ def draw(results: Path, pages: Path) -> int:
     if not evidence.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
-        status = everything(with_faces(results, Path(beside)), Path(folder), scale)
-        for name in others:
+        drawn_faces = with_faces(results, Path(beside))
+        status = everything(drawn_faces, Path(folder), scale)
+        typed = {name: words_at_another_scale(name, specs) for name in others}
+        for name, words in typed.items():
             print(f"at {name} scale: {held[name]} records, which are in no finding", file=sys.stderr)
-            status = max(status, at_another_scale(results, name, specs, Path(folder)))
+            status = max(status, at_another_scale(results, name, words, Path(folder)) if words else 0)
         if status == 2:  # said already
             return status
         frame = make_comparisons(evidence)
@@ -119,6 +122,8 @@ def draw(results: Path, pages: Path) -> int:
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 (smaller if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
+        report(drawn_faces, scale, [words for words in typed.values() if words], Path(folder))
+        shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
     found = findings_markdown(frame, "examples/comparisons.md")
     (pages / "docs" / "findings.md").write_text(page(found, evidence, claims, scale), encoding="utf-8")
     table = readme_table(evidence)
@@ -156,11 +161,44 @@ def everything(results: Path, out: Path, scale: str) -> int:
     """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
     from benchmark.commands.run_all import main as run_all
 
-    words = ["--all", "--draw", "--scale", scale]
-    if optional := whole_tables(results, scale):
-        words += ["--with", *optional]
     with contextlib.redirect_stdout(io.StringIO()):
-        return run_all([*words, "--results", str(results), "--out", str(out)])
+        return run_all([*words_for_all(results, scale), "--results", str(results), "--out", str(out)])
+
+
+def words_for_all(results: Path, scale: str) -> list[str]:
+    """What one types behind `run_all.py` for that."""
+    words, optional = ["--all", "--draw", "--scale", scale], whole_tables(results, scale)
+    return [*words, "--with", *optional] if optional else words
+
+
+def report(results: Path, scale: str, others: list[list[str]], out: Path) -> None:
+    """Write report.html of all that was measured at a scale; others: what one types for tables that can be chosen there too."""
+    from reports import draw_page
+
+    further = [asked for words in others for asked in all_asked(results, words) if asked.drawing == "accuracy"]
+    draw_page(
+        all_asked(results, words_for_all(results, scale)), results, out, further=further, folder="results/reference"
+    )
+
+
+def all_asked(results: Path, words: list[str]) -> list[Asked]:
+    """What `run_all.py` asks of the reports for what one types."""
+    from benchmark.commands.arguments import request
+    from benchmark.commands.options import parser
+    from benchmark.commands.show import asked, asked_cell
+    from benchmark.plan.matrix import make
+    from benchmark.plan.narrow import narrow
+    from results.store import Store
+
+    args = parser().read([*words, "--results", str(results)])
+    plan, store = make(request(args)), Store(results)
+    if not args.datasets:
+        narrow(plan)
+    return [
+        asked(kind, name, plan, tuple(asked_cell(cell, plan, store, {}) for cell in cells))
+        for (kind, name), cells in plan.cells.items()
+        if cells
+    ]
 
 
 def whole_tables(results: Path, scale: str) -> list[str]:
@@ -180,21 +218,10 @@ def whole_tables(results: Path, scale: str) -> list[str]:
     ]
 
 
-def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out: Path) -> int:
-    """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status.
-
-    Of the seeds, those that every method there has.
-    """
+def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> int:
+    """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status."""
     from benchmark.commands.run_all import main as run_all
 
-    here = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
-    of_table = [s for s in here if s["noise"]["kind"] == "asymmetric"]
-    seeds = [{s["seed"] for s in of_table if s["method"] == method} for method in {s["method"] for s in of_table}]
-    if not seeds or not set.intersection(*seeds):
-        return 0
-    words = ["--table", "1", "--scale", scale, "--draw", "--seeds", *map(str, sorted(set.intersection(*seeds)))]
-    words += ["--datasets", *sorted({s["data"]["name"] for s in of_table})]
-    words += ["--rates", *sorted({s["noise"]["rate"] for s in of_table})]
     with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
         status = run_all([*words, "--results", str(results), "--out", aside])
         if status == 1:
@@ -204,6 +231,18 @@ def at_another_scale(results: Path, scale: str, specs: list[dict[str, Any]], out
             if path.suffix in (".md", ".csv"):
                 shutil.copyfile(path, out / f"table1_{scale}{path.suffix}")
     return status
+
+
+def words_at_another_scale(scale: str, specs: list[dict[str, Any]]) -> list[str]:
+    """What one types for Table 1 there, of the seeds those that every method has; empty where there are none."""
+    here = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
+    of_table = [s for s in here if s["noise"]["kind"] == "asymmetric"]
+    seeds = [{s["seed"] for s in of_table if s["method"] == method} for method in {s["method"] for s in of_table}]
+    if not seeds or not set.intersection(*seeds):
+        return []
+    words = ["--table", "1", "--scale", scale, "--draw", "--seeds", *map(str, sorted(set.intersection(*seeds)))]
+    words += ["--datasets", *sorted({s["data"]["name"] for s in of_table})]
+    return [*words, "--rates", *sorted({s["noise"]["rate"] for s in of_table})]
 
 
 def page(found: str, evidence: Evidence, claims: str, scale: str) -> str:

@@ -167,7 +167,14 @@ def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> 
         settings=row_values(cell.row),
         published_settings={} if cell.row.draw is None else drawn_options(cell, plan),
         marks=swept_marks(cell, plan) if cell.row.swept else {},
+        as_published=published_values(plan.cards[cell.row.method]),
     )
+
+
+def published_values(card: dict[str, Any]) -> dict[str, Any]:
+    """A method's published recipe and parameters, as its file declares them."""
+    parameters = {name: declared["default"] for name, declared in card["parameters"].items()}
+    return {"recipe": card["recipe"], "parameters": parameters}
 
 
 def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:

@@ -164,11 +164,19 @@ def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -
     images = len(row.rows)
     bounds = {"mean": round(overall.mean, 6), "low": round(overall.low, 6), "high": round(overall.high, 6)}
     yield common | {"images_of": "all", "images": images} | bounds | rest
-    parts = [(KINDS[kind], *row.of_kind(kind)) for kind in range(3)]
-    parts += [(name, row.of_class(c), int((row.labels == c).sum())) for c, name in enumerate(group.classes)]
-    for name, mean, images in parts:
+    parts = [(KINDS[kind], *row.of_kind(kind), row.interval_of_kind(kind)) for kind in range(3)]
+    parts += [
+        (name, row.of_class(c), int((row.labels == c).sum()), row.interval_of_class(c))
+        for c, name in enumerate(group.classes)
+    ]
+    for name, mean, images, found in parts:
         shown = "" if np.isnan(mean) else round(mean, 6)
-        yield common | {"images_of": name, "images": images, "mean": shown, "low": "", "high": ""} | rest
+        bounds = {
+            "mean": shown,
+            "low": round(found.low, 6) if found else "",
+            "high": round(found.high, 6) if found else "",
+        }
+        yield common | {"images_of": name, "images": images} | bounds | rest
 
 
 @dataclass

@@ -1,6 +1,5 @@
-"""What none of the papers shows: what lies behind an accuracy, as blocks of a table, matrices and curves."""
+"""What none of the papers shows: what lies behind an accuracy, as blocks of a table."""
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -8,10 +7,9 @@ import numpy as np
 
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
-from reports.metrics import read_history
 from reports.notes import behind
 from reports.table import Block, Entry, signed
-from results.schema import class_names, realised, seed
+from results.schema import realised, seed
 
 MEASURES = (
     ("best − last", lambda m: m["best"] - m["last"], "+.1f", 100),
@@ -26,25 +24,6 @@ COST = (
     ("training s", lambda r: r["times"]["total"], ",.1f"),
     ("images/s, inference", lambda r: r["cost"]["inference_images_per_second"], ",.0f"),
 )
-CURVES = ("test_accuracy", "recovered", "memorised")
-
-
-@dataclass(frozen=True)
-class Curves:
-    """One cell's curves over epochs, mean over seeds: {name: 'x,y x,y ...' in a box of 100 x 50}."""
-
-    title: str
-    lines: dict[str, str]
-    epochs: int
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """One cell's confusion matrix: row = true class, shares of it in per cent, mean over seeds."""
-
-    title: str
-    classes: list[str]
-    rows: list[list[float]]
 
 
 def measured(cells: list[Cell]) -> list[Cell]:
@@ -108,48 +87,3 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
         *(name for name, *_ in COST),
     ]
     return [Block(name, columns, rows) for name, rows in blocks.items()]
-
-
-def per_class(cells: list[Cell]) -> list[Block]:
-    """Accuracy of each class, last epoch."""
-    blocks: dict[str, tuple[list[str], list[list[Entry]]]] = {}
-    for cell in measured(cells):
-        names = class_names(cell.records[0])
-        of_class = [number(cell, lambda r, c=c: r["metrics"]["per_class"][c], ".1f", 100) for c in range(len(names))]
-        row = [Entry(cell.title), *of_class]
-        blocks.setdefault(heading(cells, cell), (names, []))[1].append(row)
-    return [Block(name, ["Method", *names], rows) for name, (names, rows) in blocks.items()]
-
-
-def confusions(cells: list[Cell]) -> list[Matrix]:
-    found = []
-    for cell in measured(cells):
-        names = class_names(cell.records[0])
-        try:
-            kept = [np.array(record["metrics"]["confusion"], float) for record in cell.records]
-        except (KeyError, TypeError, ValueError):
-            continue
-        if any(matrix.shape != (len(names),) * 2 or not np.isfinite(matrix).all() for matrix in kept):
-            continue
-        total = np.sum(kept, axis=0)
-        shares = 100 * total / np.maximum(total.sum(1, keepdims=True), 1)
-        title = f"{cell.title}, {heading(cells, cell)}; n = {len(kept)} of {len(cell.ids)}"
-        found.append(Matrix(title, names, shares.tolist()))
-    return found
-
-
-def curves(cells: list[Cell]) -> list[Curves]:
-    """Test accuracy, and the shares of wrong labels that training recovered and memorised, epoch by epoch."""
-    found = []
-    for cell in measured(cells):
-        lines, epochs = {}, 0
-        for name in CURVES:
-            histories = [read_history(record, name) for record in cell.records]
-            histories = [values for values in histories if values is not None]
-            if histories and len({len(values) for values in histories}) == 1 and len(histories[0]) > 1:
-                epochs = len(histories[0])
-                mean = np.clip(np.mean(histories, axis=0), 0, 1)
-                lines[name] = " ".join(f"{100 * i / (epochs - 1):.1f},{50 - 50 * y:.1f}" for i, y in enumerate(mean))
-        if lines:
-            found.append(Curves(f"{cell.title}, {heading(cells, cell)}", lines, epochs))
-    return found

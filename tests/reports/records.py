@@ -74,7 +74,7 @@ def write_record(folder: Path, **changes: Any) -> str:
         "noise": {
             "nominal": rate and float(rate),
             "realised": changes.get("realised", 0.098),
-            "per_class": [],
+            "per_class": changes.get("noise_per_class", []),
             "hash": "0",
         },
         "metrics": {

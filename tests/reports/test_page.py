@@ -1,8 +1,11 @@
 """report.html: one file, nothing fetched, nothing of others executed, every number with its runs."""
 
+import csv
+import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from records import cell, request, rewrite, table1, write_record
 from test_divergence import table2
@@ -48,10 +51,17 @@ def whole(tmp_path_factory):
     return whats, drawn, text, page
 
 
-def test_claims_come_first_then_tables_then_protocol(whole):
-    text = whole[2]
-    places = [text.index(f'id="{name}"') for name in ("claims", "table1", "table2", "figure_tau", "behind", "protocol")]
+def test_table_1_comes_first_then_claims_what_one_chooses_tables_and_the_protocol(whole):
+    text, page = whole[2:]
+    names = ("top", "claims", "explore", "people", "table1", "table2", "behind", "figure_tau", "protocol")
+    places = [text.index(f'id="{name}"') for name in names]
     assert places == sorted(places)
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert all(f'id="{link[1:]}"' in text for link in links)
+    first = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", text[: text.index('id="claims"')], re.S)
+    assert re.sub("<.*?>", "", " ".join(first)) == (
+        "\n RAF-DB Method 10 % Baseline 70.2±0.4 SCN 71.3±0.4 RUL 72.3±0.4 EAC 73.3±0.4 LA-Net 74.3±0.4"
+    )
 
 
 def test_nothing_is_fetched(whole):
@@ -60,8 +70,9 @@ def test_nothing_is_fetched(whole):
         assert tag not in ("link", "iframe", "base", "object")
         assert not (tag == "script" and "src" in attributes)
         assert attributes.get("src", "data:").startswith("data:")
-        assert "href" not in attributes
-    assert not re.search(r"url\(|@import|fetch\(|https?://", text)
+        assert attributes.get("href", "#").startswith("#")
+    named = text.replace("http://www.w3.org/2000/svg", "")  # a name, which nothing fetches
+    assert not re.search(r"url\(|@import|fetch\(|https?://|XMLHttpRequest|import\(", named)
     policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
     assert "default-src 'none'" in policy
 
@@ -86,6 +97,7 @@ def test_it_shows_what_the_papers_do_not(whole):
         "macro F1",
         "calibration error",
         "Wrong-label AUROC",
+        "Wrong labels found",
         "9.8 of 10",
         "310,000",
         "12.5",
@@ -94,9 +106,54 @@ def test_it_shows_what_the_papers_do_not(whole):
         assert words in text, words
     row = re.search(r"LA-Net</th>\s*<td[^>]*>([^<]+)<", whole[2][whole[2].index('id="behind"') :])
     assert row[1] == "+2.0"
-    assert 'class="recovered" points="0.0,45.0 50.0,35.0 100.0,25.0"' in whole[2]
-    assert "Confusion matrices (" in text
-    assert "Accuracy by class" in text
+
+
+def data_of(text):
+    """What the page's script shows."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
+
+
+def test_the_embedded_numbers_are_those_of_tables_and_records(whole):
+    data = data_of(whole[2])
+    (view,) = data["views"]
+    assert (view["dataset"], view["noise"], view["rate"], view["scale"]) == ("rafdb", "asymmetric", "0.1", "demo")
+    numbers = view["results"]["accuracy/last"]
+    assert numbers["text"] == ["70.2±0.4", "71.3±0.4", "72.3±0.4", "73.3±0.4", "74.3±0.4"]
+    assert numbers["rank"] == ["n = 2"] * 5 and numbers["runs"][0] == [70.0, 70.5]
+    assert view["results"]["accuracy/best"]["text"][0] == "72.3±0.4"
+    assert view["results"]["balanced/last"]["mean"][0] == pytest.approx(60.25)
+    assert view["results"]["own-auroc/last"]["text"][0] == "0.750±0.000"
+    assert "balanced/best" not in view["results"]  # these records keep no predictions of every epoch
+    assert "margin-auroc/last" not in view["results"]
+    detail = data["details"][view["rows"][4][2]]
+    assert detail["seeds"] == [0, 1] and detail["ids"] == list(whole[0][0].cells[4].ids)
+    assert detail["by_class"] == [[100.0, 0.0]] * 8 and detail["realised"] == 9.8
+    assert detail["course"]["mean"] == [30.0, 50.0, 74.25] and detail["course"]["marks"]["best"] == 76.25
+    assert [row[c] for c, row in enumerate(detail["confusion"])] == [100.0] * 8
+
+
+def test_people_are_embedded_as_the_csv_of_table_2_has_them(whole, tmp_path):
+    folder = tmp_path
+    what = table2(folder)[0]
+    reports.draw(what, folder, folder / "out")
+    rows = list(csv.DictReader((folder / "out" / "table2.csv").open()))
+    (group,) = data_of(whole[2])["people"]
+    for row in rows:
+        if row["images_of"] in ("all", "wrong", "ambiguous", "clear"):
+            said = [float(row[name]) if row[name] else None for name in ("mean", "low", "high")]
+            assert group["rows"][row["row"]][row["images_of"]] == said
+    assert len(group["rows"]) == 3 and all(len(kinds) == 4 for kinds in group["rows"].values())
+
+
+def test_what_noise_did_is_counted_from_labels_where_they_are_kept(whole):
+    matrices = {one["title"]: one for one in data_of(whole[2])["noise"]}
+    votes = matrices[
+        "ferplus, labels drawn from people's votes" if "ferplus" in str(matrices) else next(iter(matrices))
+    ]
+    made, asked = np.array(votes["made"], float), np.array(votes["asked"], float)
+    assert made.shape == asked.shape == (8, 8)
+    assert made.sum(1) == pytest.approx([100] * 8, abs=0.5)  # a whole row of labels
+    assert asked[~np.isnan(asked).any(1)].sum(1) == pytest.approx(100, abs=0.5)
 
 
 def test_the_summary_is_given_in_words(whole):
@@ -124,7 +181,7 @@ def test_text_of_others_is_never_executed(tmp_path):
     reports.draw(what, tmp_path, tmp_path / "out")
     table = (tmp_path / "out" / "table_clean.html").read_text()
     for found in (page, Page(table)):
-        assert sum(tag == "script" for tag, _ in found.tags) == (1 if found is page else 0)
+        assert sum(tag == "script" for tag, _ in found.tags) == (2 if found is page else 0)
         assert not any(tag == "img" or "onerror" in attributes for tag, attributes in found.tags)
         assert "<script>alert('x')</script>" in found.text  # shown as text
     assert len(drawn.gaps) == 3
@@ -144,7 +201,7 @@ def test_an_empty_results_folder_gives_a_page(tmp_path):
     what = request("table", "1", [], columns=["rafdb"], methods=["baseline", "lanet"])
     _, _, page = draw([what], tmp_path)
     assert "no data" in page.text
-    assert "not measured" in page.text
+    assert "Not measured: LA-Net is first at every rate" in page.text
 
 
 def test_wrong_labels_found_stand_beside_the_reference_detector(tmp_path):
@@ -157,7 +214,7 @@ def test_wrong_labels_found_stand_beside_the_reference_detector(tmp_path):
         cell("Clean", "mine", "rafdb", None, [write_record(tmp_path, method="mine", rate=None, realised=0.0)]),
     ]
     _, text, _ = draw([request("table", "1", cells)], tmp_path)
-    table = text[text.index('id="detection"') : text.index("Runs behind", text.index('id="detection"'))]
+    table = text[text.index('id="detection"') : text.index("</section>", text.index('id="detection"'))]
     rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
     assert rows[0] == ["Method", "own AUROC", "own missed %", "margin AUROC", "margin missed %"]
     assert rows[1:] == [

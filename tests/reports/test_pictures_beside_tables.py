@@ -228,11 +228,3 @@ def test_they_are_written_beside_the_table_with_what_is_drawn(tmp_path: Path) ->
     ours = {row["rate"]: float(row["mean"]) for row in rows if row["method"] == "lanet"}
     assert ours == pytest.approx({"0": 90.0, "0.1": 74.5, "0.2": 64.5, "0.3": 54.5})
     assert {row["published"] for row in rows if row["method"] == "baseline"} == {"80.93", "75.62", "70.38"}
-
-
-def test_the_page_shows_them_right_below_their_table(tmp_path: Path) -> None:
-    asked = [table1(tmp_path, rates=("0.1", "0.3")), clean(tmp_path)]
-    text = reports.draw_page(asked, tmp_path, tmp_path / "out").files[0].read_text()
-    places = [text.index(f'id="{name}"') for name in ("table1", "table1_rates", "table1_epochs", "table_clean")]
-    assert places == sorted(places)
-    assert text.count("<img ") == 2

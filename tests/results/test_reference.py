@@ -80,6 +80,11 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert {"table1.md", "table1_small.md", "findings.md", "README.md", "index.md"} <= names
     for path in drawn:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
+    pages = [(folder / "docs" / "report.html").read_text() for folder in (tmp_path, ROOT)]
+    assert len(pages[0].encode()) < 3e6
+    assert str(tmp_path) not in pages[0] and '"results":"results/reference"' in pages[0]
+    drawn_here, ships = (re.sub(r'(?<=base64,)[^"]*', "", page) for page in pages)  # pictures differ between machines
+    assert drawn_here == ships
     pictures = sorted((tmp_path / "docs" / "examples").glob("*.png"))
     assert len(pictures) > 10 and sum(path.stat().st_size for path in pictures) < 2e6  # a clone takes all of them along
     for path in pictures:

@@ -1,0 +1,1 @@
+"""report.html: one file that is opened offline; Python computes every number, a small script shows the chosen ones."""

@@ -1,0 +1,75 @@
+"""The page's numbers as one JSON text: what can be chosen, the rows' details, and the facts of its pictures."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reports.asked import Asked, Options, stem
+from reports.captions import unique
+from reports.cells import Cell
+from reports.page.details import class_differences, details_of
+from reports.page.extra import grouped
+from reports.page.views import View, measures, titles_of
+from reports.paired import COUNTED
+from reports.pictures.drawing import Drawing
+from reports.pictures.lines import COLOURS, styles
+from results.records import Records
+from results.schema import RULES
+
+BUDGET = ("method", "draws", "minutes", "mean", "std")
+SENSITIVITY = ("method", "draw", "option", "value", "published", "held_out", "test")
+CHARTED = {"budget": BUDGET, "sensitivity": SENSITIVITY}  # figures that the page's script draws, and of what
+
+
+def choosable(
+    views: list[View], wanted: Sequence[Asked], records: Records, options: Options, folder: str
+) -> dict[str, Any]:
+    """What the explorer shows: conditions with their rows and numbers, and the details of each row once."""
+    cells: dict[tuple[str, ...], int] = {}
+    details: list[dict[str, Any]] = []
+    settings: list[Any] = []
+    described = []
+    for view in views:
+        rows = []
+        for cell in view.cells:
+            key = tuple(sorted(record["id"] for record in cell.records))
+            if key and key not in cells:
+                cells[key] = len(details)
+                details.append(details_of(cell, settings))
+            rows.append([cell.title, cell.method, cells.get(key, -1)])
+        dataset, noise, rate = view.condition
+        results = {f"{measure}/{rule}": numbers for (measure, rule), numbers in view.results.items()}
+        described.append(
+            {"table": view.table, "scale": view.scale, "dataset": dataset, "noise": noise, "rate": rate or ""}
+            | {"rows": rows, "results": results, "classes": class_differences(view, records)}
+        )
+    titles = unique(row[0] for view in described for row in view["rows"])
+    return {
+        "views": described,
+        "details": details,
+        "settings": settings,
+        "measures": {one.key: [one.title, one.unit, one.decimals] for one in measures(options)},
+        "rules": RULES,
+        "counted": COUNTED,
+        "tables": {stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
+        "styles": {
+            title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in styles(titles).items()
+        },
+        "start": [options.metric, options.rule],
+        "results": folder,
+        **titles_of(views),
+    }
+
+
+def charted(figures: Sequence[tuple[Asked, Drawing]], cells: list[Cell]) -> dict[str, Any]:
+    """The facts of the figures that the page's script draws."""
+    facts = {
+        name: [fact for asked, made in figures if asked.drawing == name for fact in made.facts] for name in CHARTED
+    }
+    return {name: grouped(facts[name], cells, columns) for name, columns in CHARTED.items()}
+
+
+def as_json(data: dict[str, Any]) -> str:
+    """Compact, and safe between the tags of a script."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

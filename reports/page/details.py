@@ -1,0 +1,131 @@
+"""What opens below a row: its course over epochs, classes, confusions, mechanism, settings and runs."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from reports.cells import Cell, common_seeds
+from reports.confusion import Confusion, read_confusion
+from reports.mechanisms import MechanismCurve, read_curves
+from reports.page.views import View, rounded, seeds_of
+from reports.paired import Hits
+from reports.pictures.epochs import Course, course
+from reports.statistics import crossed_interval
+from reports.table import signed
+from results.records import Records
+from results.schema import class_names, seed
+
+
+def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
+    """One row under one condition, last epoch. settings: lists of settings so far, to which a new one is added."""
+    first = cell.records[0]
+    data = first["resolved"]["data"]
+    changed = settings_of(cell)
+    if changed not in settings:
+        settings.append(changed)
+    made, confusion = course(cell, "accuracy"), read_confusion(cell)
+    return {
+        "seeds": seeds_of(cell),
+        "ids": [record["id"] for record in sorted(cell.records, key=seed)],
+        "asked": len(cell.ids),
+        "missing": [*([cell.reason] if cell.reason else []), *cell.failed],
+        "realised": rounded(cell.realised and 100 * cell.realised, 1),
+        "against": cell.against,
+        "classes": class_names(first),
+        "train": data.get("train_per_class"),
+        "test": data.get("test_per_class"),
+        "by_class": by_class(confusion) if confusion else [],
+        "confusion": [[one_place(share) for share in row] for row in confusion.shares.mean(0)] if confusion else [],
+        "course": course_of(made) if made else None,
+        "mechanism": [curve_of(curve) for curve in read_curves(cell)],
+        "settings": settings.index(changed),
+    }
+
+
+def by_class(found: Confusion) -> list[list[float | None]]:
+    """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; None without test images."""
+    spread = found.of_class.std(0, ddof=1) if len(found.counts) > 1 else np.full(len(found.classes), np.nan)
+    return [[one_place(mean), one_place(std)] for mean, std in zip(found.of_class.mean(0), spread, strict=True)]
+
+
+def one_place(value: float) -> float | None:
+    return round(float(value), 1) if np.isfinite(value) else None
+
+
+def course_of(made: Course) -> dict[str, Any]:
+    """Test accuracy over epochs, and where each rule of accuracy looks."""
+    marks = {rule: round(float(values.mean()), 2) for rule, values in made.rules.items()}
+    return as_curve(made.values) | {"marks": marks, "best_epoch": round(float(made.best_epochs.mean()), 1)}
+
+
+def curve_of(curve: MechanismCurve) -> dict[str, Any]:
+    said = curve.idle_text if curve.idles else ""
+    return as_curve(curve.values) | {"title": curve.title, "idle": curve.idle, "idles": said}
+
+
+def as_curve(values: np.ndarray) -> dict[str, list[float]]:
+    """Mean and sample standard deviation over seeds of [seeds, epochs]."""
+    spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
+    return {"mean": short(values.mean(0)), "sd": short(spread)}
+
+
+def short(values: np.ndarray) -> list[float]:
+    """Four digits are more than a picture shows."""
+    return [float(f"{value:.4g}") for value in values]
+
+
+def settings_of(cell: Cell) -> list[list[str]]:
+    """[name, published, here] of the recipe and the parameters; published is '' where it is not known."""
+    resolved, published = cell.records[0]["resolved"], cell.as_published
+    here = {name: flatten(resolved.get(name, {})) for name in ("parameters", "recipe")}
+    then = {name: flatten(published.get(name, {})) for name in here}
+    return [
+        [f"{cell.method if part == 'parameters' else part}.{key}", then[part].get(key, ""), value]
+        for part, values in here.items()
+        for key, value in values.items()
+    ]
+
+
+def flatten(section: Any, before: str = "") -> dict[str, str]:
+    """{'optimiser.lr': '0.006'} of nested settings, without the names of their kinds where these have fields."""
+    found: dict[str, str] = {}
+    for key, value in section.items() if isinstance(section, dict) else ():
+        if isinstance(value, dict):
+            found |= {f"{before}{key}": str(value["kind"])} if "kind" in value else {}
+            found |= flatten({name: one for name, one in value.items() if name != "kind"}, f"{before}{key}.")
+        elif key != "kind":
+            found[f"{before}{key}"] = value_text(value)
+    return found
+
+
+def value_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return " ".join(map(value_text, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def class_differences(view: View, records: Records) -> dict[str, Any]:
+    """Of each pair of rows what `views.pairs_of` gives, of the accuracy of each class in the last epoch."""
+    hits, rows = Hits(records, "last"), [cell for cell in view.cells if cell.records]
+    seeds = common_seeds(rows)
+    right = hits.of_cells(rows, seeds) if len(rows) > 1 and len(seeds) > 1 else None
+    if right is None or not right.size:
+        return {"rows": [], "n": 0, "pairs": []}
+    labels = hits.labels(rows, seeds)
+    at = [next(number for number, cell in enumerate(view.cells) if cell is one) for one in rows]
+    pairs = []
+    for one, two in combinations(range(len(rows)), 2):
+        difference = 100 * (right[one] - right[two])
+        pairs.append([class_text(difference[:, labels == c]) for c in range(len(class_names(rows[0].records[0])))])
+    return {"rows": at, "n": len(seeds), "pairs": pairs}
+
+
+def class_text(difference: np.ndarray) -> list[str]:
+    """[mean, low, high] in points of [seeds, images]; empty for a class without test images."""
+    if not difference.shape[1]:
+        return []
+    found = crossed_interval(difference)
+    return [signed(value) for value in (found.mean, found.low, found.high)]

@@ -1,0 +1,80 @@
+"""The page's first screen, and its last: what was run, Table 1 in one block, and under which protocol."""
+
+import json
+from typing import Any
+
+from reports.asked import Options
+from reports.captions import scale_text, unique
+from reports.cells import Cell
+from reports.metrics import METRICS
+from reports.page.views import View, titles_of
+from reports.table import Entry
+from results.schema import RULES
+
+
+def first_table(views: list[View], options: Options) -> dict[str, Any] | None:
+    """The first table that was asked for in one block: a row a method, a column a data set and rate; None without runs."""
+    key, names = (options.metric, options.rule), titles_of(views)
+    shown = [view for view in views if (view.table, view.scale) == (views[0].table, views[0].scale)]
+    shown = [view for view in shown if key in view.results]
+    if not shown:
+        return None
+    heads: dict[str, list[str]] = {}
+    for view in shown:
+        dataset, noise, rate = view.condition
+        words = f"{100 * float(rate):g} %" if rate else names["noises"][noise]
+        heads.setdefault(names["datasets"][dataset], []).append(words)
+    shown.sort(key=lambda view: list(heads).index(names["datasets"][view.condition[0]]))
+    titles = unique(cell.title for view in shown for cell in view.cells)
+    noises = unique(names["noises"][view.condition[1]] for view in shown)
+    return {
+        "caption": f"{METRICS[options.metric].title} in per cent under {', '.join(noises)}, {RULES[options.rule]}",
+        "heads": heads,
+        "starts": [sum(map(len, list(heads.values())[:number])) for number in range(len(heads))],
+        "rows": [[Entry(title), *(entry_of(view, title, key) for view in shown)] for title in titles],
+    }
+
+
+def entry_of(view: View, title: str, key: tuple[str, str]) -> Entry:
+    at = next((number for number, cell in enumerate(view.cells) if cell.title == title), None)
+    if at is None:
+        return Entry("")
+    numbers = view.results[key]
+    return Entry(numbers["text"][at], bool(numbers["best"][at]), sort=numbers["mean"][at])
+
+
+def what_was_run(views: list[View]) -> list[str]:
+    """Data sets, methods, seeds, scale and hardware in a few words each."""
+    cells = [cell for view in views for cell in view.cells if cell.records]
+    if not cells:
+        return ["nothing was measured yet"]
+    seeds = sorted({cell.n for cell in cells})
+    records = [record for cell in cells for record in cell.records]
+    return [
+        ", ".join(titles_of(views)["datasets"].values()),
+        f"{len({cell.method for cell in cells})} methods",
+        f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
+        scale_text(cells),
+        f"{len({record['id'] for record in records}):,} runs",
+        ", ".join(unique(record["provenance"].get("hardware") for record in records)),
+    ]
+
+
+def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
+    """(row on data set, its recipe and parameters), each different one once; of a search that of the published settings."""
+    found = {}
+    for cell in (cell for cell in cells if not cell.draw):
+        for record in cell.records[:1]:
+            resolved = record["resolved"]
+            used = {"recipe": resolved.get("recipe"), "parameters": resolved.get("parameters")}
+            found[f"{cell.title}, {cell.dataset}", json.dumps(used, indent=1, sort_keys=True)] = None
+    return sorted(found)
+
+
+def environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Each different machine and set of versions, with the number of its runs."""
+    counts: dict[str, int] = {}
+    for record in records:
+        text = ", ".join(f"{name} {value}" for name, value in sorted(record["provenance"].items()))
+        counts[text] = counts.get(text, 0) + 1
+    return sorted(counts.items(), key=lambda item: -item[1])

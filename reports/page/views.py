@@ -1,0 +1,145 @@
+"""What the page lets one choose: each table's numbers, ranks and paired differences by condition, measure and rule."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+from reports.asked import Asked, Options, stem
+from reports.captions import dataset_title, noise_text
+from reports.cells import Cell, common_seeds, read_cells
+from reports.metrics import METRICS
+from reports.paired import Hits, compare_cells, rank, rank_text
+from reports.statistics import is_sure
+from reports.table import signed
+from results.records import Records
+from results.schema import RULES, seed
+
+Condition = tuple[str, str, str | None]  # data set, kind of noise, rate
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that can be chosen, in per cent or, of label-error detection, an area under the curve."""
+
+    key: str
+    title: str
+    unit: str  # of differences
+    decimals: int
+    rules: tuple[str, ...]
+    field: str = ""  # of a record's metrics, where there is one number a run
+
+
+def measures(options: Options) -> list[Measure]:
+    """Every number that can be chosen."""
+    shown = [Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()]
+    areas = {
+        "own-auroc": ("Wrong labels found by the method's own score (AUROC)", "wrong_label_auroc"),
+        "margin-auroc": ("Wrong labels found by the averaged margin (AUROC)", "margin_auroc"),
+    }
+    return shown + [Measure(key, title, "AUROC", 3, ("last",), name) for key, (title, name) in areas.items()]
+
+
+@dataclass
+class View:
+    """The rows of one table under one condition. results: {(measure, rule): numbers of these rows}, of those that exist."""
+
+    table: str
+    condition: Condition
+    cells: list[Cell]
+    results: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> str:
+        return next(str(record["spec"]["scale"]["name"]) for cell in self.cells for record in cell.records)
+
+
+def read_views(wanted: Sequence[Asked], records: Records, options: Options) -> list[View]:
+    """Every condition of every table of accuracy that has runs, with all that can be chosen there."""
+    return [view for asked in wanted if asked.drawing == "accuracy" for view in views_of(asked, records, options)]
+
+
+def views_of(asked: Asked, records: Records, options: Options) -> list[View]:
+    found: dict[Condition, View] = {}
+    for measure in measures(options):
+        for rule in measure.rules:
+            cells, hits = read_measure(asked, records, options, measure, rule)
+            for condition, rows in by_condition(cells).items():
+                if measure.key == "accuracy" and rule == "last" and any(cell.records for cell in rows):
+                    found[condition] = View(stem(asked), condition, rows)
+                if condition in found and any(cell.values for cell in rows):
+                    found[condition].results[measure.key, rule] = numbers_of(rows, hits, measure)
+    return list(found.values())
+
+
+def read_measure(
+    asked: Asked, records: Records, options: Options, measure: Measure, rule: str
+) -> tuple[list[Cell], Hits | None]:
+    """A table's cells by one measure and rule with their ranks; no hits where a run has one number alone."""
+    if measure.field:
+        cells = read_cells(asked, records, "last")
+        cells = [with_field(cell, measure) for cell in cells if cell.part == "table"]
+        rank(cells, None)
+        return cells, None
+    cells = read_cells(asked, records, rule, replace(options, metric=measure.key))
+    cells = [cell for cell in cells if cell.part == "table"]
+    hits = Hits(records, rule, measure.key)
+    rank(cells, hits)
+    return cells, hits
+
+
+def with_field(cell: Cell, measure: Measure) -> Cell:
+    """A cell whose values are a number of its records' metrics, where wrong labels are there to be found."""
+    values = {seed(record): record["metrics"].get(measure.field) for record in cell.records if cell.realised}
+    kept = {number: float(value) for number, value in values.items() if isinstance(value, (int, float))}
+    return replace(cell, values=kept, decimals=measure.decimals, published=None)
+
+
+def by_condition(cells: Iterable[Cell]) -> dict[Condition, list[Cell]]:
+    found: dict[Condition, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
+    return found
+
+
+def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[str, Any]:
+    """What is shown of rows by one measure: texts as in tables, numbers to draw, ranks, and all pairs of rows."""
+    return {
+        "text": [cell.text for cell in rows],
+        "mean": [rounded(cell.mean, 3) for cell in rows],
+        "sd": [rounded(cell.std, 3) for cell in rows],
+        "rank": [rank_text(cell) for cell in rows],
+        "best": [int(cell.places is not None and cell.places[0] == 1) for cell in rows],
+        "runs": [
+            [rounded(cell.values.get(number), 2 if measure.unit == "points" else 4) for number in seeds_of(cell)]
+            for cell in rows
+        ],
+        "pairs": [pair_of(one, two, hits, measure) for one, two in combinations(rows, 2)],
+    }
+
+
+def seeds_of(cell: Cell) -> list[int]:
+    return sorted(seed(record) for record in cell.records)
+
+
+def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[Any] | None:
+    """[mean, low, high] of one less two and p, as texts, whether it is sure, and seeds; None if they share too little."""
+    compared = compare_cells(one, two, hits) if len(common_seeds([one, two])) > 1 else None
+    if compared is None:
+        return None
+    found, seeds = compared
+    texts = [signed(value, f"+.{measure.decimals}f") for value in (found.mean, found.low, found.high)]
+    return [*texts, "< 0.001" if found.p < 0.001 else f"{found.p:.2g}", int(is_sure(found)), seeds]
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def titles_of(views: list[View]) -> dict[str, dict[str, str]]:
+    """The names of data sets and of conditions, as tables write them."""
+    cells = [cell for view in views for cell in view.cells]
+    return {
+        "datasets": {name: dataset_title(cells, name) for name in dict.fromkeys(cell.dataset for cell in cells)},
+        "noises": {name: noise_text(name, None) for name in dict.fromkeys(cell.noise for cell in cells)},
+    }

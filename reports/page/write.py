@@ -1,0 +1,101 @@
+"""Writes report.html: Table 1 and the claims as HTML, and every number that can be chosen as JSON for the page's script."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.asked import Asked, Drawn, Options
+from reports.captions import unique
+from reports.cells import read_cells
+from reports.choose import Made, figure, table
+from reports.formats import environment
+from reports.page.claims import claims_grid
+from reports.page.contents import CHARTED, as_json, charted, choosable
+from reports.page.extra import noise_matrices, people_groups
+from reports.page.frame import environments, first_table, protocol, what_was_run
+from reports.page.views import read_views
+from reports.paired import COUNTED
+from reports.pictures.drawing import Drawing
+from reports.statements.claims import claims_markdown, heading, summary, verdicts
+from reports.table import Block, Table
+from reports.tables.detection import CAPTION, STANDS_ON, detection
+from reports.tables.extras import behind_accuracy
+from results.records import Records
+
+BEHIND = "What lies behind an accuracy: means over seeds, accuracies in per cent."
+BEHIND_STANDS_ON = (
+    "best − last and best − last five: what choosing the epoch on the test set adds.",
+    "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch.",
+    "Memorised: share of the wrong training labels that the network gives back in the last epoch.",
+    "Realised noise: share of the training labels that are wrong, in per cent, beside the nominal rate.",
+    "*: other jobs ran on the same card; not comparable. –: records that were passed on without all their arrays.",
+)
+
+
+def write_page(
+    wanted: Sequence[Asked],
+    records: Records,
+    out: Path,
+    options: Options,
+    made: Made,
+    further: Sequence[Asked] = (),
+    folder: str = "",
+) -> Drawn:
+    """Write report.html into `out`; raises ReportError.
+
+    made: what was drawn before, by name. further: tables that can be chosen too, of another scale. folder: of the records, as
+    a person would type it.
+    """
+    read = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
+    cells = [cell for _, found in read for cell in found]
+    of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
+    views = read_views([*wanted, *further], records, options)
+    found = verdicts(read, records, options)
+    tables = {asked.name: table(asked, records, options, made) for asked in wanted if asked.kind == "table"}
+    figures = [(asked, figure(asked, records, options, made)) for asked in wanted if asked.kind == "figure"]
+    of_people = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
+    data = {
+        **choosable(views, [*wanted, *further], records, options, folder or records.root.as_posix()),
+        "people": people_groups(of_people, cells),
+        **charted(figures, cells),
+        "noise": noise_matrices(cells, records),
+    }
+    shown = {record["id"]: record for cell in cells for record in cell.records}
+    facts = {
+        "first": first_table(views, options),
+        "what": what_was_run(views),
+        "claims": claims_grid(found),
+        "counted": COUNTED,
+        "tables": list(tables.values()),
+        "more_tables": [
+            *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
+            *extra_table("detection", "Wrong labels found", CAPTION, detection(of_tables), STANDS_ON),
+        ],
+        "figures": [(drawing, picture(drawing)) for asked, drawing in figures if asked.drawing not in CHARTED],
+        "data": as_json(data),
+        "protocol": protocol(cells),
+        "environments": environments(list(shown.values())),
+        "refused": sorted(records.refused.values()),
+    }
+    path = out / "report.html"
+    (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
+    path.write_text(environment().get_template("page/page.html").render(**facts), encoding="utf-8")
+    gaps = unique(gap for drawn in [*tables.values(), *(drawing for _, drawing in figures)] for gap in drawn.gaps)
+    text = "\n".join(f"{': '.join(heading(verdict))}: {summary(verdict)}" for verdict in found)
+    return Drawn([path, out / "claims.md"], text, gaps)
+
+
+def extra_table(name: str, title: str, caption: str, blocks: list[Block], stands_on: Sequence[str] = ()) -> list[Table]:
+    """As a list of one; empty without blocks."""
+    return [Table(name, title, caption, blocks, stands_on=list(stands_on))] if blocks else []
+
+
+def picture(drawing: Drawing) -> str:
+    """A figure's PNG in 256 colours, a third of its bytes, in base 64."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(drawing.png)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
