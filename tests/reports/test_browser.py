@@ -245,6 +245,11 @@ def test_each_control_works_by_keyboard(open_page: Any) -> None:
     page.keyboard.press("ArrowDown")
     assert "SCN less Baseline" in page.inner_text("#row .said")
     assert page.evaluate("document.activeElement.tagName") == "SELECT"
+    page.evaluate("document.querySelectorAll('#row details').forEach(one => { one.open = true; })")
+    before = page.inner_text("#row code")
+    page.focus("#row .id >> nth=2")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#row code") != before
     page.focus("#row h3 button")
     page.keyboard.press("Enter")
     assert page.inner_text("#row") == "" and page.evaluate("document.activeElement.textContent") == "SCN"
