@@ -18,6 +18,7 @@ from results.job import Job
 
 COUNTS = dict(zip(SPLITS, (60, 12, 40)))
 CLEAN = ORDERS["ferplus"]
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # 0 to 6 in Kaggle's fer2013.csv
 TYPED = ["--table", "clean", "--methods", "baseline", "--datasets", "ferplus", "--seeds", "0", "--scale", "demo"]
 TYPED += ["--set", "recipe.epochs=1", "--weights", "random", "--precision", "fp32", "--devices", "cpu"]
 
@@ -67,7 +68,7 @@ def folder(tmp_path: Path) -> Path:
 
 def expected(names: np.ndarray, step: int = 3) -> list[str | None]:
     texts = [earlier_emotion(str(name).rsplit("/", 1)[-1], step) for name in names]
-    return [ORDERS["fer2013"][int(text)] if text else None for text in texts]
+    return [EMOTIONS[int(text)] if text else None for text in texts]
 
 
 def earlier_of(data: decoded.Data) -> list[str | None]:
@@ -106,6 +107,9 @@ def test_they_lie_beside_the_same_images_and_stay(folder: Path, tmp_path: Path) 
     assert changed.fingerprint == without.fingerprint and earlier_of(changed) == expected(added.train.names, step=5)
     assert changed.info["earlier_labels"] != added.info["earlier_labels"]
     assert earlier_of(added) == expected(added.train.names)  # what runs have open is not written over
+    assert (
+        len(list(added.folder.glob("train_earlier_labels-*.npy"))) == 2
+    )  # a card never stands beside labels of another
 
 
 def read_records(results: Path) -> list[dict]:
@@ -178,7 +182,8 @@ def test_a_list_of_them_is_written_for_other_programs(folder: Path, tmp_path: Pa
     assert command([*words, "--out", str(tmp_path / "list.txt")]) == 0
     lines = [line.split() for line in (tmp_path / "list.txt").read_text().splitlines()]
     known = dict(zip((name for name, _ in lines), expected([name for name, _ in lines])))
-    assert len(lines) == 72 and all(label == (known[name] or label) for name, label in lines)
+    own = {f"{split}/{name}": CLEAN[place] for split, images in list_images().items() for name, place in images.items()}
+    assert len(lines) == 72 and all(label == (known[name] or own[name]) for name, label in lines)
     assert sum(known[name] is None for name, _ in lines) == 7
 
 
@@ -205,4 +210,4 @@ def test_a_name_that_stands_for_two_emotions_has_none(folder: Path) -> None:
     train = read(folder).train
     found = dict(zip(train.names, train.earlier_labels.tolist()))
     assert found["FER2013Train/fer0000001.png"] == -1
-    assert found["FER2013Train/fer0000002.png"] == EIGHT.index(ORDERS["fer2013"][6])
+    assert found["FER2013Train/fer0000002.png"] == EIGHT.index(EMOTIONS[6])
