@@ -50,11 +50,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A data set that lies in a folder, trained from a file of start weights."""
     import torch
 
-    from methods.support.backbones import resnet10_w16
+    from methods.support.backbones import ResNet10
 
     base = tmp_path_factory.mktemp("pictures")
     draw_pictures(base / "pictures", seed=0)
-    torch.save(resnet10_w16(1).state_dict(), base / "weights.pt")
+    torch.save(ResNet10(1).state_dict(), base / "weights.pt")
     words = ["--data", f"folder={base / 'pictures'}", "--noise", "symmetric", "--weights", str(base / "weights.pt")]
     return ship(base, *words)
 

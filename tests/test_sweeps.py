@@ -142,7 +142,7 @@ def test_words_stand_side_by_side_and_wide_numbers_on_a_logarithmic_axis() -> No
         ("specks.side=1,2", [], "there is no method, 'recipe' or 'backbone' 'specks'"),
         ("gce.p=0.1,0.2", [], "there is no parameter of gce 'p'"),
         ("gce.q=0.5,x", [], "--sweep gce.q=x: expected one number, its decimals behind a point"),
-        ("gce.q=0.5,,0.7", [], "nothing stands behind '='"),
+        ("gce.q=0.5,,0.7", [], "there is no value behind '='"),
         ("gce.q=0.5,0.50", [], "give two different values or more"),
         ("gce.q=0.5,0.7", ["--set", "gce.q=0.3"], "--set gives gce.q one value; leave one of them out"),
         ("recipe.lr=0.1,0.2", ["--set", "recipe.optimiser.lr=1"], "--set gives recipe.optimiser.lr one value"),
