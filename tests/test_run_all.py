@@ -83,7 +83,7 @@ def test_the_figure_of_mechanisms_takes_the_runs_of_table_1_and_any_method(share
         *[("sop", "noise at the given class")] * 3,
     ]
     none = run_all("--figure", "mechanisms", "--methods", "baseline", "gce", *SMALL, "--results", str(shared))
-    assert none.returncode == 2 and "none of these declares a curve" in none.stderr
+    assert none.returncode == 2 and "none of these has a curve to draw" in none.stderr
     table = run_all("--table", "1", *arguments, "--draw")
     assert table.returncode == 0, table.stderr
     assert (
