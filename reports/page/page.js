@@ -106,8 +106,9 @@ function lines(box, { title, x, y, series, marks = [], shade = null, most = 460,
   let [low, high] = extent(ys);
   const room = 0.06 * (high - low) || 1;
   [low, high] = [low - room, high + room];
-  if (shade && shade[0] > low) high = Math.max(high, shade[0] + (shade[0] - low) * 0.1);
-  if (shade && shade[0] <= low) high = Math.max(high, shade[1] * 1.1);
+  if (y.fromZero && low > -0.1 * high) low = Math.min(0, low + room);
+  if (shade) high = Math.max(high, 1.2 * (shade[0] > low ? shade[0] : shade[1]));
+  if (y.label.endsWith("(%)")) high = Math.min(high, 102);
   const [first, last] = extent(all.map(([value]) => value));
   const right = named.length ? 18 + 7.4 * Math.max(...named.map(one => one.name.length)) : 12;
   const xAxis = { low: first, high: last === first ? first + 1 : last, label: x.label, ticks: x.ticks, log: x.log };
@@ -341,7 +342,7 @@ function courseOf(box, view, detail, most) {
 function mechanism(box, curve, most) {
   const points = curve.mean.map((one, at) => [at + 1, one, curve.sd[at]]), large = Math.max(...curve.mean.map(Math.abs)) >= 10;
   const title = curve.title + (curve.idle ? "; shaded: the idea is idle" : "") + (curve.idles ? `. Idle here: ${curve.idles}` : "");
-  return lines(box, { title, x: { label: "epoch" }, y: { label: curve.title, digits: large ? 1 : 3 }, series: [{ style: look(state.row), points }], shade: curve.idle, most });
+  return lines(box, { title, x: { label: "epoch" }, y: { label: curve.title, digits: large ? 1 : 3, fromZero: true }, series: [{ style: look(state.row), points }], shade: curve.idle, most });
 }
 
 function rarest(detail) {
