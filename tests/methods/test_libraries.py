@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from benchmark import plugins
+from benchmark.commands.run_all import main
 from methods.support import libraries
 from methods.support.backbones import Backbone
 from methods.support.weights import load_backbone
@@ -256,3 +258,27 @@ def test_timms_weights_are_fetched_and_made_to_fit_side_and_channels(
 def test_weights_that_nobody_publishes_are_refused_with_what_can_be_had(name: str) -> None:
     with pytest.raises(ValueError, match=f"^nobody publishes weights of {name}; give its own file .*timm/NAME$"):
         libraries.published_name(name)
+
+
+@pytest.mark.slow
+def test_a_table_starts_from_published_weights_and_its_record_holds_their_hash(
+    home: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    file = publish(monkeypatch, *reversed(server), models.resnet18().state_dict())
+    words = ["--table", "1", "--methods", "baseline", "--set", "backbone.name=torchvision/resnet18", "--rates", "0.3"]
+    words += ["--set", "faces.train=100", "--set", "faces.test=100", "--set", "recipe.epochs=1", "--seeds", "0"]
+    words += ["--results", str(home / "runs"), "--out", str(home / "out"), "--workers", "1", "--weights", "imagenet"]
+    assert main(words) == 0
+    (record,) = [json.loads(path.read_text()) for path in (home / "runs").glob("??/*.json")]
+    assert record["spec"]["weights"] == "imagenet:torchvision/resnet18.IMAGENET1K_V1"
+    assert record["resolved"]["weights"]["loaded"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    table = (home / "out" / "table1.md").read_text()
+    assert "start: torchvision's published weights resnet18.IMAGENET1K\\_V1." in table
+    (home / "hub" / "checkpoints" / file.name).unlink()
+    file.unlink()
+    capsys.readouterr()
+    assert main([*words, "--seeds", "1", "--plan"]) == 2
+    (said,) = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("run_all.py: --weights imagenet: ")
+    ]
+    assert said.endswith(f"copy that file to {home / 'hub' / 'checkpoints' / file.name}")
