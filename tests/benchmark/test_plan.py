@@ -456,7 +456,10 @@ def test_start_weights_from_a_file_are_named_by_their_content(home: Path, tmp_pa
     assert run.resolved["weights"]["text"] == f"mine.pt (sha256 {sha[:8]}); further networks: random weights"
     (run,) = planned(home, *words[:2], "--methods", "gce", *words[4:], "--weights2", "random").runs()
     assert run.job.weights2 is None  # one network only
-    for option, text in (("--weights", "a checkpoint, 'landmarks', 'imagenet' or 'random'"), ("--weights2", "a checkpoint or ")):
+    for option, text in (
+        ("--weights", "a checkpoint, 'landmarks', 'imagenet' or 'random'"),
+        ("--weights2", "a checkpoint or "),
+    ):
         with pytest.raises(Usage, match=f"^{option} /nowhere.pt: No such file or directory; give {text}"):
             planned(home, *words, option, "/nowhere.pt")
 
