@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_no_half_of_a_record(
     ("how", "taken", "said"),
     [
         (other_history, 1, ""),
-        (other_parameters, 0, "1 runs of scn on specks are not taken: parameters.beta is 0.25 there, 0.7 here"),
+        (other_parameters, 0, "1 runs of scn on specks are not taken: parameters.beta is 0.25 there, 0.754 here"),
     ],
     ids=["the same", "another parameter"],
 )

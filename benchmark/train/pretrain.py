@@ -89,7 +89,7 @@ def pretrain(
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
     error = regress(model, images, targets, size.side, settings, seed)
-    if not all(torch.isfinite(value).all() for value in network.parameters()):
+    if not np.isfinite(error):
         raise ValueError(
             f"pretraining {backbone} on landmarks diverges; start from --weights random, imagenet or a file"
         )
