@@ -91,7 +91,12 @@ def named(kind: str) -> str:
 
 
 def parser() -> Parser:
-    p = Parser("run_all.py", usage=HELP.replace("%", "%%"), formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    p = Parser(
+        "run_all.py",
+        usage=HELP.replace("%", "%%"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     what = p.add_argument_group("what to show")
     what.add_argument("--table", action="append", default=[], metavar="NAME", help=f"a table: {named('table')}")
     what.add_argument("--figure", action="append", default=[], metavar="NAME", help=f"a figure: {named('figure')}")

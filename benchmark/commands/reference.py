@@ -167,7 +167,10 @@ def everything(results: Path, out: Path, scale: str) -> int:
 
 def words_for_all(results: Path, scale: str) -> list[str]:
     """What one types behind `run_all.py` for that."""
-    words, optional = ["--all", "--draw", "--scale", scale], whole_tables(results, scale)
+    words = ["--all", "--draw", "--scale", scale]
+    whole = whole_tables(results, ["--all", "--with", *OPTIONAL, "--scale", scale])
+    tested = (results / "crossed").is_dir()  # its networks were kept, and tested on other data
+    optional = [name for name in whole if name in OPTIONAL and (name != "cross" or tested)]
     return [*words, "--with", *optional] if optional else words
 
 
@@ -201,20 +204,18 @@ def all_asked(results: Path, words: list[str]) -> list[Asked]:
     ]
 
 
-def whole_tables(results: Path, scale: str) -> list[str]:
-    """The optional tables and figures of which every cell was measured on some data set."""
+def whole_tables(results: Path, words: list[str]) -> list[str]:
+    """Which of the tables and figures that are asked for in words have every cell measured on some data set."""
     from benchmark.commands.arguments import request
     from benchmark.commands.options import parser
     from benchmark.plan.matrix import make
     from benchmark.plan.narrow import share
 
-    words = ["--all", "--with", *OPTIONAL, "--draw", "--scale", scale, "--results", str(results)]
-    plan = make(request(parser().read(words)))
+    plan = make(request(parser().read([*words, "--draw", "--results", str(results)])))
     return [
         name
         for (_, name), cells in plan.cells.items()
-        if name in OPTIONAL
-        and any(share(plan, cells, data) == 1 for data in dict.fromkeys(cell.dataset for cell in cells))
+        if any(share(plan, cells, data) == 1 for data in dict.fromkeys(cell.dataset for cell in cells))
     ]
 
 
@@ -222,11 +223,15 @@ def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> 
     """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status."""
     from benchmark.commands.run_all import main as run_all
 
-    with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
-        status = run_all([*words, "--results", str(results), "--out", aside])
-        if status == 1:
+    try:
+        if not whole_tables(results, words):
             print(f"Table 1 is not whole at {scale} scale, so it is not among the pages", file=sys.stderr)
             return 0
+    except Usage as error:
+        print(f"benchmark reference: {error}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
+        status = run_all([*words, "--results", str(results), "--out", aside])
         for path in Path(aside).glob("table1.*"):
             if path.suffix in (".md", ".csv"):
                 shutil.copyfile(path, out / f"table1_{scale}{path.suffix}")

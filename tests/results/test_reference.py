@@ -78,8 +78,8 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert not stale.exists()  # of other records
     drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
     names = {path.name for path in drawn}
-    assert {f"table1{name}.csv" for name in ("", "_small", "_rates", "_epochs")} <= names
-    assert {"table1.md", "table1_small.md", "findings.md", "README.md", "index.md"} <= names
+    assert {f"table1{name}.csv" for name in ("", "_rates", "_epochs")} <= names
+    assert {"table1.md", "table2.md", "findings.md", "README.md", "index.md"} <= names
     for path in drawn:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), path.name
     pages = [(folder / "docs" / "report.html").read_text() for folder in (tmp_path, ROOT)]
@@ -88,7 +88,7 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     drawn_here, ships = (re.sub(r'(?<=base64,)[^"]*', "", page) for page in pages)  # pictures differ between machines
     assert drawn_here == ships
     pictures = sorted((tmp_path / "docs" / "examples").glob("*.png"))
-    assert len(pictures) > 10 and sum(path.stat().st_size for path in pictures) < 2e6  # a clone takes all of them along
+    assert len(pictures) >= 5 and sum(path.stat().st_size for path in pictures) < 2e6  # a clone takes all of them along
     for path in pictures:
         with Image.open(path) as image:
             assert "Description" in image.info, path.name  # what it stands on
