@@ -70,7 +70,8 @@ def test_only_a_method_of_ones_own_is_trained_and_ranked(theirs: Path, ours: Pat
     }
     assert "‡" in line["Baseline"] and "‡" not in line["Mine"]
     assert "‡ Not all runs were made here: records of runs, which agree in" in text
-    assert "\\textdaggerdbl{}" in (ours / "out" / "table1.tex").read_text()
+    (line,) = [row for row in (ours / "out" / "table1.tex").read_text().splitlines() if row.startswith("Baseline")]
+    assert "ddag" in line or "daggerdbl" in line
 
 
 def test_as_many_seeds_as_ranks_need_where_none_are_named(theirs: Path, ours: Path, mine: list[str]) -> None:

@@ -83,7 +83,7 @@ def recipe(cls: type[Method]) -> None:
     kept = json.loads(json.dumps(card(cls)))
     again = rebuild(kept["recipe"], list_kinds(declared))
     require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
-    known = sorted(name for name in cls.demo if name not in kept["parameters"] and not name.startswith("recipe."))
+    known = sorted(name for name in kept["demo"] if name not in kept["parameters"] and not name.startswith("recipe."))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
 
 

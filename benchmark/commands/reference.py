@@ -168,9 +168,10 @@ def everything(results: Path, out: Path, scale: str) -> int:
 def words_for_all(results: Path, scale: str) -> list[str]:
     """What one types behind `run_all.py` for that."""
     words = ["--all", "--draw", "--scale", scale]
-    whole = whole_tables(results, ["--all", "--with", *OPTIONAL, "--scale", scale])
-    tested = (results / "crossed").is_dir()  # its networks were kept, and tested on other data
-    optional = [name for name in whole if name in OPTIONAL and (name != "cross" or tested)]
+    tested = (results / "crossed").is_dir()  # networks were kept, and tested on other data
+    asked = [name for name in OPTIONAL if name != "cross" or tested]
+    whole = whole_tables(results, ["--all", "--with", *asked, "--scale", scale])
+    optional = [name for name in whole if name in asked]
     return [*words, "--with", *optional] if optional else words
 
 
