@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "new-table.md").read_text()
 ROOMS = ("benchmark", "methods", "noise", "reports", "results")

@@ -13,6 +13,7 @@ from benchmark.commands import reproduce as command
 from benchmark.commands.run_all import main
 from results.schema import content_hash
 
+pytestmark = pytest.mark.slow
 ONE = ["--table", "1", "--methods", "baseline", "--rates", "0.3", "--seeds", "0", "--set", "recipe.epochs=1"]
 SMALL = ["--set", "faces.train=100", "--set", "faces.test=100"]
 

@@ -16,6 +16,7 @@ from benchmark.__main__ import main as command
 from benchmark.commands.run_all import main as run_all
 from results.schema import content_hash
 
+pytestmark = pytest.mark.slow
 FERPLUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "ferplus-mini"
 FACES = ["--set", "faces.train=150", "--set", "faces.test=100"]
 SHORT = ["--set", "recipe.epochs=2", "--weights", "random", "--workers", "1", "--precision", "fp32", *FACES]
