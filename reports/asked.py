@@ -6,6 +6,8 @@ from typing import Any
 
 from reports.metrics import METRICS
 
+METRIC_DRAWINGS = {"accuracy", "sweep", "tuned", "budget", "sensitivity", "cross"}  # drawings that heed the metric
+
 
 class ReportError(ValueError):
     """Records that must not be drawn together; the message names them in one line."""
@@ -92,7 +94,7 @@ class Asked:
 
     def of_metric(self, metric: str) -> "Asked":
         """The same by a name of `reports.metrics.METRICS`: the title names it, and printed accuracies are left out."""
-        if metric == "accuracy" or self.drawing not in ("accuracy", "sweep"):
+        if metric == "accuracy" or self.drawing not in METRIC_DRAWINGS:
             return self
         measured = dict.fromkeys(cell.dataset for cell in self.cells)
         title = self.title.replace("Accuracy", METRICS[metric].title, 1)

@@ -31,7 +31,7 @@ class Search:
     draws: list[Cell]  # those that count by number, draw 0 as published
     seeds: list[int]
     held_out: np.ndarray  # [draws, seeds] share of held-out noisy labels that are met
-    test: np.ndarray  # [draws, seeds] accuracy on the test images, last epoch
+    test: np.ndarray  # [draws, seeds] the metric on the test images, last epoch
     asked: int  # draws that were asked for
     asked_seeds: int
     other_seeds: list[int]  # with some of the draws, which do not count
@@ -53,7 +53,7 @@ class Search:
         return choose_best(self.test)
 
     def accuracy_of(self, choice: np.ndarray) -> np.ndarray:
-        """[seeds] test accuracy of one draw a seed."""
+        """[seeds] the metric on the test images of one draw a seed."""
         return self.test[choice, np.arange(len(self.seeds))]
 
     def cell_of(self, choice: np.ndarray) -> Cell:
@@ -61,6 +61,8 @@ class Search:
         first = self.draws[0]
         records = [record_of(self.draws[draw], number) for draw, number in zip(choice, self.seeds, strict=True)]
         made = Cell(self.title, self.method, self.dataset, self.noise, self.rate, ids=[r["id"] for r in records])
+        made.decimals = first.decimals
+        made.spread = first.spread
         made.records, made.published = records, first.published
         values = 100 * self.accuracy_of(choice)
         made.values = dict(zip(self.seeds, values.tolist(), strict=True))
@@ -73,7 +75,7 @@ class Search:
         return float(np.mean(seconds)) / 60
 
     def expected_accuracy(self, draws: int) -> np.ndarray:
-        """[seeds] expected test accuracy of the best by held-out labels among so many draws without replacement."""
+        """[seeds] expected metric on the test images of the best by held-out labels among so many draws without replacement."""
         every = len(self.draws)
         chance = [comb(every - 1 - place, draws - 1) / comb(every, draws) for place in range(every)]
         order = np.argsort(-self.held_out.round(DIGITS), axis=0, kind="stable")

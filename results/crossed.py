@@ -27,6 +27,7 @@ class Crossed:
     macro_f1: float
     left_out: dict[str, int]  # images of classes that the network does not know
     unused: list[str]  # classes of the network that the data set does not have
+    worst_class: float | None = None  # accuracy of the class with the lowest; None: measured before it was kept
 
 
 def crossed_path(root: Path, job_id: str, data: str, fingerprint: str) -> Path:
@@ -42,7 +43,9 @@ def read_crossed(path: Path, job_id: str) -> Crossed | None:
     try:
         values = json.loads(path.read_bytes())
         found = Crossed(**values)
-        sound = all(type(getattr(found, name)) in (int, float) and 0 <= getattr(found, name) <= 1 for name in SHARES)
+        shares = [getattr(found, name) for name in SHARES]
+        shares += [] if found.worst_class is None else [found.worst_class]
+        sound = all(type(share) in (int, float) and 0 <= share <= 1 for share in shares)
         sound = sound and type(found.images) is int and found.images > 0 and found.id == job_id
         sound = sound and all(isinstance(getattr(found, f.name), str) for f in fields(found) if f.type is str)
         sound = sound and all(isinstance(name, str) and type(n) is int for name, n in found.left_out.items())

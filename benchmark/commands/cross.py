@@ -61,13 +61,15 @@ def other_data(cell: Cell, plan: Plan) -> Iterator[Data]:
 
 
 def is_tested(run: Planned, data: Data, store: Store) -> bool:
-    """Whether what is there came from the network that is kept now."""
+    """Whether what is there came from the network that is kept now, and is all that is kept of one."""
     from benchmark.train.kept_network import read_info
 
     path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
     try:
         found = read_crossed(path, run.job.id)
-        return found is not None and found.network == read_info(store.network(run.job.id)).sha256
+        if found is None or found.worst_class is None:
+            return False
+        return found.network == read_info(store.network(run.job.id)).sha256
     except (ValueError, Usage):
         return False
 
@@ -89,6 +91,7 @@ def test_network(network: "Network", data: Data) -> Crossed:
         macro_f1=float(found.measures["macro_f1"]),
         left_out=found.left_out,
         unused=list(found.unused),
+        worst_class=min(share for share in found.measures["per_class"] if share is not None),
     )
 
 

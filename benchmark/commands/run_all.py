@@ -17,6 +17,7 @@ from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import show
 from benchmark.commands.unused import unused
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
+from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, Planned, make
 from benchmark.plan.narrow import narrow
 from benchmark.progress import show_decoding
@@ -95,13 +96,21 @@ def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
         return
     from reports.metrics import metric_after_each_epoch
 
-    for run in plan.runs():
+    for run in runs_by_rule(plan):
         record = store.get(run.job.id)
         if record is not None and metric_after_each_epoch(record, args.metric, store) is None:
             raise Usage(
                 f"--metric {args.metric} --rule {args.rule}: record {run.job.id} ({run.job.text}) keeps no predictions of "
                 "every epoch; give --rule last, or run it again (--force)"
             )
+
+
+def runs_by_rule(plan: Plan) -> list[Planned]:
+    """The runs of tables and figures that show the epochs of `--rule`, not the last one whatever it is."""
+    any_rule = {(found.kind, found.name): found.any_rule for found in EXPERIMENTS}
+    return [
+        run for name, cells in plan.cells.items() if any_rule.get(name, True) for cell in cells for run in cell.runs
+    ]
 
 
 def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:

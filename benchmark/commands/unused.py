@@ -9,8 +9,9 @@ from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 from benchmark.plan.recipes import chosen_settings
 from benchmark.scale import Scale
+from reports.asked import METRIC_DRAWINGS
 
-HEED_METRIC = {"accuracy", "sweep"}  # drawings that heed `--metric` and its like
+COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion"}  # drawings that heed `--column-width`
 
 
 def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
@@ -59,10 +60,10 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
     """{option: why} of what only tables and figures of accuracy heed."""
     drawings = {found.drawing for found in EXPERIMENTS if (found.kind, found.name) in plan.cells}
     given = {
-        f"--metric {args.metric}": (args.metric != "accuracy", HEED_METRIC),
-        f"--decimals {args.decimals}": (args.decimals != 1, HEED_METRIC | {"classes"}),
-        f"--spread {args.spread}": (args.spread != "sd", HEED_METRIC),
-        "--column-width": (args.column_width is not None, HEED_METRIC | {"confusion"}),
+        f"--metric {args.metric}": (args.metric != "accuracy", METRIC_DRAWINGS),
+        f"--decimals {args.decimals}": (args.decimals != 1, METRIC_DRAWINGS - {"sensitivity"} | {"classes"}),
+        f"--spread {args.spread}": (args.spread != "sd", METRIC_DRAWINGS - {"sensitivity"}),
+        "--column-width": (args.column_width is not None, COLUMN_DRAWINGS),
     }
     return {
         option: "nothing that is asked for shows accuracies that it could change"

@@ -1,23 +1,22 @@
-"""Accuracy against the number of settings tried: what each method reaches for how much work (Dodge et al., EMNLP 2019)."""
+"""The metric against the number of settings tried: what each method reaches for how much work (Dodge et al., EMNLP 2019)."""
 
 from typing import Any
 
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text
+from reports.captions import UNMEASURED, dataset_title, foundation, lines_text, noise_text, scale_text
 from reports.cells import Cell, read_cells
+from reports.metrics import METRICS
 from reports.notes import against_note
 from reports.pictures.drawing import SOFT, Drawing, new_figure, plain, plain_log_axis
 from reports.pictures.lines import Style, head, name_ends, styles
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
+from reports.statistics import half_width
 from results.records import Records
 
 PLOT, TALL, LEFT, BETWEEN, TOP, ROW, BELOW = 2.7, 2.7, 0.62, 0.4, 0.45, 0.85, 0.45  # inches
-WORDS = (
-    "Expected test accuracy (last epoch) of the draw that held-out noisy labels choose among so many draws without "
-    "replacement, mean over seeds, bands of one sample standard deviation"
-)
+WORDS = "on the test images (last epoch) of the draw that held-out noisy labels choose among so many draws without replacement"
 COST = (
     "Minutes: the number of draws times the mean time of one run, as the machines that trained the method measured it."
 )
@@ -25,22 +24,23 @@ COST = (
 
 def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A row of two panels a data set and noise: against draws, and against the minutes that they cost."""
-    cells = read_cells(asked, records, "last")
+    cells = read_cells(asked, records, "last", options)
     searches = read_searches(cells)
-    words = f"settings chosen by held-out noisy labels; lines: means over seeds, bands: ±1 SD; {scale_text(cells)}"
+    words = f"settings chosen by held-out noisy labels; {lines_text(options)}; {scale_text(cells)}"
+    expected = f"Expected {METRICS[options.metric].title.lower()}"
     return Drawing(
         name=stem(asked),
         title=asked.heading,
-        caption=f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED,
-        render=lambda: draw_budget(asked.heading, words, searches, cells),
+        caption=f"{expected} {WORDS}; {lines_text(options)}; {scale_text(cells)}." if searches else UNMEASURED,
+        render=lambda: draw_budget(asked.heading, words, searches, cells, options),
         gaps=search_gaps(cells),
         notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
         stands_on=[COST, *foundation([cell for one in searches for cell in one.draws])],
-        facts=[fact for one in searches for fact in facts_of(one)],
+        facts=[fact for one in searches for fact in facts_of(one, options.metric)],
     )
 
 
-def facts_of(one: Search) -> list[dict[str, Any]]:
+def facts_of(one: Search, metric: str) -> list[dict[str, Any]]:
     """One line a number of draws."""
     rows = []
     for draws in range(1, len(one.draws) + 1):
@@ -49,11 +49,12 @@ def facts_of(one: Search) -> list[dict[str, Any]]:
             {"method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or "", "draws": draws}
             | {"minutes": round(draws * one.minutes, 3), "mean": round(float(values.mean()), 4)}
             | {"std": round(float(values.std(ddof=1)), 4) if len(values) > 1 else "", "n": len(values)}
+            | {"metric": metric}
         )
     return rows
 
 
-def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell]) -> Any:
+def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell], options: Options) -> Any:
     conditions = list(dict.fromkeys((one.dataset, one.noise, one.rate) for one in searches)) or [("", "", None)]
     titles = list(dict.fromkeys(one.title for one in searches))
     looks = styles(titles)
@@ -73,28 +74,31 @@ def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell
         left.set_title(
             f"{plain(dataset_title(cells, condition[0]))}, {plain(noise_text(*condition[1:]))}", fontsize=9, loc="left"
         )
-        draw_panels(left, right, here, looks, 72 * tall)
+        draw_panels(left, right, here, looks, 72 * tall, options)
     head(made, title, words)
     return made
 
 
-def draw_panels(left: Any, right: Any, searches: list[Search], looks: dict[str, Style], height: float) -> None:
+def draw_panels(
+    left: Any, right: Any, searches: list[Search], looks: dict[str, Style], height: float, options: Options
+) -> None:
     """Against draws, with the names of the lines; and the same lines against minutes."""
     most, ends = max(len(one.draws) for one in searches), []
     for one in searches:
         draws = np.arange(1, len(one.draws) + 1)
         values = np.array([100 * one.expected_accuracy(int(k)) for k in draws])
-        mean, spread = values.mean(1), values.std(1, ddof=1) if values.shape[1] > 1 else np.zeros(len(draws))
+        mean = values.mean(1)
+        band = np.array([half_width(of_seeds, options.spread) or 0.0 for of_seeds in values])
         colour, marker, filled = looks[one.title]
         look = {"marker": marker, "markersize": 3.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.5}
         for axes, places in ((left, draws), (right, draws * one.minutes)):
             axes.plot(places, mean, color=colour, label=plain(one.title), zorder=3, **look)
-            axes.fill_between(places, mean - spread, mean + spread, color=colour, alpha=0.12, linewidth=0)
-        ends.append((f"{one.title}  {mean[-1]:.1f}", colour, float(draws[-1]), float(mean[-1])))
+            axes.fill_between(places, mean - band, mean + band, color=colour, alpha=0.12, linewidth=0)
+        ends.append((f"{one.title}  {mean[-1]:.{options.decimals}f}", colour, float(draws[-1]), float(mean[-1])))
     left.set_xlim(1 - 0.03 * most, most * 1.05 + 0.1)
     left.set_xticks(whole_ticks(most))
     left.set_xlabel("draws of settings")
-    left.set_ylabel("accuracy (%)")
+    left.set_ylabel(METRICS[options.metric].axis)
     plain_log_axis(right)
     right.set_xlabel("minutes of training a seed")
     right.tick_params(labelleft=False)

@@ -1,4 +1,4 @@
-"""Accuracy of every draw of a search against each option that was drawn."""
+"""The metric of every draw of a search against each option that was drawn."""
 
 import textwrap
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from reports.asked import Asked, Options, stem
 from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
 from reports.cells import Cell, read_cells
+from reports.metrics import METRICS
 from reports.notes import against_note
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain, plain_log_axis
 from reports.pictures.lines import head
@@ -19,47 +20,52 @@ TEST, HELD_OUT = "#0072b2", "#d55e00"
 SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
 WIDE, HIGH, STRIP, LEFT, BETWEEN, TOP, ROW, BELOW = 1.95, 0.8, 0.1, 0.62, 0.14, 0.5, 0.95, 0.45  # inches
 WORDS = (
-    "Each mark: one draw of settings, mean over seeds, last epoch. Circles: test images; squares: held-out images with noisy "
-    "labels, which choose. Dashed: the published value; ringed: the draw with the best mean held-out accuracy"
+    "Each mark: one draw of settings, mean over seeds, last epoch. Circles: {metric} on the test images; squares: accuracy on "
+    "held-out images with noisy labels, which chooses. Dashed: the published value; ringed: the draw with the best mean "
+    "held-out accuracy"
 )
 MOVED = "All options of a method are drawn at once: a panel shows one option while the others vary too."
 
 
 def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A row of panels a method and data set, a panel an option."""
-    cells = read_cells(asked, records, "last")
+    cells = read_cells(asked, records, "last", options)
     searches = read_searches(cells)
-    words = f"dashed: published value; ringed: best held-out accuracy; means over seeds; {scale_text(cells)}"
+    name = METRICS[options.metric].title.lower()
+    words = (
+        f"test: {name}; held-out: accuracy, which chooses; dashed: published value; ringed: chosen; {scale_text(cells)}"
+    )
     return Drawing(
         name=stem(asked),
         title=asked.heading,
-        caption=f"{WORDS}; {scale_text(cells)}." if searches else UNMEASURED,
+        caption=f"{WORDS.format(metric=name)}; {scale_text(cells)}." if searches else UNMEASURED,
         render=lambda: draw_sensitivity(asked.heading, words, searches, cells),
         gaps=search_gaps(cells),
         notes=[
             *held_out_notes(searches),
-            *agreement_notes(searches, cells),
+            *agreement_notes(searches, cells, name),
             *partial_notes(searches),
             *against_note(cells),
         ],
         stands_on=[MOVED, *foundation([cell for one in searches for cell in one.draws])],
-        facts=[fact for one in searches for fact in facts_of(one)],
+        facts=[fact for one in searches for fact in facts_of(one, options.metric)],
     )
 
 
-def facts_of(one: Search) -> list[dict[str, Any]]:
+def facts_of(one: Search, metric: str) -> list[dict[str, Any]]:
     """One line a draw and option."""
     return [
         {"method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or "", "draw": cell.draw}
         | {"option": key, "value": cell.settings.get(key, published), "published": published}
         | {"held_out": round(100 * float(held), 4), "test": round(100 * float(test), 4), "n": len(one.seeds)}
+        | {"metric": metric}
         for cell, held, test in zip(one.draws, one.held_out.mean(1), one.test.mean(1), strict=True)
         for key, published in cell.published_settings.items()
     ]
 
 
 def draw_sensitivity(title: str, words: str, searches: list[Search], cells: list[Cell]) -> Any:
-    """A row a search, a panel an option: test accuracy above held-out accuracy, each on a scale of its own."""
+    """A row a search, a panel an option: the metric on test images above held-out accuracy, each on a scale of its own."""
     searches = [one for one in searches if one.draws[0].published_settings]
     columns = max((len(one.draws[0].published_settings) for one in searches), default=3)
     rows = max(1, len(searches))
@@ -133,8 +139,8 @@ def label_words(axes: Any, names: list[str]) -> None:
     axes.set_xlim(-0.5, len(names) - 0.5)
 
 
-def agreement_notes(searches: list[Search], cells: list[Cell]) -> list[str]:
-    """How well held-out accuracy tells good draws from bad ones: its correlation with test accuracy over draws."""
+def agreement_notes(searches: list[Search], cells: list[Cell], name: str) -> list[str]:
+    """How well held-out accuracy tells good draws from bad ones: its correlation with the metric `name` on test images."""
     groups: dict[str, list[str]] = {}
     for one in searches:
         held_out, test = one.held_out.mean(1), one.test.mean(1)
@@ -142,8 +148,9 @@ def agreement_notes(searches: list[Search], cells: list[Cell]) -> list[str]:
             found = signed(float(np.corrcoef(held_out, test)[0, 1]), ".2f")
             where = f"{dataset_title(cells, one.dataset)}, {noise_text(one.noise, one.rate)}"
             groups.setdefault(where, []).append(f"{one.title} {found}")
+    words = "held-out with test accuracy" if name == "accuracy" else f"held-out accuracy with {name} on the test images"
     said = [f"{where}: {', '.join(rows)}" for where, rows in groups.items()]
-    return [f"Correlation of held-out with test accuracy over draws: {'; '.join(said)}."] if said else []
+    return [f"Correlation of {words} over draws: {'; '.join(said)}."] if said else []
 
 
 def axis_places(values: list[str], published: str) -> tuple[np.ndarray, float, list[str]]:

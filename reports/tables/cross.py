@@ -1,7 +1,7 @@
 """The table of crossed data sets: trained on one (a block), tested on each (a column), from networks that were kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,23 +11,30 @@ import numpy as np
 from reports.asked import Asked, AskedCell, Options, stem
 from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
 from reports.cells import Cell, read_cells
+from reports.metrics import METRICS, metric_in_last_epoch
 from reports.notes import behind, failure_notes, gaps
 from reports.statistics import sample_std
 from reports.table import Block, Entry, Table
-from results.crossed import SHARES, Crossed, read_crossed
+from results.crossed import Crossed, read_crossed
 from results.records import Records
 from results.schema import seed
 
 HEADER = (
     *("row", "method", "trained_on", "tested_on", "noise", "rate", "n", "asked", "mean", "std"),
-    *("balanced_accuracy", "macro_f1", "images", "left_out", "unused_classes", "ids"),
+    *("accuracy", "balanced_accuracy", "macro_f1", "worst_class"),
+    *("images", "left_out", "unused_classes", "ids", "metric"),
 )
-OF_RECORD = {"accuracy": "last"}  # a share by its name among a record's metrics
+SHARES = {  # the field of `Crossed`, and the column of the CSV, of each metric
+    "accuracy": "accuracy",
+    "balanced": "balanced_accuracy",
+    "macro-f1": "macro_f1",
+    "worst-class": "worst_class",
+}
 
 
 @dataclass
 class Tested:
-    """A row's networks on one data set. shares: {seed: {'accuracy': 0.8, ...}}, fractions of 1."""
+    """A row's networks on one data set. shares: {seed: {a name of METRICS: a fraction of 1, None where it is not known}}."""
 
     cell: Cell
     data: str
@@ -35,30 +42,28 @@ class Tested:
     shares: dict[int, dict[str, float]]
     crossed: list[Crossed]
     faults: list[str]
+    metric: str  # that is shown
 
     @property
     def values(self) -> dict[int, float]:
-        return {number: 100 * shares["accuracy"] for number, shares in self.shares.items()}
+        """{seed: the metric in per cent}"""
+        return self.values_of(self.metric)
+
+    def values_of(self, metric: str) -> dict[int, float]:
+        known = {number: shares[metric] for number, shares in self.shares.items()}
+        return {number: 100 * share for number, share in known.items() if share is not None}
 
     @property
     def text(self) -> str:
-        values = list(self.values.values())
-        if not values:
-            return "–"
-        spread = sample_std(np.array(values))
-        few = f" ({len(values)}/{len(self.cell.ids)})" if len(values) < len(self.cell.ids) else ""
-        return f"{fmean(values):.1f}" + ("" if spread is None else f"±{spread:.1f}") + few
-
-    def mean(self, share: str) -> float | None:
-        return fmean(shares[share] for shares in self.shares.values()) if self.shares else None
+        return replace(self.cell, values=self.values).text
 
 
 def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     """A block a data set and noise that networks were trained with, a row a method, a column a data set to test on."""
-    cells = read_cells(asked, records, "last")
+    cells = read_cells(asked, records, "last", options)
     names = list(dict.fromkeys(cell.dataset for cell in cells))
     rows = [
-        [read_tested(cell, wanted, name, cells) for name in names]
+        [read_tested(cell, wanted, name, cells, options.metric) for name in names]
         for cell, wanted in zip(cells, asked.cells, strict=True)
     ]
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
@@ -66,7 +71,8 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     return Table(
         name=stem(asked),
         title=asked.heading,
-        caption=f"{accuracy_caption(cells, 'last')}; trained on the data set above a block, tested on that above a column.",
+        caption=f"{accuracy_caption(cells, 'last', options)}; trained on the data set above a block, tested on that above a "
+        "column.",
         blocks=[make_block(condition, rows) for condition in conditions],
         notes=[*class_notes(every), *failure_notes(cells)],
         stands_on=foundation(cells),
@@ -76,15 +82,12 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     )
 
 
-def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell]) -> Tested:
+def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell], metric: str) -> Tested:
     """A cell's networks on the data set `name`: on their own as their records say."""
     title, crossed, faults = dataset_title(cells, name), [], []
     if name == cell.dataset:
-        shares = {
-            seed(record): {share: record["metrics"][OF_RECORD.get(share, share)] for share in SHARES}
-            for record in cell.records
-        }
-        return Tested(cell, name, title, shares, [], [])
+        own = {seed(record): {key: metric_in_last_epoch(record, key) for key in SHARES} for record in cell.records}
+        return Tested(cell, name, title, own, [], [], metric)
     shares = {}
     files: Mapping[str, Path] = wanted.tested.get(name, {})
     for record in cell.records:
@@ -95,8 +98,8 @@ def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell]) -> 
             continue
         if found is not None:
             crossed.append(found)
-            shares[seed(record)] = {share: getattr(found, share) for share in SHARES}
-    return Tested(cell, name, title, shares, crossed, faults)
+            shares[seed(record)] = {key: getattr(found, field) for key, field in SHARES.items()}
+    return Tested(cell, name, title, shares, crossed, faults, metric)
 
 
 def make_block(condition: tuple[str, str, str | None], rows: list[list[Tested]]) -> Block:
@@ -134,6 +137,9 @@ def gaps_of(tested: Tested) -> list[str]:
     without = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
     where = f"{tested.cell.where}: on {tested.title}"
     lacking = [f"{where}: {without} networks were not tested; run the table without --draw"] if without else []
+    older = len(tested.shares) - len(tested.values)
+    name = METRICS[tested.metric].title.lower()
+    lacking += [f"{where}: {older} tests kept no {name}; run the table without --draw"] if older else []
     return [*(f"{where}: {line}" for line in tested.faults), *lacking]
 
 
@@ -141,7 +147,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
     """Every number of a field."""
     cell, values, first = tested.cell, tested.values, next(iter(tested.crossed), None)
     spread = sample_std(np.array(list(values.values()))) if values else None
-    shares = {share: tested.mean(share) for share in SHARES[1:]}
+    means = {field: mean_of(tested.values_of(key)) for key, field in SHARES.items()}
     return {
         "row": cell.title,
         "method": cell.method,
@@ -151,13 +157,18 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         "rate": cell.rate or "",
         "n": len(values),
         "asked": len(cell.ids),
-        "mean": round(fmean(values.values()), 6) if values else "",
+        "mean": mean_of(values),
         "std": "" if spread is None else round(spread, 6),
-        **{share: "" if value is None else round(100 * value, 6) for share, value in shares.items()},
+        **means,
         "images": first.images
         if first
         else (cell.records[0]["resolved"]["data"].get("test_images", "") if values else ""),
         "left_out": " ".join(f"{name}={count}" for name, count in first.left_out.items()) if first else "",
         "unused_classes": " ".join(first.unused) if first else "",
         "ids": " ".join(record["id"] for record in cell.records if seed(record) in values),
+        "metric": tested.metric,
     }
+
+
+def mean_of(values: dict[int, float]) -> float | str:
+    return round(fmean(values.values()), 6) if values else ""

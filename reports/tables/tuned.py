@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
+from reports.captions import UNMEASURED, dataset_title, foundation, mean_text, noise_text, scale_text, unique
 from reports.cells import Cell, read_cells
+from reports.metrics import METRICS
 from reports.notes import against_note, failure_notes
 from reports.paired import COUNTED, Hits, compare_cells, rank, rank_text
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
@@ -22,22 +23,22 @@ HEADER = (
     *("row", "method", "dataset", "noise", "rate", "n", "draws", "draws_asked", "published_mean", "published_std"),
     *("tuned_mean", "tuned_std", "gain", "gain_low", "gain_high", "gain_p"),
     *("gain_counts_images", "test_chosen_mean", "test_chosen_std"),
-    *("rank_low", "rank_high", "chosen", "ids"),
+    *("rank_low", "rank_high", "chosen", "ids", "metric"),
 )
 
 
 def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     """A block a data set and noise, and below it the values that were chosen."""
-    cells = read_cells(asked, records, "last")
+    cells = read_cells(asked, records, "last", options)
     searches = read_searches(cells)
     tuned = {id(one): one.cell_of(one.chosen) for one in searches}
-    hits = Hits(records, "last")
+    hits = Hits(records, "last", options.metric)
     rank([tuned[id(one)] for one in searches if one.is_whole], hits)
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells if cell.draw is not None))
     blocks, chosen, facts = [], [], []
     for condition in conditions:
         here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
-        rows = [row_of(one, tuned[id(one)], hits) for one in here]
+        rows = [row_of(one, tuned[id(one)], hits, options) for one in here]
         heading = f"{dataset_title(cells, condition[0])}, {noise_text(*condition[1:])}"
         blocks.append(Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, here, condition)))
         values = chosen_block(here, f"{heading}: chosen values")
@@ -46,7 +47,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     return Table(
         name=stem(asked),
         title=asked.heading,
-        caption=f"{tuned_caption(searches, cells)}.",
+        caption=f"{tuned_caption(searches, cells, options)}.",
         blocks=[*blocks, *chosen],
         notes=[
             *held_out_notes(searches),
@@ -56,29 +57,29 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
             *against_note(cells),
             *failure_notes(cells),
         ],
-        stands_on=[*rule_text(searches), *foundation([cell for one in searches for cell in one.draws])],
+        stands_on=[*rule_text(searches, options), *foundation([cell for one in searches for cell in one.draws])],
         header=HEADER,
         facts=facts,
         gaps=search_gaps(cells),
     )
 
 
-def tuned_caption(searches: list[Search], cells: list[Cell]) -> str:
+def tuned_caption(searches: list[Search], cells: list[Cell], options: Options) -> str:
     if not searches:
         return UNMEASURED.rstrip(".")
     seeds = unique(str(len(one.seeds)) for one in searches)
     return (
-        f"Accuracy in per cent, last epoch; mean ± sample standard deviation; n = {' or '.join(seeds)} seeds; "
+        f"{METRICS[options.metric].caption} in per cent, last epoch; {mean_text(options)}; n = {' or '.join(seeds)} seeds; "
         f"{scale_text(cells)}; bold: none shown to be better; grey or italic: what a look at the test images would have printed"
     )
 
 
-def rule_text(searches: list[Search]) -> list[str]:
+def rule_text(searches: list[Search], options: Options) -> list[str]:
     if not searches:
         return []
     return [
         "Tuned: in each seed, of the draws of settings the one with the best accuracy on noisy labels of held-out images (of "
-        "equal ones the first); its test accuracy in the last epoch is the seed's number.",
+        f"equal ones the first); its {METRICS[options.metric].title.lower()} on the test images is the seed's number.",
         "Draw 0 is the method with its published settings; the others are quasi-random, the same for every seed and data set.",
         f"Gain and ranks: paired differences over seeds and test images, closed form, 5 %; {COUNTED}.",
     ]
@@ -105,7 +106,7 @@ def seeds_alone_notes(blocks: list[Block]) -> list[str]:
     )
 
 
-def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str, Any]]:
+def row_of(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
     """A row of the table and its line of the CSV."""
     published = one.cell_of(np.zeros(len(one.seeds), int))
     on_test = one.cell_of(one.chosen_on_test)
@@ -119,7 +120,7 @@ def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str,
         Entry(one.title, detail=one.method),
         Entry(published.text, sort=published.mean),
         Entry(tuned.text, first, sort=tuned.mean, detail=detail),
-        Entry(gain_text(mean, gain, counts_images), sort=mean),
+        Entry(gain_text(mean, gain, counts_images, options.decimals), sort=mean),
         Entry(rank_text(tuned), sort=tuned.places and float(sum(tuned.places))),
         Entry(on_test.text, published=True, sort=on_test.mean),
         Entry(f"{len(one.draws)} of {one.asked}", sort=float(len(one.draws))),
@@ -140,6 +141,7 @@ def row_of(one: Search, tuned: Cell, hits: Hits) -> tuple[list[Entry], dict[str,
             f"{number}:{draw}" for number, draw in zip(one.seeds, numbers(one, one.chosen), strict=True)
         ),
         "ids": " ".join(record["id"] for record in tuned.records),
+        "metric": options.metric,
     }
     return entries, fact
 
@@ -166,10 +168,12 @@ def gain_over(tuned: Cell, published: Cell, hits: Hits) -> tuple[Interval | None
     return found and found[0], with_images is not None
 
 
-def gain_text(mean: float, gain: Interval | None, counts_images: bool) -> str:
+def gain_text(mean: float, gain: Interval | None, counts_images: bool, decimals: int) -> str:
+    form = f"+.{decimals}f"
     if gain is None:
-        return signed(mean)
-    return f"{signed(mean)} [{signed(gain.low)}, {signed(gain.high)}]" + ("" if counts_images else f" {SEEDS_ALONE}")
+        return signed(mean, form)
+    interval = f"[{signed(gain.low, form)}, {signed(gain.high, form)}]"
+    return f"{signed(mean, form)} {interval}" + ("" if counts_images else f" {SEEDS_ALONE}")
 
 
 def chosen_block(searches: list[Search], heading: str) -> Block:
