@@ -28,12 +28,12 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        from benchmark.terminal import Usage, one_of, printable
+        from benchmark.terminal import Usage, make_printable, one_of
 
         try:
             one_of("python -m benchmark", "command", name, COMMANDS)
         except Usage as error:
-            print(printable(str(error)), file=sys.stderr)
+            print(make_printable(str(error)), file=sys.stderr)
         return 2
     module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")
     return module.main(rest)

@@ -108,7 +108,7 @@ def list_gpus_of_vendor(found: Machine) -> list[Gpu]:
     capabilities: dict[str, float | None] = {}
     for line in text.splitlines():
         if matched := LISTED.match(line):
-            capabilities[matched["uuid"]] = parse_number(matched["capability"])
+            capabilities[matched["uuid"]] = parse_reading(matched["capability"])
         elif line.strip() and "not a valid field" not in line:  # an old driver does not know capabilities
             found.lines.append(f"nvidia-smi: {line.strip()[:200]} (this GPU is not used)")
     tree, _ = run_nvidia_smi("-L")
@@ -129,7 +129,7 @@ def list_gpus_of_vendor(found: Machine) -> list[Gpu]:
     ]
 
 
-def parse_number(text: str) -> float | None:
+def parse_reading(text: str) -> float | None:
     """'9.0' as a number; '[N/A]' and the like are None."""
     try:
         return float(text)

@@ -113,12 +113,14 @@ def find_backbones(folders: Folders = (), broken: Failures | None = None) -> "di
 def make_backbone(name: str, channels: int, side: int, folders: Folders = ()) -> "Backbone":
     """A network at random weights, as `resnet18`, one's own or `timm/NAME`, measured; raises ValueError of one line."""
     from methods.support import libraries
-    from methods.support.backbones import measure
+    from methods.support.backbones import measure_backbone
 
     of_library = "/" in name
-    backbone = libraries.make(name, channels, side) if of_library else build_backbone(name, channels, side, folders)
+    backbone = (
+        libraries.make_network(name, channels, side) if of_library else build_backbone(name, channels, side, folders)
+    )
     try:
-        measure(backbone, side)
+        measure_backbone(backbone, side)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from error
     return backbone

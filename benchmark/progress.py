@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.task import Outcome
-from benchmark.terminal import duration, live, say
+from benchmark.terminal import format_duration, is_live, print_note
 
 MINUTE = 60.0  # seconds between two plain lines
 REFRESH = 1.0  # seconds between two drawings of the live line
@@ -23,7 +23,7 @@ class Progress:
         self.done = self.failed = 0
         self.start = time.monotonic()
         self.bar: Any = None
-        if live():
+        if is_live():
             from tqdm import tqdm
 
             self.bar = tqdm(
@@ -36,7 +36,7 @@ class Progress:
         good = outcome.status in ("ok", "cached")
         self.done, self.failed = self.done + good, self.failed + (not good)
         if self.bar is None:
-            say(f"{words} ({self.done + self.failed}/{self.total})")
+            print_note(f"{words} ({self.done + self.failed}/{self.total})")
         else:
             self.draw()
 
@@ -46,7 +46,7 @@ class Progress:
     def draw(self) -> None:
         """The live line anew, or a plain one."""
         if self.bar is None:
-            say(f"{self.what}: {self.done}/{self.total} done, {self.rest()}")
+            print_note(f"{self.what}: {self.done}/{self.total} done, {self.rest()}")
             return
         self.bar.n = self.done + self.failed
         self.bar.set_postfix_str(self.rest(), refresh=True)
@@ -56,8 +56,8 @@ class Progress:
         passed, ended = time.monotonic() - self.start, self.done + self.failed
         left = passed * (self.total - ended) / ended if ended else max(0.0, self.expected - passed)
         parts = [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{min(self.workers, self.total - ended)} running", f"{duration(passed)} passed"]
-        return ", ".join([*parts, f"about {duration(left)} left"] if ended or self.expected else parts)
+        parts += [f"{min(self.workers, self.total - ended)} running", f"{format_duration(passed)} passed"]
+        return ", ".join([*parts, f"about {format_duration(left)} left"] if ended or self.expected else parts)
 
     def close(self) -> None:
         if self.bar is not None:
@@ -66,7 +66,7 @@ class Progress:
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int, workers: int = 1, expected: float = 0.0) -> Iterator[Progress | None]:
+def show_progress(what: str, total: int, workers: int = 1, expected: float = 0.0) -> Iterator[Progress | None]:
     """A `Progress` that draws itself while the block runs; None where there is nothing to do."""
     if not total:
         yield None
@@ -105,7 +105,9 @@ class Counted:
             self.said = time.monotonic()
         if done >= total:
             if self.shown.bar is None:
-                say(f"{self.what}: {done:,}/{total:,} done in {duration(time.monotonic() - self.shown.start)}")
+                print_note(
+                    f"{self.what}: {done:,}/{total:,} done in {format_duration(time.monotonic() - self.shown.start)}"
+                )
             self.shown.close()
             self.shown = None
 

@@ -102,7 +102,7 @@ class Scale:
 
     def train_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
         """Rows of the training split that are used, in ascending order."""
-        return subset(labels, classes, self.train_images, self.train_floor, self.subset)
+        return choose_subset(labels, classes, self.train_images, self.train_floor, self.subset)
 
     def unused_images(self, available: int) -> int:
         """How many images of the training split are held out beside those that are trained on."""
@@ -115,10 +115,12 @@ class Scale:
         if not self.unused_images(len(labels)):
             return np.arange(0)
         unused = np.setdiff1d(np.arange(len(labels)), self.train_rows(labels, classes))
-        return unused[subset(labels[unused], classes, self.unused_images(len(labels)), self.train_floor, self.subset)]
+        return unused[
+            choose_subset(labels[unused], classes, self.unused_images(len(labels)), self.train_floor, self.subset)
+        ]
 
     def test_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
-        return subset(labels, classes, self.test_images, self.test_floor)
+        return choose_subset(labels, classes, self.test_images, self.test_floor)
 
     def notes(self, backbone: str = "") -> list[str]:
         """The scale in words, for captions; backbone: of a run, whose own words leave out another one."""
@@ -214,7 +216,9 @@ def restore_scale(identity: dict[str, Any]) -> Scale:
     return replace(SCALES[identity["name"]], subset=identity.get("subset", SUBSET_SEED))
 
 
-def translate(value: Any, rule: str | None, published: dict[str, Any], recipe: dict[str, Any], images: int) -> Any:
+def translate_value(
+    value: Any, rule: str | None, published: dict[str, Any], recipe: dict[str, Any], images: int
+) -> Any:
     """A parameter given in published units, as a run of `recipe` on `images` training images needs it."""
     if rule is None:
         return value
@@ -238,7 +242,7 @@ def steps_per_epoch(images: int, batch: int, drop_last: bool) -> int:
     return max(1, floor(images / batch) if drop_last else ceil(images / batch))
 
 
-def subset(
+def choose_subset(
     labels: np.ndarray, classes: int, images: int | None, floor_per_class: int, seed: int = SUBSET_SEED
 ) -> np.ndarray:
     """Rows of the fixed, stratified part of a split that a scale uses, in ascending order.

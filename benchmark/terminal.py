@@ -11,14 +11,14 @@ class Usage(ValueError):
     """Wrong arguments or unusable input; the message is the one line that is printed before anything is trained."""
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Names of others may hold control characters; a terminal must not see them."""
     return "".join(c if c.isprintable() else "?" for c in text)[:1000]
 
 
-def one_line(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """What an error says, for a terminal."""
-    return printable(str(error).partition("\n")[0]) or type(error).__name__
+    return make_printable(str(error).partition("\n")[0]) or type(error).__name__
 
 
 def said_once(owner: str, line: str) -> str:
@@ -40,14 +40,14 @@ def one_of(option: str, what: str, value: str, known: Iterable[str], more: str =
     raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.{more and f' {more}.'}")
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """1:05:09, 5:09 or 9 s."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, rest = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
 
 
-def live() -> bool:
+def is_live() -> bool:
     """Whether standard error is a terminal of some width, on which a line can be drawn anew."""
     try:
         return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
@@ -55,11 +55,11 @@ def live() -> bool:
         return sys.stderr.isatty()
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """One line on standard error, above the live line where there is one."""
-    if live():
+    if is_live():
         from tqdm import tqdm
 
-        tqdm.write(printable(text), file=sys.stderr)
+        tqdm.write(make_printable(text), file=sys.stderr)
     else:
-        print(printable(text), file=sys.stderr, flush=True)
+        print(make_printable(text), file=sys.stderr, flush=True)

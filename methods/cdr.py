@@ -13,7 +13,7 @@ from methods.base import RECIPE, SGD, Batch
 from methods.baseline import Baseline
 
 
-def threshold(importance: Tensor, kept: int) -> Tensor:
+def kth_largest(importance: Tensor, kept: int) -> Tensor:
     """The `kept`-th largest value of a vector, a scalar, found among the smallest ones: the fewer of the two sides."""
     return importance.topk(len(importance) - kept + 1, largest=False, sorted=False).values.max()
 
@@ -40,6 +40,6 @@ class CDR(Baseline):
         weights = [p for p in self.parameters() if p.dim() in (2, 4) and p.grad is not None]
         importance = [(p.detach() * p.grad).abs() for p in weights]
         every = torch.cat([part.flatten() for part in importance])
-        limit = threshold(every, max(1, int(share * len(every))))
+        limit = kth_largest(every, max(1, int(share * len(every))))
         for p, part in zip(weights, importance):
             p.grad.mul_((part >= limit) * share)

@@ -13,7 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.base import Adam, Augment, Batch, Curve, Exponential, LogUniform, Recipe, Uniform, spatial_mean, within
+from methods.base import (
+    Adam,
+    Augment,
+    Batch,
+    Curve,
+    Exponential,
+    LogUniform,
+    Recipe,
+    Uniform,
+    spatial_mean,
+    within,
+)
 from methods.eac import ATTENTION, EAC
 
 
@@ -26,12 +37,12 @@ def random_others(
     return draw.argsort(1).argsort(1) < count
 
 
-def exchange(logits: Tensor, other: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+def exchange_logits(logits: Tensor, other: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Both views' logits with those of the chosen classes exchanged; gradients follow them into the other view."""
     return torch.where(chosen, other, logits), torch.where(chosen, logits, other)
 
 
-def projected(logits: Tensor, order: float, lower_bound: str, eps: float) -> Tensor:
+def project_logits(logits: Tensor, order: float, lower_bound: str, eps: float) -> Tensor:
     """Logits [B, C] on the unit ball of the norm of this order.
 
     lower_bound: 'logits' (each at least eps: negative ones lose their gradient), 'norm' (at least eps) or 'none'.
@@ -42,7 +53,7 @@ def projected(logits: Tensor, order: float, lower_bound: str, eps: float) -> Ten
     return logits / (norm.clamp(min=eps) if lower_bound == "norm" else norm)
 
 
-def complementary(log_p: Tensor, pushed: Tensor) -> Tensor:
+def complementary_loss(log_p: Tensor, pushed: Tensor) -> Tensor:
     """Sum of log P_k over the classes that are pushed down, mean over the batch."""
     return (log_p * pushed).sum(1).mean()
 
@@ -129,6 +140,6 @@ class CLEX(EAC):
         alike = p.draw == "batch"
         swapped = random_others(labels, classes, floor(p.exchange * (classes - 1)), generator, alike)
         pushed = random_others(labels, classes, max(0, classes - 1 - p.dropped), generator, alike)
-        views = exchange(logits, second, swapped)
-        found = [projected(view, p.norm_order, p.lower_bound, p.eps).log_softmax(1) for view in views]
-        return sum(complementary(log_p, pushed) for log_p in found)
+        views = exchange_logits(logits, second, swapped)
+        found = [project_logits(view, p.norm_order, p.lower_bound, p.eps).log_softmax(1) for view in views]
+        return sum(complementary_loss(log_p, pushed) for log_p in found)

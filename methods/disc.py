@@ -14,7 +14,7 @@ from torch import Tensor
 
 from methods.base import RECIPE, Batch, Curve, Run, scaled, within
 from methods.baseline import Baseline
-from methods.mixup import share
+from methods.mixup import draw_share
 
 ALPHA, Q = 5.0, 0.7  # of mixup's Beta distribution and of the robust loss, of the published program
 
@@ -91,7 +91,7 @@ class DISC(Baseline):
     def mixed(self, images: Tensor, labels: Tensor, member: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy on mixtures of the members of the mix set with each other, in a pass of their own."""
         rows, counts = members_first(member)
-        own = share(ALPHA, batch.generator, images.device)
+        own = draw_share(ALPHA, batch.generator, images.device)
         partner = rows[torch.randperm(len(rows), generator=batch.generator, device=rows.device)]
         logits = self.logits(own * images[rows] + (1 - own) * images[partner])
         apart = [F.cross_entropy(logits, labels[which], reduction="none") for which in (rows, partner)]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.base import RECIPE, Backbone, Batch, Curve, Method, Run, scaled, within
-from methods.mixup import share
+from methods.mixup import draw_share
 
 LIKELY = 0.5  # a label is believed above this probability
 ITERATIONS, TOLERANCE, LEAST_VARIANCE = 10, 0.01, 5e-4  # of the mixture
@@ -24,14 +24,14 @@ def clean_probability(losses: Tensor) -> Tensor:
     """[n] posterior of the component with the smaller mean, of two Gaussians fitted to losses [n] scaled to 0 .. 1."""
     x = losses.double()
     x = ((x - x.min()) / (x.max() - x.min()).clamp_min(1e-12))[:, None]
-    parameters, before = moments(x, two_means(x)), -torch.inf
+    parameters, before = component_moments(x, two_means(x)), -torch.inf
     for _ in range(ITERATIONS):
-        posterior, likelihood = expected(x, *parameters)
-        parameters = moments(x, posterior)
+        posterior, likelihood = component_shares(x, *parameters)
+        parameters = component_moments(x, posterior)
         if abs(likelihood - before) < TOLERANCE:
             break
         before = likelihood
-    posterior, _ = expected(x, *parameters)
+    posterior, _ = component_shares(x, *parameters)
     return posterior[:, parameters[1].argmin()].float()
 
 
@@ -44,14 +44,14 @@ def two_means(x: Tensor) -> Tensor:
     return near
 
 
-def moments(x: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def component_moments(x: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Weights, means and variances [2] of two components, from each value's shares [n, 2] in them."""
     size = shares.sum(0) + 1e-12
     means = (shares * x).sum(0) / size
     return size / len(x), means, (shares * (x - means).square()).sum(0) / size + LEAST_VARIANCE
 
 
-def expected(x: Tensor, weights: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, float]:
+def component_shares(x: Tensor, weights: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, float]:
     """Each value's shares [n, 2] in two components, and the mean log likelihood."""
     density = weights.log() - 0.5 * (log(2 * pi) + variances.log() + (x - means).square() / variances)
     return density.softmax(1), float(density.logsumexp(1).mean())
@@ -154,7 +154,7 @@ class DivideMix(Method):
         self, own: int, name: str, views: Tensor, targets: Tensor, labelled: Tensor, batch: Batch
     ) -> dict[str, Tensor]:
         """L_X, L_U and the regulariser of one network, on mixtures of all views [2B, ...] with any others."""
-        larger = share(self.settings.alpha, batch.generator, views.device)
+        larger = draw_share(self.settings.alpha, batch.generator, views.device)
         partner = torch.randperm(len(views), generator=batch.generator, device=views.device)
         backbone, classifier = self.pair[own]
         logits = classifier(backbone(larger * views + (1 - larger) * views[partner]))

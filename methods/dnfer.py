@@ -31,13 +31,13 @@ from methods.base import (
 SMALLEST = 1e-8  # bound of a probability that is compared
 
 
-def kept(probability: Tensor, labels: Tensor) -> Tensor:
+def select_confident(probability: Tensor, labels: Tensor) -> Tensor:
     """p_iy >= h_y [B] bool, with h_k the batch's mean probability of class k."""
     p = probability.clamp(SMALLEST, 1 - SMALLEST)
     return p.gather(1, labels[:, None])[:, 0] >= p.mean(0)[labels]
 
 
-def supervision(losses: Tensor, chosen: Tensor, average: str = "kept") -> Tensor:
+def supervised_loss(losses: Tensor, chosen: Tensor, average: str = "kept") -> Tensor:
     """Mean loss of the chosen images, of all where none is; with 'batch' their sum over the size of the batch."""
     total = (losses * chosen).sum()
     if average == "batch":
@@ -45,7 +45,7 @@ def supervision(losses: Tensor, chosen: Tensor, average: str = "kept") -> Tensor
     return torch.where(chosen.any(), total / chosen.sum().clamp(min=1), losses.mean())
 
 
-def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+def symmetric_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p || q) + KL(q || p) = sum_k (p_k - q_k)(log p_k - log q_k) in nats, [B]."""
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(1)
 
@@ -105,11 +105,11 @@ class DNFER(Method):
         losses = [F.nll_loss(view, batch.labels, reduction="none") for view in views]
         if batch.epoch <= p.warm_up:
             return {"ce": sum(loss.mean() for loss in losses) / 2, "consistency": losses[0].new_zeros(())}, logits
-        chosen = [kept(view.detach().exp(), batch.labels) for view in views]
+        chosen = [select_confident(view.detach().exp(), batch.labels) for view in views]
         self.counted[0] += sum(view.sum() for view in chosen)
         self.counted[1] += 2 * len(batch.labels)
-        supervised = sum(supervision(loss, view, p.average) for loss, view in zip(losses, chosen)) / 2
-        consistency = divergence(*views).mean() / (log(2) if p.base == "2" else 1)
+        supervised = sum(supervised_loss(loss, view, p.average) for loss, view in zip(losses, chosen)) / 2
+        consistency = symmetric_divergence(*views).mean() / (log(2) if p.base == "2" else 1)
         return {"ce": (1 - p.alpha) * supervised, "consistency": p.alpha * consistency}, logits
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from methods.baseline import Baseline
 SMALLEST = 1e-7  # bound of a corrected probability, of the published program
 
 
-def estimated(predictions: Tensor, percentile: float) -> Tensor:
+def estimate_transition(predictions: Tensor, percentile: float) -> Tensor:
     """T [C, C]: row k is the prediction of the image that is surest of class k, with a sum of 1.
 
     predictions: [N, C] probabilities. percentile: only images below this percentile of p_k count; 100: all do.
@@ -31,7 +31,7 @@ def estimated(predictions: Tensor, percentile: float) -> Tensor:
     return rows / rows.sum(1, keepdim=True)
 
 
-def matrix(text: str) -> Tensor:
+def parse_transition(text: str) -> Tensor:
     """'0.9,0.1;0.2,0.8' as a [C, C] matrix; raises ValueError."""
     try:
         values = torch.tensor([[float(part) for part in row.split(",")] for row in text.split(";")])
@@ -70,17 +70,19 @@ class ForwardCorrection(Baseline):
             within("forward.estimate_epoch", self.estimate_epoch, 1)
             within("forward.percentile", self.percentile, 0, 100)
             if self.transition != "estimated":
-                matrix(self.transition)
+                parse_transition(self.transition)
 
     def check(self, run: Run) -> None:
         known = self.settings.transition
-        if known != "estimated" and len(matrix(known)) != run.classes:
-            raise ValueError(f"forward.transition: {len(matrix(known))} rows, but there are {run.classes} classes")
+        if known != "estimated" and len(parse_transition(known)) != run.classes:
+            raise ValueError(
+                f"forward.transition: {len(parse_transition(known))} rows, but there are {run.classes} classes"
+            )
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
         known = self.settings.transition
-        start = torch.eye(run.classes) if known == "estimated" else matrix(known)
+        start = torch.eye(run.classes) if known == "estimated" else parse_transition(known)
         self.register_buffer("transition", start.to(labels.device))
         self.register_buffer("predictions", torch.zeros(run.images, run.classes, device=labels.device))
 
@@ -98,5 +100,5 @@ class ForwardCorrection(Baseline):
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         if self.settings.transition == "estimated" and epoch == self.settings.estimate_epoch:
             seen = self.predictions[self.predictions.sum(1) > 0]  # an incomplete last batch may be left out
-            self.transition.copy_(estimated(seen, self.settings.percentile))
+            self.transition.copy_(estimate_transition(seen, self.settings.percentile))
         return {"kept by the matrix": self.transition.diagonal().mean()}

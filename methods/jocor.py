@@ -13,7 +13,7 @@ from methods.base import Batch, scaled, within
 from methods.co_teaching import CoTeaching, small_loss
 
 
-def disagreement(first: Tensor, second: Tensor) -> Tensor:
+def co_regularisation(first: Tensor, second: Tensor) -> Tensor:
     """KL(p1 || p2) + KL(p2 || p1) of each image, [B], from two sets of logits; no gradient is stopped."""
     one, two = first.log_softmax(1), second.log_softmax(1)
     return ((one.exp() - two.exp()) * (one - two)).sum(1)
@@ -43,7 +43,7 @@ class JoCoR(CoTeaching):
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         first, second = self.logits(batch.images), self.other_classifier(self.other_backbone(batch.images))
         supervised = sum(F.cross_entropy(logits, batch.labels, reduction="none") for logits in (first, second))
-        agreement = disagreement(first, second)
+        agreement = co_regularisation(first, second)
         joint = (1 - self.settings.lam) * supervised + self.settings.lam * agreement
         kept = small_loss(joint, max(1, int(self.kept(batch.epoch) * len(batch.labels))))
         losses = {

@@ -13,7 +13,7 @@ from methods.base import Batch
 from methods.baseline import Baseline
 
 
-def share(alpha: float, generator: torch.Generator | None, device: torch.device) -> Tensor:
+def draw_share(alpha: float, generator: torch.Generator | None, device: torch.device) -> Tensor:
     """The larger of lambda and 1 - lambda with lambda from Beta(alpha, alpha), a scalar.
 
     With a random partner the two are equally likely, so the loss is the published one and the image's own share is
@@ -42,7 +42,7 @@ class Mixup(Baseline):
                 raise ValueError(f"mixup.alpha: {self.alpha} is not above 0")
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        own = share(self.settings.alpha, batch.generator, batch.images.device)
+        own = draw_share(self.settings.alpha, batch.generator, batch.images.device)
         partner = torch.randperm(len(batch.labels), generator=batch.generator, device=batch.labels.device)
         logits = self.logits(own * batch.images + (1 - own) * batch.images[partner])
         losses = {

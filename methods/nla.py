@@ -31,18 +31,18 @@ MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
 PUBLISHED_BATCH = 32  # the batch at which the published sum over a batch has its published weight
 
 
-def narrowing(epoch: int, epochs: int, slope: float) -> float:
+def narrowing_factor(epoch: int, epochs: int, slope: float) -> float:
     """e = 1 - exp(slope t / E) with t finished epochs: 0 in the whole first epoch, then up to 1."""
     return 1 - exp(slope * (epoch - 1) / epochs)
 
 
-def covariance(spread: float, ratio: float, turn: float) -> tuple[float, float]:
+def bell_covariance(spread: float, ratio: float, turn: float) -> tuple[float, float]:
     """Diagonal and off-diagonal of a bell with the axes s along and s / r across; turn: -1 .. 1 of its direction."""
     along, across = spread**2, (spread / ratio) ** 2
     return along + across, turn * (along - across)
 
 
-def bell(given: Tensor, other: Tensor, mean: tuple[float, float], spread: tuple[float, float]) -> Tensor:
+def bell_density(given: Tensor, other: Tensor, mean: tuple[float, float], spread: tuple[float, float]) -> Tensor:
     """Density of a Gaussian over two probabilities; spread: the diagonal a and the off-diagonal b of its covariance.
 
     In the sum u and the difference d of the deviations the two are independent, with variances 2 (a + b), 2 (a - b).
@@ -53,12 +53,12 @@ def bell(given: Tensor, other: Tensor, mean: tuple[float, float], spread: tuple[
     return (-(u**2) / (4 * plus) - d**2 / (4 * minus)).exp() / (2 * pi * (plus * minus) ** 0.5)
 
 
-def rivals(p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def rival_probabilities(p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The probabilities of the given label and of the strongest other class, [B] each."""
     return p.gather(1, labels[:, None])[:, 0], p.scatter(1, labels[:, None], -1.0).amax(1)
 
 
-def disagreement(log_p: Tensor, log_q: Tensor, divergence: str = "logits") -> Tensor:
+def view_disagreement(log_p: Tensor, log_q: Tensor, divergence: str = "logits") -> Tensor:
     """J_i of two views' log-probabilities, [B].
 
     'logits': half the divergences of the softmax of the mean logits from either view, which is the Bhattacharyya
@@ -142,16 +142,16 @@ class NLA(Method):
     def weights(self, log_p: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """w [B], and whether the given label leads [B] (a tie counts as leading)."""
         p, settings = log_p.exp(), self.settings
-        given, other = rivals(p, labels)
+        given, other = rival_probabilities(p, labels)
         leads = given >= other
-        turn = -narrowing(epoch, self.epochs, settings.slope)
-        true = covariance(settings.spread_true, settings.ratio_true, turn)
-        false = covariance(settings.spread_false, settings.ratio_false, 1.0)
-        where_true = settings.true_factor * bell(given, other, settings.mean_true, true)
-        return torch.where(leads, where_true, bell(given, other, settings.mean_false, false)), leads
+        turn = -narrowing_factor(epoch, self.epochs, settings.slope)
+        true = bell_covariance(settings.spread_true, settings.ratio_true, turn)
+        false = bell_covariance(settings.spread_false, settings.ratio_false, 1.0)
+        where_true = settings.true_factor * bell_density(given, other, settings.mean_true, true)
+        return torch.where(leads, where_true, bell_density(given, other, settings.mean_false, false)), leads
 
     def captured_anew(self, epoch: int) -> Any:
-        return narrowing(epoch, self.epochs, self.settings.slope)
+        return narrowing_factor(epoch, self.epochs, self.settings.slope)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p = self.settings
@@ -160,7 +160,7 @@ class NLA(Method):
         ce = F.nll_loss(log_p, batch.labels, reduction="none")
         weight, leads = self.weights(log_p, batch.labels, batch.epoch)
         weight = weight.detach() if p.detach_weight else weight
-        disagreements = disagreement(log_p, second.log_softmax(1), p.divergence).sum()
+        disagreements = view_disagreement(log_p, second.log_softmax(1), p.divergence).sum()
         size = {"scaled": PUBLISHED_BATCH / self.batch_size, "sum": 1.0, "mean": 1 / len(logits)}
         with torch.no_grad():
             self.tallied += torch.stack([weight.sum(), weight.square().sum(), leads.sum(), torch.ones_like(ce).sum()])
@@ -182,5 +182,5 @@ class NLA(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as the strongest other class is ahead of it."""
         p = self.logits(batch.images).softmax(1)
-        given, other = rivals(p, batch.labels)
+        given, other = rival_probabilities(p, batch.labels)
         return p, other - given

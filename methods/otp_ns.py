@@ -38,12 +38,12 @@ def teacher_share(epoch: int, epochs: int, gamma: float) -> float:
     return 1.0 if epoch == 1 else gamma * exp(-(epoch - 1) / epochs)
 
 
-def similarity(q: Tensor, labels: Tensor) -> Tensor:
+def similarity_to_label(q: Tensor, labels: Tensor) -> Tensor:
     """S_i = q_y / ||q||, [B]."""
     return q.gather(1, labels[:, None])[:, 0] / q.norm(dim=1)
 
 
-def smoothing(similar: Tensor, low: float, high: float) -> Tensor:
+def smoothing_strength(similar: Tensor, low: float, high: float) -> Tensor:
     """eps_i = low + (high - low)(1 - S_i), [B]: the less the label agrees, the smoother."""
     return low + (high - low) * (1 - similar)
 
@@ -185,9 +185,9 @@ class OTPNS(Method):
         counted = (chosen == batch.labels, chosen != fused.argmax(1), torch.ones_like(batch.labels))
         self.hits += torch.stack([part.sum() for part in counted])
         q = fused.softmax(1)
-        similar = similarity(q if p.similarity == "fused" else own.softmax(1), batch.labels)
+        similar = similarity_to_label(q if p.similarity == "fused" else own.softmax(1), batch.labels)
         threshold = 1 / q.shape[1] if p.threshold is None else p.threshold
-        return soft_labels(q, smoothing(similar, p.smoothing_low, p.smoothing_high), threshold)
+        return soft_labels(q, smoothing_strength(similar, p.smoothing_low, p.smoothing_high), threshold)
 
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:

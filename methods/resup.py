@@ -39,13 +39,13 @@ class Mixture(NamedTuple):
     weights: Tensor
 
 
-def similarity(logits: Tensor, labels: Tensor) -> Tensor:
+def cosine_to_label(logits: Tensor, labels: Tensor) -> Tensor:
     """s_i = cos(e_y, p) = p_y / ||p||, [B]."""
     p = logits.softmax(1)
     return p.gather(1, labels[:, None])[:, 0] / p.norm(dim=1)
 
 
-def bounded(similarities: Tensor, smallest: float, exact_ones: bool = True) -> Tensor:
+def bound_similarities(similarities: Tensor, smallest: float, exact_ones: bool = True) -> Tensor:
     """In float64, away from 0 and 1; with `exact_ones` a 1 first becomes .999, below a slightly less sure .9995."""
     x = similarities.double()
     if exact_ones:
@@ -60,7 +60,7 @@ def weighted_densities(x: Tensor, mixture: Mixture) -> Tensor:
     return weights * ((a - 1) * x[..., None, :].log() + (b - 1) * (1 - x[..., None, :]).log() + constant).exp()
 
 
-def fit(x: Tensor, iterations: int) -> Mixture:
+def fit_mixture(x: Tensor, iterations: int) -> Mixture:
     """Expectation and moments in turn, from Beta(1, 2) and Beta(2, 1); x: [..., N] in (0, 1), float64."""
     alphas = torch.arange(1, 3, dtype=x.dtype, device=x.device).expand(*x.shape[:-1], 2)
     mixture = Mixture(alphas, alphas.flip(-1), torch.full_like(alphas, 0.5))
@@ -75,20 +75,20 @@ def fit(x: Tensor, iterations: int) -> Mixture:
     return mixture
 
 
-def posterior(mixture: Mixture, bins: int) -> Tensor:
+def posterior_table(mixture: Mixture, bins: int) -> Tensor:
     """The share of component 1 on a grid from 0 to 1, [..., bins]."""
     grid = torch.linspace(TINY, 1 - TINY, bins, dtype=torch.float64, device=mixture.weights.device)
     both = weighted_densities(grid.expand(*mixture.weights.shape[:-1], bins), mixture)
     return both[..., 1, :] / (both.sum(-2) + TINY)
 
 
-def flattened(raw: Tensor) -> Tensor:
+def flatten_after_maximum(raw: Tensor) -> Tensor:
     """Every entry after the first maximum is the maximum."""
     place = torch.arange(raw.shape[-1], device=raw.device)
     return torch.where(place > raw.argmax(-1, keepdim=True), raw.amax(-1, keepdim=True), raw)
 
 
-def rising(raw: Tensor) -> Tensor:
+def make_rising(raw: Tensor) -> Tensor:
     """Each entry is the smallest from it to the right."""
     return raw.flip(-1).cummin(-1).values.flip(-1)
 
@@ -188,7 +188,7 @@ class ReSup(Method):
     @torch.no_grad()
     def remember(self, batch: Batch, one: Tensor, two: Tensor) -> Tensor:
         """The similarities [2, B] of both networks, kept for the next fit."""
-        found = torch.stack([similarity(one, batch.labels), similarity(two, batch.labels)])
+        found = torch.stack([cosine_to_label(one, batch.labels), cosine_to_label(two, batch.labels)])
         self.similar[:, batch.index] = found.double()
         return found
 
@@ -202,9 +202,9 @@ class ReSup(Method):
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """Fit both mixtures; where one cannot be (all similarities equal) its table stays."""
         p = self.settings
-        mixture = fit(bounded(self.similar, p.smallest, p.exact_ones), p.iterations)
-        raw = posterior(mixture, p.bins)
-        made = flattened(raw) if p.table == "flattened" else rising(raw)
+        mixture = fit_mixture(bound_similarities(self.similar, p.smallest, p.exact_ones), p.iterations)
+        raw = posterior_table(mixture, p.bins)
+        made = flatten_after_maximum(raw) if p.table == "flattened" else make_rising(raw)
         usable = torch.stack([part.isfinite().all(-1) for part in (*mixture, raw)]).all(0)
         self.tables.copy_(torch.where(usable[:, None], made, self.tables))
         clean = torch.stack([look_up(t, s, p.smallest) for t, s in zip(self.tables, self.similar)])
@@ -214,7 +214,7 @@ class ReSup(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A label is as likely wrong as both networks hold it; by similarity where a table tells nothing apart."""
         both = self.both(batch.images)
-        similar = [similarity(logits, batch.labels) for logits in both]
+        similar = [cosine_to_label(logits, batch.labels) for logits in both]
         trust = []
         for table, s in zip(self.tables, similar):
             flat = table.max() == table.min()

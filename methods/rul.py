@@ -25,7 +25,7 @@ from methods.base import (
     settings_chosen,
     within,
 )
-from methods.scn import relabel
+from methods.scn import relabel_by_margin
 
 EPSILON = 2e-5  # of the heads' batch normalisations
 
@@ -45,7 +45,7 @@ class Head(nn.Module):
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=EPSILON)
 
 
-def drop(maps: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
+def drop_entries(maps: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
     """Dropout with its own random numbers."""
     if not probability:
         return maps
@@ -53,7 +53,7 @@ def drop(maps: Tensor, probability: float, generator: torch.Generator | None) ->
     return maps * kept / (1 - probability)
 
 
-def uncertainty(log_variance: Tensor, clamp: float | None = None) -> Tensor:
+def image_uncertainty(log_variance: Tensor, clamp: float | None = None) -> Tensor:
     """s_i = sum_d exp(l_id), [B, 1]; with `clamp`, of l kept in -clamp .. clamp."""
     l = log_variance if clamp is None else log_variance.clamp(-clamp, clamp)  # noqa: E741
     return l.exp().sum(1, keepdim=True)
@@ -64,7 +64,7 @@ def relative_spread(values: Tensor) -> Tensor:
     return values.std(correction=0) / values.mean()
 
 
-def mix(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
+def mix_features(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
     """z_i = a_i mu_i + (1 - a_i) mu_p(i) with a_i = s_i / (s_i + s_p(i)); returns z [B, d] and a [B, 1]."""
     own = s / (s + s[partner])
     return own * mu + (1 - own) * mu[partner], own
@@ -183,10 +183,10 @@ class RUL(Method):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`mixture` from layer4's maps [B, width, h, w]."""
         p, maps = self.settings, self.normalise(maps)
-        mu = self.mu(drop(maps, p.dropout, generator))
-        log_variance = self.log_variance(drop(maps, p.dropout, generator))
-        s = uncertainty(log_variance, p.clamp)
-        mixed, own = mix(mu, s, partner)
+        mu = self.mu(drop_entries(maps, p.dropout, generator))
+        log_variance = self.log_variance(drop_entries(maps, p.dropout, generator))
+        s = image_uncertainty(log_variance, p.clamp)
+        mixed, own = mix_features(mu, s, partner)
         self.watch(s.detach())
         return mixed, mu, own
 
@@ -204,7 +204,7 @@ class RUL(Method):
         """SCN's relabelling, where asked for, from the un-mixed predictions before the step."""
         p, logits, self.unmixed = self.settings, self.unmixed, None
         if p.relabel == "scn" and batch.epoch >= p.relabel_epoch:
-            labels = relabel(logits, batch.labels, p.margin_2)
+            labels = relabel_by_margin(logits, batch.labels, p.margin_2)
             self.labels[batch.index] = labels
             self.changed += (labels != batch.labels).sum()
 
@@ -222,5 +222,5 @@ class RUL(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as its image is uncertain: the mean of sigma^2."""
         maps = self.normalise(self.backbone.maps(batch.images))
-        wrongness = uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / self.settings.features
+        wrongness = image_uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / self.settings.features
         return self.classifier(self.mu(maps)).softmax(1), wrongness

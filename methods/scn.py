@@ -52,7 +52,7 @@ def low_importance(importance: Tensor, beta: float) -> Tensor:
     return torch.zeros_like(low).scatter(0, order, low)
 
 
-def relabel(logits: Tensor, labels: Tensor, margin: float) -> Tensor:
+def relabel_by_margin(logits: Tensor, labels: Tensor, margin: float) -> Tensor:
     """New labels [B]: the most probable class where it exceeds the given label's probability by more than `margin`."""
     probability = logits.softmax(1)
     best, winner = probability.max(1)
@@ -143,7 +143,7 @@ class SCN(Method):
         p, (importance, logits), self.outputs = self.settings, self.outputs, None
         if batch.epoch < p.relabel_epoch:
             return
-        labels = relabel(logits, batch.labels, p.margin_2)
+        labels = relabel_by_margin(logits, batch.labels, p.margin_2)
         if p.relabel_group == "low":
             labels = torch.where(low_importance(importance, p.beta), labels, batch.labels)
         self.labels[batch.index] = labels

@@ -27,10 +27,10 @@ class Asymmetric(Noise):
             if MISTAKEN_FOR.get(name) not in data.classes:
                 raise NoiseError(f"noise 'asymmetric' has no target for class '{name}'; use noise 'symmetric'.")
         target = np.array([data.classes.index(MISTAKEN_FOR[name]) for name in data.classes])
-        return asymmetric(data.labels, target, rate, Random(seed))
+        return asymmetric_noise(data.labels, target, rate, Random(seed))
 
 
-def asymmetric(labels: np.ndarray, target: np.ndarray, rate: float, random: Random) -> np.ndarray:
+def asymmetric_noise(labels: np.ndarray, target: np.ndarray, rate: float, random: Random) -> np.ndarray:
     """Flip each label to its target class, independently with probability `rate`.
 
     labels: [n] int. target: [C] int, the class that each class flips to. Returns [n] int64. One random() a sample in

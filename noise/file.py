@@ -93,7 +93,7 @@ class LabelFile(Noise):
                 order = self._known_order(named[1].lower())
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
-            cells = parted(line)
+            cells = split_line(line)
             if cells is None:
                 raise self._error(number, f"expected 'name label', found '{line.strip()[:60]}'")
             if rows or not (cells[1].lower() in HEADS or cells[0].lower() in NAMES):
@@ -199,12 +199,12 @@ class LabelFile(Noise):
         """The row of each image in `names`: by its whole name, else by its file name where that is the only such one."""
         images: dict[str, str] = {}
         for name in names:
-            if images.setdefault(stem(name), name) != name:
+            if images.setdefault(image_stem(name), name) != name:
                 raise NoiseError(
-                    f"noise file {self.path}: images '{images[stem(name)]}' and '{name}' cannot be told apart "
+                    f"noise file {self.path}: images '{images[image_stem(name)]}' and '{name}' cannot be told apart "
                     "in a list; rename one."
                 )
-        given = self._unique(rows, images, stem)
+        given = self._unique(rows, images, image_stem)
         if len(given) < len(images):
             counts = Counter(map(file_stem, images))
             short = {file_stem(image): image for image in images if counts[file_stem(image)] == 1}
@@ -234,7 +234,7 @@ class LabelFile(Noise):
         return NoiseError(f"noise file {self.path}, line {line}: {message}.")
 
 
-def parted(line: str) -> tuple[str, str] | None:
+def split_line(line: str) -> tuple[str, str] | None:
     """The name and the label in a line; None where they cannot be told apart. A name may hold spaces before a tab, comma or
     semicolon.
     """
@@ -247,11 +247,11 @@ def parted(line: str) -> tuple[str, str] | None:
     return (cells[0], cells[1]) if len(cells) == 2 and all(cells) else None
 
 
-def stem(name: str) -> str:
+def image_stem(name: str) -> str:
     """An image's name without its ending and without RAF-DB's mark of an aligned image."""
     return re.sub(r"\.(jpe?g|png|webp|bmp)$", "", name, flags=re.IGNORECASE).removesuffix("_aligned")
 
 
 def file_stem(name: str) -> str:
     """The same without the folders in front."""
-    return stem(name).rsplit("/", 1)[-1]
+    return image_stem(name).rsplit("/", 1)[-1]

@@ -20,10 +20,10 @@ class Instance(Noise):
     def labels(self, data: Training, rate: float, seed: int) -> np.ndarray:
         if data.images is None or len(data.images) != len(data.labels):
             raise NoiseError("noise 'instance' needs one image a label; use noise 'symmetric'.")
-        return instance(data.labels, data.images, len(data.classes), rate, np.random.default_rng(seed))
+        return instance_noise(data.labels, data.images, len(data.classes), rate, np.random.default_rng(seed))
 
 
-def instance(
+def instance_noise(
     labels: np.ndarray, images: np.ndarray, classes: int, rate: float, random: np.random.Generator
 ) -> np.ndarray:
     """Flip each label with its image's own probability to a class that the image's pixels choose.

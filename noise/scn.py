@@ -7,14 +7,14 @@ import numpy as np
 from noise.base import Noise, Training
 
 
-class SCN(Noise):
+class ScnNoise(Noise):
     name = "scn"
 
     def labels(self, data: Training, rate: float, seed: int) -> np.ndarray:
-        return scn(data.labels, len(data.classes), rate, Random(seed))
+        return scn_noise(data.labels, len(data.classes), rate, Random(seed))
 
 
-def scn(labels: np.ndarray, classes: int, rate: float, random: Random) -> np.ndarray:
+def scn_noise(labels: np.ndarray, classes: int, rate: float, random: Random) -> np.ndarray:
     """Redraw each label until it differs, independently with probability `rate`.
 
     labels: [n] int, 0 .. classes - 1. Returns [n] int64. A sample takes one uniform(0, 1) and one randint that the

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def realised(clean: np.ndarray, noisy: np.ndarray, classes: int) -> dict[str, float | list[float | None]]:
+def realised_rates(clean: np.ndarray, noisy: np.ndarray, classes: int) -> dict[str, float | list[float | None]]:
     """Share of wrong labels, over all images (`rate`) and of each true class (`per_class`, None for an empty one)."""
     clean, wrong = np.asarray(clean), np.asarray(clean) != np.asarray(noisy)
     per_class = [float(wrong[clean == c].mean()) if (clean == c).any() else None for c in range(classes)]

@@ -11,10 +11,10 @@ class Symmetric(Noise):
     name = "symmetric"
 
     def labels(self, data: Training, rate: float, seed: int) -> np.ndarray:
-        return symmetric(data.labels, len(data.classes), rate, Random(seed))
+        return symmetric_noise(data.labels, len(data.classes), rate, Random(seed))
 
 
-def symmetric(labels: np.ndarray, classes: int, rate: float, random: Random) -> np.ndarray:
+def symmetric_noise(labels: np.ndarray, classes: int, rate: float, random: Random) -> np.ndarray:
     """Shift each label by 1 .. classes - 1, modulo the classes, independently with probability `rate`.
 
     labels: [n] int, 0 .. classes - 1. Returns [n] int64. One random() a sample in list order, and one randint for a

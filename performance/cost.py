@@ -14,7 +14,7 @@ import torch
 from benchmark import plugins
 from benchmark.check.rehearsal import job, random_data
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
@@ -27,9 +27,9 @@ def trainer(name: str) -> Trainer:
     """A method on random images, as the engine puts it together at demo scale."""
     cls = plugins.find_methods()[name]
     data = random_data(IMAGES, CLASSES, one_class=False)
-    resolved, _ = recipes.resolve({name: card(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
+    resolved, _ = recipes.resolve_recipe({name: method_info(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
     place, spec = Place(results="", data=""), job(cls, "fp32")
-    built = assembly.build(spec, {"weights": {}, **resolved}, place, data)
+    built = assembly.build_method(spec, {"weights": {}, **resolved}, place, data)
     return trainer_of(spec, place, data, *built, Clock())
 
 

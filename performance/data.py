@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms
 
-from benchmark.train.augment import augment
+from benchmark.train.augment import augment_images
 from methods.support.recipe import Augment
 
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)
@@ -58,7 +58,7 @@ def compare(title: str, recipe: Augment, count: int, stored: int, side: int, goa
     images = torch.randint(0, 256, (count, stored, stored, 3), dtype=torch.uint8)
     generator, single = torch.Generator().manual_seed(0), reference(recipe, side)
     sides = {
-        "batched": lambda: augment(images, recipe, side, generator),
+        "batched": lambda: augment_images(images, recipe, side, generator),
         "single": lambda: torch.stack([*map(single, images)]),
     }
     seconds = {name: [] for name in sides}
@@ -85,7 +85,7 @@ def main() -> None:
         times = []
         for _ in range(100):
             start = perf_counter()
-            augment(images, DEMO, 48, generator, channels=1)
+            augment_images(images, DEMO, 48, generator, channels=1)
             times.append(perf_counter() - start)
         print(f"data: demo batch, 64 grey images of 48 px: {1000 * median(times):.2f} ms (goal 1.5 ms)")
     finally:

@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from methods.base import Batch, Run
 from methods.lanet.losses import adaptive_wing, contrastive_loss
 from methods.lanet.method import LANet
-from methods.lanet.parts import PairScore, aggregate, neighbours
+from methods.lanet.parts import PairScore, aggregate_predictions, find_neighbours
 from methods.lanet.targets import brush_for, landmark_targets, map_points
 from methods.support.backbones import BACKBONES
 from performance import literal
@@ -70,8 +70,8 @@ def label_distribution(images: int, k: int = 8) -> Contest:
     itself = torch.eye(images, dtype=torch.bool)
 
     def fast(features: Tensor) -> Tensor:
-        near = neighbours(features, k, itself)
-        return aggregate(net(features, near), near, soft).square().sum()
+        near = find_neighbours(features, k, itself)
+        return aggregate_predictions(net(features, near), near, soft).square().sum()
 
     def slow(features: Tensor) -> Tensor:
         return literal.aggregate(net, features, soft, k).square().sum()

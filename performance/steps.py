@@ -18,7 +18,7 @@ import torch
 from benchmark import plugins
 from benchmark.scale import steps_per_epoch
 from benchmark.train.assembly import PRECISION, make_optimiser
-from benchmark.train.augment import augment
+from benchmark.train.augment import augment_images
 from methods.base import Batch, Method, Run
 from methods.support.backbones import BACKBONES
 from methods.support.recipe import Recipe
@@ -70,7 +70,7 @@ def run_steps(side: Side, pixels: Any, points: Any, size: int, count: int, timer
     for step in range(count):
         index = (torch.arange(side.recipe.batch_size, device=device) * 31 + step * 997) % len(pixels)
         start = time.perf_counter()
-        seen = augment(pixels[index], side.recipe.augment, size, generator, points[index], 3)
+        seen = augment_images(pixels[index], side.recipe.augment, size, generator, points[index], 3)
         timer.append(time.perf_counter() - start)
         second = None if seen.second is None else seen.second.contiguous(memory_format=side.layout)
         batch = Batch(

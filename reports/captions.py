@@ -9,13 +9,13 @@ from reports.cells import Cell
 from reports.metrics import METRICS
 from reports.statistics import SPREADS
 from results.published import DATASETS, SOURCES, asymmetric_map
-from results.schema import RULES, class_names, title
+from results.schema import RULES, class_names, data_title
 
 
 def dataset_title(cells: list[Cell], name: str) -> str:
     """The data set's name in tables: the records' own, else the paper's, else as typed."""
     record = next((record for cell in cells if cell.dataset == name for record in cell.records), None)
-    return title(record) if record else DATASETS.get(name, name)
+    return data_title(record) if record else DATASETS.get(name, name)
 
 
 def noise_text(noise: str, rate: str | None) -> str:
@@ -127,7 +127,7 @@ def data_text(cells: list[Cell], name: str) -> str:
         words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
     words += [f"stored at {data['stored']}"] if data.get("stored") else []
     copies = copies_text(of_name)
-    return f"{title(record)}: {', '.join(words)}." + (f" In the whole data set: {copies}." if copies else "")
+    return f"{data_title(record)}: {', '.join(words)}." + (f" In the whole data set: {copies}." if copies else "")
 
 
 def copies_text(cells: list[Cell]) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from reports.asked import Asked, AskedCell, Options, ReportError
 from reports.metrics import METRICS, metric_after_each_epoch, metric_by_rule
 from reports.statistics import half_width, sample_std
-from results.published import Published, find
+from results.published import Published, find_published
 from results.records import Records
-from results.schema import changed_settings, class_names, realised, seed
+from results.schema import changed_settings, class_names, realised_rate, record_seed
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Cell:
 
     @property
     def realised(self) -> float | None:
-        rates = [rate for rate in map(realised, self.records) if rate is not None]
+        rates = [rate for rate in map(realised_rate, self.records) if rate is not None]
         return float(np.mean(rates)) if rates else None
 
     @property
@@ -113,7 +113,7 @@ class Cell:
 def of_seeds(cell: Cell, wanted: Collection[int]) -> Cell:
     """A cell with these seeds alone; as it is where none of them was measured."""
     values = {number: value for number, value in cell.values.items() if number in wanted}
-    kept = [record for record in cell.records if seed(record) in wanted]
+    kept = [record for record in cell.records if record_seed(record) in wanted]
     ids = [*(record["id"] for record in kept), *cell.absent]
     return replace(cell, values=values, records=kept, ids=ids) if values else cell
 
@@ -198,9 +198,9 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, opti
         value = metric_by_rule(record, rule, options.metric, curve) if record else None
         if record is not None and value is not None:
             cell.records.append(record)
-            cell.values[seed(record)] = 100 * value
+            cell.values[record_seed(record)] = 100 * value
             if curve is not None:
-                cell.curves[seed(record)] = 100 * curve
+                cell.curves[record_seed(record)] = 100 * curve
             cell.against = asked.against if record_id in wanted.elsewhere else cell.against
             continue
         if record is not None:
@@ -210,7 +210,7 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, opti
         else:
             cell.absent.append(record_id)
     if asked.published and not cell.label and cell.part == "table":
-        cell.published = find(cell.noise, cell.rate, cell.method, cell.dataset, cell.classes)
+        cell.published = find_published(cell.noise, cell.rate, cell.method, cell.dataset, cell.classes)
     return cell
 
 

@@ -17,7 +17,7 @@ from reports.votes import (
     shares,
 )
 from results.records import Records
-from results.schema import class_names, seed
+from results.schema import class_names, record_seed
 
 GIVEN = "One-hot given label"
 
@@ -155,7 +155,7 @@ def opened(cell: Cell, votes: np.ndarray, records: Records) -> Iterator[tuple[in
         if complaint:
             cell.failed.append(f"{record['id'][:8]}: {complaint}")
         elif arrays is not None:
-            yield seed(record), arrays
+            yield record_seed(record), arrays
 
 
 def misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:

@@ -9,8 +9,8 @@ from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds
 from reports.statistics import detectable_gain, pooled_paired_std
 from reports.table import signed
-from results.published import facts
-from results.schema import seed
+from results.published import supplement_facts
+from results.schema import record_seed
 
 FALLEN = 10.0  # points
 AGAINST = "‡"  # marks what was not measured here
@@ -24,7 +24,7 @@ def details(cell: Cell) -> str:
 def behind(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
     """What stands behind a mean of `values`, {seed: value}: n, each seed, the record ids."""
     seeds = ", ".join(f"seed {number}: {value:{form}}" for number, value in sorted(values.items()))
-    ids = " ".join(record["id"] for record in cell.records if seed(record) in values)
+    ids = " ".join(record["id"] for record in cell.records if record_seed(record) in values)
     return f"n = {len(values)} of {len(cell.ids)}" + (f"; {seeds}; records {ids}" if values else "")
 
 
@@ -71,7 +71,7 @@ def detectable_note(cells: list[Cell], options: Options) -> list[str]:
         )
     if not found:
         return []
-    gain = float(facts()["avg_gain_over_eac_RAF-DB"])
+    gain = float(supplement_facts()["avg_gain_over_eac_RAF-DB"])
     of_paper = f" The paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
     return [
         f"The smallest gain of one row over another that these seeds can show: {'; '.join(found)}. A paired t test over seeds "

@@ -26,7 +26,7 @@ from reports.statistics import (
 )
 from results.published import METHODS
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, class_names, seed
+from results.schema import ENOUGH_SEEDS, class_names, record_seed
 
 CROSS_FITTED = "cross-fitted"
 PAIRS_OF_FIVE = 10  # of the paper's five methods
@@ -86,7 +86,7 @@ class Hits:
     def of_seeds(self, cells: list[Cell], seeds: list[int]) -> list["RunHits | None"]:
         found = []
         for cell in cells:
-            of_seed = {seed(record): record for record in cell.records}
+            of_seed = {record_seed(record): record for record in cell.records}
             found += [self.of_run(of_seed[number]) for number in seeds]
         return found
 

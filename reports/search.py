@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.cells import Cell
 from reports.notes import gaps
-from results.schema import seed
+from results.schema import record_seed
 
 PROTOCOLS = {  # {whether a part of the training images was left out: which images chose}
     False: "held-out images with noisy labels that no run trains on, looked at once, after the last epoch",
@@ -120,7 +120,7 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
 
 def held_out_by_seed(cell: Cell) -> dict[int, float]:
     """{seed: share of held-out noisy labels that are met} of the runs that have it."""
-    found = {seed(record): held_out_accuracy(record) for record in cell.records}
+    found = {record_seed(record): held_out_accuracy(record) for record in cell.records}
     return {number: value for number, value in found.items() if value is not None}
 
 
@@ -138,7 +138,7 @@ def held_out_accuracy(record: dict[str, Any]) -> float | None:
 
 
 def record_of(cell: Cell, number: int) -> dict[str, Any]:
-    return next(record for record in cell.records if seed(record) == number)
+    return next(record for record in cell.records if record_seed(record) == number)
 
 
 def held_out_notes(searches: list[Search]) -> list[str]:

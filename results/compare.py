@@ -7,7 +7,7 @@ PARTS = ("noise", "metrics", "history")  # what was measured; times, machine and
 
 def differing_parts(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Sections of two records whose numbers differ, by the fields that both know: a later version measures more."""
-    return [part for part in PARTS if differs(before[part], after[part])]
+    return [part for part in PARTS if shared_fields_differ(before[part], after[part])]
 
 
 def lacking_fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -15,7 +15,7 @@ def lacking_fields(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [f"{part}.{name}" for part in PARTS for name in before[part] if name not in after[part]]
 
 
-def differs(before: dict[str, Any], after: dict[str, Any]) -> bool:
+def shared_fields_differ(before: dict[str, Any], after: dict[str, Any]) -> bool:
     return any(before[name] != after[name] for name in before.keys() & after.keys())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.records import Records
-from results.schema import Refused, changed_settings, class_names, title
+from results.schema import Refused, changed_settings, class_names, data_title
 
 if TYPE_CHECKING:
     import pandas
@@ -72,7 +72,7 @@ def load_runs(folder: str | Path) -> pandas.DataFrame:
     """
     import pandas
 
-    records = open_folder(folder)
+    records = open_records(folder)
     rows = [describe_run(record) for record in records.records()]
     warn_of(records)
     frame = pandas.DataFrame(rows, columns=list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])))
@@ -88,7 +88,7 @@ def load_predictions(folder: str | Path, run: str, epoch: int | None = None) -> 
     """
     import pandas
 
-    records = open_folder(folder)
+    records = open_records(folder)
     record = read_run(records, run)
     arrays = records.arrays(run, ("predictions", "test_labels", "test_rows"))
     if arrays is None:
@@ -108,7 +108,7 @@ def load_predictions(folder: str | Path, run: str, epoch: int | None = None) -> 
     )
 
 
-def open_folder(folder: str | Path) -> Records:
+def open_records(folder: str | Path) -> Records:
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder}: there is no such folder; give the one that --results names")
     return Records(Path(folder))
@@ -139,7 +139,7 @@ def describe_run(record: dict[str, Any]) -> dict[str, Any]:
         "method": spec["method"],
         "title": str(resolved.get("method_title") or spec["method"]),
         "dataset": spec["data"]["name"],
-        "dataset_title": title(record),
+        "dataset_title": data_title(record),
         "noise": noise["kind"],
         "rate": None if noise["rate"] is None else float(noise["rate"]),
         "realised": record["noise"]["realised"],

@@ -10,17 +10,17 @@ from typing import Any
 PROTOCOL = 1
 
 
-def canonical(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """JSON with one spelling only; what a hash is taken of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def digest(value: Any, length: int = 20) -> str:
+def json_digest(value: Any, length: int = 20) -> str:
     """The first `length` hexadecimal digits of the SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:length]
 
 
-def number(value: float | int | str) -> str:
+def number_text(value: float | int | str) -> str:
     """A number as the one decimal string that stands for it in an identity: 0.1 + 0.2 and 0.30 are both '0.3'."""
     return format(float(value), ".12g")
 
@@ -68,7 +68,7 @@ class Job:
 
     @cached_property
     def id(self) -> str:
-        return digest(self.identity)
+        return json_digest(self.identity)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -83,7 +83,7 @@ class Job:
         return " ".join([*words, f"seed {self.seed}"])
 
 
-def stream(*parts: Any) -> int:
+def stream_seed(*parts: Any) -> int:
     """A 63-bit seed for one purpose, e.g. stream('augment', 'faces', seed, epoch)."""
-    text = canonical([str(part) for part in parts])
+    text = canonical_json([str(part) for part in parts])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -45,17 +45,19 @@ class Published:
         return f"{self.mean:.2f}" + ("" if self.std is None else f"±{self.std:.2f}")
 
 
-def find(noise: str, rate: str | None, method: str, dataset: str, classes: int | None = None) -> Published | None:
+def find_published(
+    noise: str, rate: str | None, method: str, dataset: str, classes: int | None = None
+) -> Published | None:
     """What was printed for a cell; of several class sets the one with `classes`, else the larger."""
     if method in LATER:
-        rows = later().get((noise, rate, LATER[method], DATASETS.get(dataset)), ())
+        rows = later_accuracies().get((noise, rate, LATER[method], DATASETS.get(dataset)), ())
     else:
-        rows = accuracies().get((noise, rate, METHODS.get(method), DATASETS.get(dataset)), ())
+        rows = printed_accuracies().get((noise, rate, METHODS.get(method), DATASETS.get(dataset)), ())
     return max(rows, key=lambda row: (row.classes == classes, row.classes or 0), default=None)
 
 
 @lru_cache
-def accuracies() -> dict[tuple, list[Published]]:
+def printed_accuracies() -> dict[tuple, list[Published]]:
     """{(noise, rate, method, data set): printed values}, names as printed."""
     found: dict[tuple, list[Published]] = {}
     for noise, name in FILES.items():
@@ -73,7 +75,7 @@ def accuracies() -> dict[tuple, list[Published]]:
 
 
 @lru_cache
-def later() -> dict[tuple, list[Published]]:
+def later_accuracies() -> dict[tuple, list[Published]]:
     """{(noise, rate, method, data set): printed values} of methods of other papers; rate None without noise."""
     found: dict[tuple, list[Published]] = {}
     for row in rows_of("later_methods.csv"):
@@ -92,7 +94,7 @@ def later() -> dict[tuple, list[Published]]:
 
 
 @lru_cache
-def facts() -> dict[str, str]:
+def supplement_facts() -> dict[str, str]:
     """The supplement's grids, best values, divergences and stated gains."""
     return {row["item"]: row["value"] for row in rows_of("supplement_facts.csv")}
 

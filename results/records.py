@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from results.files import digest_file, write_json
-from results.schema import ID, Refused, check
+from results.schema import ID, Refused, check_record
 
 LEDGER, REPRODUCED = "checked.json", "reproduced.json"
 NETWORK, NETWORK_INFO = ".safetensors", ".network.json"  # beside a record: its trained network, and what it is
@@ -46,7 +46,7 @@ class Records:
             return None
         except OSError as error:
             raise Refused(f"{path}: {error.strerror}") from None
-        return check(text, record_id, path)
+        return check_record(text, record_id, path)
 
     def get(self, record_id: str) -> dict[str, Any] | None:
         """A sound record, or None where there is none or it was refused."""

@@ -1,6 +1,6 @@
 """The form of a record, and the one validator that says whether a file is one.
 
-Planning, drawing, import and the exit status all ask `check`. What lies beside a record as arrays is held against the
+Planning, drawing, import and the exit status all ask `check_record`. What lies beside a record as arrays is held against the
 hash that the record was kept with (`results.records`).
 """
 
@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from results.job import Job, digest
+from results.job import Job, json_digest
 
 SCHEMA = 1
 ID = re.compile(r"[0-9a-f]{20}")
@@ -57,14 +57,14 @@ class Refused(ValueError):
 
 def content_hash(record: dict[str, Any]) -> str:
     """The hash of all of a record but the hash itself, as it is read back from JSON."""
-    return digest({key: value for key, value in record.items() if key != "hash"})
+    return json_digest({key: value for key, value in record.items() if key != "hash"})
 
 
-def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
+def check_record(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
     """A record as parsed JSON; raises Refused where it is broken, lacks something, or is not what it or its name says."""
     try:
         record = json.loads(text)
-        complaint = fault(record, job_id)
+        complaint = find_fault(record, job_id)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         complaint = f"not a whole record ({type(error).__name__}: {error})"
     if complaint:
@@ -72,9 +72,9 @@ def check(text: str | bytes, job_id: str, path: Path) -> dict[str, Any]:
     return record
 
 
-def fault(record: dict[str, Any], job_id: str) -> str | None:
+def find_fault(record: dict[str, Any], job_id: str) -> str | None:
     """Why a parsed record cannot be used, None where it can."""
-    if record["id"] != job_id or digest(record["spec"]) != job_id:
+    if record["id"] != job_id or json_digest(record["spec"]) != job_id:
         return "field 'spec' does not hash to the record's name"
     if content_hash(record) != record.get("hash"):
         return "its content does not hash to its field 'hash' (edited?)"
@@ -85,11 +85,11 @@ def fault(record: dict[str, Any], job_id: str) -> str | None:
     except TypeError as error:
         return f"field 'spec' is not that of a job ({error})"
     for where, kind in SHAPE.items():
-        value = field(record, where)
+        value = read_field(record, where)
         if type(value) is not kind:
             return f"field '{where}' is {'missing' if value is None else f'{value!r:.40}'}, expected {WORDS[kind]}"
     for where, most in MEASURED.items():
-        value = field(record, where)
+        value = read_field(record, where)
         if type(value) not in (int, float) or not isfinite(value) or not 0 <= value <= most:
             return f"field '{where}' is {value!r:.40}, expected a number from 0 to {most:g}"
     for name in ("noisy_val", "held_out"):
@@ -98,13 +98,13 @@ def fault(record: dict[str, Any], job_id: str) -> str | None:
             return f"field 'metrics.{name}' is {share!r:.40}, expected a number from 0 to 1"
     if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
         return "field 'spec.overrides' holds something else than texts"
-    without = field(record, "slim.without")
+    without = read_field(record, "slim.without")
     if "slim" in record and not (isinstance(without, list) and all(isinstance(name, str) for name in without)):
         return f"field 'slim.without' is {without!r:.40}, expected a list of names of arrays"
     return None
 
 
-def field(record: dict[str, Any], where: str) -> Any:
+def read_field(record: dict[str, Any], where: str) -> Any:
     """The value at 'metrics.last', None where there is none."""
     value: Any = record
     for name in where.split("."):
@@ -122,11 +122,11 @@ def changed_settings(record: dict[str, Any]) -> dict[str, str]:
     return changed | {key: "published" for key in chosen if key not in overrides}
 
 
-def seed(record: dict[str, Any]) -> int:
+def record_seed(record: dict[str, Any]) -> int:
     return record["spec"]["seed"]
 
 
-def realised(record: dict[str, Any]) -> float:
+def realised_rate(record: dict[str, Any]) -> float:
     """Share of the training labels that the noise made wrong."""
     return record["noise"]["realised"]
 
@@ -135,6 +135,6 @@ def class_names(record: dict[str, Any]) -> list[str]:
     return [str(name) for name in record["resolved"]["data"]["class_names"]]
 
 
-def title(record: dict[str, Any]) -> str:
+def data_title(record: dict[str, Any]) -> str:
     """The data set's name in tables."""
     return str(record["resolved"]["data"].get("title", record["spec"]["data"]["name"]))

@@ -15,7 +15,7 @@ WITH_VOTES = (*DRAWN, "distribution", "train_rows", "given", "clean")  # Table 2
 VOTED = ("votes", "none")
 
 
-def slim(record: dict[str, Any], content: bytes) -> tuple[bytes, bytes]:
+def slim_record(record: dict[str, Any], content: bytes) -> tuple[bytes, bytes]:
     """The text and arrays that a sound record ships with; `slim.arrays` keeps the hash of all its arrays.
 
     Everything in the record itself stays: measures of arrays that are left out are among its metrics. One that has nothing
@@ -26,14 +26,14 @@ def slim(record: dict[str, Any], content: bytes) -> tuple[bytes, bytes]:
     with np.load(io.BytesIO(content), allow_pickle=False) as kept:
         left_out = [name for name in kept.files if name not in needed]
         if left_out or "slim" not in record:
-            content = packed({name: kept[name] for name in kept.files if name in needed})
+            content = pack_arrays({name: kept[name] for name in kept.files if name in needed})
             gone = sorted({*before["without"], *left_out})
             record = record | {"slim": before | {"without": gone}, "arrays": digest_bytes(content)}
             record["hash"] = content_hash(record)
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode(), content
 
 
-def packed(arrays: dict[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
     """An .npz as NumPy reads it, a fifth smaller than NumPy writes it: of one file among a thousand that matters."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -13,7 +13,7 @@ TUNED = {"scn": "SCN", "rul": "RUL", "eac": "EAC", "lanet": "LA-Net"}
 
 @pytest.mark.parametrize("method", TUNED)
 def test_each_page_prints_what_the_search_chose(method: str, tmp_path: Path) -> None:
-    chosen = {option: f"{value:g}" for option, (value, _) in catalogue.read(tmp_path)[method]["demo"].items()}
+    chosen = {option: f"{value:g}" for option, (value, _) in catalogue.read_catalogue(tmp_path)[method]["demo"].items()}
     (row,) = re.findall(rf"^\| {TUNED[method]} \| (`.*`) \| (.*) \|$", (DOCS / "tuning.md").read_text(), re.M)
     printed = dict(zip(re.findall("`(.*?)`", row[0]), row[1].split(", "), strict=True))
     assert {option: printed[option] for option in chosen} == chosen
@@ -22,5 +22,5 @@ def test_each_page_prints_what_the_search_chose(method: str, tmp_path: Path) -> 
 
 
 def test_only_methods_of_the_page_have_settings_of_their_own(tmp_path: Path) -> None:
-    cards = catalogue.read(tmp_path)
+    cards = catalogue.read_catalogue(tmp_path)
     assert {name for name, card in cards.items() if card["demo"]} == set(TUNED)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmark.commands.import_records import import_records
-from results.job import Job, digest
+from results.job import Job, json_digest
 from results.schema import SCHEMA, content_hash
 from results.store import Store
 
@@ -43,7 +43,7 @@ def sound(seed: int = 0, arrays: bytes | None = None, **more) -> tuple[str, byte
         content = io.BytesIO()
         np.savez_compressed(content, **ARRAYS)
         arrays = content.getvalue()
-    record = {"schema": SCHEMA, "id": digest(spec), "status": "ok", "spec": spec, **more}
+    record = {"schema": SCHEMA, "id": json_digest(spec), "status": "ok", "spec": spec, **more}
     record["arrays"] = hashlib.sha256(arrays).hexdigest()
     record["hash"] = content_hash(record)
     return record["id"], json.dumps(record).encode(), arrays

@@ -25,7 +25,7 @@ from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
 from benchmark.datasets.reading.files import stamp_file
 from benchmark.source_code import hash_own_code
-from benchmark.terminal import say
+from benchmark.terminal import print_note
 from results.files import write_json
 
 
@@ -49,7 +49,7 @@ def alone(name: str, root: Path) -> Iterator[None]:
         (root / "stamps").mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        say(f"{name}: waiting for the process that decodes it ({lock.lock_file} is locked)")
+        print_note(f"{name}: waiting for the process that decodes it ({lock.lock_file} is locked)")
         lock.acquire()
     except (OSError, NotImplementedError):
         pass  # a folder of others, or a file system without locks: two may decode, and the first one's work is kept

@@ -16,15 +16,15 @@ from benchmark import plugins
 from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
 from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, shorten, step, trained
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.train import loop
 from benchmark.train.checkpoint import collect_state, restore_state
-from benchmark.train.evaluation import evaluate, opinions, plain_batch
-from benchmark.train.graph import Steps
+from benchmark.train.evaluation import collect_opinions, evaluate_epoch, plain_batch
+from benchmark.train.graph import StepRunner
 from benchmark.train.trainer import Trainer
 from methods.base import Batch, Curve, Method
 from methods.support.backbones import BACKBONES, GIVES
-from methods.support.recipe import Recipe, list_kinds, rebuild
+from methods.support.recipe import Recipe, list_kinds, recipe_from_dict
 
 LONG = 6  # epochs of the run that is interrupted after each of them
 NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?"
@@ -80,8 +80,8 @@ def recipe(cls: type[Method]) -> None:
     )
     rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
     require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
-    kept = json.loads(json.dumps(card(cls)))
-    again = rebuild(kept["recipe"], list_kinds(declared))
+    kept = json.loads(json.dumps(method_info(cls)))
+    again = recipe_from_dict(kept["recipe"], list_kinds(declared))
     require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
     known = sorted(name for name in kept["demo"] if name not in kept["parameters"] and not name.startswith("recipe."))
     require(not known, f"demo names {', '.join(known)}, which is no parameter")
@@ -301,11 +301,14 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepared) -> 
         with card.there():
             made, captured = (prepare(cls, device="cuda") for _ in range(2))
             made.clock = clock_of(card)
-            made.steps, captured.steps = Steps(made, loop.step, allowed=False), Steps(captured, loop.step, eager=1)
+            made.steps, captured.steps = (
+                StepRunner(made, loop.take_step, allowed=False),
+                StepRunner(captured, loop.take_step, eager=1),
+            )
             trained(made)
             with made.clock.part("evaluation"):
-                evaluate(made)
-                opinions(made)
+                evaluate_epoch(made)
+                collect_opinions(made)
             waits, names = card.seen.in_steps(), difference(made.method, trained(captured).method)
     except CardError as error:
         raise Wrong(f"on a GPU this raises: {error}; make tensors on the device of the batch") from None

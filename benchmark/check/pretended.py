@@ -254,8 +254,8 @@ class Card:
 
 def forget_constants() -> None:
     """What a process keeps on a device that is there, or not there any more."""
-    augment._constant.cache_clear()
-    parts.doubling.cache_clear()
+    augment._device_constant.cache_clear()
+    parts.doubling_matrix.cache_clear()
 
 
 class Parts(Clock):

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark import plugins
 from benchmark.check.contract import require
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
@@ -67,16 +67,18 @@ def prepared(
     own: tuple[str, ...] = ()
     if backbone is not None:
         asked["recipe.backbone"], own = backbone.name, (str(Path(inspect.getfile(backbone)).parent),)
-    resolved, _ = recipes.resolve({cls.name: card(cls)}, cls.name, asked, DEMO, "comparison", "faces", images)
+    resolved, _ = recipes.resolve_recipe(
+        {cls.name: method_info(cls)}, cls.name, asked, DEMO, "comparison", "faces", images
+    )
     asked_for, place = job(cls, precision), Place(results="", data="", device=device, methods_path=own)
     if backbone is not None:
         asked_for = replace(asked_for, backbone_code=plugins.hash_backbone(backbone.name, own))
-    method, recipe, run = assembly.assembled(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
+    method, recipe, run = assembly.assemble_method(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
     method.to(device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(device), run)
     kept = isinstance(getattr(method, "labels", None), Tensor)
     require(kept, "begin keeps no labels; call super().begin(labels, run)")
-    return trainer_of(asked_for, place, data, assembly.placed(method, device), recipe, run, Clock())
+    return trainer_of(asked_for, place, data, assembly.move_to_device(method, device), recipe, run, Clock())
 
 
 def job(cls: type[Method], precision: str) -> Job:

@@ -18,8 +18,8 @@ from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
 from benchmark.plan.sweeps import make_sweep
 from benchmark.scale import SCALES, SUBSET_SEED, Scale
-from benchmark.terminal import Usage, one_of, printable
-from results.job import number
+from benchmark.terminal import Usage, make_printable, one_of
+from results.job import number_text
 from results.records import Records
 
 MOST_DRAWS = 1024
@@ -81,9 +81,9 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
     scale = SCALES[args.scale or scale_of(drawn, asked, usual)]
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
-    every = catalogue.read(args.results, own)
+    every = catalogue.read_catalogue(args.results, own)
     swept = [name for name in (text.partition(".")[0] for text in args.sweep) if name in every]
-    methods = catalogue.usable(every, [*(args.methods or []), *swept], own)
+    methods = catalogue.select_usable(every, [*(args.methods or []), *swept], own)
     sets = parse_sets(args.set, methods, known)
     cards = tuple(chosen_cards(args)) if where == "cuda" else ()
     sweeps = [make_sweep(text, methods, once(args.methods), sets, scale, args.preset) for text in args.sweep]
@@ -151,7 +151,7 @@ def device(args: argparse.Namespace) -> str:
         if typed and not hardware.find_gpus():
             raise Usage(f"--devices: {typed}: no GPU can be used: {'; '.join(lines)}")
     for line in hardware.list_unused():
-        print(f"run_all.py: {printable(line)}", file=sys.stderr)
+        print(f"run_all.py: {make_printable(line)}", file=sys.stderr)
     return "cuda" if hardware.find_gpus() else "cpu"
 
 
@@ -217,7 +217,7 @@ def rate(text: str) -> str:
         raise Usage(f"--rates: {text!r}: expected numbers, each with its decimals behind a point, as 0.1 0.3") from None
     if not 0 <= value <= 1:
         raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
-    return number(value + 0.0)  # no -0
+    return number_text(value + 0.0)  # no -0
 
 
 def decimal(text: str) -> float:

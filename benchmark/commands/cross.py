@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from benchmark.cache.decoded import Data
 from benchmark.commands.named_data import need_pictures
 from benchmark.launch.locks import take_slot
-from benchmark.plan.matrix import Cell, Plan, Planned
-from benchmark.terminal import Usage, say
+from benchmark.plan.matrix import Plan, Planned, PlannedCell
+from benchmark.terminal import Usage, print_note
 from results.crossed import Crossed, crossed_path, read_crossed, write_crossed
 from results.store import Store
 
@@ -30,7 +30,7 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
     from benchmark.train.kept_network import load_network
 
     held = take_slot(slots, whole_gpu=False)
-    say(f"testing {len(waiting)} networks on data sets that they were not trained on")
+    print_note(f"testing {len(waiting)} networks on data sets that they were not trained on")
     for run, others in waiting:
         try:
             network = load_network(store.network(run.job.id), plan.request.methods_path, plan.request.device)
@@ -39,7 +39,7 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
                 path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
                 write_crossed(path, test_network(network, data))
         except Usage as error:
-            say(f"missing: {run.job.text}: {error}")
+            print_note(f"missing: {run.job.text}: {error}")
     for lock in held:
         os.close(lock)
 
@@ -55,7 +55,7 @@ def list_waiting(plan: Plan, store: Store) -> list[tuple[Planned, list[Data]]]:
     return list(found.values())
 
 
-def other_data(cell: Cell, plan: Plan) -> Iterator[Data]:
+def other_data(cell: PlannedCell, plan: Plan) -> Iterator[Data]:
     """The data sets that a cell was not trained on."""
     return (data for name, data in plan.data.items() if name != cell.dataset)
 
@@ -95,7 +95,7 @@ def test_network(network: "Network", data: Data) -> Crossed:
     )
 
 
-def tested_files(cell: Cell, plan: Plan, root: Path) -> dict[str, dict[str, Path]]:
+def tested_files(cell: PlannedCell, plan: Plan, root: Path) -> dict[str, dict[str, Path]]:
     """{data set: {run: the file of its numbers there}}"""
     return {
         data.name: {run.job.id: crossed_path(root, run.job.id, data.name, data.fingerprint) for run in cell.runs}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from benchmark.datasets.base import DataError
-from benchmark.terminal import Usage, one_line, printable, said_once
+from benchmark.terminal import Usage, error_line, make_printable, said_once
 from noise.base import NoiseError
 from reports.asked import ReportError
 
@@ -20,8 +20,8 @@ def answered(program: str, command: Callable[[], int]) -> int:
     try:
         return command()
     except UNUSABLE as error:
-        said = one_line(error)
+        said = error_line(error)
     except OSError as error:
-        said = printable(f"{error.filename or 'output'}: {error.strerror or error}")
+        said = make_printable(f"{error.filename or 'output'}: {error.strerror or error}")
     print(said_once(program, said), file=sys.stderr)
     return 2

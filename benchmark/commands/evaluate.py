@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.commands import named_data, networks
 from benchmark.commands.errors import answered
-from benchmark.terminal import one_of, printable
+from benchmark.terminal import make_printable, one_of
 
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
@@ -36,9 +36,9 @@ def evaluate_on_data(args: argparse.Namespace) -> int:
 
     data = named_data.opened(args)
     found = evaluate_network(network, data, args.split, args.every_image)
-    print(printable(networks.describe_network(network)))
+    print(make_printable(networks.describe_network(network)))
     lines = [*describe_images(found, data.title, args.split), *other_images(network, data.name, data.fingerprint)]
-    print("\n".join(printable(line) for line in lines))
+    print("\n".join(make_printable(line) for line in lines))
     print("\n" + "\n".join([*format_measures(found), "", *format_classes(found)]))
     path = args.out / f"evaluation_{network.info.id[:8]}_{data.name}_{args.split}.csv"
     labels = [found.classes[number] for number in found.labels]
@@ -85,7 +85,7 @@ def format_measures(found: "Evaluation") -> list[str]:
 
 def format_classes(found: "Evaluation") -> list[str]:
     """A row a class: its images, the share that is right, and as what they were taken."""
-    names, measures = [printable(name) for name in found.classes], found.measures
+    names, measures = [make_printable(name) for name in found.classes], found.measures
     first, widths = max(map(len, [*names, "class"])), [max(len(name), 5) for name in names]
     heads = "  ".join(f"{name:>{width}}" for name, width in zip(names, widths))
     lines = [f"{'class':<{first}}  images    right  taken for  {heads}"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands.errors import answered
-from benchmark.terminal import Usage, printable
+from benchmark.terminal import Usage, make_printable
 from results.job import Job
 from results.records import Records
 
@@ -51,7 +51,7 @@ def export_tensorboard(results: Path, folder: Path) -> int:
         raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
     print(f"{written} runs written to {folder}, {kept} were there already; tensorboard --logdir {folder} shows them")
     for line in sorted(records.refused.values()):
-        print(printable(f"refused: {line}"), file=sys.stderr)
+        print(make_printable(f"refused: {line}"), file=sys.stderr)
     return 1 if records.refused else 0
 
 

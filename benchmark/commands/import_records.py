@@ -12,12 +12,12 @@ from typing import Any
 
 from benchmark.cache import decoded
 from benchmark.commands.errors import answered
-from benchmark.terminal import Usage, printable
+from benchmark.terminal import Usage, make_printable
 from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
 from results.job import PROTOCOL, Job
-from results.schema import Refused, check
-from results.slim import slim
+from results.schema import Refused, check_record
+from results.slim import slim_record
 from results.store import Store
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
@@ -106,7 +106,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
             here = store.done(job_id)
             kept += here
             text = read(name).decode("utf-8")
-            record = check(text, job_id, Path(name))
+            record = check_record(text, job_id, Path(name))
             if record["spec"].get("protocol") != PROTOCOL:
                 raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
             if here:
@@ -118,10 +118,10 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_arrays(arrays, name)
-            written = slim(record, arrays) if light else (text.encode(), arrays)
+            written = slim_record(record, arrays) if light else (text.encode(), arrays)
         except UNREADABLE as error:
             text = str(error)
-            refused.append(printable(text if str(name) in text else f"{name}: {text}"))
+            refused.append(make_printable(text if str(name) in text else f"{name}: {text}"))
             continue
         write_bytes(store.path(job_id).with_suffix(".npz"), written[1])  # first: a full disk leaves no half of a record
         write_bytes(store.path(job_id), written[0])

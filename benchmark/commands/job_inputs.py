@@ -14,7 +14,7 @@ from benchmark.plan.overrides import dataset_options
 from benchmark.plan.start_weights import Start, landmark_weights
 from benchmark.progress import show_decoding
 from benchmark.scale import restore_scale
-from benchmark.terminal import Usage, one_of, say
+from benchmark.terminal import Usage, one_of, print_note
 from results.files import digest_file
 from results.job import Job
 
@@ -71,10 +71,10 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
 
 def fetch_published(name: str) -> Path:
     """The file of weights that a library publishes; raises Usage."""
-    from methods.support.libraries import fetch
+    from methods.support.libraries import fetch_weights
 
     try:
-        return fetch(name)
+        return fetch_weights(name)
     except ValueError as error:
         raise Usage(f"--weights imagenet: {error}") from None
 
@@ -155,11 +155,11 @@ def make_start_weights(record: dict[str, Any], data: Data, sources: Sources, dev
     start = remake_start(record, data, sources, device)
     assert start.path and start.pretraining
     path = Path(start.path)
-    say(f"making the start weights {record['spec']['weights']} again: {path}")
+    print_note(f"making the start weights {record['spec']['weights']} again: {path}")
     outcome = supervise(make_pretraining_task(start.pretraining, sources.aside, sources.slots))
     if not path.exists():
         raise Usage(f"the start weights could not be made: {outcome.status}: {outcome.message}")
     recorded = record["resolved"]["weights"].get("loaded", {}).get("sha256")
     if recorded not in (None, digest_file(path)):
-        say("the start weights made here differ from the recorded ones, so the job's bits will too")
+        print_note("the start weights made here differ from the recorded ones, so the job's bits will too")
     return path

@@ -7,12 +7,12 @@ from benchmark import plugins
 from benchmark.commands.named_data import data_sets
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
-from benchmark.terminal import printable
+from benchmark.terminal import make_printable
 
 
 def listing(results: Path, own: tuple[Path, ...] = ()) -> str:
     """Every name with what it stands for; own: folders of one's own. Raises Usage."""
-    cards = catalogue.usable(catalogue.read(results, own), [], own)
+    cards = catalogue.select_usable(catalogue.read_catalogue(results, own), [], own)
     kinds = plugins.find_noises(own)
     parts = {
         "methods (--methods)": {name: card["source"] or card["title"] for name, card in cards.items()},
@@ -42,7 +42,7 @@ def backbones(own: tuple[Path, ...]) -> dict[str, str]:
 
 
 def lines(names: dict[str, str], width: int) -> list[str]:
-    return [printable(f"  {name:<{width}}  {text}") for name, text in names.items()]
+    return [make_printable(f"  {name:<{width}}  {text}") for name, text in names.items()]
 
 
 def first_line(kind: type) -> str:

@@ -14,7 +14,7 @@ from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, one_of, printable, said_once
+from benchmark.terminal import Usage, make_printable, one_of, said_once
 from results.published import DATASETS
 
 
@@ -65,7 +65,7 @@ def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
     need_pictures(data)
     for line in [] if quiet else data.info["warnings"]:
-        print(printable(said_once(data.name, line)), file=sys.stderr)
+        print(make_printable(said_once(data.name, line)), file=sys.stderr)
     return data
 
 
@@ -108,7 +108,7 @@ def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, typ
 @cache
 def warn(line: str) -> None:
     """A line on standard error, once."""
-    print(printable(line), file=sys.stderr)
+    print(make_printable(line), file=sys.stderr)
 
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:

@@ -15,7 +15,7 @@ from benchmark.commands.arguments import chosen_cards, device
 from benchmark.commands.named_data import folders
 from benchmark.launch.locks import take_slot
 from benchmark.launch.preflight import check_writable
-from benchmark.terminal import Usage, printable
+from benchmark.terminal import Usage, make_printable
 from results.files import write_bytes
 from results.schema import ID
 from results.store import Store
@@ -46,7 +46,7 @@ def open_network(args: argparse.Namespace) -> "Network":
         take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
     network = load_network(path, folders(args), where)
     for line in network.notes:
-        print(printable(f"note: {line}"), file=sys.stderr)
+        print(make_printable(f"note: {line}"), file=sys.stderr)
     return network
 
 

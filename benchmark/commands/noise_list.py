@@ -18,11 +18,11 @@ from benchmark.commands.arguments import decimal
 from benchmark.commands.errors import answered
 from benchmark.commands.named_data import add_arguments, folders, given_data, opened
 from benchmark.terminal import Usage
-from noise.asymmetric import asymmetric
+from noise.asymmetric import asymmetric_noise
 from noise.base import Training
 from noise.expressions import ORDERS
-from noise.statistics import realised, transition_matrix
-from results.job import digest
+from noise.statistics import realised_rates, transition_matrix
+from results.job import json_digest
 from results.schema import Refused
 from results.store import Store
 
@@ -69,7 +69,7 @@ def write(args: argparse.Namespace) -> Path:
     data = opened(args)
     if args.from_confusion:
         kind, target = "asymmetric", targets(args.from_confusion, data, args.results)
-        labels = asymmetric(data.train.labels, target, args.rate, Random(args.seed))
+        labels = asymmetric_noise(data.train.labels, target, args.rate, Random(args.seed))
         mapped = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
     else:
         kind, mapped = args.kind, None
@@ -90,10 +90,10 @@ def write(args: argparse.Namespace) -> Path:
         "seed": args.seed,
         "map": mapped,
         "images": len(labels),
-        **realised(clean, labels, len(data.classes)),
+        **realised_rates(clean, labels, len(data.classes)),
         "classes": list(data.classes),
         "transitions": transition_matrix(clean, labels, len(data.classes)).round(6).tolist(),
-        "hash": digest(labels.tolist()),
+        "hash": json_digest(labels.tolist()),
     }
     path.with_suffix(".json").write_text(json.dumps(facts, indent=1))
     return path

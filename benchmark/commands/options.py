@@ -10,7 +10,7 @@ from typing import NoReturn
 from benchmark.commands.arguments import decimal
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage, say
+from benchmark.terminal import Usage, print_note
 from reports.metrics import METRICS
 from reports.statistics import SPREADS
 from results.schema import RULES
@@ -57,7 +57,9 @@ class Parser(argparse.ArgumentParser):
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
                 fix = f" (several values go behind one {option})" if action.nargs else ""
-                say(f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}")
+                print_note(
+                    f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}"
+                )
         args = self.parse_args(words)
         args.given = set(given)
         for name in PATHS:

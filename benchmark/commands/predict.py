@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.commands import named_data, networks
 from benchmark.commands.errors import answered
 from benchmark.datasets.base import DataError
-from benchmark.terminal import Usage, one_line, printable
+from benchmark.terminal import Usage, error_line, make_printable
 
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
@@ -35,7 +35,7 @@ def predict_folder(args: argparse.Namespace) -> int:
     """Write one row a picture; 1 where some cannot be read."""
     paths = list_pictures(args.folder)
     network = networks.open_network(args)
-    print(printable(networks.describe_network(network)))
+    print(make_printable(networks.describe_network(network)))
     names: list[str] = []
     bad: list[str] = []
     found = [np.zeros((0, len(network.info.classes)), np.float32)]
@@ -54,7 +54,7 @@ def predict_folder(args: argparse.Namespace) -> int:
         print(f"{len(names):,} pictures: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}")
         print(f"wrote {path}")
     for line in [*bad[:NAMED], *([f"and {len(bad) - NAMED:,} more"] if len(bad) > NAMED else [])]:
-        print(printable(f"left out: {line}"), file=sys.stderr)
+        print(make_printable(f"left out: {line}"), file=sys.stderr)
     return 1 if bad else 0
 
 
@@ -83,7 +83,7 @@ def read_pictures(
         try:
             yield name, resize_image(decode_picture(path.read_bytes(), channels, name), side, channels)
         except (DataError, OSError) as error:
-            bad.append(one_line(error))
+            bad.append(error_line(error))
 
 
 def predict_stored(network: "Network", stored: np.ndarray) -> np.ndarray:

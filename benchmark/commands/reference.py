@@ -95,7 +95,7 @@ def draw(results: Path, pages: Path) -> int:
     specs = [record["spec"] for record in records.records()]
     held = Counter(spec["scale"]["name"] for spec in specs)
     scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
-    declared = {name: card.get("mechanism", []) for name, card in catalogue.read(results).items()}
+    declared = {name: card.get("mechanism", []) for name, card in catalogue.read_catalogue(results).items()}
     evidence = read_evidence(records, scale, declared)
     if not evidence.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
@@ -190,14 +190,14 @@ def all_asked(results: Path, words: list[str]) -> list[Asked]:
     from benchmark.commands.arguments import request
     from benchmark.commands.options import parser
     from benchmark.commands.show import asked, asked_cell
-    from benchmark.plan.matrix import make
-    from benchmark.plan.narrow import narrow
+    from benchmark.plan.matrix import make_plan
+    from benchmark.plan.narrow import drop_unmeasured
     from results.store import Store
 
     args = parser().read([*words, "--results", str(results)])
-    plan, store = make(request(args)), Store(results)
+    plan, store = make_plan(request(args)), Store(results)
     if not args.datasets:
-        narrow(plan)
+        drop_unmeasured(plan)
     return [
         asked(kind, name, plan, tuple(asked_cell(cell, plan, store, {}) for cell in cells))
         for (kind, name), cells in plan.cells.items()
@@ -209,14 +209,14 @@ def whole_tables(results: Path, words: list[str]) -> list[str]:
     """Which of the tables and figures that are asked for in words have every cell measured on some data set."""
     from benchmark.commands.arguments import request
     from benchmark.commands.options import parser
-    from benchmark.plan.matrix import make
-    from benchmark.plan.narrow import share
+    from benchmark.plan.matrix import make_plan
+    from benchmark.plan.narrow import measured_share
 
-    plan = make(request(parser().read([*words, "--draw", "--results", str(results)])))
+    plan = make_plan(request(parser().read([*words, "--draw", "--results", str(results)])))
     return [
         name
         for (_, name), cells in plan.cells.items()
-        if any(share(plan, cells, data) == 1 for data in dict.fromkeys(cell.dataset for cell in cells))
+        if any(measured_share(plan, cells, data) == 1 for data in dict.fromkeys(cell.dataset for cell in cells))
     ]
 
 

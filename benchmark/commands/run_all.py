@@ -18,10 +18,10 @@ from benchmark.commands.show import show
 from benchmark.commands.unused import unused
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
 from benchmark.plan.experiments import EXPERIMENTS
-from benchmark.plan.matrix import Plan, Planned, make
-from benchmark.plan.narrow import narrow
+from benchmark.plan.matrix import Plan, Planned, make_plan
+from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, printable, said_once
+from benchmark.terminal import Usage, make_printable, said_once
 from reports.asked import ReportError
 
 
@@ -72,20 +72,20 @@ def answer(args: argparse.Namespace) -> int:
     shard = parse_shard(args.shard)
     workers(args.workers)
     there = opened(args.against, args.results)
-    plan = make(request(args, there.folder), progress=show_decoding)
+    plan = make_plan(request(args, there.folder), progress=show_decoding)
     store = Store(args.results)
-    left_out = narrow(plan) if args.draw and not args.datasets and not args.data else []
+    left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly = "; ".join(line for line in left_out if ", 0 % of" not in line)
         none = "no records for this request; give the folder that holds them as --results"
         raise Usage(f"--draw: {args.results} has {f'too few records: {partly}' if partly else none}")
     for line in [*warnings(plan), *unused(args, plan), *left_out]:
-        print(printable(line), file=sys.stderr)
+        print(make_printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
         against = take(plan, store, there)
         for line in against.lines:
-            print(printable(line), file=sys.stderr)
+            print(make_printable(line), file=sys.stderr)
         check_metric(plan, store, args)
         return run_and_draw(plan, store, args, shard)
 
@@ -118,10 +118,10 @@ def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[
     if args.plan:
         from benchmark.launch.preflight import check_jobs
         from benchmark.launch.run import list_missing
-        from benchmark.plan.cost import describe
+        from benchmark.plan.cost import describe_cost
 
         check_jobs(list_missing(plan, store, shard))
-        print(describe(plan, store, shard))
+        print(describe_cost(plan, store, shard))
         return 0
     if not args.shard:  # a part draws nothing
         check_writable("--out", args.out)
@@ -150,7 +150,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     from benchmark.launch import run as matrix
     from benchmark.launch.gpu_preflight import try_gpus
     from benchmark.launch.preflight import check_jobs
-    from benchmark.plan.cost import shorter
+    from benchmark.plan.cost import suggest_shorter
     from reports import try_drawing
 
     helps = args.shard == "slurm"
@@ -180,7 +180,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     check_jobs(todo)
     if not args.shard:
         try_drawing(args.out)
-    if line := shorter(todo, store, options.workers):
+    if line := suggest_shorter(todo, store, options.workers):
         print(line, file=sys.stderr)
     if plan.request.device == "cuda" and not args.cluster:
         try_gpus(chosen_cards(args), plan.request.precision)

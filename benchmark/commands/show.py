@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmark.commands import cross
 from benchmark.plan.experiments import Row
-from benchmark.plan.matrix import Cell, Plan, Planned
-from benchmark.plan.overrides import canonical
+from benchmark.plan.matrix import Plan, Planned, PlannedCell
+from benchmark.plan.overrides import full_option_name
 from benchmark.plan.recipes import chosen_settings
 from benchmark.plan.sweeps import find_marks
 from benchmark.plan.tuning import published_settings
@@ -117,17 +117,18 @@ def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | Non
     return outcome.message if outcome and outcome.message else None
 
 
-def row_settings(cell: Cell, plan: Plan) -> dict[str, str]:
+def row_settings(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """What a row itself changes about its method, by design; 'published' stands for a chosen setting that it puts back."""
     row = cell.row
     declared = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
     overrides = {
-        f"recipe.{canonical(key[7:])}" if key.startswith("recipe.") else key: v for key, v in row.overrides.items()
+        f"recipe.{full_option_name(key[7:])}" if key.startswith("recipe.") else key: v
+        for key, v in row.overrides.items()
     }
     return dict.fromkeys(declared, "published") | overrides
 
 
-def drawn_options(cell: Cell, plan: Plan) -> dict[str, str]:
+def drawn_options(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """The published values of the options that a search of the cell's method draws."""
     request = plan.request
     return published_settings(plan.cards[cell.row.method], request.scale, request.tune_learning_rate)
@@ -140,13 +141,13 @@ def row_values(row: Row) -> dict[str, str]:
     return {} if row.draw is None else row.overrides
 
 
-def swept_marks(cell: Cell, plan: Plan) -> dict[str, str]:
+def swept_marks(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """The values of a swept option that the figure marks."""
     request, card = plan.request, plan.cards[cell.row.method]
     return find_marks(cell.row.swept, card, request.scale, request.preset, cell.dataset, request.published_settings)
 
 
-def asked_cell(cell: Cell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
+def asked_cell(cell: PlannedCell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
     """A cell of the plan for the reports: which records it stands on, and why some are missing."""
     reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
     return AskedCell(

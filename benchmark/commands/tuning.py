@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmark.commands.errors import answered
 from benchmark.commands.show import asked_cell
-from benchmark.plan.matrix import make
+from benchmark.plan.matrix import make_plan
 from benchmark.terminal import Usage
 from reports.asked import Asked
 from reports.cells import Cell, read_cells
@@ -86,7 +86,7 @@ def find_cells(words: list[str]) -> tuple[list[Cell], Path]:
     typed = {word.partition("=")[0] for word in words}
     defaults = [word for name, value in DEFAULTS.items() if name not in typed for word in (name, value)]
     args = parser().read([*defaults, *words, f"--{TABLE[0]}", TABLE[1], "--draw"])
-    plan = make(request(args))
+    plan = make_plan(request(args))
     store = Store(args.results)
     asked = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
     return read_cells(

@@ -21,7 +21,7 @@ from benchmark.terminal import Usage
 from results.compare import differing_parts
 from results.files import digest_bytes, write_bytes
 from results.records import NETWORK, NETWORK_INFO
-from results.schema import Refused, check
+from results.schema import Refused, check_record
 from results.store import Store
 
 NETWORKS = (NETWORK, NETWORK_INFO)  # files of a trained network
@@ -105,7 +105,7 @@ def keep_result(answer: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
         if files.get("failure") and not store.failure(outcome.id):
             store.fail(outcome.id, files["failure"]["attempt"], files["failure"])
         if ".json" in files and not store.done(outcome.id):
-            record = check(files[".json"], outcome.id, path)
+            record = check_record(files[".json"], outcome.id, path)
             if digest_bytes(files[".npz"]) != record["arrays"]:
                 raise Refused(f"{path.with_suffix('.npz')}: does not hash to the record's field 'arrays'")
             write_bytes(path.with_suffix(".npz"), files[".npz"])

@@ -25,7 +25,7 @@ from functools import partial
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.supervise import supervise
 from benchmark.task import Outcome, Task
-from benchmark.terminal import say
+from benchmark.terminal import print_note
 from results.job import Job
 
 LOOK = 1.0  # seconds between two looks at tasks that others run
@@ -90,7 +90,7 @@ class Waiting:
         for outcome in held:
             if outcome.id not in self.announced:
                 self.announced.add(outcome.id)
-                say(f"waiting for {self.titles[outcome.id]}: {outcome.message}")
+                print_note(f"waiting for {self.titles[outcome.id]}: {outcome.message}")
         self.halted = {o.id: self.halted.get(o.id, 0) + 1 for o in held if o.status == "halted"}
         over = [o for o in held if self.halted.get(o.id, 0) > LOOKS]
         if len(held) > len(over):

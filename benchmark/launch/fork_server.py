@@ -40,7 +40,7 @@ def main() -> None:
     from benchmark.launch import tasks  # noqa: F401
     from benchmark.train import loop, pretrain, provenance  # noqa: F401
 
-    provenance.versions()  # remembered, for every child
+    provenance.collect_versions()  # remembered, for every child
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:

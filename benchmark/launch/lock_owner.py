@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.terminal import duration
+from benchmark.terminal import format_duration
 
 
 def write_owner(path: str) -> None:
@@ -29,7 +29,7 @@ class LockOwner:
     def __str__(self) -> str:
         where = f" on {self.host}" if self.host else ""
         state = f"; it is stopped (kill -CONT {self.pid} lets it go on, kill -KILL {self.pid} ends it)"
-        return f"process {self.pid}{where} has held it for {duration(self.age)}{state if self.stopped else ''}"
+        return f"process {self.pid}{where} has held it for {format_duration(self.age)}{state if self.stopped else ''}"
 
 
 def find_owner(path: str) -> LockOwner | None:

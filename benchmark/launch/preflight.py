@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
 from benchmark.scale import restore_scale
-from benchmark.terminal import Usage, one_line
+from benchmark.terminal import Usage, error_line
 from results.files import try_writing
-from results.job import digest
+from results.job import json_digest
 from results.store import Store
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_jobs(todo: list[Planned]) -> None:
     fetch_weights(todo)
     shipped = {definition.name for definition in plugins.find_definitions()}
     unproved = [p for p in todo if p.job.overrides or p.job.method not in shipped]
-    changed = {digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
+    changed = {json_digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
     for planned in changed.values():
         check_settings(planned)
     given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
@@ -121,10 +121,10 @@ def fetch_weights(todo: list[Planned]) -> None:
         kind, _, name = planned.job.weights.partition(":")
         if kind != "imagenet":
             continue
-        from methods.support.libraries import fetch
+        from methods.support.libraries import fetch_weights
 
         try:
-            files[name] = files.get(name) or str(fetch(name))
+            files[name] = files.get(name) or str(fetch_weights(name))
         except ValueError as error:
             raise Usage(f"--weights imagenet: {error}") from None
         planned.place = replace(planned.place, weights=files[name])
@@ -133,7 +133,7 @@ def fetch_weights(todo: list[Planned]) -> None:
 def check_settings(planned: Planned) -> None:
     """Build a method as a job would, with the settings that were changed by hand or by a row."""
     from benchmark import plugins
-    from methods.support.recipe import plain
+    from methods.support.recipe import recipe_to_dict
 
     job, recipe = planned.job, planned.resolved["recipe"]
     folders = tuple(Path(folder) for folder in planned.place.methods_path)
@@ -143,9 +143,9 @@ def check_settings(planned: Planned) -> None:
         used = build_on_cpu(planned, cls)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         refused = f"--set: {job.method} refuses {texts}" if texts else f"--methods: {job.method} cannot be built"
-        raise Usage(f"{refused}: {one_line(error)}") from None
+        raise Usage(f"{refused}: {error_line(error)}") from None
     for key, value in job.overrides.items():
-        if key.startswith("recipe.") and key != "recipe.like" and leaf(plain(used), key) != leaf(recipe, key):
+        if key.startswith("recipe.") and key != "recipe.like" and leaf(recipe_to_dict(used), key) != leaf(recipe, key):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
@@ -153,12 +153,12 @@ def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
     """Build the method and its optimiser, without start weights; returns the recipe that it uses."""
     import torch
 
-    from benchmark.train.assembly import assembled, make_optimiser
+    from benchmark.train.assembly import assemble_method, make_optimiser
 
     job, data = planned.job, decoded.open_folder(Path(planned.place.data))
     images = restore_scale(job.scale).images(len(data.train.labels), job.holdout)
     bare = replace(planned.place, weights=None, weights2=None, device="cpu")
-    method, recipe, _ = assembled(cls, job, planned.resolved, bare, len(data.classes), images)
+    method, recipe, _ = assemble_method(cls, job, planned.resolved, bare, len(data.classes), images)
     make_optimiser(method, recipe, torch.device("cpu"))
     return recipe
 
@@ -174,11 +174,11 @@ def leaf(recipe: dict[str, Any], key: str) -> Any:
 def check_weights(option: str, path: str, backbone: str, planned: Planned) -> None:
     """Raises Usage for a file that does not fill a backbone."""
     from benchmark import plugins
-    from benchmark.train.assembly import load
+    from benchmark.train.assembly import load_start_weights
 
     scale, identity = restore_scale(planned.job.scale), planned.job.weights if option == "--weights" else ""
     try:
         made = plugins.make_backbone(backbone, scale.channels, scale.side, planned.place.methods_path)
-        load(made, identity, path, {}, "loaded")
+        load_start_weights(made, identity, path, {}, "loaded")
     except (ValueError, OSError) as error:
         raise Usage(f"{option}: {error}") from None

@@ -9,12 +9,12 @@ from typing import Any
 
 from benchmark import hardware
 from benchmark.launch.dispatch import dispatch
-from benchmark.plan.cost import expected, measured
+from benchmark.plan.cost import expected_cost, measured_costs
 from benchmark.plan.matrix import Plan, Planned, is_in_part
-from benchmark.progress import progress
+from benchmark.progress import show_progress
 from benchmark.task import Outcome, Task
-from benchmark.terminal import duration, say
-from results.job import Job, digest
+from benchmark.terminal import format_duration, print_note
+from results.job import Job, json_digest
 from results.schema import Refused
 from results.store import Store
 
@@ -41,8 +41,8 @@ def list_missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> l
 def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, Outcome]:
     """Run the given jobs; returns how each ended, by id."""
     store = Store(plan.request.results)
-    finished = measured(store)
-    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected(planned, finished).seconds))
+    finished = measured_costs(store)
+    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected_cost(planned, finished).seconds))
     if part := options.part:
         todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, part))
     outcomes: dict[str, Outcome] = {}
@@ -52,10 +52,10 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
     if options.retry_failed:
         for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
             store.forget_failures(task_id)
-    seconds = sum(expected(planned, finished).seconds for planned in todo)
+    seconds = sum(expected_cost(planned, finished).seconds for planned in todo)
     bad_weights = {}
     with (
-        progress("start weights", len(tasks), options.workers) as shown,
+        show_progress("start weights", len(tasks), options.workers) as shown,
         closing(dispatch(tasks, options.workers, options.limit, None)) as ended,
     ):
         for outcome in ended:
@@ -64,7 +64,7 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
             shown.finished(outcome, "start weights: " + (outcome.message or "made"))
     tasks = []
     for planned in todo:
-        weights = planned.pretraining and digest(planned.pretraining["path"])
+        weights = planned.pretraining and json_digest(planned.pretraining["path"])
         if weights in bad_weights:
             message = f"its start weights could not be made: {bad_weights[weights]}"
             outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
@@ -72,7 +72,7 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
             tasks.append(make_job_task(planned, plan, options))
     jobs = {planned.job.id: planned.job for planned in todo}
     with (
-        progress("jobs", len(tasks), options.workers, seconds / max(1, options.workers)) as shown,
+        show_progress("jobs", len(tasks), options.workers, seconds / max(1, options.workers)) as shown,
         closing(dispatch(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)) as ended,
     ):
         for outcome in ended:
@@ -82,7 +82,7 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
                 break  # which closes the children
     left = len(jobs) - len(outcomes)
     if options.part and left and not options.fail_fast:
-        say(f"{left} of the jobs are left to the tasks that train them now")
+        print_note(f"{left} of the jobs are left to the tasks that train them now")
     return outcomes
 
 
@@ -96,7 +96,7 @@ def describe_outcome(outcome: Outcome, job: Job, store: Store, rule: str) -> str
         return f"done: {job.text}: {error}"
     shown = rule if rule in metrics else "last"
     accuracy = f"{100 * metrics[shown]:.1f} % ({shown})" if shown in metrics else "no accuracy"
-    return f"done: {job.text}: {accuracy}, {duration(outcome.seconds)}"
+    return f"done: {job.text}: {accuracy}, {format_duration(outcome.seconds)}"
 
 
 def make_job_task(planned: Planned, plan: Plan, options: RunOptions) -> Task:
@@ -127,7 +127,7 @@ def repeat_command(job: Job, typed: str) -> str:
 
 
 def make_pretraining_task(weights: dict[str, Any], results: Path, slots: Sequence[Sequence[str]]) -> Task:
-    key = digest(weights["path"])
+    key = json_digest(weights["path"])
     log = str(Store(results).log(key))
     return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=slots, pretrain=weights)
 

@@ -25,22 +25,22 @@ def run_task(task: Task) -> None:
     """Do one task; what it makes is on disk when this returns. For who holds its lock."""
     if task.job:
         return run_job(task)
-    from benchmark.train.pretrain import pretrain
+    from benchmark.train.pretrain import pretrain_backbone
 
-    pretrain(**task.pretrain)
+    pretrain_backbone(**task.pretrain)
 
 
 def run_job(task: Task) -> None:
     """Train a job and keep its record."""
     from benchmark.train import provenance
-    from benchmark.train.loop import measure, train_to_end
+    from benchmark.train.loop import measure_run, train_to_end
 
     job, place = Job(**task.job), Place(**task.place)
     store = Store(Path(place.results))
     store.sweep(job.id)
     provenance.keep_packages(store)
     trainer = train_to_end(job, task.resolved, place)
-    record, arrays = measure(trainer, task.resolved)
+    record, arrays = measure_run(trainer, task.resolved)
     record["attempt"] = task.attempt
     if place.keep_weights and store.done(job.id):
         check_same_numbers(store, record)

@@ -12,7 +12,7 @@ from benchmark import plugins, source_code
 from benchmark.plan.overrides import annotation_text
 from benchmark.source_code import hash_code
 from benchmark.terminal import Usage, one_of
-from methods.support.recipe import plain
+from methods.support.recipe import recipe_to_dict
 from results.files import write_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Cards = dict[str, dict[str, Any]]
 
 
-def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
+def read_catalogue(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     """{method name: card}; methods are imported only if a file that they are made of has changed since."""
     text = hashlib.sha256()
     for path in (Path(__file__), Path(source_code.__file__)):  # how a card is made
@@ -41,7 +41,7 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     try:
         for name, method in sorted(plugins.find_methods(folders, broken).items()):
             try:
-                cards[name] = card(method)
+                cards[name] = method_info(method)
                 json.dumps(cards[name])
             except (ValueError, TypeError, AttributeError) as error:
                 cards.pop(name, None)
@@ -57,7 +57,7 @@ def read(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     return cards
 
 
-def usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
+def select_usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
     """The methods that can be imported; raises Usage where one that cannot is asked for, warns of the others."""
     for path, why in plugins.find_unreadable(folders).items():
         if not set(asked) <= set(cards):
@@ -80,7 +80,7 @@ def file_name(path: Path) -> str:
     return str(path.relative_to(home)) if path.is_relative_to(home) else path.name
 
 
-def card(method: "type[Method]") -> dict[str, Any]:
+def method_info(method: "type[Method]") -> dict[str, Any]:
     """What planning needs to know of a method, as plain data, so that planning need not import torch."""
     parameters = {
         f.name: {"default": f.default, "type": annotation_text(f), "scales": f.metadata.get("scales")}
@@ -98,13 +98,13 @@ def card(method: "type[Method]") -> dict[str, Any]:
         "version": method.version,
         "needs_landmarks": method.needs_landmarks,
         "networks": method.networks,
-        "recipe": plain(method.recipe),
-        "as_published": plain(method.as_published) if method.as_published else None,
+        "recipe": recipe_to_dict(method.recipe),
+        "as_published": recipe_to_dict(method.as_published) if method.as_published else None,
         "parameters": parameters,
         # Its own alone: settings that a search chose for the class that it inherits from are not its own (CLEX is an EAC).
         "demo": {key: list(value) for key, value in vars(method).get("demo", {}).items()},
         "mechanism": [dataclasses.asdict(curve) for curve in method.mechanism],
-        "search": {option: plain(values) for option, values in method.search.items()},
+        "search": {option: recipe_to_dict(values) for option, values in method.search.items()},
         "file": file_name(Path(inspect.getfile(method))),
         "code": hash_code(method),
     }

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from benchmark.plan.matrix import Plan, Planned
 from benchmark.scale import PUBLISHED_IMAGES, SCALES, SMALL
-from benchmark.terminal import duration
+from benchmark.terminal import format_duration
 from results.store import Store
 
 LONG = 2 * 3600  # seconds after which a person is told of the smaller scale
@@ -28,7 +28,7 @@ class Cost:
 RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
 
 
-def measured(store: Store) -> dict[Kind, Cost]:
+def measured_costs(store: Store) -> dict[Kind, Cost]:
     """The mean cost of the finished runs of each kind; of memory the largest. Minutes of a GPU say nothing of a CPU."""
     found: dict[Kind, list[Cost]] = {}
     for record in store.records():
@@ -44,7 +44,7 @@ def measured(store: Store) -> dict[Kind, Cost]:
     }
 
 
-def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
+def expected_cost(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     """From finished runs of the same method, data and scale on such a device; else a rough guess."""
     method, scale = run.job.method, run.job.scale["name"]
     known = finished.get((method, run.job.data["name"], scale, run.place.device))
@@ -56,34 +56,34 @@ def expected(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     return Cost(guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory)
 
 
-def shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
+def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
     """A line where published recipes will take more than LONG: how long, and what the small scale would take."""
     published = [run for run in runs if not SCALES[run.job.scale["name"]].shortened]
-    finished = measured(store) if published else {}
-    seconds = sum(expected(run, finished).seconds for run in published) / max(1, workers)
+    finished = measured_costs(store) if published else {}
+    seconds = sum(expected_cost(run, finished).seconds for run in published) / max(1, workers)
     if seconds <= LONG:
         return None
     images = [run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published]
     each = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published]
     small = sum(share * cost for share, cost in zip(images, each)) / max(1, workers)
     return (
-        f"note: {len(published)} jobs at paper scale take about {duration(seconds)}; --scale small (all images, "
-        f"{SMALL.side} px, one shortened recipe) about {duration(small)}"
+        f"note: {len(published)} jobs at paper scale take about {format_duration(seconds)}; --scale small (all images, "
+        f"{SMALL.side} px, one shortened recipe) about {format_duration(small)}"
     )
 
 
-def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
+def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     """The jobs, which are done, and the expected time, disk and memory."""
     runs = plan.of_shard(shard)
-    finished = measured(store)
-    todo = {run.job.id: expected(run, finished) for run in runs if not run.is_done(store)}
+    finished = measured_costs(store)
+    todo = {run.job.id: expected_cost(run, finished) for run in runs if not run.is_done(store)}
     costs = list(todo.values())
     lines = [f"{r.job.id}  {'to run' if r.job.id in todo else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
     lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
     seconds, memory = [c.seconds for c in costs], max((c.memory for c in costs), default=0)
     lines += [
         f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
-        f"expected: {duration(sum(seconds))} of one worker in all, the longest job {duration(max(seconds, default=0))} "
+        f"expected: {format_duration(sum(seconds))} of one worker in all, the longest job {format_duration(max(seconds, default=0))} "
         f"({sum(c.measured for c in costs)} of {len(todo)} from measured runs, the rest a rough guess)",
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",
     ]
@@ -91,6 +91,6 @@ def describe(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     missing = sorted(path for path in weights if not Path(path).exists())
     if missing:
         lines.append(f"start weights: {len(missing)} to be made first ({', '.join(missing)})")
-    if line := shorter([run for run in runs if run.job.id in todo], store, 1):
+    if line := suggest_shorter([run for run in runs if run.job.id in todo], store, 1):
         lines.append(line)
     return "\n".join(lines)

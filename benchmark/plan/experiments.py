@@ -59,7 +59,7 @@ class Experiment:
         return self.drawing not in ("sweep", "gallery")
 
 
-def sweep(*options: str) -> tuple[Row, ...]:
+def sweep_rows(*options: str) -> tuple[Row, ...]:
     """A point for each value of options of LA-Net."""
     return tuple(
         Row("lanet", {f"lanet.{option}": value}, f"{option}={value}", swept=f"lanet.{option}")
@@ -118,7 +118,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "1",
         "Accuracy against delta, alpha and beta",
         {"asymmetric": RATES},
-        sweep("confidence", "landmark_weight", "contrastive_weight"),
+        sweep_rows("confidence", "landmark_weight", "contrastive_weight"),
         drawing="sweep",
         note=WEIGHTS_NOTE,
     ),
@@ -145,7 +145,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "tau",
         "Accuracy against the temperature",
         {"asymmetric": ("0.2",)},
-        sweep("temperature"),
+        sweep_rows("temperature"),
         drawing="sweep",
         note=GRID_NOTE,
     ),
@@ -154,7 +154,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "omega",
         "Accuracy against the label momentum",
         {"asymmetric": ("0.2",)},
-        sweep("label_momentum"),
+        sweep_rows("label_momentum"),
         drawing="sweep",
         note=GRID_NOTE,
     ),

@@ -14,13 +14,13 @@ from benchmark.plan import recipes
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
-from benchmark.plan.start_weights import further_weights, start_weights
+from benchmark.plan.start_weights import choose_start_weights, further_weights
 from benchmark.plan.tuning import count_draws, draw_settings
 from benchmark.source_code import hash_own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise, NoiseError, Training
-from results.job import Job, number
+from results.job import Job, number_text
 from results.records import Records
 from results.schema import ENOUGH_SEEDS
 from results.store import Store
@@ -50,7 +50,7 @@ class Planned:
 
 
 @dataclass
-class Cell:
+class PlannedCell:
     """One number of a table: the runs over seeds of a row, a data set and a noise."""
 
     row: Row
@@ -70,7 +70,7 @@ class Plan:
     request: Request
     cards: dict[str, dict[str, Any]]
     data: dict[str, decoded.Data]
-    cells: dict[tuple[str, str], list[Cell]]
+    cells: dict[tuple[str, str], list[PlannedCell]]
     noises: set[tuple[str, str]] = field(default_factory=set)  # (kind, data set) that go together
 
     def runs(self) -> list[Planned]:
@@ -89,13 +89,13 @@ def is_in_part(job_id: str, part: tuple[int, int]) -> bool:
     return int(job_id, 16) % part[1] == part[0]
 
 
-def make(request: Request, progress: Any = None) -> Plan:
+def make_plan(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
     found = plugins.find_data_sets(request.methods_path, {})
-    data = {name: open_data(found[name](), request, progress) for name in request.datasets}
+    data = {name: open_data_set(found[name](), request, progress) for name in request.datasets}
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
-        plan.cells[experiment.kind, experiment.name] = cells(experiment, plan)
+        plan.cells[experiment.kind, experiment.name] = plan_cells(experiment, plan)
         if experiment.drawing == "cross" and not request.draw:
             keep_networks(plan.cells[experiment.kind, experiment.name])
         if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
@@ -106,17 +106,17 @@ def make(request: Request, progress: Any = None) -> Plan:
     return plan
 
 
-def keep_networks(cells: list[Cell]) -> None:
+def keep_networks(cells: list[PlannedCell]) -> None:
     """Let the runs of these cells keep their trained networks."""
     for cell in cells:
         for run in cell.runs:
             run.place = replace(run.place, keep_weights=True)
 
 
-def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
+def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data:
     path = request.data.get(dataset.name)
     options = dataset_options(dataset, request.sets)
-    if dataset.needs_path and path is None and (kept := described(dataset, options, request)):
+    if dataset.needs_path and path is None and (kept := find_described_data(dataset, options, request)):
         return kept
     if dataset.needs_path and path is None:
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
@@ -127,7 +127,7 @@ def open_data(dataset: Any, request: Request, progress: Any) -> decoded.Data:
         raise Usage(str(error)) from None
 
 
-def described(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
+def find_described_data(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
     """The data set as the results folder describes it, for drawing without its pictures; None where it does not."""
     folders = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
     found = [decoded.open_folder(card.parent) for card in folders]
@@ -135,7 +135,7 @@ def described(dataset: Any, options: Any, request: Request) -> decoded.Data | No
     return found[0] if len(found) == 1 else None
 
 
-def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
+def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     """The cells of one table or figure, in reading order."""
     request, found = plan.request, []
     kinds = noise_asked(experiment, request)
@@ -150,7 +150,7 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
         rows = [drawn for row in rows for drawn in draw_rows(row, plan)]
     for data in plan.data.values():
         conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]
-        column = [cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
+        column = [plan_cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
         if request.floor and experiment.kind == "table":
             column += floor_cells(data, kinds, plan)
         if request.draw and request.seeds is None:
@@ -159,12 +159,12 @@ def cells(experiment: Experiment, plan: Plan) -> list[Cell]:
     return found
 
 
-def on_common_seeds(column: list[Cell], request: Request) -> None:
+def on_common_seeds(column: list[PlannedCell], request: Request) -> None:
     """Leave each cell the scale's seeds, and of further ones those that every cell of which something was measured has.
 
     Else a row of ten seeds would stand beside one of five, and other seeds would look like another method.
     """
-    measured = [{run.job.seed for run in made.runs if kept(run, request)} for made in column]
+    measured = [{run.job.seed for run in made.runs if has_record(run, request)} for made in column]
     common = set.intersection(*filter(None, measured)) if any(measured) else set()
     for made in column:
         made.runs = [run for run in made.runs if run.job.seed < request.scale.seeds or run.job.seed in common]
@@ -217,19 +217,21 @@ def check_noise(kind: Noise, data: decoded.Data) -> None:
         raise Usage(f"--noise: {error}") from None
 
 
-def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[Cell]:
+def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[PlannedCell]:
     """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
     found = [
-        cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
+        plan_cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
         for kind, rates in kinds.items()
         for rate in rates or (None,)
     ]
-    return [*found, cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
+    return [*found, plan_cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
 
 
-def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, part: str = "table") -> Cell:
+def plan_cell(
+    row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, part: str = "table"
+) -> PlannedCell:
     request, card = plan.request, plan.cards[row.method]
-    made = Cell(row, row.label or card["title"], data.name, kind, rate, part=part)
+    made = PlannedCell(row, row.label or card["title"], data.name, kind, rate, part=part)
     found = noise_kind(kind, request)
     lacking = next((need for need in LACKING if need in found.needs and getattr(data.train, need) is None), None)
     if not {"images", *LACKING} & set(found.needs) and (kind, data.name) not in plan.noises:
@@ -243,11 +245,11 @@ def cell(row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, 
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
-        made.runs = runs(row, data, kind, rate, seeds_of(request), plan, part)
+        made.runs = plan_runs(row, data, kind, rate, choose_seeds(request), plan, part)
     return made
 
 
-def seeds_of(request: Request) -> Iterable[int]:
+def choose_seeds(request: Request) -> Iterable[int]:
     """The seeds that were named, else the scale's, or as many as ranks need beside others' records; where only drawing is
     asked for, any that may have been measured.
     """
@@ -257,12 +259,12 @@ def seeds_of(request: Request) -> Iterable[int]:
     return range(MOST_SEEDS if request.draw else max(request.scale.seeds, beside))
 
 
-def kept(run: Planned, request: Request) -> bool:
+def has_record(run: Planned, request: Request) -> bool:
     """Whether a record of the run's name is there, or where rows are taken from."""
     return any(Records(folder).path(run.job.id).exists() for folder in (request.results, request.against) if folder)
 
 
-def runs(
+def plan_runs(
     row: Row, data: decoded.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
 ) -> list[Planned]:
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
@@ -270,7 +272,7 @@ def runs(
     available = len(data.train.labels)
     holdout = request.rule == "noisy_val" or (row.draw is not None and not request.scale.unused_images(available))
     images = request.scale.images(available, holdout)
-    settings, overrides = recipes.resolve(
+    settings, overrides = recipes.resolve_recipe(
         plan.cards,
         row.method,
         request.sets | row.overrides,
@@ -282,7 +284,7 @@ def runs(
     )
     backbone = settings["recipe"]["backbone"]
     code = backbone_code(backbone, request)
-    weights = start_weights(data, backbone, code, request)
+    weights = choose_start_weights(data, backbone, code, request)
     further = further_weights(request.weights2 if card["networks"] > 1 else None)
     first = Job(
         method=row.method,
@@ -336,7 +338,7 @@ def noise_identity(kind: Noise, rate: str | None, data: decoded.Data) -> dict[st
 
     Earlier labels are no part of the data's fingerprint, so a noise that needs them names their hash.
     """
-    known = {"kind": kind.identity(), "rate": None if rate is None else number(rate), "version": kind.version}
+    known = {"kind": kind.identity(), "rate": None if rate is None else number_text(rate), "version": kind.version}
     if "earlier_labels" in kind.needs:
         known["earlier_labels"] = data.info["earlier_labels"][:20]
     return known | ({"code": code} if (code := hash_own_code(type(kind))) else {})

@@ -1,18 +1,20 @@
 """Where only drawing is asked for and no data set is named: each table keeps the data sets that it was measured on."""
 
-from benchmark.plan.matrix import Cell, Plan, kept
+from benchmark.plan.matrix import Plan, PlannedCell, has_record
 
 ENOUGH = 0.5  # of a data set's cells; what it shares with other tables is not enough to draw it here
 
 
-def narrow(plan: Plan) -> list[str]:
+def drop_unmeasured(plan: Plan) -> list[str]:
     """Take out of each table and figure the data sets of which most cells have no record; returns a line for each.
 
     The last one of a single table stays, so that its gaps are named.
     """
     lines = []
     for (kind, name), cells in plan.cells.items():
-        measured = {dataset: share(plan, cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)}
+        measured = {
+            dataset: measured_share(plan, cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)
+        }
         staying = {dataset for dataset, of in measured.items() if of > ENOUGH}
         if not staying and len(plan.cells) == 1:
             continue
@@ -26,9 +28,11 @@ def narrow(plan: Plan) -> list[str]:
     return lines
 
 
-def share(plan: Plan, cells: list[Cell], dataset: str) -> float:
+def measured_share(plan: Plan, cells: list[PlannedCell], dataset: str) -> float:
     """Of a data set's cells that can have runs, how many have a record."""
     here = [
-        any(kept(run, plan.request) for run in cell.runs) for cell in cells if cell.dataset == dataset and cell.runs
+        any(has_record(run, plan.request) for run in cell.runs)
+        for cell in cells
+        if cell.dataset == dataset and cell.runs
     ]
     return sum(here) / len(here) if here else 1.0

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-from benchmark.terminal import Usage, one_of, say
+from benchmark.terminal import Usage, one_of, print_note
 
 
 def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, Any]) -> dict[str, str]:
@@ -35,10 +35,10 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         elif name in datasets:
             known = [field.name for field in dataclasses.fields(datasets[name].Options)]
             one_of(f"--set {text}", f"option of {name}", option, known)
-        meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{canonical(option)}"
+        meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{full_option_name(option)}"
         before = found.pop(spelt.get(meant, ""), value)
         if before != value:
-            say(f"--set {meant}: you gave {before} and {value}; the last one counts")
+            print_note(f"--set {meant}: you gave {before} and {value}; the last one counts")
         spelt[meant] = f"{name}.{option}"
         found[spelt[meant]] = value
     return found
@@ -53,7 +53,7 @@ EXPECTED = {
 }
 
 
-def typed(key: str, text: Any, like: Any, annotation: str = "") -> Any:
+def parse_override(key: str, text: Any, like: Any, annotation: str = "") -> Any:
     """A typed value, read whole, of the type of the default `like` or, where that is None, of what is annotated; raises Usage."""
     if not isinstance(text, str):
         return text
@@ -88,12 +88,12 @@ def parse_value(text: str, kind: str) -> Any:
     if kind == "any":
         if "," in text:
             return parse_numbers(text)
-        return parse_number(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
-    parsers = {"bool": lambda word: TRUTH[word.lower()], "int": int, "float": parse_number, "list": parse_numbers}
+        return parse_finite(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
+    parsers = {"bool": lambda word: TRUTH[word.lower()], "int": int, "float": parse_finite, "list": parse_numbers}
     return parsers[kind](text) if kind in parsers else text
 
 
-def parse_number(text: str) -> float:
+def parse_finite(text: str) -> float:
     """One finite number; raises ValueError, also for a comma."""
     value = float(text)
     if not math.isfinite(value):
@@ -103,16 +103,16 @@ def parse_number(text: str) -> float:
 
 def parse_numbers(text: str) -> list[float]:
     """Finite numbers between commas; raises ValueError."""
-    return [parse_number(part) for part in text.split(",")]
+    return [parse_finite(part) for part in text.split(",")]
 
 
-def spelled(value: Any) -> str:
+def spell_setting(value: Any) -> str:
     """A value as the one string that stands for it in an identity."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return format(value, ".12g")
-    return ",".join(map(spelled, value)) if isinstance(value, list | tuple) else str(value)
+    return ",".join(map(spell_setting, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
@@ -123,24 +123,24 @@ def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
         name, option = key.split(".", 1)
         if name == dataset.name:
             one_of(f"--set {key}={text}", f"option of {name}", option, known)
-            chosen[option] = typed(key, text, known[option].default, annotation_text(known[option]))
+            chosen[option] = parse_override(key, text, known[option].default, annotation_text(known[option]))
     try:
         return dataset.Options(**chosen)
     except ValueError as error:
         raise Usage(f"--set {dataset.name}: {error}") from None
 
 
-def canonical(option: str) -> str:
+def full_option_name(option: str) -> str:
     """The one name of a recipe field that has a short one: 'lr' is 'optimiser.lr'."""
     return f"optimiser.{option}" if option in ("lr", "head_lr", "weight_decay") else option
 
 
-def fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
+def list_recipe_fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
     """The leaves of a recipe that can be set, as 'epochs' and 'optimiser.lr'."""
     found = []
     for name, value in tree.items():
         if isinstance(value, dict):
-            found += fields(value, f"{prefix}{name}.")
+            found += list_recipe_fields(value, f"{prefix}{name}.")
         elif name != "kind":
             found.append(f"{prefix}{name}")
     return found
@@ -148,11 +148,11 @@ def fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
 
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
-    one_of(f"--set {key}={text}", "recipe field", option, fields(tree))
+    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree))
     *parents, leaf = option.split(".")
     part = tree
     for name in parents:
         part = part[name]
     old = part[leaf]
-    part[leaf] = typed(key, text, old)
+    part[leaf] = parse_override(key, text, old)
     return old, part[leaf]

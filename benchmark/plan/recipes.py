@@ -3,12 +3,12 @@
 import copy
 from typing import Any
 
-from benchmark.plan.overrides import canonical, set_path, spelled, typed
-from benchmark.scale import DEMO, Scale, translate
+from benchmark.plan.overrides import full_option_name, parse_override, set_path, spell_setting
+from benchmark.scale import DEMO, Scale, translate_value
 from benchmark.terminal import Usage, one_of
 
 
-def resolve(
+def resolve_recipe(
     cards: dict[str, dict],
     method: str,
     asked: dict[str, str],
@@ -30,7 +30,7 @@ def resolve(
     typed_keys = set(mine)
     declared = chosen_settings(card, scale)
     chosen = {} if published_settings else declared
-    mine = {key: spelled(value) for key, value in chosen.items() if key.startswith("recipe.")} | mine
+    mine = {key: spell_setting(value) for key, value in chosen.items() if key.startswith("recipe.")} | mine
     overrides: dict[str, str] = {}
     published = copy.deepcopy((preset == "as_published" and card["as_published"]) or card["recipe"])
     if "recipe.like" in mine:
@@ -46,10 +46,10 @@ def resolve(
         if option == "backbone" or key == "backbone.name":
             name, option = "recipe", "backbone"
         if name in ("recipe", "backbone"):
-            option = canonical(option)
+            option = full_option_name(option)
             old, new = set_path(recipe, key, option, text)
             if old != new:
-                overrides[f"recipe.{option}"] = spelled(new)
+                overrides[f"recipe.{option}"] = spell_setting(new)
     for name in ("epochs", "batch_size"):
         if not 1 <= recipe[name] <= 100_000:
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
@@ -58,7 +58,9 @@ def resolve(
     if scale.shortened:
         rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
         paper = card["recipe"] if "recipe.like" in overrides else published
-        parameters = {n: translated(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()}
+        parameters = {
+            n: translate_parameter(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()
+        }
     notes = scale.notes(recipe["backbone"])
     if scale.shortened:
         kept = {
@@ -75,14 +77,16 @@ def resolve(
         "mechanism": card["mechanism"],
     }
     if declared:
-        settings["chosen_settings"] = {key: spelled(value) for key, value in declared.items()}
+        settings["chosen_settings"] = {key: spell_setting(value) for key, value in declared.items()}
     return settings, overrides
 
 
-def translated(method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int) -> Any:
+def translate_parameter(
+    method: str, name: str, value: Any, rule: str | None, published: dict, recipe: dict, images: int
+) -> Any:
     """A parameter at demo scale; raises Usage for a momentum or an epoch that is none."""
     try:
-        found = translate(value, rule, published, recipe, images)
+        found = translate_value(value, rule, published, recipe, images)
     except OverflowError:
         found = 0j
     if isinstance(found, complex):
@@ -90,9 +94,9 @@ def translated(method: str, name: str, value: Any, rule: str | None, published: 
     return found
 
 
-def differs(value: Any, published: Any) -> bool:
+def is_changed(value: Any, published: Any) -> bool:
     """Whether two values are spelled differently; a list from a file and a tuple from a class may be the same."""
-    return spelled(value) != spelled(published)
+    return spell_setting(value) != spell_setting(published)
 
 
 def full_name(method: str, option: str) -> str:
@@ -127,6 +131,8 @@ def method_parameters(
         if name != method or option == "backbone":
             continue
         one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
-        values[option] = typed(key, text, published[option], card["parameters"][option]["type"])
-    changed = {f"{method}.{name}": spelled(value) for name, value in values.items() if differs(value, published[name])}
+        values[option] = parse_override(key, text, published[option], card["parameters"][option]["type"])
+    changed = {
+        f"{method}.{name}": spell_setting(value) for name, value in values.items() if is_changed(value, published[name])
+    }
     return values, changed

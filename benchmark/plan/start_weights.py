@@ -12,7 +12,7 @@ from benchmark.cache import decoded
 from benchmark.plan.request import Request
 from benchmark.terminal import Usage
 from results.files import digest_file
-from results.job import digest
+from results.job import json_digest
 
 ENOUGH = 30  # training images with usable landmarks that a shape model can be made of
 
@@ -31,7 +31,7 @@ class Start:
     pretraining: dict[str, Any] | None = None
 
 
-def start_weights(data: decoded.Data, backbone: str, code: str | None, request: Request) -> Start:
+def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, request: Request) -> Start:
     """What the backbone starts from; code: of one's own. Raises Usage."""
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
@@ -58,10 +58,10 @@ def start_weights(data: decoded.Data, backbone: str, code: str | None, request: 
 
 def published_weights(backbone: str) -> Start:
     """The weights that a library publishes of its network; which file they are is found before training."""
-    from methods.support.libraries import published_name
+    from methods.support.libraries import published_weights_name
 
     try:
-        name = published_name(backbone)
+        name = published_weights_name(backbone)
     except ValueError as error:
         raise Usage(f"--weights imagenet: {error}") from None
     return Start(f"imagenet:{name}", text=f"{name.partition('/')[0]}'s published weights {name.partition('/')[2]}")
@@ -90,7 +90,7 @@ def landmark_weights(
         *([] if size.subset == scale.SUBSET_SEED else [size.subset]),
         *([] if code is None else [code]),
     ]
-    key = digest([*made_from, precision], 16)
+    key = json_digest([*made_from, precision], 16)
     path = str(results / "weights" / f"{key}.pt")
     text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
     how: dict[str, Any] = {"folder": str(data.folder), "path": path, "backbone": backbone, "scale": size.name}

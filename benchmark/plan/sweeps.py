@@ -5,12 +5,12 @@ import re
 from typing import Any
 
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
-from benchmark.plan.overrides import canonical, parse_sets, set_path, spelled, typed
-from benchmark.plan.recipes import chosen_settings, resolve
+from benchmark.plan.overrides import full_option_name, parse_override, parse_sets, set_path, spell_setting
+from benchmark.plan.recipes import chosen_settings, resolve_recipe
 from benchmark.plan.tuning import recipe_value
 from benchmark.scale import Scale
 from benchmark.terminal import Usage, one_of
-from results.job import digest
+from results.job import json_digest
 
 LONGEST = 100  # letters of a figure's name
 
@@ -31,13 +31,13 @@ def make_sweep(
     if option in ("backbone", "name") and name != "recipe":
         key = "recipe.backbone"
     elif name in ("recipe", "backbone"):
-        key = f"recipe.{canonical(option)}"
-    if key in {f"{place}.{canonical(name)}" for place, name in (typed_key.split(".", 1) for typed_key in sets)}:
+        key = f"recipe.{full_option_name(option)}"
+    if key in {f"{place}.{full_option_name(name)}" for place, name in (typed_key.split(".", 1) for typed_key in sets)}:
         raise Usage(f"--sweep {text}: --set gives {key} one value; leave one of them out")
     try:
         for method in rows:
             for value in values:
-                resolve(cards, method, sets | {key: value}, scale, preset, "", images=1000)
+                resolve_recipe(cards, method, sets | {key: value}, scale, preset, "", images=1000)
         spellings = list(dict.fromkeys(spell_value(cards[rows[0]], scale, key, value) for value in values))
     except Usage as error:
         raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
@@ -81,10 +81,10 @@ def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
         old, value = set_path(recipe, key, option, text)
     else:
         parameter = card["parameters"][option]
-        old, value = parameter["default"], typed(key, text, parameter["default"], parameter["type"])
+        old, value = parameter["default"], parse_override(key, text, parameter["default"], parameter["type"])
     if isinstance(old, list | tuple) and isinstance(value, list) and len(value) != len(old):
         raise Usage(f"--set {key}={text}: expected {len(old)} numbers; put ';' between the values of a sweep of lists")
-    return spelled(value)
+    return spell_setting(value)
 
 
 def name_figure(key: str, values: list[str], methods: list[str] | None) -> str:
@@ -92,7 +92,7 @@ def name_figure(key: str, values: list[str], methods: list[str] | None) -> str:
     whole = "_".join([key, *values, *(methods or [])])
     name = re.sub(r"[^\w.+-]+", "-", whole)
     if name != whole or len(name) > LONGEST:
-        name = f"{name[:LONGEST]}_{digest(whole, 6)}"
+        name = f"{name[:LONGEST]}_{json_digest(whole, 6)}"
     return f"sweep_{name}"
 
 
@@ -107,8 +107,8 @@ def find_marks(
     if name == "recipe":
         published = (preset == "as_published" and card["as_published"]) or card["recipe"]
         word = "scale" if scale.shortened else "published"
-        marks = {word: spelled(recipe_value(scale.applied(published, dataset), option))}
+        marks = {word: spell_setting(recipe_value(scale.applied(published, dataset), option))}
     else:
-        marks = {"published": spelled(card["parameters"][option]["default"])}
+        marks = {"published": spell_setting(card["parameters"][option]["default"])}
     chosen = {} if published_settings else chosen_settings(card, scale)
-    return marks | ({"chosen": spelled(chosen[key])} if key in chosen else {})
+    return marks | ({"chosen": spell_setting(chosen[key])} if key in chosen else {})

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.plan.overrides import spelled
+from benchmark.plan.overrides import spell_setting
 from benchmark.plan.recipes import full_name
 from benchmark.scale import Scale
 from methods.support.search import RANGES, Range
-from results.job import stream
+from results.job import stream_seed
 
 RATE_FACTOR = 3.0  # the learning rate is drawn from a third of the recipe's to three times as much
 LEARNING_RATE = "recipe.lr"
@@ -30,7 +30,7 @@ def draw_settings(card: dict[str, Any], scale: Scale, number: int, learning_rate
         return {}
     space = search_space(card)
     position = move_point(card["name"], [*space, LEARNING_RATE], number)
-    settings = {key: spelled(values.value(position[key])) for key, values in space.items()}
+    settings = {key: spell_setting(values.value(position[key])) for key, values in space.items()}
     if learning_rate:
         factor = RATE_FACTOR ** (2 * position[LEARNING_RATE] - 1)
         settings |= scaled_rates(scale.applied(card["recipe"], "")["optimiser"], factor)
@@ -48,7 +48,7 @@ def published_settings(card: dict[str, Any], scale: Scale, learning_rate: bool) 
     settings = {}
     for key in search_space(card):
         name, option = key.split(".", 1)
-        settings[key] = spelled(
+        settings[key] = spell_setting(
             recipe_value(recipe, option) if name == "recipe" else card["parameters"][option]["default"]
         )
     return settings | (scaled_rates(recipe["optimiser"], 1.0) if learning_rate else {})
@@ -80,7 +80,7 @@ def scaled_rates(optimiser: dict[str, Any], factor: float) -> dict[str, str]:
 def move_point(method: str, keys: list[str], number: int) -> dict[str, float]:
     """Where a draw lies in each option's range, 0 to 1."""
     point = sobol_points(len(keys), ceil(log2(number + 1)))[number]
-    shifts = [stream("tuning", method, key) / 2**63 for key in keys]
+    shifts = [stream_seed("tuning", method, key) / 2**63 for key in keys]
     return {key: float((place + shift) % 1) for key, place, shift in zip(keys, point, shifts, strict=True)}
 
 

@@ -13,15 +13,15 @@ from benchmark.task import Place
 from benchmark.train.training_set import TrainingSet
 from methods.base import Method, Run
 from methods.support.backbones import Backbone
-from methods.support.libraries import describe, load_published
-from methods.support.recipe import SGD, AdamW, Recipe, list_kinds, rebuild
+from methods.support.libraries import load_published, name_with_version
+from methods.support.recipe import SGD, AdamW, Recipe, list_kinds, recipe_from_dict
 from methods.support.weights import load_backbone
-from results.job import Job, stream
+from results.job import Job, stream_seed
 
 PRECISION = {"fp32": None, "bf16": torch.bfloat16}
 
 
-def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
+def build_method(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -> tuple[Method, Recipe, Run]:
     """The method on its backbone, with start weights and the given labels."""
     cls = plugins.find_method(job.method, tuple(Path(folder) for folder in place.methods_path))
     if cls.version != job.method_version:
@@ -29,20 +29,20 @@ def build(job: Job, resolved: dict[str, Any], place: Place, data: TrainingSet) -
     if cls.needs_landmarks and data.landmarks is None:
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
     hash_code(cls)  # of the file as it is imported
-    method, recipe, run = assembled(cls, job, resolved, place, len(data.classes), len(data.given))
+    method, recipe, run = assemble_method(cls, job, resolved, place, len(data.classes), len(data.given))
     method.to(place.device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(place.device), run)
-    return placed(method, place.device), recipe, run
+    return move_to_device(method, place.device), recipe, run
 
 
-def assembled(
+def assemble_method(
     cls: type[Method], job: Job, resolved: dict[str, Any], place: Place, classes: int, images: int
 ) -> tuple[Method, Recipe, Run]:
     """The method on its networks, on the CPU, before it has seen a label; raises what the method refuses."""
     parameters = cls.Parameters(**resolved["parameters"])
     noisy = job.noise["kind"] != "none"
     own = list_kinds(cls.as_published) | list_kinds(cls.recipe)
-    recipe = cls.adapt(rebuild(resolved["recipe"], own), parameters, noisy)
+    recipe = cls.adapt(recipe_from_dict(resolved["recipe"], own), parameters, noisy)
     run = Run(
         classes=classes,
         images=images,
@@ -58,12 +58,12 @@ def assembled(
             f"{recipe.backbone}: its file is not the one that this job was planned with; run the command again, or give the "
             "folder of that file as --methods-path"
         )
-    backbone, *others = networks(cls, recipe.backbone, job, run, place.methods_path)
-    load(backbone, job.weights, place.weights, resolved["weights"], "loaded")
+    backbone, *others = make_backbones(cls, recipe.backbone, job, run, place.methods_path)
+    load_start_weights(backbone, job.weights, place.weights, resolved["weights"], "loaded")
     for other in others:
         own = job.weights2 is not None
         identity, path = (job.weights2, place.weights2) if own else (job.weights, place.weights)
-        load(other, identity, path, resolved["weights"], "loaded2")
+        load_start_weights(other, identity, path, resolved["weights"], "loaded2")
     method = cls(parameters)
     method.build(backbone, run.classes, *others)
     method.check(run)
@@ -74,14 +74,14 @@ def assembled(
 def note_network(method: Method, given: Backbone, name: str, resolved: dict[str, Any]) -> None:
     """Keep the name of the network that is trained where it is not the recipe's word: a library's, or the method's own."""
     if "/" in name:
-        resolved["network"] = describe(name)
+        resolved["network"] = name_with_version(name)
     if not any(type(module) is type(given) for module in method.modules()):
         resolved["network"] = f"{type(method.backbone).__name__}, the method's own"
         resolved["weights"] = {"text": "the method's own"}
         resolved["scale_notes"] = leave_out_network(resolved.get("scale_notes", []))
 
 
-def placed(method: Method, device: str) -> Method:
+def move_to_device(method: Method, device: str) -> Method:
     """The method on its device; how often a batch normalisation was used, which only its file tells, stays on the host.
 
     There the count costs no launch, 20 in a pass through ResNet-18.
@@ -98,11 +98,11 @@ def placed(method: Method, device: str) -> Method:
     return method
 
 
-def networks(cls: type[Method], name: str, job: Job, run: Run, folders: plugins.Folders = ()) -> list[Backbone]:
+def make_backbones(cls: type[Method], name: str, job: Job, run: Run, folders: plugins.Folders = ()) -> list[Backbone]:
     """The backbones that a method asks for, each at random weights of its own; the heads' draws follow the first's."""
 
     def backbone(*number: int) -> Backbone:
-        torch.manual_seed(stream("initialisation", name, run.classes, job.seed, *number))
+        torch.manual_seed(stream_seed("initialisation", name, run.classes, job.seed, *number))
         made = plugins.make_backbone(name, restore_scale(job.scale).channels, run.image_size, folders)
         made.precision = PRECISION[job.precision]
         return made
@@ -111,7 +111,7 @@ def networks(cls: type[Method], name: str, job: Job, run: Run, folders: plugins.
     return [backbone(), *others]
 
 
-def load(backbone: Backbone, identity: str, path: str | None, noted: dict[str, Any], name: str) -> None:
+def load_start_weights(backbone: Backbone, identity: str, path: str | None, noted: dict[str, Any], name: str) -> None:
     """Fill a backbone from a file of start weights, if there is one, and note under `name` what was found in it."""
     if path is None:
         return

@@ -13,8 +13,8 @@ from math import log, prod, sqrt
 import torch
 from torch import Tensor
 
-from benchmark.train.resize import on_host, resize, resized_crop
-from benchmark.train.shift import shift_draws, shifted
+from benchmark.train.resize import on_host, resize_images, resized_crop
+from benchmark.train.shift import shift_draws, shift_images
 from benchmark.train.strong import strong_view
 from methods.support.recipe import Augment, Strong
 
@@ -42,7 +42,7 @@ class Augmented:
     moved: Tensor | None = None
 
 
-def augment(
+def augment_images(
     images: Tensor,
     recipe: Augment,
     side: int,
@@ -55,32 +55,32 @@ def augment(
     images: uint8 [B, S, S, ch]. side: of the training images. generator: on the device of the images. landmarks:
     [B, P, 2], (x, y) as fractions of the stored image. channels: of the backbone; grey images are repeated for 3.
     """
-    _check(images, channels)
-    first = _view(images, recipe, side, generator, landmarks, channels)
+    _check_images(images, channels)
+    first = _make_view(images, recipe, side, generator, landmarks, channels)
     if recipe.second_view == "shared":
         first.second = first.images.flip(3)
     elif recipe.second_view == "independent":
         first.second = _mirror_view(images, recipe, side, generator, first, channels)
     elif recipe.second_view in ("fresh", "strong"):
         harder = recipe.strong if recipe.second_view == "strong" else None
-        first.second = _view(images, recipe, side, generator, None, channels, harder).images
+        first.second = _make_view(images, recipe, side, generator, None, channels, harder).images
     return first
 
 
-def plain(images: Tensor, recipe: Augment, side: int, channels: int = 3) -> Tensor:
+def plain_images(images: Tensor, recipe: Augment, side: int, channels: int = 3) -> Tensor:
     """Images for evaluation: uint8 [B, S, S, ch] resized and normalised to float [B, channels, side, side]."""
-    _check(images, channels)
-    return _normalised(resize(images, side, recipe.resize), recipe, channels)
+    _check_images(images, channels)
+    return _normalise_images(resize_images(images, side, recipe.resize), recipe, channels)
 
 
-def _check(images: Tensor, channels: int) -> None:
+def _check_images(images: Tensor, channels: int) -> None:
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != images.shape[2]:
         raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, expected uint8 [B, S, S, channels]")
     if channels not in (1, 3) or images.shape[3] not in (1, channels):
         raise ValueError(f"images of {images.shape[3]} channels cannot feed a backbone of {channels} channels")
 
 
-def _view(
+def _make_view(
     images: Tensor,
     recipe: Augment,
     side: int,
@@ -91,23 +91,23 @@ def _view(
 ) -> Augmented:
     flipped, noisy = _flip_and_noise(len(images), recipe, generator)
     if recipe.flip:
-        images = mirror(images, flipped)
+        images = mirror_images(images, flipped)
     if recipe.pixel_noise:
         images = _with_noise(images, noisy, generator)
-    images = resize(images, side, recipe.resize)
+    images = resize_images(images, side, recipe.resize)
     boxes = moved = None
     if recipe.shift:
         moved = shift_draws(len(images), recipe, side, generator)
-        images = shifted(images, moved, recipe.shift_fill)
+        images = shift_images(images, moved, recipe.shift_fill)
     if recipe.crop:
         boxes = crop_boxes(len(images), recipe.crop, side, generator)
         images = resized_crop(images, boxes, recipe.resize)
     if strong:
         images = strong_view(images, strong, generator)
     change = jitter_draws(len(images), recipe.jitter, generator) if recipe.jitter else None
-    seen = _normalised(images, recipe, channels, change)
+    seen = _normalise_images(images, recipe, channels, change)
     if recipe.erase:
-        erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+        blank_boxes(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
     if landmarks is not None:
         landmarks = move_landmarks(landmarks * side, side, flipped, boxes, moved)
     return Augmented(seen, flipped, landmarks, boxes=boxes, moved=moved)
@@ -117,29 +117,29 @@ def _mirror_view(
     images: Tensor, recipe: Augment, side: int, generator: torch.Generator, first: Augmented, channels: int
 ) -> Tensor:
     """The mirror image of the part of each raw image that the first view shows, erased on its own."""
-    images = resize(mirror(images, ~first.flipped), side, recipe.resize)
+    images = resize_images(mirror_images(images, ~first.flipped), side, recipe.resize)
     if first.moved is not None:
-        images = shifted(images, torch.stack([-first.moved[:, 0], first.moved[:, 1]], 1), recipe.shift_fill)
+        images = shift_images(images, torch.stack([-first.moved[:, 0], first.moved[:, 1]], 1), recipe.shift_fill)
     if first.boxes is not None:
         left, top, width, height = first.boxes.unbind(1)
         images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
-    seen = _normalised(images, recipe, channels)
+    seen = _normalise_images(images, recipe, channels)
     if recipe.erase:
-        erase(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+        blank_boxes(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
     return seen
 
 
 @lru_cache(maxsize=64)
-def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+def _device_constant(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Kept on the device: copying it there for each batch would wait for it."""
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def _draw_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
-def _blocks(images: Tensor) -> Iterator[slice]:
+def _cached_blocks(images: Tensor) -> Iterator[slice]:
     """Slices of a batch that fit a CPU's cache; all of it on another device."""
     size = max(1, CACHED // prod(images.shape[1:])) if on_host(images) else len(images)
     return (slice(start, start + size) for start in range(0, len(images), size))
@@ -150,14 +150,14 @@ def _flip_and_noise(count: int, recipe: Augment, generator: torch.Generator) -> 
     if not recipe.flip and not recipe.pixel_noise:
         nothing = torch.zeros(count, dtype=torch.bool, device=generator.device)
         return nothing, nothing
-    draw = _uniform((2, count), generator)
+    draw = _draw_uniform((2, count), generator)
     flipped = draw[0] < recipe.flip
     if recipe.exclusive:
         return flipped, (draw[0] >= recipe.flip) & (draw[0] < recipe.flip + recipe.pixel_noise)
     return flipped, draw[1] < recipe.pixel_noise
 
 
-def mirror(images: Tensor, flipped: Tensor) -> Tensor:
+def mirror_images(images: Tensor, flipped: Tensor) -> Tensor:
     """Mirror the images [B, S, S, ch] that are `flipped`, from left to right."""
     if not on_host(images):
         return torch.where(flipped[:, None, None, None], images.flip(2), images)
@@ -183,10 +183,10 @@ def add_noise(images: Tensor, noise: Tensor) -> Tensor:
 
 def crop_boxes(count: int, area: tuple[float, float], side: int, generator: torch.Generator) -> Tensor:
     """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else the whole image."""
-    draw = _uniform((4, count, TRIES), generator)
-    boxes, fits = crop_box(_between(draw[0], area), _aspect(draw[1], CROP_ASPECT), draw[2], draw[3], side)
-    whole = _constant((0, 0, side, side), boxes.device)
-    return torch.where(fits.any(1)[:, None], _first(boxes, fits), whole)
+    draw = _draw_uniform((4, count, TRIES), generator)
+    boxes, fits = crop_box(_scale_draw(draw[0], area), _draw_aspect(draw[1], CROP_ASPECT), draw[2], draw[3], side)
+    whole = _device_constant((0, 0, side, side), boxes.device)
+    return torch.where(fits.any(1)[:, None], _first_fit(boxes, fits), whole)
 
 
 def crop_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -217,18 +217,18 @@ def move_landmarks(
 
 def jitter_draws(count: int, strength: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Factors [B, 3] of brightness, contrast and saturation, and the order [B, 3] in which they are applied."""
-    factors = _between(_uniform((count, 3), generator), (max(0.0, 1 - strength), 1 + strength))
-    return factors, _uniform((count, 3), generator).argsort(1)
+    factors = _scale_draw(_draw_uniform((count, 3), generator), (max(0.0, 1 - strength), 1 + strength))
+    return factors, _draw_uniform((count, 3), generator).argsort(1)
 
 
-def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
+def jitter_colours(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """Change brightness (0), contrast (1) and saturation (2) in each image's own order; clip after each.
 
     images: uint8 [B, S, S, ch]. factors, order: [B, 3]. Returns float [B, S, S, ch] of 0 .. 255. Each change blends
     the image with black, its mean luminance or its luminance: a matrix over the channels and an offset.
     """
     count, side, _, channels = images.shape
-    light = _constant(LUMINANCE if channels == 3 else (1.0,), images.device)
+    light = _device_constant(LUMINANCE if channels == 3 else (1.0,), images.device)
     factor = factors.gather(1, order)
     to_luminance, to_mean = (1 - factor) * (order == 2), (1 - factor) * (order == 1)
     identity = torch.eye(channels, device=images.device)
@@ -240,18 +240,20 @@ def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     return planes.mT.view(count, side, side, channels)
 
 
-def _normalised(images: Tensor, recipe: Augment, channels: int, change: tuple[Tensor, Tensor] | None = None) -> Tensor:
+def _normalise_images(
+    images: Tensor, recipe: Augment, channels: int, change: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """Uint8 [B, S, S, ch], jittered by `change`, to normalised [B, channels, S, S], channels last in memory."""
     count, side = images.shape[:2]
     mean, std = recipe.mean, recipe.std
     if channels == 1:
         mean, std = (sum(mean) / 3,), (sum(std) / 3,)
     # One row of the image at a time, so that the inner loop is long.
-    scale = _constant(tuple(1 / (255 * s) for s in std) * side, images.device)
-    shift = _constant(tuple(-m / s for m, s in zip(mean, std)) * side, images.device)
+    scale = _device_constant(tuple(1 / (255 * s) for s in std) * side, images.device)
+    shift = _device_constant(tuple(-m / s for m, s in zip(mean, std)) * side, images.device)
     seen = torch.empty((count, side, side * channels), device=images.device)
-    for block in _blocks(seen):
-        values = images[block] if change is None else jitter(images[block], change[0][block], change[1][block])
+    for block in _cached_blocks(seen):
+        values = images[block] if change is None else jitter_colours(images[block], change[0][block], change[1][block])
         seen[block].view(-1, side, side, channels).copy_(values)
         seen[block].mul_(scale).add_(shift)
     return seen.view(count, side, side, channels).permute(0, 3, 1, 2)
@@ -261,10 +263,10 @@ def erase_boxes(
     count: int, probability: float, area: tuple[float, float], side: int, generator: torch.Generator
 ) -> Tensor:
     """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else empty."""
-    draw = _uniform((4, count, TRIES + 1), generator)
+    draw = _draw_uniform((4, count, TRIES + 1), generator)
     chosen, draw = draw[0, :, TRIES] < probability, draw[:, :, :TRIES]
-    boxes, fits = erase_box(_between(draw[0], area), _aspect(draw[1], ERASE_ASPECT), draw[2], draw[3], side)
-    return _first(boxes, fits) * (chosen & fits.any(1))[:, None]
+    boxes, fits = erase_box(_scale_draw(draw[0], area), _draw_aspect(draw[1], ERASE_ASPECT), draw[2], draw[3], side)
+    return _first_fit(boxes, fits) * (chosen & fits.any(1))[:, None]
 
 
 def erase_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -273,7 +275,7 @@ def erase_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: 
     return boxes, (boxes[..., 2] < side) & (boxes[..., 3] < side)
 
 
-def erase(images: Tensor, boxes: Tensor) -> None:
+def blank_boxes(images: Tensor, boxes: Tensor) -> None:
     """Set the box of each image [B, C, S, S] to zero, in place."""
     if on_host(images):
         for i, (left, top, width, height) in enumerate(boxes.int().tolist()):
@@ -286,15 +288,15 @@ def erase(images: Tensor, boxes: Tensor) -> None:
     images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
-def _between(draw: Tensor, limits: tuple[float, float]) -> Tensor:
+def _scale_draw(draw: Tensor, limits: tuple[float, float]) -> Tensor:
     return limits[0] + draw * (limits[1] - limits[0])
 
 
-def _aspect(draw: Tensor, limits: tuple[float, float]) -> Tensor:
-    return _between(draw, (log(limits[0]), log(limits[1]))).exp()
+def _draw_aspect(draw: Tensor, limits: tuple[float, float]) -> Tensor:
+    return _scale_draw(draw, (log(limits[0]), log(limits[1]))).exp()
 
 
-def _first(boxes: Tensor, fits: Tensor) -> Tensor:
+def _first_fit(boxes: Tensor, fits: Tensor) -> Tensor:
     """The first candidate of each image that fits: boxes [B, tries, 4], fits [B, tries] -> [B, 4]."""
     first = fits.int().argmax(1)
     return boxes.gather(1, first[:, None, None].expand(-1, 1, 4))[:, 0]

@@ -15,20 +15,20 @@ from results.store import Store
 SEAL = 32  # bytes of a SHA-256
 
 
-def save(trainer: Trainer) -> None:
+def save_checkpoint(trainer: Trainer) -> None:
     """Write a checkpoint; where it cannot be written, training goes on without."""
     content = io.BytesIO()
     torch.save(collect_state(trainer), content)
     try:
-        write_bytes(checkpoint(trainer), seal(content.getvalue()))
+        write_bytes(checkpoint_path(trainer), seal_content(content.getvalue()))
     except OSError as error:
-        print(f"{checkpoint(trainer)}: no checkpoint written: {error.strerror}", flush=True)
+        print(f"{checkpoint_path(trainer)}: no checkpoint written: {error.strerror}", flush=True)
 
 
 def collect_state(trainer: Trainer) -> dict[str, Any]:
     """What an epoch leaves behind, in tensors, numbers and names: values, and what decides which of them are trained."""
     method = trainer.method
-    return mark(trainer) | {
+    return resume_conditions(trainer) | {
         "epoch": trainer.state.epoch,
         "history": trainer.state.history,
         "predictions": trainer.state.predictions,
@@ -65,35 +65,35 @@ def name_optimised(trainer: Trainer) -> list[list[str]]:
     return [[names.get(id(p), "") for p in group["params"]] for group in trainer.optimiser.param_groups]
 
 
-def checkpoint(trainer: Trainer) -> Path:
+def checkpoint_path(trainer: Trainer) -> Path:
     return Store(Path(trainer.place.results)).checkpoint(trainer.job.id)
 
 
-def seal(content: bytes) -> bytes:
+def seal_content(content: bytes) -> bytes:
     """The content after its own hash: torch reads a file in which single bytes have changed without a word."""
     return hashlib.sha256(content).digest() + content
 
 
-def mark(trainer: Trainer) -> dict[str, str]:
+def resume_conditions(trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
     on = trainer.place.device + (" fast" if trainer.place.fast else "")
     return {"id": trainer.job.id, "code": hash_code(type(trainer.method)), "torch": str(torch.__version__), "on": on}
 
 
-def resume(trainer: Trainer) -> bool:
+def resume_training(trainer: Trainer) -> bool:
     """Go on from the checkpoint, if there is one; False, and the checkpoint gone, if it cannot be gone on from.
 
     The trainer may then be half overwritten and has to be made anew.
     """
-    path = checkpoint(trainer)
+    path = checkpoint_path(trainer)
     if not path.exists():
         return True
     try:
         content = path.read_bytes()
-        if content != seal(content[SEAL:]):
+        if content != seal_content(content[SEAL:]):
             raise ValueError("not what was written")
         state = torch.load(io.BytesIO(content[SEAL:]), map_location=trainer.device, weights_only=True)
-        if {key: state[key] for key in mark(trainer)} != mark(trainer):
+        if {key: state[key] for key in resume_conditions(trainer)} != resume_conditions(trainer):
             raise ValueError("made by another version")
         restore_state(trainer, state)
     except Exception as error:  # torch raises many kinds for a broken file

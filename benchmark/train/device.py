@@ -19,7 +19,7 @@ def exact_arithmetic(fast: bool = False) -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def resident(images: np.ndarray, device: torch.device) -> Tensor:
+def place_pixels(images: np.ndarray, device: torch.device) -> Tensor:
     """The stored pixels: on the card if they take at most 60 % of its free memory, else where they are, not copied."""
     pixels = torch.from_numpy(images)
     if device.type == "cuda" and images.nbytes < MOST * torch.cuda.mem_get_info(device)[0]:
@@ -27,9 +27,11 @@ def resident(images: np.ndarray, device: torch.device) -> Tensor:
     return pixels
 
 
-def batches(images: Tensor, order: Tensor, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
+def iterate_batches(
+    images: Tensor, order: Tensor, size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor | None]]:
     """(rows, pixels) of each batch of `order` (on the CPU), on the device; pixels is None where `images` lie there."""
-    pixels = repeat(None) if images.device.type == device.type else ahead(images, order.split(size), device)
+    pixels = repeat(None) if images.device.type == device.type else prefetch_pixels(images, order.split(size), device)
     return zip(order.to(device).split(size), pixels)
 
 
@@ -37,10 +39,10 @@ def in_turn(images: Tensor, size: int, device: torch.device) -> Iterator[Tensor]
     """All of the pixels, on the device, `size` images at a time."""
     if images.device.type == device.type:
         return iter(images.split(size))
-    return ahead(images, torch.arange(len(images)).split(size), device)
+    return prefetch_pixels(images, torch.arange(len(images)).split(size), device)
 
 
-def ahead(images: Tensor, parts: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
+def prefetch_pixels(images: Tensor, parts: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
     """Pixels in main memory, on the card: those of the next rows are gathered by a thread while these are used.
 
     parts: rows of `images`, on the CPU, the first no fewer than any other. Two pinned buffers are filled in turn, each

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.train.augment import plain
-from benchmark.train.device import in_turn, resident
+from benchmark.train.augment import plain_images
+from benchmark.train.device import in_turn, place_pixels
 from benchmark.train.trainer import Trainer
 from methods.base import Batch, Method, Run
 from methods.support.recipe import Recipe
@@ -31,15 +31,15 @@ class Predictor(Protocol):
 
 
 @torch.inference_mode()
-def evaluate(trainer: Trainer) -> None:
+def evaluate_epoch(trainer: Trainer) -> None:
     """Accuracy on the whole test split (and on the held-out noisy labels), without test-time augmentation."""
-    predicted, confidence = predict(trainer, trainer.test_images)
+    predicted, confidence = predict_classes(trainer, trainer.test_images)
     accuracy = float((predicted == torch.from_numpy(trainer.data.test_labels)).double().mean())
     trainer.state.note({"test_accuracy": accuracy})
     trainer.state.predictions.append(predicted.to(torch.uint8))
     trainer.state.confidence = confidence
     if len(trainer.data.held_labels):
-        held, _ = predict(trainer, trainer.held_images)
+        held, _ = predict_classes(trainer, trainer.held_images)
         agreement = float((held == torch.from_numpy(trainer.data.held_labels)).double().mean())
         trainer.state.note({"noisy_validation": agreement})
 
@@ -50,17 +50,17 @@ def held_out_accuracy(trainer: Trainer) -> float | None:
     labels = trainer.data.unused_labels
     if not len(labels):
         return None
-    predicted, _ = predict(trainer, resident(trainer.data.unused_images, trainer.device))
+    predicted, _ = predict_classes(trainer, place_pixels(trainer.data.unused_images, trainer.device))
     return float((predicted == torch.from_numpy(labels)).double().mean())
 
 
-def predict(trainer: Predictor, images: Tensor) -> tuple[Tensor, Tensor]:
+def predict_classes(trainer: Predictor, images: Tensor) -> tuple[Tensor, Tensor]:
     """The predicted class and its softmax for each image, on the CPU."""
-    found = probabilities(trainer, images).max(1)
+    found = predict_probabilities(trainer, images).max(1)
     return found.indices.cpu(), found.values.cpu()
 
 
-def probabilities(trainer: Predictor, images: Tensor) -> Tensor:
+def predict_probabilities(trainer: Predictor, images: Tensor) -> Tensor:
     """The softmax of the logits, [n, C], on the device; images: stored ones, uint8 [n, S, S, channels]."""
     trainer.method.eval()
     parts = in_turn(images, EVALUATION_BATCH, trainer.device)
@@ -70,12 +70,12 @@ def probabilities(trainer: Predictor, images: Tensor) -> Tensor:
 def plain_batch(trainer: Predictor, images: np.ndarray | Tensor) -> Tensor:
     """Stored images as the test images are seen."""
     pixels = torch.as_tensor(images).to(trainer.device)
-    seen = plain(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)
+    seen = plain_images(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)
     return seen.contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
-def opinions(trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
+def collect_opinions(trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
     """The method's label distribution and wrongness score of every un-augmented training image."""
     trainer.method.eval()
     found, every = [], torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH)

@@ -31,7 +31,7 @@ class Watched(Batch):
         return super().__getattribute__(name)
 
 
-class Steps:
+class StepRunner:
     """How the steps of a job are taken: one by one, or, on a card, from a graph where the method allows it.
 
     step: the function that takes one, of (trainer, sums, epoch, rows, pixels, kind of batch). eager: whole steps before
@@ -55,7 +55,7 @@ class Steps:
         key = (key, epoch) if self.each_epoch and key is not None else key
         if key is None or key != self.key:
             self.graph, self.whole = None, 0
-        if self.graph is not None and self.places != places(self.trainer):
+        if self.graph is not None and self.places != tensor_addresses(self.trainer):
             self.graph = None
         self.key = key
         if self.graph is None:
@@ -115,12 +115,12 @@ class Steps:
         trainer = self.trainer
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(trainer.generator)
-        host = [(value, value.clone()) for value in state(self) if value.is_cpu]
+        host = [(value, value.clone()) for value in persistent_tensors(self) if value.is_cpu]
         # not "global", which would forbid the thread that gathers pixels its work
         with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.step(trainer, self.sums, self.epoch, self.index, self.pixels, Watched)
         self.counts = [(value, value - old) for value, old in host]
-        self.places = places(trainer)
+        self.places = tensor_addresses(trainer)
         for value, old in host:
             value.copy_(old)
 
@@ -137,18 +137,20 @@ class Steps:
         before = Kept(self)
         for _ in range(TRIED):
             self.step(trainer, self.sums, self.epoch, self.index, self.pixels, Batch)
-        if places(trainer) != self.places:
+        if tensor_addresses(trainer) != self.places:
             return "a step puts something new in the place of a parameter or buffer; change it in place"
-        expected, drawn = [value.clone() for value in state(self)], before.draws()
+        expected, drawn = [value.clone() for value in persistent_tensors(self)], before.draws()
         before.put_back()
         for _ in range(TRIED):
             self.replay()
         self.end()
-        same = all(map(same_bits, expected, state(self))) and all(map(torch.equal, drawn, before.draws()))
+        same = all(map(bits_are_equal, expected, persistent_tensors(self))) and all(
+            map(torch.equal, drawn, before.draws())
+        )
         return "" if same else "a replay gives other bits than the step"
 
 
-def state(steps: Steps) -> list[Tensor]:
+def persistent_tensors(steps: StepRunner) -> list[Tensor]:
     """Everything that outlives a step: the method's, the optimiser's and the engine's, in an order of its own."""
     trainer = steps.trainer
     found = [*trainer.method.parameters(), *trainer.method.buffers(), *steps.sums.values()]
@@ -156,7 +158,7 @@ def state(steps: Steps) -> list[Tensor]:
     return [value.detach() for value in [*found, trainer.state.margin]]
 
 
-def places(trainer: Trainer) -> list[int]:
+def tensor_addresses(trainer: Trainer) -> list[int]:
     """Where the parameters, the buffers and the optimiser's rates lie, which a graph knows them by, and what is trained."""
     method = trainer.method
     rates = filter(torch.is_tensor, (group["lr"] for group in trainer.optimiser.param_groups))
@@ -164,7 +166,7 @@ def places(trainer: Trainer) -> list[int]:
     return [value.data_ptr() for value in [*method.parameters(), *method.buffers(), *rates]] + decided
 
 
-def same_bits(one: Tensor, two: Tensor) -> bool:
+def bits_are_equal(one: Tensor, two: Tensor) -> bool:
     """Equal, not-a-numbers included."""
     return torch.equal(*(value.contiguous().reshape(-1).view(torch.uint8) for value in (one, two)))
 
@@ -172,12 +174,12 @@ def same_bits(one: Tensor, two: Tensor) -> bool:
 class Kept:
     """A job as it is between two steps, to be put back."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StepRunner) -> None:
         self.trainer = trainer = steps.trainer
         self.names = [(module, dict(vars(module)), dict(module._buffers)) for module in trainer.method.modules()]
         loose = [leaf for _, names, _ in self.names for leaf in tree_leaves(names) if isinstance(leaf, Tensor)]
         rates = [group["lr"] for group in trainer.optimiser.param_groups]
-        fixed = [*state(steps), *loose, *filter(torch.is_tensor, (*rates, steps.index, steps.pixels))]
+        fixed = [*persistent_tensors(steps), *loose, *filter(torch.is_tensor, (*rates, steps.index, steps.pixels))]
         every = {id(value): value for value in fixed}
         self.values = [(value.detach(), value.detach().clone()) for value in every.values()]
         self.drawn = self.draws()

@@ -19,15 +19,15 @@ from benchmark.cache import decoded
 from benchmark.scale import SCALES, Scale, restore_scale
 from benchmark.source_code import hash_code
 from benchmark.task import Place
-from benchmark.terminal import Usage, one_line, one_of
-from benchmark.train.assembly import PRECISION, assembled, placed
+from benchmark.terminal import Usage, error_line, one_of
+from benchmark.train.assembly import PRECISION, assemble_method, move_to_device
 from benchmark.train.device import exact_arithmetic
-from benchmark.train.evaluation import probabilities
+from benchmark.train.evaluation import predict_probabilities
 from benchmark.train.trainer import Trainer
 from methods.base import Method, Run
-from methods.support.recipe import Recipe, plain
+from methods.support.recipe import Recipe, recipe_to_dict
 from results.files import digest_bytes, digest_file, write_bytes, write_json
-from results.job import Job, digest
+from results.job import Job, json_digest
 from results.records import NETWORK, NETWORK_INFO
 from results.store import Store
 
@@ -84,7 +84,7 @@ class Network:
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> np.ndarray:
         """[n, C] float32 probabilities of images as the scale trains on them, uint8 [n, S, S, channels]."""
-        found = probabilities(self, torch.from_numpy(np.ascontiguousarray(images)))
+        found = predict_probabilities(self, torch.from_numpy(np.ascontiguousarray(images)))
         return found.cpu().numpy()
 
 
@@ -118,10 +118,10 @@ def keep_network(trainer: Trainer, store: Store) -> None:
     content = save({name: value.detach().cpu().clone().contiguous() for name, value in state.items()})
     path = store.network(trainer.job.id)
     write_bytes(path, content)
-    write_json(path.with_suffix(NETWORK_INFO), asdict(describe_network(trainer, digest_bytes(content))))
+    write_json(path.with_suffix(NETWORK_INFO), asdict(network_info(trainer, digest_bytes(content))))
 
 
-def describe_network(trainer: Trainer, sha256: str) -> NetworkInfo:
+def network_info(trainer: Trainer, sha256: str) -> NetworkInfo:
     """What is needed to build a trained network again."""
     augment, data = trainer.recipe.augment, decoded.open_folder(Path(trainer.place.data))
     return NetworkInfo(
@@ -163,7 +163,7 @@ def read_info(weights: Path) -> NetworkInfo:
             f"{weights}: {path.name} does not lie beside it; a network is both files, get that one too"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        complaint = f"cannot be read ({one_line(error)})"
+        complaint = f"cannot be read ({error_line(error)})"
     if complaint:
         raise Usage(f"{path}: {complaint}; get both files anew from whoever trained the network")
     return NetworkInfo(**values)
@@ -192,7 +192,7 @@ def find_fault_of_job(spec: dict[str, Any], job_id: str) -> str | None:
         job = Job(**spec)
     except TypeError as error:
         return f"'spec' is not that of a job ({error})"
-    if digest(spec) != job_id:
+    if json_digest(spec) != job_id:
         return "'spec' does not hash to 'id' (edited?)"
     if not isinstance(job.scale, dict) or job.scale.get("name") not in SCALES:
         return f"'spec.scale' is {job.scale!r:.60}, expected one of {', '.join(SCALES)}"
@@ -255,7 +255,7 @@ def read_tensors(weights: Path, info: NetworkInfo) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise Usage(f"{weights}: there is no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise Usage(f"{weights}: cannot be read as safetensors ({one_line(error)})") from None
+        raise Usage(f"{weights}: cannot be read as safetensors ({error_line(error)})") from None
     labels = tensors.get("labels")
     if labels is None or labels.dtype != torch.int64 or labels.shape != (info.training["images"],):
         raise Usage(f"{weights}: its tensor 'labels' is not one number for each of {info.training['images']:,} images")
@@ -277,10 +277,10 @@ def load_network(weights: Path, folders: Sequence[Path] = (), device: str = "cpu
     except UNBUILDABLE as error:
         changed = "; its code has changed since" if hash_code(cls) != info.code else ""
         raise Usage(
-            f"{weights}: does not fit the method {cls.name} as it is here: {one_line(error)}{changed}"
+            f"{weights}: does not fit the method {cls.name} as it is here: {error_line(error)}{changed}"
         ) from None
     return Network(
-        info, placed(method, device).eval(), recipe, run, torch.device(device), tuple(note_changes(cls, info))
+        info, move_to_device(method, device).eval(), recipe, run, torch.device(device), tuple(note_changes(cls, info))
     )
 
 
@@ -298,12 +298,15 @@ def build_untrained(
     cls: type[Method], info: NetworkInfo, folders: Sequence[Path], device: str
 ) -> tuple[Method, Recipe, Run]:
     """The method as it was assembled for its job, at random weights: the kept ones replace all of them."""
-    known, sizes = plain(cls.recipe), {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
+    known, sizes = (
+        recipe_to_dict(cls.recipe),
+        {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")},
+    )
     recipe = known | sizes | {"backbone": info.backbone, "augment": known["augment"] | info.normalisation}
     resolved = {"parameters": info.parameters, "recipe": recipe, "weights": {}}
     place = Place(results="", data="", device=device, methods_path=tuple(str(folder) for folder in folders))
     job = replace(info.job, weights="random", weights2=None)
-    return assembled(cls, job, resolved, place, len(info.classes), info.training["images"])
+    return assemble_method(cls, job, resolved, place, len(info.classes), info.training["images"])
 
 
 def note_changes(cls: type[Method], info: NetworkInfo) -> list[str]:

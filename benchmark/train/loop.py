@@ -1,6 +1,6 @@
 """One job, from labels to record: one loop for every method.
 
-Every random number comes from a stream derived from the job (`results.job.stream`) and the epoch, so a run that was
+Every random number comes from a stream derived from the job (`results.job.stream_seed`) and the epoch, so a run that was
 interrupted after an epoch goes on with the same bits.
 """
 
@@ -13,16 +13,16 @@ from torch import Tensor
 
 from benchmark.task import Place
 from benchmark.train import record
-from benchmark.train.augment import Augmented, augment, plain
-from benchmark.train.checkpoint import resume, save
-from benchmark.train.device import batches, exact_arithmetic
-from benchmark.train.evaluation import EVALUATION_BATCH, evaluate, held_out_accuracy, opinions
-from benchmark.train.graph import Steps
+from benchmark.train.augment import Augmented, augment_images, plain_images
+from benchmark.train.checkpoint import resume_training, save_checkpoint
+from benchmark.train.device import exact_arithmetic, iterate_batches
+from benchmark.train.evaluation import EVALUATION_BATCH, collect_opinions, evaluate_epoch, held_out_accuracy
+from benchmark.train.graph import StepRunner
 from benchmark.train.kept_network import check_state
 from benchmark.train.mechanism import compare_with_clean_labels
-from benchmark.train.trainer import Clock, Trainer, prepare
+from benchmark.train.trainer import Clock, Trainer, prepare_trainer
 from methods.base import Batch
-from results.job import Job, stream
+from results.job import Job, stream_seed
 
 KINDS = {"plain": False, "augmented": True}  # of a survey: whether its images are altered
 
@@ -31,64 +31,66 @@ class Diverged(ArithmeticError):
     """The loss is not a number."""
 
 
-def train(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> tuple[dict, dict]:
+def train_job(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> tuple[dict, dict]:
     """Train one job to the end, from its checkpoint if it has one; returns its record and its arrays."""
-    return measure(train_to_end(job, resolved, place, clock), resolved)
+    return measure_run(train_to_end(job, resolved, place, clock), resolved)
 
 
 def train_to_end(job: Job, resolved: dict[str, Any], place: Place, clock: Clock | None = None) -> Trainer:
     """Train one job to the end, from its checkpoint if it has one."""
     exact_arithmetic(place.fast)
-    trainer = prepare(job, resolved, place, clock or Clock())
+    trainer = prepare_trainer(job, resolved, place, clock or Clock())
     if place.keep_weights:
         check_state(trainer.method)
-    if not resume(trainer):
-        trainer = prepare(job, resolved, place, clock or Clock())
+    if not resume_training(trainer):
+        trainer = prepare_trainer(job, resolved, place, clock or Clock())
     saved = time.monotonic()
     for epoch in range(trainer.state.epoch + 1, trainer.recipe.epochs + 1):
         train_epoch(trainer, epoch)
         with trainer.clock.part("evaluation"):
-            evaluate(trainer)
+            evaluate_epoch(trainer)
         trainer.state.epoch = epoch
         if epoch < trainer.recipe.epochs and time.monotonic() - saved >= place.checkpoint_seconds:
-            save(trainer)
+            save_checkpoint(trainer)
             saved = time.monotonic()
     return trainer
 
 
-def measure(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]:
+def measure_run(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]:
     """The record and the arrays of a run that has come to its end."""
     with trainer.clock.part("evaluation"):
-        distribution, wrongness = opinions(trainer)
+        distribution, wrongness = collect_opinions(trainer)
         held_out = held_out_accuracy(trainer)
-    return record.record(trainer, resolved, wrongness, held_out), record.arrays(trainer, distribution, wrongness)
+    return record.make_record(trainer, resolved, wrongness, held_out), record.make_arrays(
+        trainer, distribution, wrongness
+    )
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:
     """One pass in the method's order; nothing in it waits for the device."""
     job, method, recipe = trainer.job, trainer.method, trainer.recipe
     streams = (trainer.job.data["name"], job.seed, epoch)
-    order = method.order(epoch, torch.Generator().manual_seed(stream("order", *streams)))
-    trainer.generator.manual_seed(stream("augment", *streams))
-    torch.manual_seed(stream("layers", *streams))
+    order = method.order(epoch, torch.Generator().manual_seed(stream_seed("order", *streams)))
+    trainer.generator.manual_seed(stream_seed("augment", *streams))
+    torch.manual_seed(stream_seed("layers", *streams))
     method.train()
-    steps, taken = trainer.run.steps_per_epoch, trainer.steps or Steps(trainer, step)
+    steps, taken = trainer.run.steps_per_epoch, trainer.steps or StepRunner(trainer, take_step)
     trainer.steps = taken
     taken.begin(epoch)
-    fed = batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, trainer.device)
+    fed = iterate_batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, trainer.device)
     for number, (index, pixels) in enumerate(fed):
         if len(index) == 1:  # batch statistics of one image do not exist
             continue
         set_rates(trainer.optimiser, recipe.schedule.at((epoch - 1) * steps + number, steps, recipe.epochs))
         taken.take(index, pixels)
     taken.end()
-    survey(trainer, epoch)
+    survey_images(trainer, epoch)
     curves = method.after_epoch(epoch) | compare_with_clean_labels(trainer)
     check_optimised(trainer)
     finish_epoch(trainer, taken.sums, steps, curves)
 
 
-def step(
+def take_step(
     trainer: Trainer,
     sums: dict[str, Tensor],
     epoch: int,
@@ -111,7 +113,7 @@ def step(
         trainer.optimiser.step()
         method.after_step(batch)
     with clock.part("forward"):
-        tally(sums, losses, logits.detach(), trainer, index)
+        add_to_sums(sums, losses, logits.detach(), trainer, index)
         note_margin(trainer, logits.detach(), index)
 
 
@@ -125,17 +127,17 @@ def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
 
 
 @torch.no_grad()
-def survey(trainer: Trainer, epoch: int) -> None:
+def survey_images(trainer: Trainer, epoch: int) -> None:
     """Show the method every training image once, where it asks for that; from a random stream of its own."""
     method, kind = trainer.method, trainer.method.survey_after(epoch)
     if kind is None:
         return
     with trainer.clock.part("survey"):
-        seed = stream("survey", trainer.job.data["name"], trainer.job.seed, epoch)
+        seed = stream_seed("survey", trainer.job.data["name"], trainer.job.seed, epoch)
         generator = torch.Generator(trainer.device).manual_seed(seed)
         method.eval()
         order = torch.arange(len(trainer.given))
-        for index, pixels in batches(trainer.images, order, EVALUATION_BATCH, trainer.device):
+        for index, pixels in iterate_batches(trainer.images, order, EVALUATION_BATCH, trainer.device):
             method.survey_batch(make_batch(trainer, index, epoch, generator, KINDS[kind], pixels))
         method.train()
 
@@ -156,10 +158,10 @@ def make_batch(
     points, side = None if trainer.landmarks is None else trainer.landmarks[index], trainer.run.image_size
     pixels = trainer.images[index] if pixels is None else pixels
     if altered:
-        seen = augment(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
+        seen = augment_images(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
     else:
         as_they_are = torch.zeros(len(index), dtype=torch.bool, device=trainer.device)
-        images = plain(pixels, trainer.recipe.augment, side, trainer.channels)
+        images = plain_images(pixels, trainer.recipe.augment, side, trainer.channels)
         seen = Augmented(images, as_they_are, None if points is None else points * side)
     return kind(
         images=seen.images.contiguous(memory_format=torch.channels_last),
@@ -174,7 +176,9 @@ def make_batch(
     )
 
 
-def tally(sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, trainer: Trainer, index: Tensor) -> None:
+def add_to_sums(
+    sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, trainer: Trainer, index: Tensor
+) -> None:
     """Add a step to the epoch's sums, in their places on the device: losses, and what became of the wrong labels."""
     predicted, given, clean = logits.argmax(1), trainer.given[index], trainer.clean[index]
     wrong = given != clean

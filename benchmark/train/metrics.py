@@ -7,7 +7,7 @@ import numpy as np
 from results.schema import LAST_EPOCHS
 
 
-def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
+def compute_metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
     """Accuracies by every rule, and what accuracy hides, of the last epoch; fractions of 1."""
     history, data = trainer.state.history, trainer.data
     accuracy = np.array(history["test_accuracy"])
@@ -24,10 +24,10 @@ def metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
             trainer.state.confidence.double().numpy(), predicted == data.test_labels
         ),
         "wrong_label_auroc": auroc(wrongness, wrong),
-        "wrong_label_fnr": missed(wrongness, wrong),
+        "wrong_label_fnr": missed_rate(wrongness, wrong),
         "margin_auroc": auroc(-margin, wrong),
-        "margin_fnr": missed(-margin, wrong),
-        **by_class(data.test_labels, predicted, len(data.classes)),
+        "margin_fnr": missed_rate(-margin, wrong),
+        **class_metrics(data.test_labels, predicted, len(data.classes)),
     }
     if "noisy_validation" in history:
         found["noisy_val"] = accuracy[int(np.argmax(history["noisy_validation"]))]
@@ -44,7 +44,7 @@ def mean_margin(trainer: Any) -> np.ndarray:
     return total / np.maximum(seen, 1)
 
 
-def missed(score: np.ndarray, positive: np.ndarray) -> float | None:
+def missed_rate(score: np.ndarray, positive: np.ndarray) -> float | None:
     """False-negative rate when as many images are flagged, by the largest scores, as are wrong; None where none is.
 
     Images with the score at which flagging ends are flagged in part, as a random choice among them would on average.
@@ -58,7 +58,7 @@ def missed(score: np.ndarray, positive: np.ndarray) -> float | None:
     return float(1 - (positive[above].sum() + share * positive[level].sum()) / many)
 
 
-def by_class(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, Any]:
+def class_metrics(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, Any]:
     """Confusion matrix (row = true class) and what follows from it; a class without images counts nowhere."""
     confusion = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
     hits, of_class, as_class = np.diag(confusion), confusion.sum(1), confusion.sum(0)

@@ -9,7 +9,7 @@ from benchmark.cache.decoded import Data
 from benchmark.cache.resized import load_resized
 from benchmark.terminal import Usage
 from benchmark.train.kept_network import Network
-from benchmark.train.metrics import by_class
+from benchmark.train.metrics import class_metrics
 
 FEWEST = 2  # classes that a network and a data set must share
 
@@ -37,7 +37,7 @@ class Evaluation:
     @property
     def measures(self) -> dict[str, Any]:
         """As a record has them: confusion, per_class, balanced_accuracy, macro_f1."""
-        return by_class(self.labels, self.predicted, len(self.classes))
+        return class_metrics(self.labels, self.predicted, len(self.classes))
 
 
 def evaluate_network(network: Network, data: Data, split: str = "test", every_image: bool = False) -> Evaluation:

@@ -21,11 +21,11 @@ from benchmark.cache.resized import load_resized
 from benchmark.datasets.points import mirror_points
 from benchmark.scale import PRETRAINING_VERSION, SCALES, SUBSET_SEED, Scale
 from benchmark.train.assembly import PRECISION
-from benchmark.train.augment import augment, mirror
-from benchmark.train.device import batches, exact_arithmetic, resident
+from benchmark.train.augment import augment_images, mirror_images
+from benchmark.train.device import exact_arithmetic, iterate_batches, place_pixels
 from methods.support.recipe import Augment, OneCycle
 from results.files import write_bytes
-from results.job import stream
+from results.job import stream_seed
 
 COMPONENTS = 24
 AUGMENT = Augment(erase=0.25)
@@ -62,7 +62,7 @@ def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
     return np.sort(rows[: scale.pretraining["images"]])
 
 
-def pretrain(
+def pretrain_backbone(
     folder: str,
     path: str,
     backbone: str,
@@ -80,15 +80,15 @@ def pretrain(
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]
     targets = torch.from_numpy(shape_targets(np.concatenate([points, mirror_points(points)]))).to(device)
-    images = resident(load_resized(data, "train", rows, size), targets.device)
-    seed = stream("pretraining", data.fingerprint, backbone)
+    images = place_pixels(load_resized(data, "train", rows, size), targets.device)
+    seed = stream_seed("pretraining", data.fingerprint, backbone)
     torch.manual_seed(seed)
     exact_arithmetic()
     network = plugins.make_backbone(backbone, size.channels, size.side, methods_path)
     network.precision = PRECISION[precision]
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
-    error = regress(model, images, targets, size.side, settings, seed)
+    error = train_regression(model, images, targets, size.side, settings, seed)
     if not np.isfinite(error):
         raise ValueError(
             f"pretraining {backbone} on landmarks diverges; start from --weights random, imagenet or a file"
@@ -99,7 +99,7 @@ def pretrain(
     write_bytes(Path(path), content.getvalue())
 
 
-def regress(
+def train_regression(
     model: nn.ModuleList, images: Tensor, targets: Tensor, side: int, settings: dict[str, Any], seed: int
 ) -> float:
     """Train [backbone, linear layer] on images [n, S, S, ch] and on their mirror images; targets: [2 n, k].
@@ -113,14 +113,14 @@ def regress(
     optimiser = torch.optim.Adam(model.parameters(), settings["rate"], fused=True)
     generator = torch.Generator(device).manual_seed(seed)
     for epoch in range(epochs):
-        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream(seed, epoch)))
+        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream_seed(seed, epoch)))
         order = order[: steps * batch]
-        fed = zip(order.to(device).split(batch), batches(images, order % n, batch, device))
+        fed = zip(order.to(device).split(batch), iterate_batches(images, order % n, batch, device))
         total = torch.zeros((), device=device)
         for step, (index, (rows, pixels)) in enumerate(fed):
             optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(epoch * steps + step, steps, epochs)
-            faces = mirror(images[rows] if pixels is None else pixels, index >= n)
-            seen = augment(faces, AUGMENT, side, generator, None, model[0].channels).images
+            faces = mirror_images(images[rows] if pixels is None else pixels, index >= n)
+            seen = augment_images(faces, AUGMENT, side, generator, None, model[0].channels).images
             predicted = model[1](model[0](seen.contiguous(memory_format=torch.channels_last)))
             loss = nn.functional.mse_loss(predicted, targets[index])
             optimiser.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from results.files import write_bytes
-from results.job import digest
+from results.job import json_digest
 from results.store import Store
 
 
@@ -22,14 +22,14 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def provenance(place: Any) -> dict[str, Any]:
+def collect_provenance(place: Any) -> dict[str, Any]:
     """Versions, hardware and settings of this process."""
     import torch
 
     cuda = place.device == "cuda"
     return {
-        **versions(),
-        "hardware": torch.cuda.get_device_name() if cuda else processor(),
+        **collect_versions(),
+        "hardware": torch.cuda.get_device_name() if cuda else processor_name(),
         "device": place.device,
         "threads": torch.get_num_threads(),
         "deterministic": not place.fast,
@@ -37,7 +37,7 @@ def provenance(place: Any) -> dict[str, Any]:
 
 
 @lru_cache
-def packages() -> str:
+def installed_packages() -> str:
     """Every installed package with its version, a line each."""
     found = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
     return "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
@@ -45,13 +45,13 @@ def packages() -> str:
 
 def keep_packages(store: Store) -> None:
     """Write what is installed to env/<hash>.txt, once for all records that name this hash."""
-    path = store.root / "env" / f"{digest(packages())}.txt"
+    path = store.root / "env" / f"{json_digest(installed_packages())}.txt"
     if not path.exists():
-        write_bytes(path, packages().encode())
+        write_bytes(path, installed_packages().encode())
 
 
 @lru_cache
-def versions() -> dict[str, Any]:
+def collect_versions() -> dict[str, Any]:
     import torch
 
     return {
@@ -59,7 +59,7 @@ def versions() -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": np.__version__,
         "git": describe_checkout(Path(__file__).resolve().parents[2]),
-        "packages": digest(packages()),
+        "packages": json_digest(installed_packages()),
     }
 
 
@@ -75,7 +75,7 @@ def describe_checkout(folder: Path) -> str | None:
         return None
 
 
-def processor() -> str:
+def processor_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

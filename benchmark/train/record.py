@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from benchmark.source_code import hash_code
-from benchmark.train.metrics import mean_margin, metrics
-from benchmark.train.provenance import peak_memory, provenance
-from methods.support.recipe import plain
+from benchmark.train.metrics import compute_metrics, mean_margin
+from benchmark.train.provenance import collect_provenance, peak_memory
+from methods.support.recipe import recipe_to_dict
 from results.schema import SCHEMA
 
 
-def record(
+def make_record(
     trainer: Any, resolved: dict[str, Any], wrongness: np.ndarray, held_out: float | None = None
 ) -> dict[str, Any]:
     """The record of a run (docs/architecture.md), from a trainer that has run to its end.
@@ -31,10 +31,10 @@ def record(
         "spec": job.spec,
         "code": hash_code(type(trainer.method)),
         "resolved": resolved
-        | {"recipe": plain(trainer.recipe), "method_title": type(trainer.method).title}
-        | {"data": resolved["data"] | {"class_names": list(data.classes), **counts(data)}},
+        | {"recipe": recipe_to_dict(trainer.recipe), "method_title": type(trainer.method).title}
+        | {"data": resolved["data"] | {"class_names": list(data.classes), **count_images(data)}},
         "noise": data.noise,
-        "metrics": metrics(trainer, wrongness) | ({} if held_out is None else {"held_out": held_out}),
+        "metrics": compute_metrics(trainer, wrongness) | ({} if held_out is None else {"held_out": held_out}),
         "history": trainer.state.history,
         "times": seconds | {"total": round(sum(times.values()), 4)},
         "peak_memory": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
@@ -43,11 +43,11 @@ def record(
             "parameters": sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
             "inference_images_per_second": round(evaluated / max(times["evaluation"], 1e-9), 1),
         },
-        "provenance": provenance(trainer.place) | ({"graphs": trainer.steps.used} if on_gpu else {}),
+        "provenance": collect_provenance(trainer.place) | ({"graphs": trainer.steps.used} if on_gpu else {}),
     }
 
 
-def counts(data: Any) -> dict[str, Any]:
+def count_images(data: Any) -> dict[str, Any]:
     return {
         "train_images": len(data.given),
         "test_images": len(data.test_labels),
@@ -56,7 +56,7 @@ def counts(data: Any) -> dict[str, Any]:
     }
 
 
-def arrays(trainer: Any, distribution: np.ndarray, wrongness: np.ndarray) -> dict[str, np.ndarray]:
+def make_arrays(trainer: Any, distribution: np.ndarray, wrongness: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays beside the record (docs/architecture.md)."""
     data = trainer.data
     return {

@@ -13,7 +13,7 @@ def on_host(tensor: Tensor) -> bool:
     return tensor.is_cpu
 
 
-def resize(images: Tensor, side: int, filter: str) -> Tensor:
+def resize_images(images: Tensor, side: int, filter: str) -> Tensor:
     """Resize uint8 [B, S, S, ch] to uint8 [B, side, side, ch]."""
     if images.shape[1] == side:
         return images
@@ -22,7 +22,7 @@ def resize(images: Tensor, side: int, filter: str) -> Tensor:
         return functional.interpolate(planes, (side, side), mode=filter, antialias=True).permute(0, 2, 3, 1)
     whole = torch.zeros((1, 4), device=images.device)
     whole[:, 2:] = images.shape[1]
-    return resample(images, whole, side, filter)
+    return resample_boxes(images, whole, side, filter)
 
 
 def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
@@ -31,7 +31,7 @@ def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
     images: uint8 [B, S, S, ch]. boxes: [B, 4], whole numbers left, top, width, height. Returns uint8 [B, S, S, ch].
     """
     if not on_host(images):
-        return resample(images, boxes, images.shape[1], filter)
+        return resample_boxes(images, boxes, images.shape[1], filter)
     side = images.shape[1]
     planes = images.permute(0, 3, 1, 2)
     cut = torch.empty_like(images)
@@ -41,7 +41,7 @@ def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
     return cut
 
 
-def resample(images: Tensor, boxes: Tensor, side: int, filter: str) -> Tensor:
+def resample_boxes(images: Tensor, boxes: Tensor, side: int, filter: str) -> Tensor:
     """Resize a box of each image without reading the boxes on the host: one matrix an image and axis, all at once.
 
     images: uint8 [B, S, S, ch]. boxes: [B, 4], or [1, 4] for all. Returns uint8 [B, side, side, ch].
@@ -51,8 +51,8 @@ def resample(images: Tensor, boxes: Tensor, side: int, filter: str) -> Tensor:
     down = filter_matrix(top, height, images.shape[1], side, filter)
     planes = images.permute(0, 3, 1, 2).float()
     # Pillow rounds to whole grey levels after each axis, horizontal first.
-    planes = _rounded(planes @ across.mT[:, None]).float()
-    return _rounded(down[:, None] @ planes).permute(0, 2, 3, 1)
+    planes = _round_pixels(planes @ across.mT[:, None]).float()
+    return _round_pixels(down[:, None] @ planes).permute(0, 2, 3, 1)
 
 
 def filter_matrix(start: Tensor, length: Tensor, stored: int, side: int, filter: str) -> Tensor:
@@ -66,19 +66,19 @@ def filter_matrix(start: Tensor, length: Tensor, stored: int, side: int, filter:
     centre = start[:, None] + (torch.arange(side, device=start.device, dtype=start.dtype) + 0.5) * scale
     distance = (pixel + 0.5 - centre[:, :, None]) / scale.clamp(min=1)[:, :, None]
     inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
-    weight = (_triangle if filter == "bilinear" else _cubic)(distance.abs()) * inside[:, None]
+    weight = (_triangle_kernel if filter == "bilinear" else _cubic_kernel)(distance.abs()) * inside[:, None]
     return weight / weight.sum(2, keepdim=True)
 
 
-def _triangle(x: Tensor) -> Tensor:
+def _triangle_kernel(x: Tensor) -> Tensor:
     return (1 - x).clamp(min=0)
 
 
-def _cubic(x: Tensor, a: float = -0.5) -> Tensor:
+def _cubic_kernel(x: Tensor, a: float = -0.5) -> Tensor:
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((x - 5) * x + 8) * x * a - 4 * a
     return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def _rounded(planes: Tensor) -> Tensor:
+def _round_pixels(planes: Tensor) -> Tensor:
     return planes.add(0.5).clamp(0, 255.5).to(torch.uint8)

@@ -14,7 +14,7 @@ def shift_draws(count: int, recipe: Augment, side: int, generator: torch.Generat
     return torch.where(draw[2] < recipe.shift_probability, moved, 0.0).long().T
 
 
-def shifted(images: Tensor, by: Tensor, fill: str) -> Tensor:
+def shift_images(images: Tensor, by: Tensor, fill: str) -> Tensor:
     """Pixel (x, y) of each result is pixel (x + across, y + down) of its image; outside of it zero, or its reflection.
 
     images: uint8 [B, S, S, ch]. by: [B, 2] across, down.

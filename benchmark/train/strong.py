@@ -33,12 +33,12 @@ def strong_view(images: Tensor, recipe: Strong, generator: torch.Generator) -> T
         draw = torch.rand((3, count), generator=generator, device=generator.device)
         chosen = (draw[0] * len(TABLE)).long().clamp_(max=len(TABLE) - 1)
         chosen = torch.where(draw[1] < recipe.probability, chosen, 0)
-        images = operate(images, chosen, strength, draw[2] < 0.5)
+        images = apply_operations(images, chosen, strength, draw[2] < 0.5)
     centre = torch.rand((2, count), generator=generator, device=generator.device) * images.shape[1]
-    return square(images, centre.floor(), round(recipe.cutout * images.shape[1]))
+    return paint_square(images, centre.floor(), round(recipe.cutout * images.shape[1]))
 
 
-def operate(images: Tensor, chosen: Tensor, strength: float, negative: Tensor) -> Tensor:
+def apply_operations(images: Tensor, chosen: Tensor, strength: float, negative: Tensor) -> Tensor:
     """One operation of TABLE for each image.
 
     images: uint8 [B, S, S, ch]. chosen: [B] int64. strength: 0 .. 1. negative: [B] bool, the sign of a movement.
@@ -58,17 +58,18 @@ def operate(images: Tensor, chosen: Tensor, strength: float, negative: Tensor) -
     change(("autocontrast",), lambda pixels, *_: autocontrast(pixels))
     change(("equalise",), lambda pixels, *_: equalise(pixels))
     change(("posterise",), lambda pixels, *_: pixels & (256 - 2 ** round(BITS * strength)))
-    change(("colour",), lambda pixels, *_: blend(pixels, luminance(pixels), 1 + FACTOR * strength))
-    change(("contrast",), lambda pixels, *_: blend(pixels, mean_light(pixels), 1 + FACTOR * strength))
+    change(("colour",), lambda pixels, *_: blend_images(pixels, luminance(pixels), 1 + FACTOR * strength))
+    change(("contrast",), lambda pixels, *_: blend_images(pixels, mean_light(pixels), 1 + FACTOR * strength))
     change(
-        ("brightness",), lambda pixels, *_: blend(pixels, torch.zeros((), device=pixels.device), 1 + FACTOR * strength)
+        ("brightness",),
+        lambda pixels, *_: blend_images(pixels, torch.zeros((), device=pixels.device), 1 + FACTOR * strength),
     )
-    change(("sharpness",), lambda pixels, *_: blend(pixels, smooth(pixels), 1 + FACTOR * strength))
-    change(TABLE[TABLE.index("rotate") :], lambda pixels, names, signs: moved(pixels, names, signs * strength))
+    change(("sharpness",), lambda pixels, *_: blend_images(pixels, smooth_images(pixels), 1 + FACTOR * strength))
+    change(TABLE[TABLE.index("rotate") :], lambda pixels, names, signs: move_images(pixels, names, signs * strength))
     return images
 
 
-def blend(images: Tensor, other: Tensor, factor: float) -> Tensor:
+def blend_images(images: Tensor, other: Tensor, factor: float) -> Tensor:
     """The image moved away from `other` (factor > 1), clipped and truncated to uint8."""
     return (other + factor * (images - other)).clamp_(0, 255).to(torch.uint8)
 
@@ -86,7 +87,7 @@ def mean_light(images: Tensor) -> Tensor:
     return luminance(images).mean((1, 2, 3), keepdim=True).add(0.5).floor()
 
 
-def smooth(images: Tensor) -> Tensor:
+def smooth_images(images: Tensor) -> Tensor:
     """A 3x3 mean with a heavier centre (5 of 13); the outermost pixels stay."""
     planes = images.permute(0, 3, 1, 2).float()
     kernel = torch.ones((1, 1, 3, 3), device=images.device)
@@ -119,7 +120,7 @@ def equalise(images: Tensor) -> Tensor:
     return spread.view(count, channels, side, side).permute(0, 2, 3, 1)
 
 
-def moved(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
+def move_images(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
     """Rotated, sheared or translated about the centre, nearest pixel; what comes in from outside is grey.
 
     chosen: [B] numbers in TABLE. amount: [B], -1 .. 1.
@@ -145,7 +146,7 @@ def moved(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
     return torch.where(inside[..., None], found, torch.full_like(found, GREY))
 
 
-def square(images: Tensor, centre: Tensor, size: int) -> Tensor:
+def paint_square(images: Tensor, centre: Tensor, size: int) -> Tensor:
     """A grey square of `size` pixels round each image's centre [2, B], cut at the border."""
     pixel = torch.arange(images.shape[1], device=images.device)
     within = [(pixel >= c[:, None] - size // 2) & (pixel < c[:, None] - size // 2 + size) for c in centre]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from benchmark.cache import decoded
 from benchmark.task import Place
-from benchmark.train.assembly import build, make_optimiser
-from benchmark.train.device import resident
+from benchmark.train.assembly import build_method, make_optimiser
+from benchmark.train.device import place_pixels
 from benchmark.train.training_set import TrainingSet, training_set
 from methods.base import Method, Run
 from methods.support.recipe import Recipe
@@ -91,19 +91,19 @@ class Trainer:
 
     @cached_property
     def test_images(self) -> Tensor:
-        return resident(self.data.test_images, self.device)
+        return place_pixels(self.data.test_images, self.device)
 
     @cached_property
     def held_images(self) -> Tensor:
-        return resident(self.data.held_images, self.device)
+        return place_pixels(self.data.held_images, self.device)
 
 
-def prepare(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
+def prepare_trainer(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
     """Data, labels, network and optimiser of a job."""
     with clock.part("start"):
         data = training_set(decoded.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
         keep_noise(Store(Path(place.results)), data)
-        return trainer_of(job, place, data, *build(job, resolved, place, data), clock)
+        return trainer_of(job, place, data, *build_method(job, resolved, place, data), clock)
 
 
 def trainer_of(
@@ -125,7 +125,7 @@ def trainer_of(
         optimiser=make_optimiser(method, recipe, device),
         clock=clock,
         state=State(),
-        images=resident(data.images, device),
+        images=place_pixels(data.images, device),
         landmarks=there(data.landmarks),
         usable=there(data.usable),
         given=torch.from_numpy(data.given).to(device),

@@ -12,8 +12,8 @@ from benchmark.datasets.points import reduce_to_19_points
 from benchmark.scale import HELD_OUT, restore_scale
 from benchmark.source_code import hash_own_code
 from noise.base import Training
-from noise.statistics import realised
-from results.job import Job, digest, stream
+from noise.statistics import realised_rates
+from results.job import Job, json_digest, stream_seed
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
     given = noisy_labels(data, job, rows, argument, folders, job.seed)
     kept, held = np.arange(len(rows)), np.arange(0)
     if job.holdout:
-        mixed = np.random.Generator(np.random.PCG64(stream("holdout", data.name, job.seed))).permutation(len(rows))
+        mixed = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed))).permutation(len(rows))
         held, kept = np.sort(mixed[: int(len(rows) * HELD_OUT)]), np.sort(mixed[int(len(rows) * HELD_OUT) :])
     if job.part == "correct":
         kept = kept[given[kept] == clean[kept]]
@@ -68,7 +68,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
     unused = np.arange(0) if job.holdout else scale.held_out_rows(train.labels, classes)
-    facts = realised(clean, given, classes)
+    facts = realised_rates(clean, given, classes)
     return TrainingSet(
         classes=tuple(data.classes),
         images=load_resized(data, "train", rows[kept], scale),
@@ -80,7 +80,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
         held_images=load_resized(data, "train", rows[held], scale),
         held_labels=given[held],
         unused_images=load_resized(data, "train", unused, scale),
-        unused_labels=noisy_labels(data, job, unused, argument, folders, stream("held out", job.seed)),
+        unused_labels=noisy_labels(data, job, unused, argument, folders, stream_seed("held out", job.seed)),
         test_images=load_resized(data, "test", test_rows, scale),
         test_labels=np.asarray(test.labels)[test_rows],
         test_rows=test_rows,
@@ -88,7 +88,7 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
             "nominal": None if job.noise["rate"] is None else float(job.noise["rate"]),
             "realised": facts["rate"],
             "per_class": facts["per_class"],
-            "hash": digest(given.tolist()),
+            "hash": json_digest(given.tolist()),
         },
         noise_labels=given,
     )

@@ -39,10 +39,10 @@ from methods.lanet.parts import (
     LandmarkBranch,
     PairScore,
     Projection,
-    aggregate,
-    enqueue,
+    aggregate_predictions,
+    enqueue_rows,
+    find_neighbours,
     label_distribution,
-    neighbours,
     pseudo_labels,
     update_bank,
 )
@@ -277,13 +277,15 @@ class LANet(Method):
         excluded = torch.eye(len(index), dtype=torch.bool, device=index.device)
         if p.exclude_same_index:
             excluded = index[:, None] == index
-        near_expression = neighbours(expression, p.neighbours, excluded)
-        near_landmark = neighbours(landmark, p.neighbours, excluded)
+        near_expression = find_neighbours(expression, p.neighbours, excluded)
+        near_landmark = find_neighbours(landmark, p.neighbours, excluded)
         parts, share = [], len(index) // p.emulate_processes
         for own in (slice(r * share, (r + 1) * share) for r in range(p.emulate_processes)):
             u, v, soft = (own_gradient(x, own) for x in (expression, landmark, predictions))
-            from_expression = aggregate(self.scores["expression"](u, near_expression), near_expression, soft)
-            from_landmark = aggregate(self.scores["landmark"](v, near_landmark), near_landmark, soft)
+            from_expression = aggregate_predictions(
+                self.scores["expression"](u, near_expression), near_expression, soft
+            )
+            from_landmark = aggregate_predictions(self.scores["landmark"](v, near_landmark), near_landmark, soft)
             targets = label_distribution(self.bank[index], from_expression, from_landmark, p.label_momentum)
             parts.append(targets[own])
         targets = torch.cat(parts)
@@ -317,7 +319,7 @@ class LANet(Method):
         """The keys of this batch and their pseudo labels replace the oldest in the queues."""
         if self.settings.contrastive_weight:
             for queue, rows in zip((self.expression_queue, self.landmark_queue, self.queue_labels), self.pending):
-                enqueue(queue, rows, self.pointer)
+                enqueue_rows(queue, rows, self.pointer)
             self.pointer.add_(len(batch.index)).remainder_(self.settings.queue)
 
     @torch.no_grad()

@@ -48,18 +48,18 @@ class LandmarkBranch(nn.Module):
         for lateral, h in zip(reversed(self.laterals), reversed(maps)):
             weight = torch.einsum("pd...,dc...->pc...", head.weight, lateral.weight)
             lifted = F.conv2d(h.to(weight.dtype), weight)
-            heat = lifted if heat is None else double(heat) + lifted
+            heat = lifted if heat is None else double_maps(heat) + lifted
         return heat
 
 
-def double(maps: Tensor) -> Tensor:
+def double_maps(maps: Tensor) -> Tensor:
     """Bilinear enlargement x2 with half-pixel centres, as U X U' with the [2S, S] matrix U of one axis."""
-    up = doubling(maps.shape[-1], maps.dtype, maps.device)
+    up = doubling_matrix(maps.shape[-1], maps.dtype, maps.device)
     return up @ maps @ up.T
 
 
 @lru_cache(maxsize=32)
-def doubling(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def doubling_matrix(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """U [2S, S], kept on its device: the same in every step."""
     with torch.inference_mode(False), torch.no_grad():
         identity = torch.eye(side, dtype=dtype, device=device)
@@ -100,13 +100,13 @@ class PairScore(nn.Module):
 
 
 @torch.no_grad()
-def neighbours(features: Tensor, k: int, excluded: Tensor) -> Tensor:
+def find_neighbours(features: Tensor, k: int, excluded: Tensor) -> Tensor:
     """Rows of the k most similar (cosine) of each image, [B, k] int64; excluded: [B, B] bool, similarity -1."""
     unit = F.normalize(features, dim=1)
     return (unit @ unit.T).masked_fill(excluded, -1.0).topk(k, dim=1).indices
 
 
-def aggregate(scores: Tensor, near: Tensor, predictions: Tensor) -> Tensor:
+def aggregate_predictions(scores: Tensor, near: Tensor, predictions: Tensor) -> Tensor:
     """A_i = (sum_j s_ij p_j + eps mean(p)) / (sum_j s_ij + eps) over the neighbours j of i, [B, C]; rows sum to 1."""
     weighted = torch.einsum("bk,bkc->bc", scores, predictions[near])
     return (weighted + EPSILON * predictions.mean(0)) / (scores.sum(1, keepdim=True) + EPSILON)
@@ -133,7 +133,7 @@ def pseudo_labels(targets: Tensor, index: Tensor, confidence: float, offset: int
     return torch.where(best.values < confidence, -(index + offset), best.indices).to(targets.dtype)
 
 
-def enqueue(queue: Tensor, rows: Tensor, pointer: Tensor) -> None:
+def enqueue_rows(queue: Tensor, rows: Tensor, pointer: Tensor) -> None:
     """Overwrite the oldest columns of queue [d, M] or [M] with rows [B, d] or [B], from column `pointer` on."""
     columns = (pointer + torch.arange(len(rows), device=pointer.device)) % queue.shape[-1]
     queue.index_copy_(-1, columns, rows.t())

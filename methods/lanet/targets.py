@@ -40,7 +40,7 @@ def map_points(landmarks: Tensor, ratio: float, exact: bool = False) -> Tensor:
     return landmarks / ratio if exact else torch.trunc(torch.trunc(landmarks) / ratio + 0.5)
 
 
-def profiles(points: Tensor, side: int, brush: Brush, exact: bool = False) -> Tensor:
+def gaussian_profiles(points: Tensor, side: int, brush: Brush, exact: bool = False) -> Tensor:
     """One-dimensional Gaussians [..., 2, side] of points [..., 2], zero outside the brush.
 
     As published, a point nearer than `before` pixels to the left or top border is painted one pixel too far from it,
@@ -76,5 +76,5 @@ def landmark_targets(
 ) -> tuple[Tensor, Tensor]:
     """Heat maps and weight maps [B, P, side, side], float32, of landmarks [B, P, 2], (x, y) in pixels of the image."""
     points = map_points(landmarks.float(), image_side / side, exact)
-    profile = profiles(points, side, brush, exact)
+    profile = gaussian_profiles(points, side, brush, exact)
     return heat_maps(profile), weight_maps(profile, brush.dilation)

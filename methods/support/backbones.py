@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+def projection_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     """The shortcut of a block that changes its input's shape; None where the identity fits."""
     if stride == 1 and inputs == outputs:
         return None
@@ -30,7 +30,7 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
         self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
-        self.downsample = projection(inputs, width, stride)
+        self.downsample = projection_shortcut(inputs, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -51,7 +51,7 @@ class Bottleneck(nn.Module):
         self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, first, bias=False), nn.BatchNorm2d(width)
         self.conv2, self.bn2 = nn.Conv2d(width, width, 3, second, 1, bias=False), nn.BatchNorm2d(width)
         self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.downsample = projection(inputs, outputs, stride)
+        self.downsample = projection_shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -132,7 +132,7 @@ class Backbone(nn.Module):
         return self
 
 
-def measure(backbone: Backbone, side: int) -> None:
+def measure_backbone(backbone: Backbone, side: int) -> None:
     """Note what a backbone gives at the training size, by one blank image; raises ValueError of one line."""
     if backbone.strides:
         backbone.map_side = -(-side // backbone.strides[-1])

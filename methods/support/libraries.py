@@ -14,15 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.support.backbones import STAGES, Backbone, ResidualNetwork, first_line
-from methods.support.weight_files import read
-from methods.support.weights import Loaded, file_hash, load_backbone, unwrap
+from methods.support.weight_files import read_checkpoint
+from methods.support.weights import Loaded, file_hash, load_backbone, unwrap_checkpoint
 
 LIBRARIES = ("torchvision", "timm")
 TORCHVISIONS = {"resnet18": "torchvision/resnet18", "resnet50": "torchvision/resnet50"}  # the project's of that layout
 HUB_FILE = "model.safetensors"  # what timm calls its files on the Hugging Face hub
 
 
-def make(name: str, channels: int, side: int) -> Backbone:
+def make_network(name: str, channels: int, side: int) -> Backbone:
     """The network 'LIBRARY/NAME' at random weights, without its classifier; raises ValueError of one line."""
     library, _, network = name.partition("/")
     kind: type[Wrapped | TorchvisionResNet] = Timm
@@ -59,7 +59,7 @@ def library_of(name: str) -> Any:
         raise ValueError(f"{library} cannot be imported ({first_line(error)}); install it: {install}") from None
 
 
-def describe(name: str) -> str:
+def name_with_version(name: str) -> str:
     """'timm/convnext_atto (timm 1.0.31)'; a name without a library as it is."""
     library, slash, _ = name.partition("/")
     return f"{name} ({library} {metadata.version(library)})" if slash else name
@@ -131,7 +131,7 @@ def take_channels(network: nn.Module, channels: int) -> None:
         network.set_submodule(key, made)
 
 
-def stage(number: int) -> Any:
+def stage_property(number: int) -> Any:
     """One of layer1..4 of a network that has such stages under names of its own."""
 
     def get(self: "Timm") -> nn.Module:
@@ -146,7 +146,7 @@ class Timm(Wrapped):
     """One of timm's networks, made for the side and the channels of the images where it depends on them."""
 
     stage_names: tuple[str, ...] = ()
-    layer1, layer2, layer3, layer4 = map(stage, range(4))
+    layer1, layer2, layer3, layer4 = map(stage_property, range(4))
 
     def build(self, channels: int, side: int) -> None:
         self.options = {"in_chans": channels} | ({"img_size": side} if self.card.fixed_input_size else {})
@@ -222,7 +222,7 @@ class Timm(Wrapped):
 # Weights that a library publishes
 
 
-def published_name(backbone: str) -> str:
+def published_weights_name(backbone: str) -> str:
     """What a library calls its weights of a network: 'torchvision/resnet18.IMAGENET1K_V1'; raises ValueError."""
     name = TORCHVISIONS.get(backbone, backbone)
     library, _, network = name.partition("/")
@@ -244,18 +244,18 @@ def published_name(backbone: str) -> str:
     return f"timm/{card.architecture}.{card.tag}"
 
 
-def fetch(published: str) -> Path:
+def fetch_weights(published: str) -> Path:
     """The file of published weights, from its library's cache or from the network; raises ValueError of one line."""
     library, _, name = published.partition("/")
     if library == "torchvision":
         network, _, tag = name.partition(".")
         weights = library_of(published).models.get_model_weights(network)[tag]
-        url, path = weights.url, kept(weights.url.rpartition("/")[2])
+        url, path = weights.url, torch_cache_path(weights.url.rpartition("/")[2])
     else:
         card = library_of(published).get_pretrained_cfg(name)
         hub = import_module("huggingface_hub")
         where = {"repo_id": card.hf_hub_id, "filename": card.hf_hub_filename or HUB_FILE}
-        url, path = hub.hf_hub_url(**where), kept(f"{name}.safetensors")
+        url, path = hub.hf_hub_url(**where), torch_cache_path(f"{name}.safetensors")
         cached = hub.try_to_load_from_cache(**where)
         path = path if path.exists() or not isinstance(cached, str) else Path(cached)
     if path.exists():
@@ -270,7 +270,7 @@ def fetch(published: str) -> Path:
         raise ValueError(f"{url} cannot be fetched ({why}); copy that file to {path}") from None
 
 
-def kept(name: str) -> Path:
+def torch_cache_path(name: str) -> Path:
     """Where torch keeps files that it fetched, and where a copied file is looked for."""
     return Path(torch.hub.get_dir()) / "checkpoints" / name
 
@@ -280,7 +280,7 @@ def load_published(backbone: Backbone, path: Path) -> Loaded:
     try:
         if isinstance(backbone, Timm):
             return backbone.load(path)
-        entries, _ = unwrap(read(path)[0], str(path))
+        entries, _ = unwrap_checkpoint(read_checkpoint(path)[0], str(path))
         key, first = next((k, m) for k, m in backbone.published().named_modules() if isinstance(m, nn.Conv2d))
         weight = entries.get(f"{key}.weight")
         if weight is not None and weight.shape[1:2] == (3,) and first.in_channels == 1:

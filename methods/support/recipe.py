@@ -314,10 +314,10 @@ class Curve:
             raise ValueError(f"mechanism {self.name}: give both or neither of idle and idle_text")
 
 
-def plain(value: Any) -> Any:
+def recipe_to_dict(value: Any) -> Any:
     """A recipe as nested dictionaries; each remembers the name of its class under 'kind'."""
     if dataclasses.is_dataclass(value):
-        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: recipe_to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"kind": type(value).__name__, **fields}
     return list(value) if isinstance(value, tuple) else value
 
@@ -332,10 +332,10 @@ def list_kinds(value: Any) -> dict[str, type]:
     return kinds
 
 
-def rebuild(value: Any, own: dict[str, type] | None = None) -> Any:
-    """The recipe that `plain` took apart; own: classes that are not of this file, by name."""
+def recipe_from_dict(value: Any, own: dict[str, type] | None = None) -> Any:
+    """The recipe that `recipe_to_dict` took apart; own: classes that are not of this file, by name."""
     if isinstance(value, dict):
-        fields = {key: rebuild(part, own) for key, part in value.items() if key != "kind"}
+        fields = {key: recipe_from_dict(part, own) for key, part in value.items() if key != "kind"}
         kind = (own or {}).get(value["kind"]) or globals().get(value["kind"])
         if kind is None:
             raise ValueError(f"recipe: {value['kind']} is a class of another method's file")

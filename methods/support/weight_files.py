@@ -18,7 +18,7 @@ from torch import Tensor
 LEGACY_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # what torch.save wrote first before its zip format
 
 
-def read(path: Path) -> tuple[Any, str]:
+def read_checkpoint(path: Path) -> tuple[Any, str]:
     """The content of a checkpoint and its kind, told by its first bytes and not by its name."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such weights file")
@@ -29,7 +29,7 @@ def read(path: Path) -> tuple[Any, str]:
         raise ValueError(f"{path}: {wrong}")
     try:
         if head[8:9] == b"{" and not text_of(head):
-            return safetensors(path), "safetensors"
+            return read_safetensors(path), "safetensors"
         if head.startswith(LEGACY_TORCH) or is_zip:
             with torch.serialization.safe_globals(number_parts()):
                 return torch.load(path, map_location="cpu", weights_only=True), "torch file"
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[Any, str]:
     except ImportError:
         raise ValueError(f"{path}: a safetensors file; {NEEDED}") from None
     except Exception as error:  # a broken pickle can raise anything
-        raise ValueError(f"{path}: {unreadable(error, head, path.suffix)}") from None
+        raise ValueError(f"{path}: {explain_unreadable(error, head, path.suffix)}") from None
 
 
 CUT_OFF = "not the whole file (a download that broke off?); download it again"
@@ -92,12 +92,12 @@ def other_zip(path: Path) -> str:
             what = f"a zip with {given} in it" if given else f"a zip of other files ({', '.join(names[:2])})"
             return f"{what}; " + ("unpack it and give that file" if given else "give the file of the weights")
         for info in archive.infolist():
-            if info.CRC and not whole(archive, info):  # torch can leave the sum out, as 0
+            if info.CRC and not is_whole(archive, info):  # torch can leave the sum out, as 0
                 return f"damaged: {info.filename} in it does not have its checksum; download it again"
     return ""
 
 
-def whole(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+def is_whole(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     """Whether a member of a zip is what was put in; torch does not look."""
     try:
         with archive.open(info) as member:
@@ -114,7 +114,7 @@ def text_of(head: bytes) -> str:
     return text if text and all(c.isprintable() or c in "\r\n\t" for c in text) and b"\0" not in head else ""
 
 
-def unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
+def explain_unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
     """Why a checkpoint cannot be read, and what to do."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     if foreign := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
@@ -142,7 +142,7 @@ def unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
     return f"cannot be read as plain weights ({reason}): damaged, or no checkpoint; {SAVE}, or download it again"
 
 
-def safetensors(path: Path) -> dict[str, Tensor]:
+def read_safetensors(path: Path) -> dict[str, Tensor]:
     """A file of safetensors; raises ImportError where an older environment lacks it."""
     from safetensors.torch import load_file
 
@@ -157,7 +157,7 @@ def number_parts() -> list[Any]:
     return [scalar, array, np.ndarray, np.dtype, *old, *kinds]
 
 
-def latin1(text: str, encoding: str) -> bytes:
+def encode_latin1(text: str, encoding: str) -> bytes:
     """Bytes that Python 3 writes as text into a pickle of protocol 2."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}")
@@ -167,7 +167,7 @@ def latin1(text: str, encoding: str) -> bytes:
 def array_parts() -> dict[tuple[str, str], Any]:
     """What pickles of numpy 1 and 2 name to rebuild an array."""
     array = np.zeros(1)
-    parts = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype, ("_codecs", "encode"): latin1}
+    parts = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype, ("_codecs", "encode"): encode_latin1}
     parts["collections", "OrderedDict"] = OrderedDict
     for package in ("numpy.core", "numpy._core"):
         parts[f"{package}.multiarray", "_reconstruct"] = array.__reduce__()[0]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from methods.support.backbones import Backbone
-from methods.support.weight_files import read
+from methods.support.weight_files import read_checkpoint
 
 WRAPPERS = (
     "state_dict",
@@ -65,12 +65,12 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
         name, content, container = "the given dictionary", source, "dictionary"
     else:
         name = str(source)
-        content, container = read(Path(source))
-    entries, wrapper = unwrap(content, name)
+        content, container = read_checkpoint(Path(source))
+    entries, wrapper = unwrap_checkpoint(content, name)
     network = backbone.published()
     state = network.state_dict()
-    entries = without_prefix(renamed(entries, name), state)
-    check(name, entries, state, backbone.channels)
+    entries = without_prefix(rename_entries(entries, name), state)
+    check_weights(name, entries, state, backbone.channels)
     fitting = {key: entries[key] for key in state if key in entries}
     network.load_state_dict(fitting, strict=False)
     return Loaded(
@@ -82,11 +82,13 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
     )
 
 
-def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
+def unwrap_checkpoint(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
     """The tensors of a checkpoint by name, and the entries under which they lay."""
     wrappers: list[str] = []
     while isinstance(content, Mapping) and len(wrappers) < NESTED:
-        wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None) or only(content, name)
+        wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None) or only_network(
+            content, name
+        )
         if wrapper is None:
             break
         wrappers.append(wrapper)
@@ -106,7 +108,7 @@ def unwrap(content: Any, name: str) -> tuple[dict[str, Tensor], str | None]:
     return entries, ".".join(wrappers) or None
 
 
-def only(content: Mapping[str, Any], name: str) -> str | None:
+def only_network(content: Mapping[str, Any], name: str) -> str | None:
     """The one entry, whatever its name, that holds a network where the tensors do not lie open; None where none does."""
     if any(isinstance(value, Tensor | np.ndarray) for value in content.values()):
         return None
@@ -122,7 +124,7 @@ def holds_network(content: Mapping[str, Any]) -> bool:
     return any(isinstance(key, str) and key.endswith(STEMS) for key in content)
 
 
-def renamed(entries: dict[str, Tensor], name: str = "") -> dict[str, Tensor]:
+def rename_entries(entries: dict[str, Tensor], name: str = "") -> dict[str, Tensor]:
     """torchvision's names: without what wrappers put in front of all of a network's ('module.', '_orig_mod.', 'model.',
     'ema_model.module.'), and 'layer1.' for 'features.4.' where all such keys are of a ResNet."""
     prefix = network_prefix(entries, name)
@@ -161,7 +163,7 @@ def without_prefix(entries: dict[str, Tensor], state: dict[str, Tensor]) -> dict
     return {key.removeprefix(found[0]): value for key, value in entries.items()}
 
 
-def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], channels: int) -> None:
+def check_weights(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], channels: int) -> None:
     """Refuse a file that does not fill the backbone, or that fills it with a part of a deeper network."""
     stem = entries.get("conv1.weight")
     if stem is not None and stem.ndim == 4 and stem.shape[1] != channels:
@@ -169,7 +171,7 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
             f"{name}: made for images of {stem.shape[1]} channels, the backbone takes {channels}; "
             f"use weights trained on {channels} channel(s), or --weights landmarks"
         )
-    odd = [key for key in state if key in entries and not plain(entries[key], state[key].is_floating_point())]
+    odd = [key for key in state if key in entries and not is_plain_tensor(entries[key], state[key].is_floating_point())]
     if odd:
         raise ValueError(
             f"{name}: {odd[0]} is no plain array of numbers ({entries[odd[0]].dtype}, {entries[odd[0]].layout}); save the file "
@@ -178,7 +180,7 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
     missing = [key for key in state if key not in entries and not key.endswith("num_batches_tracked")]
     misshaped = [key for key in state if key in entries and entries[key].shape != state[key].shape]
     surplus = [key for key in entries if key not in state and re.match(r"(conv1|bn1|layer\d)\.", key)]
-    if told := complaints({"missing": missing, "of another shape": misshaped, "of a deeper network": surplus}):
+    if told := list_complaints({"missing": missing, "of another shape": misshaped, "of a deeper network": surplus}):
         elsewhere = next((key for key in entries if missing and key.endswith(f".{missing[0]}")), None)
         fix = (
             f"{missing[0]} stands there as {elsewhere}: give all names one prefix"
@@ -190,16 +192,16 @@ def check(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], chann
     broken = [key for key in filled if not torch.isfinite(entries[key]).all()]
     negative = [key for key in filled if key.endswith("running_var") and (entries[key] < 0).any()]
     blank = [key for key in filled if entries[key].ndim == 4 and not entries[key].any()]
-    if told := complaints({"not finite": broken, "negative": negative, "all zero": blank}):
+    if told := list_complaints({"not finite": broken, "negative": negative, "all zero": blank}):
         raise ValueError(f"{name}: {told}: damaged, diverged, or float16 that ran over; give another file")
 
 
-def complaints(found: dict[str, list[str]]) -> str:
+def list_complaints(found: dict[str, list[str]]) -> str:
     """'3 missing (first: bn1.weight, ...)' for each kind of entries that there are."""
     return "; ".join(f"{len(keys)} {what} (first: {', '.join(keys[:3])})" for what, keys in found.items() if keys)
 
 
-def plain(tensor: Tensor, fractions: bool) -> bool:
+def is_plain_tensor(tensor: Tensor, fractions: bool) -> bool:
     """A dense array of real numbers in memory; fractions: of floating point, as a weight is."""
     numbers = tensor.dtype in FLOATS or (not fractions and tensor.dtype in (torch.int64, torch.int32))
     return tensor.layout == torch.strided and tensor.device.type == "cpu" and numbers and not tensor.is_quantized

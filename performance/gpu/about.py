@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from benchmark.train.augment import plain
+from benchmark.train.augment import plain_images
 from benchmark.train.resize import resized_crop
 from methods.support.recipe import Augment
 from performance.gpu.course import Notes
@@ -50,7 +50,7 @@ def augmentation_differences(setting: Setting) -> dict[str, float]:
     differences = {}
     for filter in ("bilinear", "bicubic"):
         recipe = Augment(resize=filter, mean=(0, 0, 0), std=(1 / 255,) * 3)
-        sides = [plain(copy, recipe, setting.side).cpu() for copy in copies]
+        sides = [plain_images(copy, recipe, setting.side).cpu() for copy in copies]
         differences[f"resize {filter}"] = float((sides[0] - sides[1]).abs().max())
         crops = [resized_crop(copy, boxes.to(copy.device), filter).float().cpu() for copy in copies]
         differences[f"crop {filter}"] = float((crops[0] - crops[1]).abs().max())

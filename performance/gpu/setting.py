@@ -10,11 +10,11 @@ from benchmark import plugins
 from benchmark.cache.lookup import open_data
 from benchmark.datasets.faces import Faces
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.scale import PAPER, SCALES, Scale
 from benchmark.task import Place
 from benchmark.train.device import exact_arithmetic
-from benchmark.train.trainer import Clock, Trainer, prepare
+from benchmark.train.trainer import Clock, Trainer, prepare_trainer
 from results.job import Job
 from results.published import METHODS
 
@@ -76,7 +76,7 @@ class Setting:
         fields = {"graphs": False, "device": self.device} | place
         where = Place(results=str(self.out / "scratch"), data=str(self.faces(images)), **fields)
         exact_arithmetic(where.fast)
-        return prepare(job, resolved, where, Clock())
+        return prepare_trainer(job, resolved, where, Clock())
 
     def wait(self) -> None:
         """Until the device has done what it was handed."""
@@ -94,11 +94,11 @@ def make_job(
     name: str, images: int, changed: dict[str, str], precision: str, scale: Scale
 ) -> tuple[Job, dict[str, Any]]:
     """A job of a method on that many drawn faces, a third of whose labels are wrong, and its resolved recipe."""
-    methods = {found: card(cls) for found, cls in plugins.find_methods().items()}
+    methods = {found: method_info(cls) for found, cls in plugins.find_methods().items()}
     if name == "lanet":  # its queue is a multiple of the batch
         batch = int(changed.get("recipe.batch_size", methods[name]["recipe"]["batch_size"]))
         changed = {"lanet.queue": str(8192 // batch * batch)} | changed
-    resolved, overrides = recipes.resolve(methods, name, changed, scale, "comparison", "faces", images)
+    resolved, overrides = recipes.resolve_recipe(methods, name, changed, scale, "comparison", "faces", images)
     job = Job(
         method=name,
         method_version=methods[name]["version"],

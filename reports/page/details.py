@@ -14,7 +14,7 @@ from reports.pictures.epochs import Course, course
 from reports.statistics import crossed_interval
 from reports.table import signed
 from results.records import Records
-from results.schema import class_names, seed
+from results.schema import class_names, record_seed
 
 
 def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
     made, confusion = course(cell, "accuracy"), read_confusion(cell)
     return {
         "seeds": seeds_of(cell),
-        "ids": [record["id"] for record in sorted(cell.records, key=seed)],
+        "ids": [record["id"] for record in sorted(cell.records, key=record_seed)],
         "asked": len(cell.ids),
         "missing": [*([cell.reason] if cell.reason else []), *cell.failed],
         "realised": rounded(cell.realised and 100 * cell.realised, 1),

@@ -13,7 +13,7 @@ from reports.paired import Hits, compare_cells, rank, rank_text
 from reports.statistics import is_sure
 from reports.table import signed
 from results.records import Records
-from results.schema import RULES, seed
+from results.schema import RULES, record_seed
 
 Condition = tuple[str, str, str | None]  # data set, kind of noise, rate
 
@@ -90,7 +90,7 @@ def read_measure(
 
 def with_field(cell: Cell, measure: Measure) -> Cell:
     """A cell whose values are a number of its records' metrics, where wrong labels are there to be found."""
-    values = {seed(record): record["metrics"].get(measure.field) for record in cell.records if cell.realised}
+    values = {record_seed(record): record["metrics"].get(measure.field) for record in cell.records if cell.realised}
     kept = {number: float(value) for number, value in values.items() if isinstance(value, (int, float))}
     return replace(cell, values=kept, decimals=measure.decimals, published=None)
 
@@ -119,7 +119,7 @@ def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[st
 
 
 def seeds_of(cell: Cell) -> list[int]:
-    return sorted(seed(record) for record in cell.records)
+    return sorted(record_seed(record) for record in cell.records)
 
 
 def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[Any] | None:

@@ -24,7 +24,7 @@ from reports.notes import against_note
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.pictures.lines import by_noise, head, named
 from reports.statistics import half_width, sample_std
-from results.schema import LAST_EPOCHS, seed
+from results.schema import LAST_EPOCHS, record_seed
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
 WORDS = 0.42  # share of a panel's height that is kept for what the rules report
@@ -49,7 +49,7 @@ class Course:
 
 def course(cell: Cell, metric: str) -> Course | None:
     """None where its records do not keep the metric after each epoch, or for different numbers of epochs."""
-    curves = [cell.curves.get(seed(record)) for record in cell.records]
+    curves = [cell.curves.get(record_seed(record)) for record in cell.records]
     if not curves or any(one is None or len(one) < 2 for one in curves) or len({len(one) for one in curves}) > 1:
         return None
     pairs = list(zip(cell.records, np.array(curves), strict=True))

@@ -14,7 +14,7 @@ from reports.notes import against_note, gaps
 from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
 from reports.votes import kinds, people_text, read_votes, shares
 from results.records import Records
-from results.schema import class_names, seed
+from results.schema import class_names, record_seed
 
 COLUMNS = 3
 WIDTHS = [1.3, 0.35, 1, 1, 1]  # face, class names, three charts
@@ -42,7 +42,7 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
     cells = read_cells(asked, records, asked.rule(options))
     title, name = asked.heading, f"{asked.kind} {asked.name}"
     for cell in cells:
-        for record in sorted(cell.records, key=seed):
+        for record in sorted(cell.records, key=record_seed):
             votes = read_votes(record, records, options.study)
             folder = records.data_folder(record)
             if votes is None or not (folder / "train_images.npy").is_file():
@@ -59,7 +59,7 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
                 f"given label, people's votes and LA-Net's label distribution after the last epoch; n = 1 seed; "
                 f"{scale_text([alone])}."
             )
-            stands_on = [f"Run {record['id']} (seed {seed(record)}).", f"People: {people_text(options.study)}."]
+            stands_on = [f"Run {record['id']} (seed {record_seed(record)}).", f"People: {people_text(options.study)}."]
             lacking = [f"{name}: {line}" for line in faces.lacking]
             return Drawing(
                 stem(asked),

@@ -12,7 +12,7 @@ from reports.paired import PAIRS_OF_FIVE
 from reports.statements.evidence import Comparison, Evidence
 from reports.statistics import Interval, adjust, crossed_interval, in_points
 from reports.table import signed
-from results.published import DATASETS, METHODS, facts
+from results.published import DATASETS, METHODS, supplement_facts
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, RULES
 
@@ -95,7 +95,7 @@ def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
 
 def claims() -> tuple[Claim, ...]:
     """What is tested; a new claim is one more line."""
-    printed = facts()
+    printed = supplement_facts()
     gains = {name: printed[f"avg_gain_over_eac_{title}"] for name, title in DATASETS.items()}
     tau, omega = float(printed["temperature_best"]), float(printed["momentum_decay_best"])
     taus, omegas = (

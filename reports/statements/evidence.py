@@ -12,7 +12,7 @@ from reports.paired import PAIRS_OF_FIVE, Hits, compare_cells
 from reports.statistics import Interval, adjust, crossed_interval, in_points, is_sure, paired_t
 from results.published import DATASETS
 from results.records import Records
-from results.schema import ENOUGH_SEEDS, changed_settings, seed, title
+from results.schema import ENOUGH_SEEDS, changed_settings, data_title, record_seed
 
 SIDES = {1: "above", -1: "below", 0: "not told apart"}
 ALIKE = ("scale", "preset", "precision", "weights")  # fields that all runs on a data set share
@@ -113,7 +113,7 @@ def read_evidence(
             new = Cell(name, spec["method"], spec["data"]["name"], noise["kind"], noise["rate"], changed or None)
             cell = cells.setdefault((new.dataset, new.method, new.noise, new.rate, changed), new)
             cell.records.append(record)
-            cell.values[seed(record)] = 100 * record["metrics"]["last"]
+            cell.values[record_seed(record)] = 100 * record["metrics"]["last"]
     add_facts(cells.values(), records)
     for cell in cells.values():
         cell.mechanism = declared_curves(cell.records) or (mechanisms or {}).get(cell.method, [])
@@ -134,10 +134,10 @@ def need_alike(record: dict[str, Any], ground: dict[str, dict[str, str]]) -> Non
 
 def by_seed(cell: Cell | None, read: Callable[[dict[str, Any]], float | None]) -> dict[int, float]:
     """{seed: number} of the runs that hold it."""
-    found = {seed(record): read(record) for record in cell.records} if cell else {}
+    found = {record_seed(record): read(record) for record in cell.records} if cell else {}
     return {number: value for number, value in found.items() if value is not None}
 
 
 def title_of(evidence: Evidence, dataset: str) -> str:
     """The data set's name in tables."""
-    return next(title(cell.records[0]) for cell in evidence.cells if cell.dataset == dataset and cell.records)
+    return next(data_title(cell.records[0]) for cell in evidence.cells if cell.dataset == dataset and cell.records)

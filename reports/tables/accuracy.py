@@ -22,9 +22,9 @@ from reports.notes import (
 from reports.paired import Hits, rank, rank_text, ranks_note
 from reports.statistics import half_width, paired_t
 from reports.table import NO_DATA, Block, Entry, Table, signed
-from results.published import METHODS, Published, find
+from results.published import METHODS, Published, find_published
 from results.records import Records
-from results.schema import realised, seed
+from results.schema import realised_rate, record_seed
 
 # Of every record, in the order of a CSV; but for the rules of the last epoch.
 RUN_METRICS = (
@@ -109,7 +109,7 @@ class Layout:
 
     def printed(self, method: str, label: str | None, dataset: str, noise: str, rate: str | None) -> Published | None:
         with_published = self.asked.published and not label
-        return find(noise, rate, method, dataset) if with_published else None
+        return find_published(noise, rate, method, dataset) if with_published else None
 
     def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
         """The table's own methods, and below them, in a block of their own, any others that were asked for."""
@@ -233,8 +233,8 @@ def rows_of_runs(cell: Cell, options: Options) -> list[dict[str, Any]]:
     common |= {"rate": cell.rate or "", "part": cell.part}
     shown = {"metric": options.metric, "rule": options.rule}
     return [
-        {"id": record["id"], **common, "seed": seed(record), "realised": realised(record), **shown}
-        | {"value": six_places(cell.values[seed(record)])}
+        {"id": record["id"], **common, "seed": record_seed(record), "realised": realised_rate(record), **shown}
+        | {"value": six_places(cell.values[record_seed(record)])}
         | {name: metric_text(name, record["metrics"].get(name)) for name in RUN_METRICS}
         | {"worst_class": metric_text("worst_class", metric_in_last_epoch(record, "worst-class"))}
         for record in cell.records

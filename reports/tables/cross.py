@@ -17,7 +17,7 @@ from reports.statistics import sample_std
 from reports.table import Block, Entry, Table
 from results.crossed import Crossed, read_crossed
 from results.records import Records
-from results.schema import seed
+from results.schema import record_seed
 
 HEADER = (
     *("row", "method", "trained_on", "tested_on", "noise", "rate", "n", "asked", "mean", "std"),
@@ -86,7 +86,9 @@ def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell], met
     """A cell's networks on the data set `name`: on their own as their records say."""
     title, crossed, faults = dataset_title(cells, name), [], []
     if name == cell.dataset:
-        own = {seed(record): {key: metric_in_last_epoch(record, key) for key in SHARES} for record in cell.records}
+        own = {
+            record_seed(record): {key: metric_in_last_epoch(record, key) for key in SHARES} for record in cell.records
+        }
         return Tested(cell, name, title, own, [], [], metric)
     shares = {}
     files: Mapping[str, Path] = wanted.tested.get(name, {})
@@ -98,7 +100,7 @@ def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell], met
             continue
         if found is not None:
             crossed.append(found)
-            shares[seed(record)] = {key: getattr(found, field) for key, field in SHARES.items()}
+            shares[record_seed(record)] = {key: getattr(found, field) for key, field in SHARES.items()}
     return Tested(cell, name, title, shares, crossed, faults, metric)
 
 
@@ -165,7 +167,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         else (cell.records[0]["resolved"]["data"].get("test_images", "") if values else ""),
         "left_out": " ".join(f"{name}={count}" for name, count in first.left_out.items()) if first else "",
         "unused_classes": " ".join(first.unused) if first else "",
-        "ids": " ".join(record["id"] for record in cell.records if seed(record) in values),
+        "ids": " ".join(record["id"] for record in cell.records if record_seed(record) in values),
         "metric": tested.metric,
     }
 

@@ -26,7 +26,7 @@ from reports.votes import (
     random_annotator_divergence,
     read_study,
 )
-from results.published import facts
+from results.published import supplement_facts
 from results.records import Records
 from results.schema import ENOUGH_SEEDS
 
@@ -144,7 +144,7 @@ def class_block(group: Group, cells: list[Cell]) -> Block:
 
 
 def published_block() -> Block:
-    printed = facts()
+    printed = supplement_facts()
     rows = [("One-hot label", "js_onehot_vs_user_study"), ("LA-Net", "js_label_distribution_vs_user_study")]
     fields = [[Entry(name), Entry(printed[key], published=True, sort=float(printed[key]))] for name, key in rows]
     return Block("Published: AffectNet, 50 images, user study", ["Labels", "published"], fields)

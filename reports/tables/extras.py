@@ -9,7 +9,7 @@ from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
 from reports.notes import behind
 from reports.table import Block, Entry, signed
-from results.schema import realised, seed
+from results.schema import realised_rate, record_seed
 
 MEASURES = (
     ("best − last", lambda m: m["best"] - m["last"], "+.1f", 100),
@@ -43,7 +43,7 @@ def values_of(cell: Cell, read: Any, factor: float = 1) -> dict[int, float]:
         except (KeyError, TypeError, IndexError):
             continue
         if isinstance(value, (int, float)) and isfinite(value):
-            found[seed(record)] = factor * value
+            found[record_seed(record)] = factor * value
     return found
 
 
@@ -72,7 +72,7 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
             number(cell, lambda r: r["history"]["memorised"][-1] if r["noise"]["realised"] else None, ".1f", 100)
         )
         nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
-        row.append(number(cell, realised, ".1f", 100, nominal))
+        row.append(number(cell, realised_rate, ".1f", 100, nominal))
         packed = any(record.get("jobs_on_card", 1) not in (1, None) for record in cell.records)
         passed_on = any("slim" in record for record in cell.records)  # times are of whoever measured them
         for name, read, form in COST:

@@ -17,7 +17,7 @@ from benchmark.cache import lookup
 from benchmark.train import loop, provenance
 from benchmark.train.loop import Diverged, Place
 from methods.support.backbones import BACKBONES
-from methods.support.recipe import SGD, Augment, LinearToZero, Recipe, plain
+from methods.support.recipe import SGD, Augment, LinearToZero, Recipe, recipe_to_dict
 from performance.faulty.specks import Specks
 from results.job import Job
 from results.schema import content_hash
@@ -61,7 +61,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def trained(job: Job = JOB, recipe: Recipe = RECIPE, **place: Any) -> Finished:
         results = tmp_path / f"run{next(count)}"
         monkeypatch.setenv("SPY", str(results) + ".txt")
-        resolved = {"recipe": plain(recipe), "parameters": {}, "method_title": "?", "scale_notes": ["a note"]}
+        resolved = {"recipe": recipe_to_dict(recipe), "parameters": {}, "method_title": "?", "scale_notes": ["a note"]}
         resolved |= {"data": {"title": "Specks"}, "weights": {"text": "random weights"}}
         where = {
             "results": str(results),
@@ -69,7 +69,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             "methods_path": (str(Path(__file__).parent / "spy"),),
         }
         job = replace(job, data=job.data | {"fingerprint": data.fingerprint})
-        record, arrays = loop.train(job, resolved, Place(**where | place))
+        record, arrays = loop.train_job(job, resolved, Place(**where | place))
         notes = [json.loads(line) for line in Path(str(results) + ".txt").read_text().splitlines()]
         return Finished(record, arrays, notes, results)
 
@@ -170,7 +170,7 @@ def test_the_rest_of_a_record_says_what_it_was_made_of(train) -> None:
     job = replace(JOB, data=JOB.data | {"fingerprint": record["spec"]["data"]["fingerprint"]})
     assert (record["schema"], record["status"], record["id"], record["spec"]) == (1, "ok", job.id, job.spec)
     assert record["code"].startswith("statements:") and record["jobs_on_card"] == 3
-    assert record["resolved"]["recipe"] == plain(RECIPE) and record["resolved"]["method_title"] == "Seer"
+    assert record["resolved"]["recipe"] == recipe_to_dict(RECIPE) and record["resolved"]["method_title"] == "Seer"
     assert record["resolved"]["scale_notes"] == ["a note"]
     assert record["resolved"]["data"] == {
         "title": "Specks",
@@ -302,6 +302,6 @@ def test_a_loss_that_is_no_number_ends_the_run_by_its_name(train) -> None:
 
 def test_a_machine_without_git_trains_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    provenance.versions.cache_clear()
-    assert provenance.versions()["git"] is None
-    provenance.versions.cache_clear()
+    provenance.collect_versions.cache_clear()
+    assert provenance.collect_versions()["git"] is None
+    provenance.collect_versions.cache_clear()

@@ -17,18 +17,18 @@ from benchmark.train import augment as module
 from benchmark.train import resize as resampling
 from benchmark.train.augment import (
     add_noise,
-    augment,
+    augment_images,
+    blank_boxes,
     crop_box,
     crop_boxes,
-    erase,
     erase_boxes,
-    jitter,
+    jitter_colours,
     jitter_draws,
-    mirror,
+    mirror_images,
     move_landmarks,
-    plain,
+    plain_images,
 )
-from benchmark.train.resize import resample, resize, resized_crop
+from benchmark.train.resize import resample_boxes, resize_images, resized_crop
 from methods.support.recipe import IMAGENET_MEAN, IMAGENET_STD, Augment
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -50,7 +50,7 @@ def random_images(count, side, channels=3, seed=0):
 
 def smooth_images(count, side, channels=3):
     """Images with the contrast of photographs, so that nothing is clipped."""
-    return resize(random_images(count, 6, channels) // 2 + 64, side, "bicubic")
+    return resize_images(random_images(count, 6, channels) // 2 + 64, side, "bicubic")
 
 
 def pillow(image):
@@ -92,8 +92,8 @@ def test_lanet_geometry():
     np.testing.assert_array_equal(move_landmarks(points, side, flipped, None), data["landmarks_after_flip"])
     moved = move_landmarks(points, side, flipped, boxes)
     np.testing.assert_array_equal(moved.int(), data["landmarks_after_crop"])
-    images = mirror(image.expand(len(draws), -1, -1, -1).clone(), flipped)[:3]
-    for found in (resized_crop(images, boxes[:3], "bicubic"), resample(images, boxes[:3], side, "bicubic")):
+    images = mirror_images(image.expand(len(draws), -1, -1, -1).clone(), flipped)[:3]
+    for found in (resized_crop(images, boxes[:3], "bicubic"), resample_boxes(images, boxes[:3], side, "bicubic")):
         assert np.abs(found.int().numpy() - data["images_after_crop_first3"]).max() <= 2
 
 
@@ -105,7 +105,7 @@ def published_noise(image, seed):
 def test_pixel_noise_and_mirror():
     data = golden("pixel_noise")
     np.testing.assert_array_equal(published_noise(data["image"], data["numpy_seed"])[0], data["noisy"])
-    mirrored = mirror(torch.from_numpy(data["image"])[None], torch.tensor([True]))
+    mirrored = mirror_images(torch.from_numpy(data["image"])[None], torch.tensor([True]))
     np.testing.assert_array_equal(mirrored[0], data["flipped"])
 
 
@@ -120,7 +120,7 @@ def test_scn_and_rul_flip_or_noise():
         found = torch.from_numpy(image)[None]
         if choice == 1:
             found = published_noise(image, noise_seed)
-        found = mirror(found, torch.tensor([choice == 0]))
+        found = mirror_images(found, torch.tensor([choice == 0]))
         assert kind == {None: "none", 0: "flip", 1: "gauss"}[choice]
         np.testing.assert_array_equal(found[0], output)
 
@@ -129,7 +129,7 @@ def erased_square(image):
     """The golden file's stand-in for random erasing: two pixels square, drawn from torch's generator."""
     planes = image.permute(0, 3, 1, 2).clone()
     top, left = (int(torch.randint(0, planes.shape[axis] - 1, (1,))) for axis in (2, 3))
-    erase(planes, torch.tensor([[left, top, 2, 2]]))
+    blank_boxes(planes, torch.tensor([[left, top, 2, 2]]))
     return planes
 
 
@@ -143,7 +143,7 @@ def test_eac_views():
             torch.manual_seed(int(data["torch_seeds"][i]))
             shared = erased_square(first)
             torch.manual_seed(int(data["torch_seeds"][i]))
-            second = erased_square(mirror(raw, torch.tensor([True])))
+            second = erased_square(mirror_images(raw, torch.tensor([True])))
             np.testing.assert_array_equal(second[0], data["noisy_view2"][i])
             np.testing.assert_array_equal(erased_square(first)[0], data["noisy_view1"][i])
         np.testing.assert_array_equal(shared[0], data["clean_view1"][i])
@@ -162,7 +162,7 @@ def test_resize_is_pillows(filter, channels, sides, host, monkeypatch):
     images = random_images(3, sides[0], channels)
     kind = getattr(Image.Resampling, filter.upper())
     expected = np.stack([np.array(pillow(i).resize((sides[1], sides[1]), kind)) for i in images]).reshape(3, -1)
-    found = resize(images, sides[1], filter).int().reshape(3, -1)
+    found = resize_images(images, sides[1], filter).int().reshape(3, -1)
     assert found.shape == expected.shape
     difference = np.abs(found.numpy() - expected)
     # On noise, both round after each axis: rarely in opposite directions.
@@ -189,8 +189,8 @@ def test_plain_is_torchvisions_pipeline():
         [transforms.Resize((50, 50)), transforms.ToTensor(), transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
     )
     expected = torch.stack([reference(pillow(image)) for image in images])
-    torch.testing.assert_close(plain(images, Augment(), 50), expected, atol=1.01 / 255 / 0.224, rtol=0)
-    assert plain(images, Augment(), 50).is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(plain_images(images, Augment(), 50), expected, atol=1.01 / 255 / 0.224, rtol=0)
+    assert plain_images(images, Augment(), 50).is_contiguous(memory_format=torch.channels_last)
 
 
 # Distributions.
@@ -200,7 +200,7 @@ def test_plain_is_torchvisions_pipeline():
 def test_images_of_scn_and_rul_are_never_mirrored_and_noisy(method):
     ramp = torch.arange(40, 200, 10, dtype=torch.uint8)[None, None, :, None].expand(3000, 16, 16, 3).contiguous()
     recipe = replace(plugins.find_methods()[method].recipe.augment, erase=0.0)
-    seen = augment(ramp, recipe, 16, generator())
+    seen = augment_images(ramp, recipe, 16, generator())
     change = grey_levels(seen.images).round() - ramp
     touched, noisy = change.flatten(1).any(1), change[:, :, 0].flatten(1).std(1) > 0
     assert not (noisy & seen.flipped).any() and (touched == (noisy | seen.flipped)).all()
@@ -213,7 +213,7 @@ def test_images_of_scn_and_rul_are_never_mirrored_and_noisy(method):
 
 def test_flip_and_noise_are_independent_unless_exclusive():
     images = torch.full((3000, 4, 4, 3), 100, dtype=torch.uint8)
-    seen = augment(images, Augment(flip=0.5, pixel_noise=0.5), 4, generator())
+    seen = augment_images(images, Augment(flip=0.5, pixel_noise=0.5), 4, generator())
     noisy = (grey_levels(seen.images).round() != 100).flatten(1).any(1)
     both = (noisy & seen.flipped).float().mean()
     assert both == pytest.approx(0.25, abs=0.03) and noisy.float().mean() == pytest.approx(0.5, abs=0.03)
@@ -253,7 +253,7 @@ def test_erased_boxes_are_torchvisions(area):
 
 def test_erasing_fills_with_zero_after_normalisation():
     images = torch.full((1000, 16, 16, 3), 200, dtype=torch.uint8)
-    erased = augment(images, Augment(erase=0.3), 16, generator()).images == 0
+    erased = augment_images(images, Augment(erase=0.3), 16, generator()).images == 0
     assert erased.flatten(1).any(1).float().mean() == pytest.approx(0.3, abs=0.04)
     assert (erased == erased[:, :1]).all()
 
@@ -263,7 +263,7 @@ def test_jitter_is_torchvisions(order):
     images = random_images(3, 12)
     factors = torch.tensor([[1.4, 0.6, 1.3], [0.7, 1.4, 0.6], [1.2, 1.1, 1.4]])
     changes = [functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation]
-    found = jitter(images, factors, torch.tensor([order] * 3))
+    found = jitter_colours(images, factors, torch.tensor([order] * 3))
     for image, factor, seen in zip(images, factors.tolist(), found, strict=True):
         expected = image.permute(2, 0, 1).float() / 255
         for step in order:
@@ -273,7 +273,7 @@ def test_jitter_is_torchvisions(order):
 
 def test_jitter_of_grey_images_ignores_saturation():
     images = random_images(2, 12, 1)
-    kept = jitter(images, torch.tensor([[1.0, 1.0, 0.2]] * 2), torch.tensor([[2, 0, 1]] * 2))
+    kept = jitter_colours(images, torch.tensor([[1.0, 1.0, 0.2]] * 2), torch.tensor([[2, 0, 1]] * 2))
     torch.testing.assert_close(kept, images.float(), atol=1e-3, rtol=0)
 
 
@@ -301,7 +301,7 @@ def test_lanet_pipeline_has_the_moments_of_torchvisions():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         expected = torch.stack([reference(pillow(images[0])) for _ in range(600)])
-    found = augment(images, LANET, 56, generator()).images
+    found = augment_images(images, LANET, 56, generator()).images
     assert float((found.mean(0) - expected.mean(0)).abs().mean()) < 0.06
     assert float(found.std(0).mean() / expected.std(0).mean()) == pytest.approx(1, abs=0.04)
 
@@ -314,38 +314,40 @@ def test_lanet_pipeline_has_the_moments_of_torchvisions():
 def test_images_of_a_batch_differ_and_a_seed_repeats_them(recipe, stored, channels):
     images = smooth_images(1, 24, stored).expand(16, -1, -1, -1).contiguous()
     before = images.clone()
-    seen = augment(images, recipe, 32, generator(4), channels=channels).images
+    seen = augment_images(images, recipe, 32, generator(4), channels=channels).images
     assert seen.shape == (16, channels, 32, 32) and seen.dtype == torch.float32
     assert len(torch.unique(seen.flatten(1), dim=0)) > 8
-    assert torch.equal(seen, augment(images, recipe, 32, generator(4), channels=channels).images)
-    assert not torch.equal(seen, augment(images, recipe, 32, generator(5), channels=channels).images)
+    assert torch.equal(seen, augment_images(images, recipe, 32, generator(4), channels=channels).images)
+    assert not torch.equal(seen, augment_images(images, recipe, 32, generator(5), channels=channels).images)
     assert torch.equal(images, before)
 
 
 def test_global_generators_are_left_alone():
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
-    augment(random_images(4, 16), LANET, 16, generator())
+    augment_images(random_images(4, 16), LANET, 16, generator())
     assert torch.equal(states[0], torch.get_rng_state()) and random.getstate() == states[2]
     np.testing.assert_array_equal(states[1], np.random.get_state()[1])
 
 
 def test_grey_images_are_repeated_or_normalised_with_the_mean():
     grey = random_images(2, 8, 1)
-    torch.testing.assert_close(plain(grey, SCN, 8), plain(grey.expand(-1, -1, -1, 3).contiguous(), SCN, 8))
+    torch.testing.assert_close(
+        plain_images(grey, SCN, 8), plain_images(grey.expand(-1, -1, -1, 3).contiguous(), SCN, 8)
+    )
     mean, std = sum(IMAGENET_MEAN) / 3, sum(IMAGENET_STD) / 3
     expected = (grey.permute(0, 3, 1, 2) / 255 - mean) / std
-    torch.testing.assert_close(plain(grey, SCN, 8, channels=1), expected)
+    torch.testing.assert_close(plain_images(grey, SCN, 8, channels=1), expected)
 
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 8, 8, 3), torch.zeros(2, 8, 9, 3, dtype=torch.uint8)])
 def test_other_images_are_refused(images):
     with pytest.raises(ValueError, match="expected uint8"):
-        plain(images, SCN, 8)
+        plain_images(images, SCN, 8)
 
 
 def test_rgb_images_cannot_feed_a_grey_backbone():
     with pytest.raises(ValueError, match="3 channels"):
-        augment(random_images(2, 8), SCN, 8, generator(), channels=1)
+        augment_images(random_images(2, 8), SCN, 8, generator(), channels=1)
 
 
 def test_landmarks_move_with_the_pixels():
@@ -356,7 +358,7 @@ def test_landmarks_move_with_the_pixels():
         image[y - 1 : y + 2, x - 1 : x + 2] = 255
     points = ((places + 0.5) / stored)[:, None]
     recipe = Augment(flip=0.5, crop=(0.75, 1.0), resize="bicubic")
-    seen = augment(images, recipe, side, generator(), points)
+    seen = augment_images(images, recipe, side, generator(), points)
     weight = grey_levels(seen.images)[..., 0].clamp(min=0)
     pixel = torch.arange(side) + 0.5
     total = weight.sum((1, 2))
@@ -368,7 +370,7 @@ def test_landmarks_move_with_the_pixels():
 
 def test_landmarks_without_geometry_are_pixels_of_the_training_image():
     points = torch.tensor([[[0.5, 0.25], [float("nan"), 1.0]]])
-    seen = augment(random_images(1, 8), Augment(), 16, generator(), points)
+    seen = augment_images(random_images(1, 8), Augment(), 16, generator(), points)
     torch.testing.assert_close(seen.landmarks, points * 16, equal_nan=True)
 
 
@@ -377,15 +379,15 @@ def test_landmarks_without_geometry_are_pixels_of_the_training_image():
 
 def test_a_shared_second_view_is_the_mirrored_first():
     recipe = Augment(pixel_noise=0.5, erase=0.5, second_view="shared")
-    seen = augment(random_images(8, 12), recipe, 12, generator())
+    seen = augment_images(random_images(8, 12), recipe, 12, generator())
     assert torch.equal(seen.second, seen.images.flip(3)) and not seen.flipped.any()
 
 
 def test_an_independent_second_view_mirrors_the_raw_image_and_erases_alone():
     recipe = Augment(pixel_noise=0.5, erase=0.5, second_view="independent")
     images = random_images(400, 12) // 2 + 60
-    seen = augment(images, recipe, 12, generator())
-    raw, kept = plain(images, recipe, 12).flip(3), seen.second != 0
+    seen = augment_images(images, recipe, 12, generator())
+    raw, kept = plain_images(images, recipe, 12).flip(3), seen.second != 0
     torch.testing.assert_close(seen.second[kept], raw[kept])
     first, second = ((view == 0).flatten(1).any(1) for view in (seen.images, seen.second))
     assert (first & second).float().mean() == pytest.approx(0.25, abs=0.08)
@@ -394,16 +396,16 @@ def test_an_independent_second_view_mirrors_the_raw_image_and_erases_alone():
 
 def test_an_independent_second_view_mirrors_what_the_first_shows_of_a_flipped_and_cropped_image():
     images = smooth_images(16, 24)
-    seen = augment(images, Augment(flip=0.5, crop=(0.5, 0.9), second_view="independent"), 24, generator())
+    seen = augment_images(images, Augment(flip=0.5, crop=(0.5, 0.9), second_view="independent"), 24, generator())
     assert 0 < int(seen.flipped.sum()) < 16
     torch.testing.assert_close(seen.second, seen.images.flip(3), atol=1.01 / 255 / 0.224, rtol=0)
-    seen = augment(images, Augment(flip=0.5, second_view="independent"), 24, generator())
+    seen = augment_images(images, Augment(flip=0.5, second_view="independent"), 24, generator())
     assert torch.equal(seen.second, seen.images.flip(3))
 
 
 def test_a_fresh_second_view_is_another_draw():
     recipe = Augment(flip=0.5, crop=(0.75, 1.0), resize="bicubic", second_view="fresh")
-    seen = augment(smooth_images(8, 24), recipe, 24, generator())
+    seen = augment_images(smooth_images(8, 24), recipe, 24, generator())
     assert (seen.images - seen.second).flatten(1).abs().amax(1).min() > 0
 
 
@@ -412,10 +414,10 @@ def test_a_fresh_second_view_is_another_draw():
 
 def test_the_device_path_gives_the_same_images(monkeypatch):
     images, recipe = smooth_images(12, 20), Augment(flip=0.5, crop=(0.75, 1.0), jitter=0.4, erase=0.5, resize="bicubic")
-    host = augment(images, recipe, 32, generator(), torch.rand(12, 5, 2, generator=generator()))
+    host = augment_images(images, recipe, 32, generator(), torch.rand(12, 5, 2, generator=generator()))
     for place in (module, resampling):
         monkeypatch.setattr(place, "on_host", lambda tensor: False)
-    device = augment(images, recipe, 32, generator(), torch.rand(12, 5, 2, generator=generator()))
+    device = augment_images(images, recipe, 32, generator(), torch.rand(12, 5, 2, generator=generator()))
     assert torch.equal(host.flipped, device.flipped) and torch.equal(host.landmarks, device.landmarks)
     assert torch.equal(host.images == 0, device.images == 0)
     # Two roundings to grey levels may differ by one each, and jitter stretches them by up to 1.4 ** 3.
@@ -426,7 +428,7 @@ def test_the_device_path_gives_the_same_images(monkeypatch):
 def test_pixel_noise_of_the_device_path(monkeypatch):
     monkeypatch.setattr(module, "on_host", lambda tensor: False)
     images = torch.full((2000, 4, 4, 3), 100, dtype=torch.uint8)
-    change = grey_levels(augment(images, Augment(pixel_noise=0.5), 4, generator()).images).round() - 100
+    change = grey_levels(augment_images(images, Augment(pixel_noise=0.5), 4, generator()).images).round() - 100
     noisy = change.flatten(1).any(1)
     assert noisy.float().mean() == pytest.approx(0.5, abs=0.04)
     assert float(change[noisy].var()) == pytest.approx(30 + 1 / 12, rel=0.03)
@@ -437,10 +439,10 @@ def test_pixel_noise_of_the_device_path(monkeypatch):
 def test_a_cuda_device_is_never_waited_for(recipe):
     images, points = random_images(8, 100).cuda(), torch.rand(8, 19, 2).cuda()
     source = torch.Generator("cuda").manual_seed(0)
-    augment(images, recipe, 224, source, points)
+    augment_images(images, recipe, 224, source, points)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        augment(images, recipe, 224, source, points)
-        plain(images, recipe, 224)
+        augment_images(images, recipe, 224, source, points)
+        plain_images(images, recipe, 224)
     finally:
         torch.cuda.set_sync_debug_mode("default")

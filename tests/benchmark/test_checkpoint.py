@@ -14,9 +14,9 @@ import torch
 from benchmark import plugins, scale
 from benchmark.cache import lookup
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.train import loop
-from benchmark.train.checkpoint import SEAL, seal
+from benchmark.train.checkpoint import SEAL, seal_content
 from benchmark.train.loop import Place
 from performance.faulty.specks import Specks
 from results.job import Job
@@ -42,9 +42,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, dict[str, Any],
 def plan_job(name: str, data_folder: Path, own: tuple[str, ...] = ()) -> tuple[Job, dict[str, Any], Place]:
     """(job, resolved, place) of a method on random specks."""
     data = lookup.open_data(Specks(), None, Specks.Options(), data_folder)
-    cards = {name: card(plugins.find_methods(own)[name])}
+    cards = {name: method_info(plugins.find_methods(own)[name])}
     asked = {"recipe.epochs": str(EPOCHS)}
-    settings, overrides = recipes.resolve(cards, name, asked, scale.DEMO, "comparison", "specks", 40)
+    settings, overrides = recipes.resolve_recipe(cards, name, asked, scale.DEMO, "comparison", "specks", 40)
     job = Job(
         method=name,
         method_version=1,
@@ -76,7 +76,7 @@ def run(made: tuple, folder: Path, monkeypatch: pytest.MonkeyPatch, stop_before:
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_epoch", watched)
         try:
-            return loop.train(job, dict(resolved), replace(place, results=str(folder))), trained
+            return loop.train_job(job, dict(resolved), replace(place, results=str(folder))), trained
         except KeyboardInterrupt:
             return None, trained
 
@@ -120,7 +120,7 @@ def change(path: Path, edit: Any) -> None:
 def keep(path: Path, state: Any) -> None:
     content = io.BytesIO()
     torch.save(state, content)
-    path.write_bytes(seal(content.getvalue()))
+    path.write_bytes(seal_content(content.getvalue()))
 
 
 STAGES = {  # what a method may do about what is trained, after its first epoch; each changes the bits of the last one
@@ -201,7 +201,7 @@ DAMAGES = {
     "of an older form": lambda path: change(path, lambda state: state.pop("code")),
     "a weight missing": lambda path: change(path, lambda state: state["method"].popitem()),
     "an optimiser of another form": lambda path: change(path, lambda state: state["optimiser"]["param_groups"].pop()),
-    "a pickle that runs code": lambda path: path.write_bytes(seal(pickle.dumps(Harm(), 2))),
+    "a pickle that runs code": lambda path: path.write_bytes(seal_content(pickle.dumps(Harm(), 2))),
     "a torch file that runs code": lambda path: keep(path, {"id": Harm()}),
 }
 

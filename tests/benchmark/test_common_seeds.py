@@ -6,22 +6,22 @@ import pytest
 
 from benchmark.plan import matrix
 from benchmark.plan.experiments import Row
-from benchmark.plan.matrix import Cell
+from benchmark.plan.matrix import PlannedCell
 
 
 @pytest.fixture(autouse=True)
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "kept", lambda run, request: run.there)
+    monkeypatch.setattr(matrix, "has_record", lambda run, request: run.there)
 
 
-def row(*there: int) -> Cell:
+def row(*there: int) -> PlannedCell:
     """A cell that may have 32 seeds, of which these were measured."""
-    made = Cell(Row("baseline"), "Baseline", "faces", "asymmetric", "0.1")
+    made = PlannedCell(Row("baseline"), "Baseline", "faces", "asymmetric", "0.1")
     made.runs = [SimpleNamespace(job=SimpleNamespace(seed=seed), there=seed in there) for seed in range(32)]
     return made
 
 
-def seeds(*column: Cell) -> list[list[int]]:
+def seeds(*column: PlannedCell) -> list[list[int]]:
     matrix.on_common_seeds(list(column), SimpleNamespace(scale=SimpleNamespace(seeds=3)))
     return [[run.job.seed for run in made.runs] for made in column]
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from benchmark import scale
 from benchmark.train import metrics, pretrain
-from benchmark.train.metrics import missed
-from methods.support.recipe import plain
-from results.job import digest
+from benchmark.train.metrics import missed_rate
+from methods.support.recipe import recipe_to_dict
+from results.job import json_digest
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=40))
@@ -29,7 +29,7 @@ def test_calibration_error_by_hand() -> None:
 
 def test_class_figures_by_hand() -> None:
     labels, predicted = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
-    found = metrics.by_class(labels, predicted, 4)
+    found = metrics.class_metrics(labels, predicted, 4)
     assert found["confusion"] == [[2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert found["per_class"] == [pytest.approx(2 / 3), 1.0, 0.0, None]
     assert found["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
@@ -40,12 +40,12 @@ def test_class_figures_by_hand() -> None:
 @example([0, 24, 26, 26, 26], 100, 26)  # the floors alone are one image more than asked for
 def test_the_demo_subset_is_stratified_with_a_floor(counts: list[int], images: int, least: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
-    rows = scale.subset(labels, len(counts), images, least)
+    rows = scale.choose_subset(labels, len(counts), images, least)
     kept = np.bincount(labels[rows], minlength=len(counts))
     assert len(rows) == min(images, len(labels)) and len(set(rows.tolist())) == len(rows)
     if images >= least * len(counts):
         assert (kept >= np.minimum(counts, least)).all()
-    assert np.array_equal(rows, scale.subset(labels, len(counts), images, least))
+    assert np.array_equal(rows, scale.choose_subset(labels, len(counts), images, least))
 
 
 def test_a_change_of_a_scale_is_a_new_version() -> None:
@@ -58,19 +58,19 @@ def test_a_change_of_a_scale_is_a_new_version() -> None:
         told = scale.SCALES[size]
         rule = [told.side, told.channels, told.train_images, told.test_images, told.train_floor, told.test_floor]
         rule += [told.recipe, told.augment, told.epochs, scale.PUBLISHED_IMAGES]
-        assert (told.version, digest(rule)) == (version, kept), size
+        assert (told.version, json_digest(rule)) == (version, kept), size
     made = [
         *(scale.SCALES[name].pretraining for name in ("demo", "small", "paper")),
         pretrain.COMPONENTS,
-        plain(pretrain.AUGMENT),
+        recipe_to_dict(pretrain.AUGMENT),
     ]
-    assert {scale.PRETRAINING_VERSION: digest(made)} == {2: "a13b68cb34347e0faa92"}
+    assert {scale.PRETRAINING_VERSION: json_digest(made)} == {2: "a13b68cb34347e0faa92"}
 
 
 def test_as_many_are_flagged_as_are_wrong() -> None:
     wrong = np.array([True, True, False, False, False])
-    assert missed(np.array([0.9, 0.1, 0.8, 0.2, 0.0]), wrong) == 0.5
-    assert missed(np.array([0.9, 0.8, 0.1, 0.2, 0.0]), wrong) == 0
-    assert missed(np.zeros(5), wrong) == pytest.approx(0.6)  # two of five at random
-    assert missed(np.array([0.9, 0.5, 0.5, 0.5, 0.5]), wrong) == pytest.approx(0.375)
-    assert missed(np.zeros(3), np.zeros(3, bool)) is None
+    assert missed_rate(np.array([0.9, 0.1, 0.8, 0.2, 0.0]), wrong) == 0.5
+    assert missed_rate(np.array([0.9, 0.8, 0.1, 0.2, 0.0]), wrong) == 0
+    assert missed_rate(np.zeros(5), wrong) == pytest.approx(0.6)  # two of five at random
+    assert missed_rate(np.array([0.9, 0.5, 0.5, 0.5, 0.5]), wrong) == pytest.approx(0.375)
+    assert missed_rate(np.zeros(3), np.zeros(3, bool)) is None

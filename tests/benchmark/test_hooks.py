@@ -16,7 +16,7 @@ from benchmark.train.evaluation import plain_batch
 from methods.base import Batch, Run, Steps
 from methods.baseline import Baseline
 from methods.support.backbones import BACKBONES, Backbone
-from results.job import Job, digest
+from results.job import Job, json_digest
 
 
 class Looking(Baseline):
@@ -125,9 +125,9 @@ def run() -> Run:
 
 
 def test_each_network_has_random_weights_of_its_own_and_the_first_is_as_without_the_second() -> None:
-    first, second = assembly.networks(Two, "resnet10_w16", job(), run())
+    first, second = assembly.make_backbones(Two, "resnet10_w16", job(), run())
     after_two = torch.random.get_rng_state()
-    (alone,) = assembly.networks(Baseline, "resnet10_w16", job(), run())
+    (alone,) = assembly.make_backbones(Baseline, "resnet10_w16", job(), run())
     assert torch.equal(first.conv1.weight, alone.conv1.weight)
     assert torch.equal(after_two, torch.random.get_rng_state())  # the heads' draws follow
     assert not torch.equal(first.conv1.weight, second.conv1.weight) and second.map_side == first.map_side == 3
@@ -139,18 +139,18 @@ def test_start_weights_of_the_second_network_are_noted_and_held_against_the_job(
     torch.save(saved.state_dict(), tmp_path / "start.pth")
     found, noted = BACKBONES["resnet10_w16"](1), {}
     identity = further_weights(str(tmp_path / "start.pth")).identity
-    assembly.load(found, identity, str(tmp_path / "start.pth"), noted, "loaded2")
+    assembly.load_start_weights(found, identity, str(tmp_path / "start.pth"), noted, "loaded2")
     assert torch.equal(found.conv1.weight, saved.conv1.weight) and f"sha256:{noted['loaded2']['sha256']}" == identity
     with pytest.raises(ValueError, match="was changed since"):
-        assembly.load(found, "sha256:0", str(tmp_path / "start.pth"), noted, "loaded2")
-    assembly.load(found, "random", None, noted := {}, "loaded")
+        assembly.load_start_weights(found, "sha256:0", str(tmp_path / "start.pth"), noted, "loaded2")
+    assembly.load_start_weights(found, "random", None, noted := {}, "loaded")
     assert noted == {}
 
 
 def test_further_weights_are_a_part_of_the_identity_only_where_they_differ() -> None:
     plain, other = job(), job(weights2="random")
     assert "weights2" not in plain.spec and other.spec["weights2"] == "random" and plain.id != other.id
-    assert plain.id == digest({k: v for k, v in asdict(plain).items() if k not in ("weights2", "backbone_code")})
+    assert plain.id == json_digest({k: v for k, v in asdict(plain).items() if k not in ("weights2", "backbone_code")})
     assert Job(**plain.spec).id == plain.id and Job(**other.spec).id == other.id
     assert further_weights(None).identity == "" and further_weights("random").path is None
     with pytest.raises(Usage, match="--weights2 nowhere"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmark.plan import recipes
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
-from results.job import Job, digest, number, stream
+from results.job import Job, json_digest, number_text, stream_seed
 
 JOB = Job(
     method="baseline",
@@ -63,7 +63,7 @@ CARD = {
 
 
 def resolved(asked: dict[str, str], scale: str = "paper", card: dict = CARD) -> tuple[dict, dict]:
-    return recipes.resolve({"lanet": card}, "lanet", asked, SCALES[scale], "comparison", "rafdb", 1000)
+    return recipes.resolve_recipe({"lanet": card}, "lanet", asked, SCALES[scale], "comparison", "rafdb", 1000)
 
 
 @pytest.mark.parametrize(
@@ -88,22 +88,22 @@ def test_everything_that_changes_a_result_changes_the_identity(change: dict) -> 
 
 def test_an_identity_does_not_depend_on_the_order_of_keys() -> None:
     turned = replace(JOB, data=dict(reversed(JOB.data.items())))
-    assert turned.id == JOB.id == digest(JOB.spec)
+    assert turned.id == JOB.id == json_digest(JOB.spec)
 
 
 @given(st.floats(0, 1), st.floats(-1e-15, 1e-15))
 def test_a_number_has_one_spelling(value: float, rounding: float) -> None:
-    assert float(number(value)) == pytest.approx(value, rel=1e-11, abs=1e-300)
-    assert number(str(value)) == number(value)
+    assert float(number_text(value)) == pytest.approx(value, rel=1e-11, abs=1e-300)
+    assert number_text(str(value)) == number_text(value)
 
 
 def test_rounding_of_sums_does_not_make_another_job() -> None:
-    assert number(0.1 + 0.2) == number("0.30") == "0.3"
+    assert number_text(0.1 + 0.2) == number_text("0.30") == "0.3"
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=4), st.lists(st.integers(0, 9), min_size=1, max_size=4))
 def test_streams_are_the_same_for_the_same_parts_only(a: list[int], b: list[int]) -> None:
-    assert (stream(*a) == stream(*b)) == (a == b)
+    assert (stream_seed(*a) == stream_seed(*b)) == (a == b)
 
 
 def test_a_value_equal_to_the_default_is_no_override() -> None:

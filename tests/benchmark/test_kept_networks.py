@@ -22,7 +22,7 @@ from benchmark.terminal import Usage
 from benchmark.train import kept_network
 from benchmark.train.kept_network import keep_network, load_network
 from benchmark.train.trainer import Trainer
-from results.job import digest
+from results.job import json_digest
 from results.store import Store
 
 METHODS = sorted(plugins.find_methods())
@@ -46,7 +46,7 @@ def keep(trainer: Trainer, folder: Path) -> Path:
 
 def predict(trainer: Trainer) -> np.ndarray:
     with torch.inference_mode():
-        return kept_network.probabilities(trainer, torch.from_numpy(trainer.data.test_images)).numpy()
+        return kept_network.predict_probabilities(trainer, torch.from_numpy(trainer.data.test_images)).numpy()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -144,7 +144,7 @@ def test_a_job_that_cannot_be_is_refused_though_it_hashes_to_its_name(
     weights: Path, key: str, value: Any, words: str
 ) -> None:
     spec = json.loads(weights.with_suffix(".network.json").read_text())["spec"] | {key: value}
-    edit(weights, spec=spec, id=digest(spec))
+    edit(weights, spec=spec, id=json_digest(spec))
     assert words in refusal(weights)
 
 
@@ -198,7 +198,7 @@ def test_other_code_and_another_version_are_said(weights: Path) -> None:
     )
     spec = json.loads(weights.with_suffix(".network.json").read_text())["spec"]
     spec |= {"method_version": 7, "scale": {"name": "demo", "version": 1}}
-    edit(weights, spec=spec, id=digest(spec))
+    edit(weights, spec=spec, id=json_digest(spec))
     one, two = load_network(weights).notes
     assert one.startswith("baseline: version 7 trained this network, here is 1")
     assert two.startswith("demo scale: version 1 trained this network, here is ")

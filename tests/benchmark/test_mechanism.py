@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmark.check import rehearsal
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
 from benchmark.train import loop
 from methods.base import Batch, Curve, Run
@@ -89,8 +89,8 @@ def test_counting_changes_no_bit_of_the_training() -> None:
 
 
 def test_the_record_will_hold_the_declared_curves_as_plain_data() -> None:
-    resolved, overrides = recipes.resolve(
-        {"corrects": card(Corrects)}, "corrects", {}, DEMO, "comparison", "faces", 100
+    resolved, overrides = recipes.resolve_recipe(
+        {"corrects": method_info(Corrects)}, "corrects", {}, DEMO, "comparison", "faces", 100
     )
     assert overrides == {} and resolved["mechanism"] == [
         {"name": "relabelled_so_far", "title": "So far (%)", "idle": (0, 0.01), "idle_text": "nothing"},

@@ -14,7 +14,7 @@ from benchmark.commands import check
 from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
-from benchmark.plan.matrix import Planned, make
+from benchmark.plan.matrix import Planned, make_plan
 from benchmark.train.assembly import note_network
 from methods.baseline import Baseline
 from methods.support.backbones import ResNet10
@@ -81,7 +81,7 @@ def words(own: Path, *more: str) -> list[str]:
 
 
 def jobs(own: Path, *more: str) -> list[Planned]:
-    return make(request(parser().parse_args([*words(own, *more), "--methods", "baseline"]))).runs()
+    return make_plan(request(parser().parse_args([*words(own, *more), "--methods", "baseline"]))).runs()
 
 
 @pytest.mark.parametrize(("text", "gives"), [(FEATURES, "features"), (MAPS, "maps"), (PYRAMID, "pyramid")])

@@ -14,8 +14,8 @@ from benchmark.commands.options import parser
 from benchmark.launch import run as launching
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import SWEEPS, find_experiment
-from benchmark.plan.matrix import Plan, make
-from benchmark.plan.narrow import narrow
+from benchmark.plan.matrix import Plan, make_plan
+from benchmark.plan.narrow import drop_unmeasured
 from benchmark.terminal import Usage
 from results.store import Store
 
@@ -46,7 +46,7 @@ def own(folder: Path, **files: str) -> Path:
 
 
 def test_a_card_holds_what_a_method_declares(tmp_path: Path) -> None:
-    cards = catalogue.read(tmp_path / "runs", (own(tmp_path / "own", mine=METHOD),))
+    cards = catalogue.read_catalogue(tmp_path / "runs", (own(tmp_path / "own", mine=METHOD),))
     mine, baseline = cards["mine"], cards["baseline"]
     assert {
         key: mine[key] for key in ("name", "title", "source", "version", "needs_landmarks", "networks", "file")
@@ -74,18 +74,18 @@ def test_a_card_holds_what_a_method_declares(tmp_path: Path) -> None:
 
 def test_cards_are_made_once_and_again_when_a_file_is_another(tmp_path: Path) -> None:
     folder, runs = own(tmp_path / "own", mine=METHOD), tmp_path / "runs"
-    catalogue.read(runs, (folder,))
+    catalogue.read_catalogue(runs, (folder,))
     (kept,) = (runs / "cards").glob("*.json")
     kept.write_text('{"known": {}}')
-    assert catalogue.read(runs, (folder,)) == {"known": {}}
+    assert catalogue.read_catalogue(runs, (folder,)) == {"known": {}}
     kept.write_text("{")
-    assert "mine" in catalogue.read(runs, (folder,))
+    assert "mine" in catalogue.read_catalogue(runs, (folder,))
     edited = own(tmp_path / "edited", mine=METHOD.replace('"a paper", 3', '"a paper", 4'))
-    assert catalogue.read(runs, (edited,))["mine"]["version"] == 4
+    assert catalogue.read_catalogue(runs, (edited,))["mine"]["version"] == 4
     assert len(list((runs / "cards").glob("*.json"))) == 2
-    assert "mine" not in catalogue.read(runs) and len(list((runs / "cards").glob("*.json"))) == 3
+    assert "mine" not in catalogue.read_catalogue(runs) and len(list((runs / "cards").glob("*.json"))) == 3
     (tmp_path / "file").write_text("")
-    assert "baseline" in catalogue.read(tmp_path / "file")  # a place that cannot be written
+    assert "baseline" in catalogue.read_catalogue(tmp_path / "file")  # a place that cannot be written
 
 
 def forget() -> None:
@@ -99,10 +99,10 @@ def test_a_helper_below_ones_own_folder_makes_another_card(tmp_path: Path) -> No
     mine = "from parts.numbers import LATE\n" + METHOD.replace("epochs=7", "epochs=LATE")
     folder, runs = own(tmp_path / "own", mine=mine), tmp_path / "runs"
     own(folder / "parts", __init__="", numbers="LATE = 3")
-    before = catalogue.read(runs, (folder,))["mine"]
+    before = catalogue.read_catalogue(runs, (folder,))["mine"]
     own(folder / "parts", numbers="LATE = 9  # more")
     forget()
-    after = catalogue.read(runs, (folder,))["mine"]
+    after = catalogue.read_catalogue(runs, (folder,))["mine"]
     assert (before["as_published"]["epochs"], after["as_published"]["epochs"]) == (3, 9)
     assert before["code"] != after["code"]
 
@@ -138,23 +138,23 @@ def test_a_broken_file_is_refused_where_it_is_asked_for_and_else_passed_over(
     with pytest.raises(
         Usage, match=r"^--methods: there is no method 'mins' \(did you mean 'mine'\?\). Known: baseline, c"
     ):
-        make(request(parser().parse_args([*words, "--methods", "mins"])))
+        make_plan(request(parser().parse_args([*words, "--methods", "mins"])))
     capsys.readouterr()
     bad = {"bad": {"broken": "bad.py: why"}, "good": {"name": "good"}}
-    assert catalogue.usable(bad, ["good"], ()) == {"good": {"name": "good"}}
+    assert catalogue.select_usable(bad, ["good"], ()) == {"good": {"name": "good"}}
     assert capsys.readouterr().err == "warning: method bad is passed over: bad.py: why\n"
     with pytest.raises(Usage, match=r"^--methods-path: bad.py: why$"):
-        catalogue.usable(bad, ["bad"], ())
+        catalogue.select_usable(bad, ["bad"], ())
 
 
 def test_a_file_that_cannot_be_read_is_passed_over_aloud(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = own(tmp_path / "own", mine=METHOD, torn="name = 'torn'\ndef (\n")
     cards = {"mine": {"name": "mine"}}
-    assert catalogue.usable(cards, ["mine"], (folder,)) == cards
+    assert catalogue.select_usable(cards, ["mine"], (folder,)) == cards
     seen = capsys.readouterr()
     assert seen.out == "" and seen.err.startswith(f"warning: {folder / 'torn.py'} is passed over: ")
     with pytest.raises(Usage, match=rf"^--methods-path: {folder / 'torn.py'}: cannot be imported: "):
-        catalogue.usable(cards, ["torn"], (folder,))
+        catalogue.select_usable(cards, ["torn"], (folder,))
 
 
 NOISE = """
@@ -292,31 +292,31 @@ def two(tmp_path: Path) -> Callable[..., Plan]:
 
     def plan(tables: list[str], *measured: tuple[str, str]) -> Plan:
         given = [word for name in tables for word in ("--table", name)]
-        made = make(request(parser().parse_args([*words, *given])))
+        made = make_plan(request(parser().parse_args([*words, *given])))
         store = Store(tmp_path / "runs")
         for run in made.runs():
             if (run.job.data["name"], run.job.noise["rate"]) in measured and run.job.seed == 0:
                 finished(store, run, 1.0, 1)
-        return make(request(parser().parse_args([*words, *given])))
+        return make_plan(request(parser().parse_args([*words, *given])))
 
     return plan
 
 
 def test_a_table_keeps_the_data_of_which_most_cells_are_measured(two: Callable[..., Plan]) -> None:
     plan = two(["1"], ("specks", "0.1"), ("specks", "0.3"), ("elsewhere", "0.1"))
-    lines = narrow(plan)
+    lines = drop_unmeasured(plan)
     assert lines == [
         "table 1: elsewhere is left out, 33 % of its cells have records here (--datasets elsewhere shows them)"
     ]
     assert [(cell.dataset, cell.rate) for cell in cells(plan)] == [("specks", rate) for rate in ("0.1", "0.2", "0.3")]
-    assert narrow(plan) == []
+    assert drop_unmeasured(plan) == []
 
 
 def test_the_last_data_of_a_single_table_stay(two: Callable[..., Plan]) -> None:
     plan = two(["1"])
-    assert narrow(plan) == [] and {cell.dataset for cell in cells(plan)} == {"specks", "elsewhere"}
+    assert drop_unmeasured(plan) == [] and {cell.dataset for cell in cells(plan)} == {"specks", "elsewhere"}
     both = two(["1", "symmetric"])
-    assert len(narrow(both)) == 4 and cells(both) == []
+    assert len(drop_unmeasured(both)) == 4 and cells(both) == []
 
 
 def test_of_an_option_that_is_given_twice_the_last_counts_and_that_is_said(capsys: pytest.CaptureFixture) -> None:

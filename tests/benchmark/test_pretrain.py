@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path: Path, capsys) -> None:
     for name in ("one.pt", "two.pt"):
-        pretrain.pretrain(str(faces.folder), str(tmp_path / name), "resnet10_w16", "demo", "cpu", "fp32")
+        pretrain.pretrain_backbone(str(faces.folder), str(tmp_path / name), "resnet10_w16", "demo", "cpu", "fp32")
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert all(torch.equal(one["state_dict"][key], two["state_dict"][key]) for key in one["state_dict"])
     assert one["made_from"]["images"] == 300 and one["made_from"]["unexplained"] < 0.9
@@ -45,7 +45,7 @@ def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path:
 
 def test_weights_that_are_there_are_not_made_again(faces, tmp_path: Path) -> None:
     (tmp_path / "made.pt").write_bytes(b"made before")
-    pretrain.pretrain(str(faces.folder), str(tmp_path / "made.pt"), "resnet10_w16", "demo", "cpu", "fp32")
+    pretrain.pretrain_backbone(str(faces.folder), str(tmp_path / "made.pt"), "resnet10_w16", "demo", "cpu", "fp32")
     assert (tmp_path / "made.pt").read_bytes() == b"made before"
 
 

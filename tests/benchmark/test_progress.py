@@ -21,9 +21,9 @@ from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.launch.run import describe_outcome
 from benchmark.plan.experiments import EXPERIMENTS
-from benchmark.progress import Counted, progress
+from benchmark.progress import Counted, show_progress
 from benchmark.task import Outcome
-from benchmark.terminal import say
+from benchmark.terminal import print_note
 from results.schema import SCHEMA
 from results.store import Store
 
@@ -41,7 +41,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_a_log_gets_a_line_at_the_start_and_one_a_finished_job(capsys) -> None:
-    with progress("jobs", 3, 2, expected=65) as shown:
+    with show_progress("jobs", 3, 2, expected=65) as shown:
         shown.finished(Outcome("a", "ok"), "done: first: 81.0 %")
         shown.finished(Outcome("b", "error"), "error: second: no")
     lines = capsys.readouterr().err.splitlines()
@@ -54,7 +54,7 @@ def test_a_log_gets_a_line_at_the_start_and_one_a_finished_job(capsys) -> None:
 
 def test_a_log_gets_a_line_a_minute_while_nothing_ends(capsys, monkeypatch) -> None:
     monkeypatch.setattr(module, "MINUTE", 0.05)
-    with progress("jobs", 2, 1) as shown:
+    with show_progress("jobs", 2, 1) as shown:
         shown.finished(Outcome("a", "error"), "error: first: no")
         deadline = time.monotonic() + 20
         lines: list[str] = []
@@ -71,9 +71,9 @@ def test_a_log_gets_a_line_a_minute_while_nothing_ends(capsys, monkeypatch) -> N
 
 def test_a_terminal_has_one_live_line(monkeypatch) -> None:
     shown_on = terminal(monkeypatch)
-    with progress("jobs", 3, 2, expected=65) as shown:
+    with show_progress("jobs", 3, 2, expected=65) as shown:
         shown.finished(Outcome("a", "cached"), "done: first: 81.0 %")
-        say("something else\x1b[2J")
+        print_note("something else\x1b[2J")
         shown.finished(Outcome("b", "nan"), "nan: second: no")
     text = shown_on.getvalue()
     assert "first" not in text and "second" not in text
@@ -86,7 +86,7 @@ def test_a_terminal_has_one_live_line(monkeypatch) -> None:
 
 
 def test_nothing_to_do_is_no_progress(capsys) -> None:
-    with progress("jobs", 0) as shown:
+    with show_progress("jobs", 0) as shown:
         assert shown is None
     assert capsys.readouterr().err == ""
 

@@ -15,10 +15,10 @@ from benchmark.cache.resized import load_resized
 from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import mirror_points
 from benchmark.train import pretrain
-from benchmark.train.augment import plain
+from benchmark.train.augment import plain_images
 from methods.support.backbones import BACKBONES
 from methods.support.recipe import Augment, OneCycle
-from results.job import stream
+from results.job import stream_seed
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), np.uint8))
 TARGETS = torch.from_numpy(np.random.default_rng(1).standard_normal((12, 3)).astype(np.float32))
@@ -45,13 +45,13 @@ def trained(**settings: Any) -> tuple[list[Tensor], nn.ModuleList, float]:
         model[1].weight.fill_(0.5)
         model[1].bias.zero_()
     told = {"batch": 4, "views": 48, "epochs": 3, "rate": 0.1} | settings
-    error = pretrain.regress(model, IMAGES, TARGETS, 8, told, SEED)
+    error = pretrain.train_regression(model, IMAGES, TARGETS, 8, told, SEED)
     return model[0].seen, model, error
 
 
 def faces_of(batch: Tensor) -> list[int]:
     """Which of the six images, or of their mirror images (6 and on), a batch shows beside what is erased."""
-    both = plain(torch.cat([IMAGES, IMAGES.flip(2)]), Augment(), 8, 1)
+    both = plain_images(torch.cat([IMAGES, IMAGES.flip(2)]), Augment(), 8, 1)
     return [int((both - image).abs().flatten(1).median(1).values.argmin()) for image in batch]
 
 
@@ -59,7 +59,7 @@ def test_every_image_and_its_mirror_image_is_shown_once_an_epoch_in_an_order_of_
     seen, _, _ = trained()
     assert [len(batch) for batch in seen] == [4] * 9
     orders = [[f for batch in seen[3 * e : 3 * e + 3] for f in faces_of(batch)] for e in range(3)]
-    draws = [torch.Generator().manual_seed(stream(SEED, epoch)) for epoch in range(3)]
+    draws = [torch.Generator().manual_seed(stream_seed(SEED, epoch)) for epoch in range(3)]
     assert orders == [torch.randperm(12, generator=draw).tolist() for draw in draws]
     again, _, _ = trained()
     assert all(torch.equal(one, two) for one, two in zip(seen, again, strict=True))
@@ -67,7 +67,7 @@ def test_every_image_and_its_mirror_image_is_shown_once_an_epoch_in_an_order_of_
 
 def test_a_quarter_of_the_images_has_an_erased_box() -> None:
     seen, _, _ = trained(views=10_000, epochs=40)
-    shown = plain(torch.cat([IMAGES, IMAGES.flip(2)]), Augment(), 8, 1)
+    shown = plain_images(torch.cat([IMAGES, IMAGES.flip(2)]), Augment(), 8, 1)
     changed = [not torch.equal(image, shown[face]) for b in seen for image, face in zip(b, faces_of(b))]
     assert len(changed) == 480 and 0.15 < np.mean(changed) < 0.35
 
@@ -130,9 +130,9 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
         assert torch.are_deterministic_algorithms_enabled()
         return 0.25
 
-    monkeypatch.setattr(pretrain, "regress", regress)
+    monkeypatch.setattr(pretrain, "train_regression", regress)
     path = tmp_path / "deep" / "made.pt"
-    pretrain.pretrain(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
+    pretrain.pretrain_backbone(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
     torch.use_deterministic_algorithms(exact)
     model, images, targets, side, told, seed = given
     size = scale.SCALES["demo"]
@@ -141,7 +141,7 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     assert len(rows) == 40 and (side, told) == (48, settings)
     assert np.array_equal(images.numpy(), load_resized(faces, "train", rows, size))
     assert np.array_equal(targets.numpy(), pretrain.shape_targets(np.concatenate([points, mirror_points(points)])))
-    assert seed == stream("pretraining", faces.fingerprint, "resnet10_w16")
+    assert seed == stream_seed("pretraining", faces.fingerprint, "resnet10_w16")
     torch.manual_seed(seed)
     network = BACKBONES["resnet10_w16"](1)
     kept = torch.load(path, weights_only=True)
@@ -151,5 +151,5 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     assert model[0].precision == {"fp32": None, "bf16": torch.bfloat16}[precision]
     assert (model[1].in_features, model[1].out_features) == (network.width, targets.shape[1])
     next(model[0].parameters()).data.add_(1)
-    pretrain.pretrain(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
+    pretrain.pretrain_backbone(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
     assert len(given) == 6  # what is there is not made again

@@ -10,7 +10,7 @@ import pytest
 from test_job import JOB, MEASURED
 
 from benchmark.commands.import_records import import_records
-from results.job import digest
+from results.job import json_digest
 from results.schema import SCHEMA, Refused
 from results.store import Store
 
@@ -114,6 +114,6 @@ def test_import_refuses_changed_arrays_and_other_protocols(tmp_path: Path) -> No
     assert "does not hash to the record's field 'arrays'" in str(import_records(theirs.root, tmp_path / "ours"))
     spec = dict(JOB.spec, protocol=99)
     other = Store(tmp_path / "other")
-    other.write(record() | {"id": digest(spec), "spec": spec}, ARRAYS)
+    other.write(record() | {"id": json_digest(spec), "spec": spec}, ARRAYS)
     assert "protocol 99" in str(import_records(other.root, tmp_path / "ours"))
     assert list(Store(tmp_path / "ours").records()) == []

@@ -6,9 +6,9 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from benchmark.train import shift, strong
-from benchmark.train.augment import augment
-from benchmark.train.shift import shift_draws, shifted
-from benchmark.train.strong import GREY, TABLE, operate, square, strong_view
+from benchmark.train.augment import augment_images
+from benchmark.train.shift import shift_draws, shift_images
+from benchmark.train.strong import GREY, TABLE, apply_operations, paint_square, strong_view
 from methods.support.recipe import Augment, Strong
 
 SIDE = 40
@@ -27,7 +27,7 @@ def photographs(count: int = 3, channels: int = 3) -> torch.Tensor:
 
 def one(images: torch.Tensor, name: str, strength: float = 1.0, negative: bool = False) -> torch.Tensor:
     chosen = torch.full((len(images),), TABLE.index(name))
-    return operate(images, chosen, strength, torch.full((len(images),), negative))
+    return apply_operations(images, chosen, strength, torch.full((len(images),), negative))
 
 
 PILLOW = {
@@ -117,7 +117,7 @@ def test_a_weaker_level_changes_less() -> None:
 
 def test_the_square_is_cut_at_the_border_and_grey() -> None:
     images = torch.zeros((2, SIDE, SIDE, 1), dtype=torch.uint8)
-    found = square(images, torch.tensor([[20.0, 0.0], [20.0, 39.0]]), 6)
+    found = paint_square(images, torch.tensor([[20.0, 0.0], [20.0, 39.0]]), 6)
     assert (found == GREY).sum((1, 2, 3)).tolist() == [36, 3 * 4]
     assert found[0, 17, 17] == GREY and found[0, 23, 23] == 0
 
@@ -125,12 +125,12 @@ def test_the_square_is_cut_at_the_border_and_grey() -> None:
 def test_half_of_the_operations_are_applied_and_each_of_the_table() -> None:
     seen = []
     images = photographs(1).expand(2000, -1, -1, -1)
-    operate_of = strong.operate
-    strong.operate = lambda pixels, chosen, *rest: seen.append(chosen) or pixels
+    operate_of = strong.apply_operations
+    strong.apply_operations = lambda pixels, chosen, *rest: seen.append(chosen) or pixels
     try:
         strong_view(images, Strong(operations=1, cutout=0), generator())
     finally:
-        strong.operate = operate_of
+        strong.apply_operations = operate_of
     counts = torch.bincount(seen[0], minlength=len(TABLE)) / 2000
     assert abs(counts[0] - (0.5 + 0.5 / 14)) < 0.04 and all(abs(counts[1:] - 0.5 / 14) < 0.02)
 
@@ -146,11 +146,11 @@ def test_the_same_on_a_device_that_must_not_wait(monkeypatch: pytest.MonkeyPatch
 def test_the_second_view_is_altered_further_and_the_first_one_is_as_without() -> None:
     images = photographs(16)
     weak = Augment(flip=0.5, second_view="fresh")
-    first = augment(images, weak, SIDE, generator(5))
-    hard = augment(images, Augment(flip=0.5, second_view="strong"), SIDE, generator(5))
+    first = augment_images(images, weak, SIDE, generator(5))
+    hard = augment_images(images, Augment(flip=0.5, second_view="strong"), SIDE, generator(5))
     assert torch.equal(first.images, hard.images) and not torch.equal(first.second, hard.second)
     none = Augment(flip=0.5, second_view="strong", strong=Strong(operations=0, cutout=0))
-    assert torch.equal(augment(images, none, SIDE, generator(5)).second, first.second)
+    assert torch.equal(augment_images(images, none, SIDE, generator(5)).second, first.second)
 
 
 def test_a_shift_moves_crops_pads_and_reflects() -> None:
@@ -160,7 +160,7 @@ def test_a_shift_moves_crops_pads_and_reflects() -> None:
     for fill, source in (("zero", padded), ("reflect", mirrored)):
         for i, (across, down) in enumerate(by.tolist()):
             expected = source[i, 5 + down : 5 + down + SIDE, 5 + across : 5 + across + SIDE]
-            assert np.array_equal(shifted(images, by, fill)[i].numpy(), expected)
+            assert np.array_equal(shift_images(images, by, fill)[i].numpy(), expected)
 
 
 def test_a_shift_is_uniform_and_as_frequent_as_asked() -> None:
@@ -176,23 +176,23 @@ def test_landmarks_and_the_mirrored_view_move_with_the_image(monkeypatch: pytest
     images = torch.zeros((1, SIDE, SIDE, 3), dtype=torch.uint8)
     images[0, 20, 12] = 255
     recipe = Augment(shift=0.1, second_view="independent")
-    seen = augment(images, recipe, SIDE, generator(2), torch.tensor([[[12.5 / SIDE, 20.5 / SIDE]]]))
+    seen = augment_images(images, recipe, SIDE, generator(2), torch.tensor([[[12.5 / SIDE, 20.5 / SIDE]]]))
     row, column = divmod(int(seen.images[0, 0].argmax()), SIDE)
     assert (row, column) != (20, 12)
     assert torch.allclose(seen.landmarks[0, 0], torch.tensor([column + 0.5, row + 0.5]))
     assert torch.equal(seen.second, seen.images.flip(3))
     monkeypatch.setattr(shift, "shift_draws", None)  # not asked where there is no shift
-    augment(images, Augment(), SIDE, generator())
+    augment_images(images, Augment(), SIDE, generator())
 
 
 @pytest.mark.parametrize("fill", ["zero", "reflect"])
 def test_the_mirrored_view_of_a_shifted_picture_is_its_mirror_image_also_where_it_was_filled(fill: str) -> None:
     images = photographs(16)
     recipe = Augment(shift=0.2, shift_fill=fill, flip=0.5, second_view="independent")
-    seen = augment(images, recipe, SIDE, generator(2))
+    seen = augment_images(images, recipe, SIDE, generator(2))
     assert (seen.moved != 0).any(1).sum() > 10
     assert torch.equal(seen.second, seen.images.flip(3))
-    turned = augment(images, recipe, SIDE, generator(3))
+    turned = augment_images(images, recipe, SIDE, generator(3))
     assert not torch.equal(turned.images, seen.images)
 
 

@@ -15,8 +15,8 @@ from benchmark.commands.arguments import request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan import catalogue
-from benchmark.plan.matrix import Plan, make
-from benchmark.plan.recipes import resolve
+from benchmark.plan.matrix import Plan, make_plan
+from benchmark.plan.recipes import resolve_recipe
 from benchmark.plan.tuning import draw_settings, published_settings
 from benchmark.scale import DEMO, PAPER, SMALL
 from benchmark.terminal import Usage
@@ -47,12 +47,12 @@ class Mine(Baseline):
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    return catalogue.read(tmp_path_factory.mktemp("cards"))
+    return catalogue.read_catalogue(tmp_path_factory.mktemp("cards"))
 
 
 def planned(results: Path, *words: str) -> Plan:
     typed = [*FACES, *words, "--devices", "cpu", "--precision", "fp32", "--results", str(results)]
-    return make(request(parser().read(typed)))
+    return make_plan(request(parser().read(typed)))
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +303,7 @@ def test_a_chosen_field_of_the_recipe_is_a_setting_like_any_other(cards: dict[st
     card = cards["eac"] | {"demo": {"recipe.augment.erase": [0.3, "a reason"], "lam": [1.5, "a reason"]}}
 
     def resolved(asked: dict[str, str], **how: bool) -> tuple[dict[str, Any], dict[str, str]]:
-        return resolve({"eac": card}, "eac", asked, DEMO, "comparison", "faces", 1000, **how)
+        return resolve_recipe({"eac": card}, "eac", asked, DEMO, "comparison", "faces", 1000, **how)
 
     settings, overrides = resolved({})
     assert overrides == settings["chosen_settings"] == {"recipe.augment.erase": "0.3", "eac.lam": "1.5"}

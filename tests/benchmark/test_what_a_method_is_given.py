@@ -14,9 +14,19 @@ from benchmark import scale
 from benchmark.cache import lookup
 from benchmark.train import loop
 from benchmark.train.loop import Place
-from methods.support.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps, plain
+from methods.support.recipe import (
+    SGD,
+    Adam,
+    Augment,
+    Exponential,
+    LinearToZero,
+    OneCycle,
+    Recipe,
+    Steps,
+    recipe_to_dict,
+)
 from performance.faulty.specks import Specks
-from results.job import Job, stream
+from results.job import Job, stream_seed
 
 IMAGES, CLASSES, EPOCHS, BATCH = 40, 7, 3, 12
 STEPS = 4  # of an epoch, the last one of four images
@@ -59,14 +69,14 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "overrides": {},
         }
         resolved = {
-            "recipe": plain(recipe),
+            "recipe": recipe_to_dict(recipe),
             "parameters": {"relabels": relabels, "survey": survey},
             "method_title": "Spy",
         }
         resolved |= {"data": {"title": data.title}, "weights": {"text": "random weights"}, "scale_notes": []}
         folder = str(Path(__file__).parent / "spy")
         place = Place(results=str(tmp_path / name), data=str(data.folder), methods_path=(folder,))
-        record, _ = loop.train(Job(**facts | more), resolved, place)
+        record, _ = loop.train_job(Job(**facts | more), resolved, place)
         lines = (tmp_path / f"{name}.txt").read_text().splitlines()
         return Told(record, list(map(json.loads, lines)), tmp_path / name)
 
@@ -156,15 +166,15 @@ def test_a_survey_draws_from_a_stream_of_its_own_for_each_epoch(told, kind: str)
     surveys = [note["stream"] for note in run.of("survey")]
     assert all(len(found) == 1 for found in steps) and len(surveys) == EPOCHS
     name = run.record["spec"]["data"]["name"]
-    assert surveys == [stream("survey", name, 0, epoch) for epoch in (1, 2, 3)]
-    assert steps == [{stream("augment", name, 0, epoch)} for epoch in (1, 2, 3)]
+    assert surveys == [stream_seed("survey", name, 0, epoch) for epoch in (1, 2, 3)]
+    assert steps == [{stream_seed("augment", name, 0, epoch)} for epoch in (1, 2, 3)]
     flips = [note["flipped"] for note in run.of("survey")]
     if kind == "plain":
         assert not any(map(any, flips)) and run.of("survey")[0]["images"] == run.of("survey")[1]["images"]
     else:
         assert len(set(map(tuple, flips))) == EPOCHS and all(8 < sum(row) < 32 for row in flips)
         other = told(recipe, survey=kind, seed=1)
-        assert [note["stream"] for note in other.of("survey")] == [stream("survey", name, 1, e) for e in (1, 2, 3)]
+        assert [note["stream"] for note in other.of("survey")] == [stream_seed("survey", name, 1, e) for e in (1, 2, 3)]
         assert [note["flipped"] for note in other.of("survey")] != flips
     assert [note["flipped"] for note in run.of("batch")] == [note["flipped"] for note in told(recipe).of("batch")]
 

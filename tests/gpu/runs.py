@@ -13,7 +13,7 @@ from benchmark import plugins
 from benchmark.check.pretended import Card, clock_of
 from benchmark.check.pretended_notes import Seen
 from benchmark.plan import recipes
-from benchmark.plan.catalogue import card as card_of
+from benchmark.plan.catalogue import method_info as card_of
 from benchmark.scale import PAPER, SCALES
 from benchmark.task import Place
 from benchmark.train import loop, trainer
@@ -56,7 +56,7 @@ def random_data() -> TrainingSet:
 
 def job_of(name: str, options: dict[str, str], precision: str) -> tuple[Job, dict[str, Any]]:
     methods = {found: card_of(cls) for found, cls in plugins.find_methods().items()}
-    resolved, overrides = recipes.resolve(methods, name, SHORT | options, SCALE, "comparison", "rafdb", IMAGES)
+    resolved, overrides = recipes.resolve_recipe(methods, name, SHORT | options, SCALE, "comparison", "rafdb", IMAGES)
     job = Job(
         method=name,
         method_version=plugins.find_methods()[name].version,
@@ -94,5 +94,5 @@ def run(
         **{"results": str(folder), "data": "", "device": "cuda", "checkpoint_seconds": 0.0, "graphs": False} | more
     )
     with small(), card.there():
-        record, arrays = loop.train(job, resolved, place, clock_of(card))
+        record, arrays = loop.train_job(job, resolved, place, clock_of(card))
     return card.seen, record, arrays

@@ -79,14 +79,14 @@ def test_sees_a_wait_that_is_not_allowed_or_too_often(tmp_path: Path) -> None:
     def after_epoch(self, epoch: int):
         return {"known": float(self.classifier.weight.detach().sum())}
 
-    real = loop.evaluate
+    real = loop.evaluate_epoch
 
     with mock.patch.object(baseline.Baseline, "after_epoch", after_epoch, create=True):
         seen, _, _ = run("baseline", tmp_path / "read")
     (found,) = beyond(seen.waits, epochs=2)
     assert found == ("outside", "read", "gpu/test_fake_cuda_device.py")
     with mock.patch.object(
-        loop, "evaluate", lambda trainer: [real(trainer), trainer.state.predictions.pop(), real(trainer)]
+        loop, "evaluate_epoch", lambda trainer: [real(trainer), trainer.state.predictions.pop(), real(trainer)]
     ):
         seen, _, _ = run("baseline", tmp_path / "often")
     assert beyond(seen.waits, epochs=2) == {("evaluation", "read", "train/evaluation.py"): 18}
@@ -112,13 +112,13 @@ def test_sees_a_memory_of_samples_in_main_memory(tmp_path: Path) -> None:
 
 
 def test_sees_a_value_that_the_host_reads(tmp_path: Path) -> None:
-    real = scn.relabel
+    real = scn.relabel_by_margin
 
     def relabel(logits, labels, margin):
         found = real(logits, labels, margin)
         return found if (found != labels).any() else labels
 
-    with mock.patch.object(scn, "relabel", relabel):
+    with mock.patch.object(scn, "relabel_by_margin", relabel):
         seen, _, _ = run("scn", tmp_path)
     assert {wait.kind for wait in seen.in_steps()} == {"read"}
 
@@ -146,7 +146,10 @@ def test_sees_an_operation_without_a_deterministic_form(tmp_path: Path) -> None:
     def double(maps):
         return torch.nn.functional.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
 
-    with mock.patch.object(parts, "double", double), pytest.raises(CardError, match="upsample_bilinear2d_backward"):
+    with (
+        mock.patch.object(parts, "double_maps", double),
+        pytest.raises(CardError, match="upsample_bilinear2d_backward"),
+    ):
         run("lanet", tmp_path)
 
 

@@ -45,7 +45,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     monkeypatch.setattr(
-        loop, "Steps", partial(graph.Steps, eager=1)
+        loop, "StepRunner", partial(graph.StepRunner, eager=1)
     )  # so that two epochs of two whole steps have three replays
     yield
     torch.use_deterministic_algorithms(before)
@@ -95,7 +95,7 @@ def test_replayed_steps_have_the_bits_of_steps(name: str, tmp_path: Path, capsys
 
 
 def test_three_steps_are_taken_before_a_capture(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(loop, "Steps", graph.Steps)
+    monkeypatch.setattr(loop, "StepRunner", graph.StepRunner)
     with_graphs, without = both("baseline", tmp_path)
     assert with_graphs[0].replays == graph.TRIED + 1 and same(with_graphs, without)
 

@@ -16,7 +16,7 @@ from benchmark.check.pretended_notes import TRAINING
 from benchmark.datasets.faces import Faces
 from benchmark.scale import PAPER, SCALES
 from benchmark.train import device, evaluation, pretrain
-from benchmark.train.device import ahead, batches, exact_arithmetic, in_turn, resident
+from benchmark.train.device import exact_arithmetic, in_turn, iterate_batches, place_pixels, prefetch_pixels
 from methods.lanet.method import LANet
 from tests.gpu.runs import run
 
@@ -41,10 +41,10 @@ def faces(tmp_path_factory: pytest.TempPathFactory):
 def test_a_jobs_pixels_are_those_of_the_cache_and_no_copy(faces) -> None:
     images = faces.train.images
     assert isinstance(images, np.memmap)
-    assert resident(images, CPU).data_ptr() == images.ctypes.data
+    assert place_pixels(images, CPU).data_ptr() == images.ctypes.data
     assert Card(free=1000).free < images.nbytes
     with Card(free=1000).there():
-        assert resident(images, CUDA).data_ptr() == images.ctypes.data
+        assert place_pixels(images, CUDA).data_ptr() == images.ctypes.data
 
 
 def test_fresh_tensors_are_not_filled_in_a_step(tmp_path: Path) -> None:
@@ -70,12 +70,12 @@ def test_rows_come_in_their_order_whatever_lies_where() -> None:
     images = torch.arange(10 * 4 * 4 * 3).view(10, 4, 4, 3).to(torch.uint8)
     order = torch.tensor([3, 1, 4, 1, 5, 9, 2, 6])
     with Card().there():
-        found = list(batches(images, order, 3, CUDA))
+        found = list(iterate_batches(images, order, 3, CUDA))
         whole = torch.cat(list(in_turn(images, 4, CUDA)))
         assert [index.tolist() for index, _ in found] == [[3, 1, 4], [1, 5, 9], [2, 6]]
         assert all(pixels.is_cuda and torch.equal(pixels.cpu(), images[index.cpu()]) for index, pixels in found)
         assert torch.equal(whole.cpu(), images)
-    assert [pixels for _, pixels in batches(images, order, 3, CPU)] == [None] * 3
+    assert [pixels for _, pixels in iterate_batches(images, order, 3, CPU)] == [None] * 3
     assert next(in_turn(images, 4, CPU)).data_ptr() == images.data_ptr()
 
 
@@ -107,7 +107,7 @@ def test_a_buffer_is_filled_only_after_its_last_copy_has_left_it() -> None:
         mock.patch.object(torch.cuda, "Event", Event),
         mock.patch.object(torch, "index_select", select),
     ):
-        found = [part.clone() for part in ahead(images, parts, CUDA)]
+        found = [part.clone() for part in prefetch_pixels(images, parts, CUDA)]
         assert torch.equal(torch.cat(found).cpu(), images)
     assert len(buffers) == 2 == len(busy)
 
@@ -115,7 +115,7 @@ def test_a_buffer_is_filled_only_after_its_last_copy_has_left_it() -> None:
 def test_a_step_that_fails_ends_the_thread_that_gathers() -> None:
     images = torch.zeros(12, 2, 2, 1, dtype=torch.uint8)
     with Card().there(), mock.patch.object(device, "ThreadPoolExecutor", wraps=device.ThreadPoolExecutor) as made:
-        coming = ahead(images, torch.arange(12).split(2), CUDA)
+        coming = prefetch_pixels(images, torch.arange(12).split(2), CUDA)
         next(coming)
         coming.close()
         pool = made.mock_calls[0]
@@ -144,7 +144,7 @@ def test_start_weights_are_made_on_a_gpu_without_waiting_in_a_step(faces, free: 
     card = Card(free)
     torch.backends.cudnn.allow_tf32 = True
     with mock.patch.dict(SCALES, {"small": SMALL}), card.there():
-        pretrain.pretrain(str(faces.folder), str(tmp_path / "on.pt"), "resnet10_w16", "small", "cuda", "fp32")
+        pretrain.pretrain_backbone(str(faces.folder), str(tmp_path / "on.pt"), "resnet10_w16", "small", "cuda", "fp32")
     assert not torch.backends.cudnn.allow_tf32
     waits = Counter(wait.what.partition(" from")[0] for wait in card.seen.waits)
     epochs = 2
@@ -153,7 +153,7 @@ def test_start_weights_are_made_on_a_gpu_without_waiting_in_a_step(faces, free: 
     assert [w.what for w in card.seen.waits if w.kind != "upload"] == ["_local_scalar_dense"] * epochs
     assert waits["torch.tensor"] == 2  # constants of the augmentation
     with mock.patch.dict(SCALES, {"small": SMALL}):
-        pretrain.pretrain(str(faces.folder), str(tmp_path / "off.pt"), "resnet10_w16", "small", "cpu", "fp32")
+        pretrain.pretrain_backbone(str(faces.folder), str(tmp_path / "off.pt"), "resnet10_w16", "small", "cpu", "fp32")
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("on.pt", "off.pt"))
     assert one["made_from"]["unexplained"] == pytest.approx(two["made_from"]["unexplained"], rel=0.2)
     assert capsys.readouterr().out.count("unexplained") == 2 * 2

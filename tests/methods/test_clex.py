@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from methods.base import Batch, Run
-from methods.clex import CLEX, complementary, exchange, projected, random_others
+from methods.clex import CLEX, complementary_loss, exchange_logits, project_logits, random_others
 from methods.support.backbones import ResNet10
 
 CLASSES = 7
@@ -34,7 +34,7 @@ def test_the_target_logit_never_moves_and_the_others_go_to_the_other_view() -> N
     one, two = logits(1), logits(2)
     chosen = random_others(LABELS, CLASSES, 3, generator())
     assert (chosen.sum(1) == 3).all() and not chosen.gather(1, LABELS[:, None]).any()
-    first, second = exchange(one, two, chosen)
+    first, second = exchange_logits(one, two, chosen)
     assert torch.equal(first.gather(1, LABELS[:, None]), one.gather(1, LABELS[:, None]))
     assert torch.equal(second.gather(1, LABELS[:, None]), two.gather(1, LABELS[:, None]))
     assert torch.equal(first[chosen], two[chosen]) and torch.equal(second[chosen], one[chosen])
@@ -53,7 +53,7 @@ def test_without_exchange_equal_views_count_twice() -> None:
     one = logits(1)
     both = method(exchange=0.0, dropped=0).complementary(one, one, LABELS, generator())
     pushed = torch.ones(40, CLASSES).scatter(1, LABELS[:, None], 0.0).bool()
-    alone = complementary(projected(one, 3, "logits", 1e-6).log_softmax(1), pushed)
+    alone = complementary_loss(project_logits(one, 3, "logits", 1e-6).log_softmax(1), pushed)
     assert both.item() == pytest.approx(2 * alone.item())
 
 
@@ -81,7 +81,7 @@ def test_one_view_lies_in_its_range(lower_bound: str, lowest: float) -> None:
 
     def value(direction: list[float]) -> float:
         z = torch.tensor([direction], dtype=torch.float64)
-        return complementary(projected(z, 3, lower_bound, 1e-6).log_softmax(1), pushed).item()
+        return complementary_loss(project_logits(z, 3, lower_bound, 1e-6).log_softmax(1), pushed).item()
 
     assert value([1.0] * 7) == pytest.approx(-11.675, abs=1e-3)
     assert value([1.0] + [0.0] * 6) == pytest.approx(-12.993, abs=1e-3)
@@ -93,7 +93,7 @@ def test_one_view_lies_in_its_range(lower_bound: str, lowest: float) -> None:
 def test_negative_logits_have_a_gradient_only_without_the_lower_bound() -> None:
     for lower_bound, moves in (("logits", False), ("none", True)):
         z = (-logits(1).abs()).scatter(1, LABELS[:, None], 1.0).requires_grad_()
-        projected(z, 3, lower_bound, 1e-6).log_softmax(1)[:, 0].sum().backward()
+        project_logits(z, 3, lower_bound, 1e-6).log_softmax(1)[:, 0].sum().backward()
         others = z.grad.scatter(1, LABELS[:, None], 0.0)
         assert bool(others.any()) == moves
 

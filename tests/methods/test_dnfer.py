@@ -7,7 +7,7 @@ from golden_files import load
 from small_networks import WANDERING, Small, close, on_logits
 
 from methods.base import Batch, Run
-from methods.dnfer import DNFER, kept, supervision
+from methods.dnfer import DNFER, select_confident, supervised_loss
 
 FLOAT64, FLOAT32 = torch.float64, torch.float32
 LOSSES = ("dnfer_loss_01", "dnfer_loss_03")
@@ -29,10 +29,10 @@ def test_losses_and_gradients_are_the_published_ones(name: str, dtype: torch.dty
     method, batch, losses = loss_of(golden, dtype)
     both = 0
     for view, logits in (("weak", batch.images), ("strong", batch.second)):
-        chosen = kept(logits.detach().softmax(1), batch.labels)
+        chosen = select_confident(logits.detach().softmax(1), batch.labels)
         assert np.array_equal(chosen.numpy(), golden[f"kept_{view}"])
         ce = torch.nn.functional.cross_entropy(logits.detach(), batch.labels, reduction="none")
-        close(supervision(ce, chosen), golden[f"supervision_{view}"], tolerance)
+        close(supervised_loss(ce, chosen), golden[f"supervision_{view}"], tolerance)
         both += golden[f"kept_{view}"].mean() / 2
     alpha = float(golden["alpha"])
     close(losses["ce"], (1 - alpha) * (golden["supervision_weak"] + golden["supervision_strong"]) / 2, tolerance)
@@ -86,8 +86,8 @@ def test_whole_epochs_end_at_the_published_weights(dtype: torch.dtype, tolerance
 
 
 def test_a_label_as_probable_as_its_class_on_average_is_kept() -> None:
-    assert kept(torch.tensor([[0.5, 0.25, 0.25]] * 4), torch.tensor([0, 1, 2, 0])).all()
-    assert kept(torch.tensor([[0.75, 0.25], [0.25, 0.75]]), torch.tensor([1, 1])).tolist() == [False, True]
+    assert select_confident(torch.tensor([[0.5, 0.25, 0.25]] * 4), torch.tensor([0, 1, 2, 0])).all()
+    assert select_confident(torch.tensor([[0.75, 0.25], [0.25, 0.75]]), torch.tensor([1, 1])).tolist() == [False, True]
 
 
 def test_nats_are_smaller_than_bits_and_a_batch_average_than_that_of_the_kept() -> None:
@@ -97,8 +97,8 @@ def test_nats_are_smaller_than_bits_and_a_batch_average_than_that_of_the_kept() 
     )
     losses = torch.tensor([1.0, 2.0, 4.0, 9.0])
     chosen = torch.tensor([True, False, True, False])
-    assert supervision(losses, chosen) == 2.5 and supervision(losses, chosen, "batch") == 1.25
-    assert supervision(losses, ~chosen.new_ones(4)) == 4.0
+    assert supervised_loss(losses, chosen) == 2.5 and supervised_loss(losses, chosen, "batch") == 1.25
+    assert supervised_loss(losses, ~chosen.new_ones(4)) == 4.0
 
 
 @pytest.mark.parametrize("wrong", [{"base": "10"}, {"average": "all"}, {"alpha": 2}, {"warm_up": -1}])

@@ -9,7 +9,7 @@ from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 from torch import Tensor
 
 from methods.base import SGD, Batch
-from methods.cdr import threshold
+from methods.cdr import kth_largest
 from methods.disc import members_first
 from methods.dividemix import clean_probability, mean_of, sharpen
 
@@ -37,7 +37,7 @@ def test_cdr_keeps_the_gradients_of_the_weights_that_matter(rate: float) -> None
 
 def test_the_threshold_of_cdr_by_hand() -> None:
     values = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0])
-    assert [float(threshold(values, kept)) for kept in (1, 2, 5)] == [5, 4, 1]
+    assert [float(kth_largest(values, kept)) for kept in (1, 2, 5)] == [5, 4, 1]
 
 
 def test_cdr_is_trained_without_adam() -> None:

@@ -9,7 +9,7 @@ from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 from torch import Tensor
 
 from benchmark import plugins
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from methods.gjs import generalised_js
 from methods.nce_agce import asymmetric_cross_entropy
 from methods.nce_rce import normalised_cross_entropy
@@ -19,7 +19,7 @@ GENERAL = ("nce_rce", "nce_agce", "gjs", "forward", "sop", "jocor", "cdr", "divi
 
 @pytest.mark.parametrize("name", GENERAL)
 def test_the_defaults_are_in_a_card(name: str) -> None:
-    kept = card(plugins.find_methods()[name])
+    kept = method_info(plugins.find_methods()[name])
     assert kept["source"] and kept["parameters"] and kept["recipe"]["epochs"] == 60
 
 

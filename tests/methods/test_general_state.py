@@ -6,19 +6,19 @@ import torch
 from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 
 from methods.base import Batch, Run
-from methods.forward import estimated, matrix
-from methods.jocor import disagreement
+from methods.forward import estimate_transition, parse_transition
+from methods.jocor import co_regularisation
 
 
 def test_the_matrix_is_estimated_from_the_image_that_is_surest_of_each_class() -> None:
     predictions = torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6], [0.5, 0.4, 0.1]])
-    assert torch.equal(estimated(predictions, 100), predictions[[0, 1, 2]])
+    assert torch.equal(estimate_transition(predictions, 100), predictions[[0, 1, 2]])
 
 
 def test_the_surest_images_are_left_out_by_a_percentile() -> None:
     draw = np.random.default_rng(0)
     p = draw.dirichlet(np.ones(4), 101)
-    found = estimated(torch.from_numpy(p), 97).numpy()
+    found = estimate_transition(torch.from_numpy(p), 97).numpy()
     for k in range(4):
         below = np.sort(p[:, k])[96]  # the 97th percentile of 101 values is the 98th of them
         assert found[k] == pytest.approx(p[np.flatnonzero(p[:, k] == below)[0]])
@@ -43,7 +43,7 @@ def test_a_matrix_of_another_size_is_refused_before_training() -> None:
     method, run = made("forward", transition="0.9,0.1;0.2,0.8"), Run(3, IMAGES, 60, 1, IMAGES, 16, True, 0)
     with pytest.raises(ValueError, match=r"forward\.transition: 2 rows, but there are 3 classes"):
         method.check(run)
-    assert matrix("0.9,0.1;0.2,0.8").tolist() == pytest.approx(np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert parse_transition("0.9,0.1;0.2,0.8").tolist() == pytest.approx(np.array([[0.9, 0.1], [0.2, 0.8]]))
 
 
 def test_forward_estimates_once_and_corrects_from_then_on() -> None:
@@ -132,7 +132,7 @@ def test_the_wrongness_of_sop_is_its_noise_at_the_given_class() -> None:
 def test_the_disagreement_of_jocor_by_hand() -> None:
     one, two = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.8, 0.2]]).log()
     # both Kullback-Leibler divergences: .5 ln(.5/.8) + .5 ln(.5/.2) = .2231, .8 ln(.8/.5) + .2 ln(.2/.5) = .1927
-    assert float(disagreement(one, two)) == pytest.approx(0.22314 + 0.19274, abs=1e-4)
+    assert float(co_regularisation(one, two)) == pytest.approx(0.22314 + 0.19274, abs=1e-4)
 
 
 def test_jocor_learns_from_the_images_of_the_smallest_joint_loss() -> None:

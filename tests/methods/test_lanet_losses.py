@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from methods.lanet.losses import adaptive_wing, contrastive_loss, distribution_loss, landmark_loss
 from methods.lanet.parts import (
     PairScore,
-    aggregate,
-    double,
-    enqueue,
+    aggregate_predictions,
+    double_maps,
+    enqueue_rows,
+    find_neighbours,
     label_distribution,
-    neighbours,
     pseudo_labels,
     update_bank,
 )
@@ -152,13 +152,13 @@ def test_label_distribution_estimation_as_published(name):
         for space, features in (("fer", u), ("lm", v)):
             net, named = score_net(golden, f"{space}_score", features.shape[1])
             modules |= named
-            near = neighbours(features, k, torch.eye(len(index), dtype=torch.bool))
+            near = find_neighbours(features, k, torch.eye(len(index), dtype=torch.bool))
             mask = torch.zeros(len(index), len(index)).scatter_(1, near, 1)
             np.testing.assert_array_equal(mask, golden[f"s{step}_{space}_neighbors"])
             scores = net(features, near)
             published = torch.from_numpy(golden[f"s{step}_{space}_pair_score"]).gather(1, near)
             torch.testing.assert_close(scores.detach(), published, rtol=1e-9, atol=0)
-            aggregated.append(aggregate(scores, near, soft))
+            aggregated.append(aggregate_predictions(scores, near, soft))
         targets = label_distribution(bank[index], *aggregated, momentum)
         update_bank(bank, index, targets)
         kl = distribution_loss(targets, logits)
@@ -181,9 +181,9 @@ def test_estimated_targets_are_distributions_and_equal_the_literal_form(images, 
     features = torch.randn(images, 8, generator=generator, dtype=torch.float64)
     soft = torch.randn(images, 7, generator=generator, dtype=torch.float64).softmax(1)
     net = PairScore(8).double()
-    near = neighbours(features, 3, torch.eye(images, dtype=torch.bool))
+    near = find_neighbours(features, 3, torch.eye(images, dtype=torch.bool))
     assert not (near == torch.arange(images)[:, None]).any()
-    fast = aggregate(net(features, near), near, soft)
+    fast = aggregate_predictions(net(features, near), near, soft)
     torch.testing.assert_close(fast, literal.aggregate(net, features, soft, 3), rtol=1e-10, atol=1e-14)
     targets = label_distribution(soft, fast, fast, 0.9)
     assert (targets >= 0).all()
@@ -210,7 +210,7 @@ def test_queue_as_published():
     for step in range(int(golden["steps"])):
         rows = tensors(golden, *(f"s{step}_{name}" for name in ("fer_keys", "lm_keys", "pseudo")), dtype=torch.float32)
         for queue, new in zip(queues, rows):
-            enqueue(queue, new, pointer)
+            enqueue_rows(queue, new, pointer)
         pointer.add_(batch).remainder_(queues[2].numel())
         np.testing.assert_array_equal(queues[2], golden[f"s{step}_target_bank"])
         assert pointer == golden["ptr_after"][step]
@@ -221,6 +221,6 @@ def test_queue_as_published():
 @pytest.mark.parametrize("side", [1, 2, 7])
 def test_enlargement_is_the_bilinear_one_and_keeps_the_mean(side):
     maps = torch.randn(2, 3, side, side, dtype=torch.float64)
-    larger = double(maps)
+    larger = double_maps(maps)
     torch.testing.assert_close(larger, F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False))
     torch.testing.assert_close(larger.mean((2, 3)), maps.mean((2, 3)))

@@ -180,12 +180,12 @@ def test_torchvisions_weights_are_fetched_once_and_kept_with_their_hash(
     torch.manual_seed(5)
     trained = models.resnet18()
     file = publish(monkeypatch, folder, address, trained.state_dict())
-    name = libraries.published_name("torchvision/resnet18")
-    assert name == libraries.published_name("resnet18") == "torchvision/resnet18.IMAGENET1K_V1"
-    path = libraries.fetch(name)
+    name = libraries.published_weights_name("torchvision/resnet18")
+    assert name == libraries.published_weights_name("resnet18") == "torchvision/resnet18.IMAGENET1K_V1"
+    path = libraries.fetch_weights(name)
     assert path == home / "hub" / "checkpoints" / file.name and path.read_bytes() == file.read_bytes()
     file.unlink()
-    assert libraries.fetch(name) == path  # from the cache
+    assert libraries.fetch_weights(name) == path  # from the cache
     for backbone in (network("resnet18", 3), network("torchvision/resnet18", 3)):
         loaded = libraries.load_published(backbone, path)
         assert torch.equal(backbone.layer3[0].conv1.weight, trained.layer3[0].conv1.weight)
@@ -201,11 +201,11 @@ def test_without_a_network_one_line_names_the_file_and_where_to_copy_it(
     file = publish(monkeypatch, home, "http://127.0.0.1:9", models.resnet18().state_dict())
     name, place = "torchvision/resnet18.IMAGENET1K_V1", home / "hub" / "checkpoints" / file.name
     with pytest.raises(ValueError, match=rf"9/{file.name} cannot be fetched .* copy that file to {place}$") as refused:
-        libraries.fetch(name)
+        libraries.fetch_weights(name)
     assert "\n" not in str(refused.value)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(file.read_bytes())
-    assert libraries.fetch(name) == place
+    assert libraries.fetch_weights(name) == place
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(
@@ -213,7 +213,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(
 ) -> None:
     publish(monkeypatch, server[1], server[0], models.resnet18().state_dict(), false_hash=True)
     with pytest.raises(ValueError, match=r"cannot be fetched .*invalid hash value"):
-        libraries.fetch("torchvision/resnet18.IMAGENET1K_V1")
+        libraries.fetch_weights("torchvision/resnet18.IMAGENET1K_V1")
     assert not list((home / "hub" / "checkpoints").glob("resnet18*.pth"))
 
 
@@ -227,17 +227,17 @@ def test_timms_weights_are_fetched_and_made_to_fit_side_and_channels(
         "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
     )
     card = timm.get_pretrained_cfg(name)
-    published = libraries.published_name(f"timm/{name}")
+    published = libraries.published_weights_name(f"timm/{name}")
     assert published == f"timm/{name}.{card.tag}"
     with pytest.raises(ValueError, match=r"model.safetensors cannot be fetched .*; copy that file to .*\.safetensors$"):
-        libraries.fetch(published)
+        libraries.fetch_weights(published)
     torch.manual_seed(6)
     trained = timm.create_model(name)
     file = folder / card.hf_hub_id / "resolve" / "main" / "model.safetensors"
     file.parent.mkdir(parents=True)
     save_file(trained.state_dict(), file)
-    path = libraries.fetch(published)
-    assert path.read_bytes() == file.read_bytes() and libraries.fetch(published) == path
+    path = libraries.fetch_weights(published)
+    assert path.read_bytes() == file.read_bytes() and libraries.fetch_weights(published) == path
     made = network(f"timm/{name}")
     before = torch.get_rng_state()
     loaded = libraries.load_published(made, path)
@@ -249,7 +249,7 @@ def test_timms_weights_are_fetched_and_made_to_fit_side_and_channels(
     copied = home / "hub" / "checkpoints" / f"{published.removeprefix('timm/')}.safetensors"
     copied.parent.mkdir(parents=True, exist_ok=True)
     save_file(timm.create_model("convnext_atto").state_dict(), copied)
-    assert libraries.fetch(published) == copied  # what a person copies there comes first
+    assert libraries.fetch_weights(published) == copied  # what a person copies there comes first
     with pytest.raises(ValueError, match=f"does not fill timm/{name}"):
         libraries.load_published(made, copied)
 
@@ -257,7 +257,7 @@ def test_timms_weights_are_fetched_and_made_to_fit_side_and_channels(
 @pytest.mark.parametrize("name", ["resnet10_w16", "resnet50_vggface2", "my_net"])
 def test_weights_that_nobody_publishes_are_refused_with_what_can_be_had(name: str) -> None:
     with pytest.raises(ValueError, match=f"^nobody publishes weights of {name}; give its own file .*timm/NAME$"):
-        libraries.published_name(name)
+        libraries.published_weights_name(name)
 
 
 @pytest.mark.slow

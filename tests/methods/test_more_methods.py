@@ -6,7 +6,7 @@ import torch
 from small import CLASSES, IMAGES, LABELS, ROWS, batch, made, softmax, total
 
 from benchmark import plugins
-from benchmark.plan.catalogue import card
+from benchmark.plan.catalogue import method_info
 from methods.base import Batch
 
 NAMES = ("label_smoothing", "mixup", "gce", "sce", "elr", "co_teaching")
@@ -14,7 +14,7 @@ NAMES = ("label_smoothing", "mixup", "gce", "sce", "elr", "co_teaching")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_defaults_are_in_a_card_and_bad_values_are_refused(name: str) -> None:
-    kept = card(plugins.find_methods()[name])
+    kept = method_info(plugins.find_methods()[name])
     assert kept["source"] and kept["parameters"] and kept["recipe"]["epochs"] == 60
     with pytest.raises(TypeError):
         plugins.find_methods()[name].Parameters(no_such_option=1)
@@ -83,11 +83,11 @@ def test_mixup_mixes_images_and_labels_in_the_same_shares() -> None:
 
 
 def test_the_shares_of_mixup_follow_the_beta_distribution_and_the_given_generator() -> None:
-    from methods.mixup import share
+    from methods.mixup import draw_share
 
     def draws(seed: int) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)
-        return np.array([float(share(8.0, generator, torch.device("cpu"))) for _ in range(4000)])
+        return np.array([float(draw_share(8.0, generator, torch.device("cpu"))) for _ in range(4000)])
 
     before = torch.random.get_rng_state()
     one = draws(1)

@@ -7,7 +7,7 @@ from golden_files import load
 from small_networks import WANDERING, Small, close, on_logits
 
 from methods.base import Batch, Run
-from methods.nla import NLA, bell, covariance, disagreement, narrowing
+from methods.nla import NLA, bell_covariance, bell_density, narrowing_factor, view_disagreement
 
 FLOAT64, FLOAT32 = torch.float64, torch.float32
 LOSSES = ("nla_loss_01", "nla_loss_03", "nla_loss_05")
@@ -47,11 +47,11 @@ def test_losses_and_gradients_are_the_published_ones(name: str, dtype: torch.dty
     golden = load(name)
     p, batch = settings(golden), batch_of(golden, dtype)
     method = method_of(golden, p, dtype)
-    e = narrowing(batch.epoch, method.epochs, p.slope)
+    e = narrowing_factor(batch.epoch, method.epochs, p.slope)
     close(e, golden["e"], 1e-12)
     for made, kept in (
-        (covariance(p.spread_true, p.ratio_true, -e), "t_cov"),
-        (covariance(p.spread_false, p.ratio_false, 1), "f_cov"),
+        (bell_covariance(p.spread_true, p.ratio_true, -e), "t_cov"),
+        (bell_covariance(p.spread_false, p.ratio_false, 1), "f_cov"),
     ):
         close(np.array([made, made[::-1]]), golden[kept], 1e-12)
     weight, leads = method.weights(batch.images.log_softmax(1), batch.labels, batch.epoch)
@@ -105,22 +105,22 @@ def test_whole_epochs_end_at_the_published_weights(dtype: torch.dtype, tolerance
 
 def test_the_bell_in_sum_and_difference_is_the_density_of_the_covariance() -> None:
     given, other = torch.rand(2, 50, dtype=FLOAT64, generator=torch.Generator().manual_seed(0))
-    a, b = covariance(0.8, 2.0, -0.7)
+    a, b = bell_covariance(0.8, 2.0, -0.7)
     joint = torch.distributions.MultivariateNormal(
         torch.tensor([0.5, 0.4], dtype=FLOAT64), torch.tensor([[a, b], [b, a]], dtype=FLOAT64)
     )
     theirs = joint.log_prob(torch.stack([given, other], 1)).exp()
-    assert torch.allclose(bell(given, other, (0.5, 0.4), (a, b)), theirs, rtol=1e-12)
+    assert torch.allclose(bell_density(given, other, (0.5, 0.4), (a, b)), theirs, rtol=1e-12)
 
 
 def test_one_logsumexp_is_the_divergence_from_the_softmax_of_the_mean_logits() -> None:
     one, two = torch.randn(2, 20, 7, dtype=FLOAT64, generator=torch.Generator().manual_seed(0))
     p, q, middle = one.log_softmax(1), two.log_softmax(1), ((one + two) / 2).log_softmax(1)
     literal = ((middle.exp() * (middle - p)).sum(1) + (middle.exp() * (middle - q)).sum(1)) / 2
-    assert torch.allclose(disagreement(p, q), literal, rtol=1e-10)
+    assert torch.allclose(view_disagreement(p, q), literal, rtol=1e-10)
     mean = (p.exp() + q.exp()) / 2
     js = ((p.exp() * (p - mean.log())).sum(1) + (q.exp() * (q - mean.log())).sum(1)) / 2
-    assert torch.allclose(disagreement(p, q, "js"), js, rtol=1e-10) and not torch.allclose(js, literal, rtol=1e-3)
+    assert torch.allclose(view_disagreement(p, q, "js"), js, rtol=1e-10) and not torch.allclose(js, literal, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("reduction", "factor"), [("scaled", 32 / 64), ("mean", 1 / 32), ("sum", 1.0)])

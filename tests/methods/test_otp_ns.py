@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from methods.base import Batch, Run
-from methods.otp_ns import OTPNS, class_means, similarity, smoothing, soft_labels, teacher_share
+from methods.otp_ns import OTPNS, class_means, similarity_to_label, smoothing_strength, soft_labels, teacher_share
 from methods.support.average import Frozen
 from methods.support.backbones import ResNet10
 
@@ -49,7 +49,7 @@ def test_the_share_of_the_teacher_falls_from_gamma_to_a_third_of_it() -> None:
 
 def test_soft_labels_sum_to_one_and_keep_the_largest_class() -> None:
     q = (2 * torch.randn(500, CLASSES, dtype=torch.float64, generator=generator())).softmax(1)
-    eps = smoothing(similarity(q, torch.arange(500) % CLASSES), 0.1, 0.3)
+    eps = smoothing_strength(similarity_to_label(q, torch.arange(500) % CLASSES), 0.1, 0.3)
     assert (eps >= 0.1).all() and (eps <= 0.3).all()
     soft = soft_labels(q, eps, 1 / CLASSES)
     assert torch.allclose(soft.sum(1), torch.ones(500, dtype=torch.float64)) and (soft > 0).all()
@@ -70,8 +70,8 @@ def test_a_uniform_prediction_and_a_threshold_that_nothing_reaches_keep_the_firs
 
 def test_similarity_is_one_for_a_sure_right_prediction() -> None:
     q = torch.eye(CLASSES)[:2]
-    assert similarity(q, torch.tensor([0, 0])).tolist() == [1, 0]
-    assert smoothing(torch.tensor([1.0, 0.0]), 0.1, 0.3).tolist() == pytest.approx([0.1, 0.3])
+    assert similarity_to_label(q, torch.tensor([0, 0])).tolist() == [1, 0]
+    assert smoothing_strength(torch.tensor([1.0, 0.0]), 0.1, 0.3).tolist() == pytest.approx([0.1, 0.3])
 
 
 def test_centres_begin_at_the_first_batch_and_then_follow() -> None:
@@ -133,7 +133,7 @@ def test_fused_logits_weigh_members_by_accuracy() -> None:
     own = made.teacher(seen.images)
     pooled = sum(weight * member(seen.images) for weight, member in zip((0.5, 0.25, 0.25), made.pool))
     q = (share * own + (1 - share) * pooled).softmax(1)
-    eps = smoothing(similarity(own.softmax(1), LABELS), 0.1, 0.3)
+    eps = smoothing_strength(similarity_to_label(own.softmax(1), LABELS), 0.1, 0.3)
     assert torch.allclose(made.supervision(seen), soft_labels(q, eps, 1 / CLASSES), atol=1e-6)
 
 

@@ -22,8 +22,8 @@ from methods.support.recipe import (
     Strong,
     WarmUp,
     list_kinds,
-    plain,
-    rebuild,
+    recipe_from_dict,
+    recipe_to_dict,
 )
 
 # (kind, setting, its ends, values just beyond them): both ends are taken.
@@ -133,8 +133,8 @@ def test_a_recipe_comes_back_from_plain_data_as_it_was() -> None:
         "resnet50",
     )
     for recipe in (RECIPE, rich, replace(rich, schedule=OneCycle(0.1, 0.2)), replace(RECIPE, schedule=LinearToZero())):
-        assert rebuild(plain(recipe)) == recipe
-    told = plain(rich)
+        assert recipe_from_dict(recipe_to_dict(recipe)) == recipe
+    told = recipe_to_dict(rich)
     assert told["kind"] == "Recipe" and told["optimiser"] == {
         "kind": "SGD",
         "lr": 0.1,
@@ -144,7 +144,7 @@ def test_a_recipe_comes_back_from_plain_data_as_it_was() -> None:
     }
     assert told["schedule"] == {"kind": "Steps", "after": [1, 2], "factor": 0.5}
     assert told["augment"]["crop"] == [0.2, 0.9] and told["augment"]["strong"]["kind"] == "Strong"
-    assert rebuild(told).augment.crop == (0.2, 0.9)
+    assert recipe_from_dict(told).augment.crop == (0.2, 0.9)
 
 
 def test_schedules_by_hand() -> None:
@@ -207,10 +207,10 @@ class Negative(Saw):
 
 def test_parts_of_one_s_own_come_back_by_their_classes_and_from_no_other_file() -> None:
     own = replace(RECIPE, optimiser=Lion(0.1, (0.5, 0.6)), schedule=WarmUp(Saw(4), 2))
-    assert rebuild(plain(own), list_kinds(own)) == own
+    assert recipe_from_dict(recipe_to_dict(own), list_kinds(own)) == own
     assert list_kinds(own)["Lion"] is Lion and list_kinds(own)["Saw"] is Saw
     with pytest.raises(ValueError, match="recipe: Lion is a class of another method's file"):
-        rebuild(plain(own), list_kinds(RECIPE))
+        recipe_from_dict(recipe_to_dict(own), list_kinds(RECIPE))
     assert list_kinds(None) == {}
 
 

@@ -7,7 +7,17 @@ from golden_files import load
 from small_networks import Small, close, on_logits
 
 from methods.base import Batch, Run
-from methods.resup import Mixture, ReSup, bounded, fit, flattened, look_up, posterior, rising, similarity
+from methods.resup import (
+    Mixture,
+    ReSup,
+    bound_similarities,
+    cosine_to_label,
+    fit_mixture,
+    flatten_after_maximum,
+    look_up,
+    make_rising,
+    posterior_table,
+)
 
 FLOAT64, FLOAT32 = torch.float64, torch.float32
 
@@ -16,16 +26,16 @@ FLOAT64, FLOAT32 = torch.float64, torch.float32
 def test_the_fit_and_its_table_are_the_published_ones(name: str) -> None:
     golden = load(name)
     collected = torch.from_numpy(golden["similarity"])
-    x = bounded(collected, 1e-4)
+    x = bound_similarities(collected, 1e-4)
     close(x, golden["fit_input"], 1e-9)
     for iterations in range(1, 11):
-        close(torch.cat(fit(x, iterations)), golden["trace"][iterations], 1e-9)
-    both = fit(torch.stack([x, x.flip(0)]), 10)  # two networks at once
+        close(torch.cat(fit_mixture(x, iterations)), golden["trace"][iterations], 1e-9)
+    both = fit_mixture(torch.stack([x, x.flip(0)]), 10)  # two networks at once
     for part, kept in zip(both, ("alphas", "betas", "weights")):
         close(part, np.stack([golden[kept]] * 2), 1e-9)
-    raw = posterior(both, 100)
+    raw = posterior_table(both, 100)
     close(raw[0], golden["posterior_grid"], 1e-9)
-    close(flattened(raw)[1], golden["table"], 1e-9)
+    close(flatten_after_maximum(raw)[1], golden["table"], 1e-9)
     found = look_up(torch.from_numpy(golden["table"]), torch.from_numpy(golden["query"]), 1e-4)
     close(found, golden["clean_probability"], 1e-9)
 
@@ -115,7 +125,7 @@ def test_a_whole_run_goes_as_published(dtype: torch.dtype, tolerance: float) -> 
         order, images = (torch.from_numpy(golden[f"e{epoch}_survey_{part}"]) for part in ("order", "images"))
         with torch.no_grad():
             method.survey_batch(Batch(images.to(dtype), labels[order], order, epoch + 1))
-        mixture = fit(bounded(method.similar, 1e-4), 10)
+        mixture = fit_mixture(bound_similarities(method.similar, 1e-4), 10)
         method.after_epoch(epoch + 1)
         for group in optimiser.param_groups:
             group["lr"] = lr * 0.1 ** int((golden["milestones"] <= epoch + 1).sum())
@@ -132,20 +142,22 @@ def test_a_whole_run_goes_as_published(dtype: torch.dtype, tolerance: float) -> 
 
 def test_an_exact_one_falls_below_a_slightly_less_sure_one() -> None:
     x = torch.tensor([0.0, 0.5, 0.9995, 1.0])
-    assert bounded(x, 1e-4).tolist() == pytest.approx([0.001, 0.5, 0.9995, 0.999])
-    assert bounded(x, 1e-4, exact_ones=False).tolist() == pytest.approx([1e-4, 0.5, 0.9995, 1 - 1e-4])
-    assert similarity(torch.tensor([[12.0, 0, 0, 0, 0, 0, 0]]), torch.tensor([0])) == 1  # in float32
+    assert bound_similarities(x, 1e-4).tolist() == pytest.approx([0.001, 0.5, 0.9995, 0.999])
+    assert bound_similarities(x, 1e-4, exact_ones=False).tolist() == pytest.approx([1e-4, 0.5, 0.9995, 1 - 1e-4])
+    assert cosine_to_label(torch.tensor([[12.0, 0, 0, 0, 0, 0, 0]]), torch.tensor([0])) == 1  # in float32
 
 
 def test_a_rising_table_never_falls_and_a_flat_one_is_passed_over_in_the_opinion() -> None:
     raw = torch.tensor([[0.9, 0.2, 0.1, 0.4, 0.8], [0.1, 0.3, 0.2, 0.9, 0.5]], dtype=FLOAT64)
-    assert torch.equal(rising(raw), torch.tensor([[0.1, 0.1, 0.1, 0.4, 0.8], [0.1, 0.2, 0.2, 0.5, 0.5]], dtype=FLOAT64))
-    assert torch.equal(flattened(raw)[0], torch.full((5,), 0.9, dtype=FLOAT64))
-    assert flattened(raw)[1].tolist() == [0.1, 0.3, 0.2, 0.9, 0.9]
+    assert torch.equal(
+        make_rising(raw), torch.tensor([[0.1, 0.1, 0.1, 0.4, 0.8], [0.1, 0.2, 0.2, 0.5, 0.5]], dtype=FLOAT64)
+    )
+    assert torch.equal(flatten_after_maximum(raw)[0], torch.full((5,), 0.9, dtype=FLOAT64))
+    assert flatten_after_maximum(raw)[1].tolist() == [0.1, 0.3, 0.2, 0.9, 0.9]
     golden = load("resup_loss_01")
     method = method_of(golden, FLOAT64).eval()
     batch = Batch(torch.from_numpy(golden["logits1"]).double(), torch.from_numpy(golden["labels"]), torch.arange(12))
-    s = similarity(batch.images, batch.labels)
+    s = cosine_to_label(batch.images, batch.labels)
     method.tables = torch.full((2, 100), 0.7, dtype=FLOAT64)
     assert torch.allclose(method.opinion(batch)[1], 1 - s)
     method.tables[1, :50] = 0.1
@@ -187,5 +199,5 @@ def test_a_mixture_is_a_row_each() -> None:
     parts = Mixture(
         *(torch.rand(2, 2, dtype=FLOAT64, generator=torch.Generator().manual_seed(n)) + 1 for n in range(3))
     )
-    both = posterior(parts, 20)
-    assert torch.equal(both[1], posterior(Mixture(*(part[1] for part in parts)), 20))
+    both = posterior_table(parts, 20)
+    assert torch.equal(both[1], posterior_table(Mixture(*(part[1] for part in parts)), 20))

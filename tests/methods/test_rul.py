@@ -7,7 +7,15 @@ from golden_files import load, recipe_images, recipe_weights, subsample
 from torch import nn
 
 from methods.base import Batch, Run
-from methods.rul import RUL, any_partner, drop, mix, mixed_losses, partner_of_another_class, uncertainty
+from methods.rul import (
+    RUL,
+    any_partner,
+    drop_entries,
+    image_uncertainty,
+    mix_features,
+    mixed_losses,
+    partner_of_another_class,
+)
 from methods.support.backbones import BACKBONES
 
 RUN = Run(classes=7, images=12, epochs=60, steps_per_epoch=1, batch_size=12, image_size=48, noisy=True, seed=0)
@@ -64,7 +72,7 @@ def test_mixture_equals_the_published_one(dtype, rtol):
         torch.from_numpy(golden[name]).to(dtype).requires_grad_() for name in ("mu", "log_var", "fc_weight", "fc_bias")
     )
     labels, partner = torch.from_numpy(golden["labels"]), torch.from_numpy(golden["permutation"])
-    mixed, own = mix(mu, uncertainty(log_var), partner)
+    mixed, own = mix_features(mu, image_uncertainty(log_var), partner)
     logits = nn.functional.linear(mixed, weight, bias)
     loss = sum(mixed_losses(logits, labels, partner).values())
     loss.backward()
@@ -181,11 +189,11 @@ def test_a_step_draws_only_from_the_batchs_generator():
 
 def test_dropout_keeps_the_expected_value_and_the_heads_have_masks_of_their_own():
     ones, generator = torch.ones(200, 200), torch.Generator().manual_seed(0)
-    first, second = drop(ones, 0.4, generator), drop(ones, 0.4, generator)
+    first, second = drop_entries(ones, 0.4, generator), drop_entries(ones, 0.4, generator)
     assert first.unique().tolist() == [0, pytest.approx(1 / 0.6)]
     assert float(first.mean()) == pytest.approx(1, abs=0.02)
     assert float(((first > 0) & (second > 0)).float().mean()) == pytest.approx(0.36, abs=0.01)
-    assert drop(ones, 0.0, generator) is ones
+    assert drop_entries(ones, 0.0, generator) is ones
 
 
 def test_partners():
@@ -201,7 +209,9 @@ def test_partners():
 
 def test_clamp_bounds_the_uncertainty():
     log_variance = torch.tensor([[3.0, -3.0]])
-    torch.testing.assert_close(uncertainty(log_variance, 1.0), torch.tensor([[np.e + 1 / np.e]], dtype=torch.float32))
+    torch.testing.assert_close(
+        image_uncertainty(log_variance, 1.0), torch.tensor([[np.e + 1 / np.e]], dtype=torch.float32)
+    )
 
 
 def test_relabelling_is_off_by_default_and_follows_the_unmixed_prediction():

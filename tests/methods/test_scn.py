@@ -9,7 +9,7 @@ from golden_files import load
 from torch import nn
 
 from methods.base import Batch, Run
-from methods.scn import SCN, low_importance, rank_regularisation, relabel, top_count
+from methods.scn import SCN, low_importance, rank_regularisation, relabel_by_margin, top_count
 from methods.support.backbones import BACKBONES
 
 CASES = ["scn_head_01", "scn_head_03", "scn_head_05", "scn_head_07"]
@@ -104,9 +104,9 @@ def test_an_empty_group_has_no_rank_loss(images, beta):
 def test_relabelling_needs_strictly_more_than_the_margin():
     logits = torch.tensor([[0.6, 0.4], [0.75, 0.25], [0.75, 0.25]], dtype=torch.float64).log()
     labels = torch.tensor([1, 1, 0])
-    assert relabel(logits, labels, 0.3).tolist() == [1, 0, 0]
+    assert relabel_by_margin(logits, labels, 0.3).tolist() == [1, 0, 0]
     exact = torch.zeros(1, 2)
-    assert relabel(exact, torch.tensor([1]), 0.0).tolist() == [1]
+    assert relabel_by_margin(exact, torch.tensor([1]), 0.0).tolist() == [1]
 
 
 def test_the_papers_group_is_relabelled_alone():

@@ -12,12 +12,12 @@ from scipy.stats import truncnorm
 
 from benchmark import plugins
 from noise import instance as instances
-from noise.asymmetric import MISTAKEN_FOR, asymmetric
+from noise.asymmetric import MISTAKEN_FOR, asymmetric_noise
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
 from noise.instance import flip_rates
-from noise.statistics import realised, transition_matrix
-from noise.symmetric import symmetric
+from noise.statistics import realised_rates, transition_matrix
+from noise.symmetric import symmetric_noise
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -47,10 +47,10 @@ def test_lanet_noise_to_the_last_label(kind, position):
 def test_lanet_noise_leaves_the_stream_where_the_published_program_does(position):
     golden = golden_noise()
     rate, random = float(golden["rates"][position]), Random(int(golden["python_seed"]))
-    symmetric(golden["labels"], 7, rate, random)
+    symmetric_noise(golden["labels"], 7, rate, random)
     assert random.random() == golden[f"symmetric_{position}_next_random"]
     random = Random(int(golden["python_seed"]))
-    asymmetric(golden["labels"], np.arange(7), rate, random)
+    asymmetric_noise(golden["labels"], np.arange(7), rate, random)
     assert random.random() == golden[f"asymmetric_{position}_next_random"]
 
 
@@ -205,7 +205,7 @@ def test_instance_noise_is_its_equation_image_by_image(chunk, monkeypatch):
 def test_rates_of_a_noise_are_shares_of_each_class():
     clean, noisy = np.array([0, 1, 1, 1, 1]), np.array([2, 1, 1, 1, 0])
     np.testing.assert_allclose(transition_matrix(clean, noisy, 3), [[0, 0, 1], [0.25, 0.75, 0], [0, 0, 0]])
-    assert realised(clean, noisy, 3) == {"rate": 0.4, "per_class": [1.0, 0.25, None]}
+    assert realised_rates(clean, noisy, 3) == {"rate": 0.4, "per_class": [1.0, 0.25, None]}
 
 
 def test_instance_noise_is_nested_over_rates_and_needs_images():
@@ -228,7 +228,7 @@ def test_flip_rates_follow_a_truncated_normal():
 
 def test_statistics_by_hand():
     clean, noisy = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 1, 2, 1, 0])
-    assert realised(clean, noisy, 3) == {"rate": pytest.approx(4 / 6), "per_class": [0.75, 0.5, None]}
+    assert realised_rates(clean, noisy, 3) == {"rate": pytest.approx(4 / 6), "per_class": [0.75, 0.5, None]}
     expected = [[0.25, 0.5, 0.25], [0.5, 0.5, 0], [0, 0, 0]]
     np.testing.assert_allclose(transition_matrix(clean, noisy, 3), expected)
 

@@ -16,20 +16,20 @@ from results.records import Records
 
 
 def test_printed_values_of_other_papers_keep_their_source_rule_and_classes() -> None:
-    clex = published.find("symmetric", "0.1", "clex", "rafdb")
+    clex = published.find_published("symmetric", "0.1", "clex", "rafdb")
     assert clex.text == "88.91±0.09" and clex.classes == 7 and "mean of the last five epochs" in clex.source
-    assert published.find("symmetric", "0.3", "clex", "ferplus").classes is None
+    assert published.find_published("symmetric", "0.3", "clex", "ferplus").classes is None
     assert "reading note" in clex.source and clex.source.startswith("CLEX (")
-    assert published.find("none", None, "resup", "affectnet", 7).mean == 65.46
-    assert published.find("asymmetric", "0.5", "otp_ns", "rafdb").mean == 52.90
-    assert published.find("symmetric", "0.1", "dnfer", "rafdb") is None
-    assert published.find("symmetric", "0.2", "nla", "rafdb") is None
-    assert "IDFER" in published.find("symmetric", "0.3", "jocor", "rafdb").source
+    assert published.find_published("none", None, "resup", "affectnet", 7).mean == 65.46
+    assert published.find_published("asymmetric", "0.5", "otp_ns", "rafdb").mean == 52.90
+    assert published.find_published("symmetric", "0.1", "dnfer", "rafdb") is None
+    assert published.find_published("symmetric", "0.2", "nla", "rafdb") is None
+    assert "IDFER" in published.find_published("symmetric", "0.3", "jocor", "rafdb").source
 
 
 def test_the_papers_own_values_are_as_they_were() -> None:
-    assert published.find("asymmetric", "0.1", "baseline", "rafdb").text == "80.93±0.49"
-    assert published.find("symmetric", "0.1", "scn", "rafdb").source == ""
+    assert published.find_published("asymmetric", "0.1", "baseline", "rafdb").text == "80.93±0.49"
+    assert published.find_published("symmetric", "0.1", "scn", "rafdb").source == ""
 
 
 def test_ten_rows_in_one_block_a_condition(tmp_path: Path) -> None:

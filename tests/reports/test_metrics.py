@@ -11,7 +11,7 @@ from records import cell, request, rewrite, write_record
 from scipy.stats import t as student
 
 import reports
-from benchmark.train.metrics import by_class
+from benchmark.train.metrics import class_metrics
 from reports.metrics import METRICS, confusion_matrices, image_values, largest_class, metric_of
 from reports.pictures.beside import pictures
 from reports.statistics import SPREADS, balanced_interval, half_width
@@ -34,7 +34,7 @@ def record(folder: Path, method: str, seed: int, right: tuple[float, float, floa
     """A whole record whose metrics are those of its predictions."""
     made = predictions(seed, right)
     accuracy = [float((row == LABELS).mean()) for row in made]
-    metrics = by_class(LABELS, made[-1].astype(int), 3) | {
+    metrics = class_metrics(LABELS, made[-1].astype(int), 3) | {
         "last": accuracy[-1],
         "best": max(accuracy),
         "best_epoch": int(np.argmax(accuracy)) + 1,
@@ -77,7 +77,7 @@ def draw(asked: reports.Asked, folder: Path, **options: Any) -> tuple[dict[str, 
 def test_values_are_those_of_the_confusion_matrix(metric: str) -> None:
     made = predictions(3, (0.9, 0.6, 0.4))
     counts = confusion_matrices(made, LABELS, 3)
-    told = by_class(LABELS, made[2].astype(int), 3)
+    told = class_metrics(LABELS, made[2].astype(int), 3)
     expected = {
         "accuracy": float((made[2] == LABELS).mean()),
         "balanced": told["balanced_accuracy"],

@@ -13,9 +13,9 @@ import pytest
 
 from results import published
 from results.files import write_json
-from results.job import Job, digest, number, stream
+from results.job import Job, json_digest, number_text, stream_seed
 from results.records import Records
-from results.schema import SCHEMA, Refused, class_names, content_hash, realised, seed, title
+from results.schema import SCHEMA, Refused, class_names, content_hash, data_title, realised_rate, record_seed
 from results.store import Store
 
 DATA = {"name": "faces", "fingerprint": "0123456789abcdef", "landmarks": None}
@@ -326,7 +326,7 @@ def test_what_cannot_be_read_and_what_is_another_s_is_named(tmp_path: Path) -> N
     assert store.read(JOB.id)["metrics"]["noisy_val"] == 0.25
     whole = json.loads(path.read_text())
     whole["spec"]["overrides"] = {"a.b": 1}
-    whole["id"] = digest(whole["spec"])
+    whole["id"] = json_digest(whole["spec"])
     whole["hash"] = content_hash(whole)
     other = store.path(whole["id"])
     other.parent.mkdir(exist_ok=True)
@@ -348,9 +348,14 @@ def test_what_cannot_be_read_and_what_is_another_s_is_named(tmp_path: Path) -> N
 
 def test_fields_that_reports_draw(tmp_path: Path) -> None:
     found = record()
-    assert (seed(found), realised(found), class_names(found), title(found)) == (4, 0.25, ["fear", "joy"], "faces")
+    assert (record_seed(found), realised_rate(found), class_names(found), data_title(found)) == (
+        4,
+        0.25,
+        ["fear", "joy"],
+        "faces",
+    )
     found["resolved"]["data"]["title"] = "Faces"
-    assert title(found) == "Faces"
+    assert data_title(found) == "Faces"
 
 
 def test_a_job_is_named_by_its_spec_and_told_in_a_few_words() -> None:
@@ -358,9 +363,9 @@ def test_a_job_is_named_by_its_spec_and_told_in_a_few_words() -> None:
     more = replace(JOB, noise={"kind": "symmetric", "rate": "0.1"}, overrides={"a.b": "1", "c.d": "x"}, part="correct")
     assert more.text == "lanet faces symmetric 0.1 a.b=1 c.d=x correct labels only seed 4"
     assert "weights2" not in JOB.spec and replace(JOB, weights2="random").spec["weights2"] == "random"
-    assert number(1e-7) == "1e-07" and number("2") == "2" and number(1 / 3) == "0.333333333333"
+    assert number_text(1e-7) == "1e-07" and number_text("2") == "2" and number_text(1 / 3) == "0.333333333333"
     digits = hashlib.sha256(b'["augment","faces","0","1"]').hexdigest()
-    assert stream("augment", "faces", 0, 1) == int(digits[:16], 16) // 2
+    assert stream_seed("augment", "faces", 0, 1) == int(digits[:16], 16) // 2
 
 
 @pytest.mark.parametrize(
@@ -374,7 +379,7 @@ def test_a_job_is_named_by_its_spec_and_told_in_a_few_words() -> None:
     ],
 )
 def test_a_printed_accuracy_is_found_by_its_cell(cell: tuple, text: str | None, classes: int | None) -> None:
-    found = published.find(*cell)
+    found = published.find_published(*cell)
     assert found is not None and found.classes == classes and found.source == ""
     if text:
         assert found.text == text
@@ -386,10 +391,10 @@ def test_a_printed_accuracy_is_found_by_its_cell(cell: tuple, text: str | None, 
 
 
 def test_what_was_not_printed_is_not_found_and_of_class_sets_the_asked_or_the_larger() -> None:
-    assert published.find("asymmetric", "0.5", "baseline", "rafdb") is None
-    assert published.find("asymmetric", "0.1", "mine", "rafdb") is None
-    assert published.find("asymmetric", "0.1", "baseline", "faces") is None
-    chosen = [published.find("none", None, "lanet", "affectnet", wanted) for wanted in (None, 7, 8, 5)]
+    assert published.find_published("asymmetric", "0.5", "baseline", "rafdb") is None
+    assert published.find_published("asymmetric", "0.1", "mine", "rafdb") is None
+    assert published.find_published("asymmetric", "0.1", "baseline", "faces") is None
+    chosen = [published.find_published("none", None, "lanet", "affectnet", wanted) for wanted in (None, 7, 8, 5)]
     assert [(found.classes, found.mean) for found in chosen if found] == [
         (8, 64.24),
         (7, 67.09),
@@ -408,8 +413,8 @@ def test_every_row_of_later_methods_is_found_with_its_source() -> None:
         ]
         if names and data:
             rate = None if row["noise_type"] == "none" else row["rate"]
-            found = published.later()[row["noise_type"], rate, row["method"], published.DATASETS[data[0]]]
-            assert published.find(row["noise_type"], rate, names[0], data[0]) in found
+            found = published.later_accuracies()[row["noise_type"], rate, row["method"], published.DATASETS[data[0]]]
+            assert published.find_published(row["noise_type"], rate, names[0], data[0]) in found
             source = f"{row['method']} ({row['rule'] or 'epoch rule not stated'}), {row['source']}"
             std, classes = (
                 kind(row[field]) if row[field] else None for field, kind in (("std", float), ("classes", int))
@@ -418,5 +423,5 @@ def test_every_row_of_later_methods_is_found_with_its_source() -> None:
 
 
 def test_facts_of_the_supplement_are_read_by_name() -> None:
-    assert published.facts()["temperature_grid"] == "0.05;0.07;0.1;0.15;0.2"
+    assert published.supplement_facts()["temperature_grid"] == "0.05;0.07;0.1;0.15;0.2"
     assert published.Published(1.0, 0.5).text == "1.00±0.50" and published.Published(2.345).text == "2.35"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.train.provenance import processor
+from benchmark.train.provenance import processor_name
 from results.records import Records
 from results.schema import changed_settings
 
@@ -211,7 +211,10 @@ def test_two_trained_again_are_their_records(tmp_path: Path) -> None:
         old = kept.read(new["id"])
         if old is None:  # another precision: fp32 where there is no bf16
             pytest.skip(f"recorded in bf16; this machine runs {new['spec']['precision']}")
-        same = old["provenance"]["hardware"] == processor() and old["provenance"]["torch"] == new["provenance"]["torch"]
+        same = (
+            old["provenance"]["hardware"] == processor_name()
+            and old["provenance"]["torch"] == new["provenance"]["torch"]
+        )
         if not same:
             assert new["metrics"]["last"] == pytest.approx(old["metrics"]["last"], abs=0.06)
             continue

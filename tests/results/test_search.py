@@ -8,7 +8,7 @@ import pytest
 from benchmark.__main__ import main as benchmark
 from benchmark.commands.run_all import main
 from results.records import Records
-from results.schema import seed
+from results.schema import record_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = ROOT / "results" / "search"
@@ -18,7 +18,7 @@ def test_every_draw_of_every_seed_is_there_and_sound() -> None:
     records, runs = Records(SEARCH), {}
     for record in records.records():
         records.need_arrays(record)
-        runs.setdefault(record["spec"]["method"], []).append(seed(record))
+        runs.setdefault(record["spec"]["method"], []).append(record_seed(record))
         assert 0 < record["metrics"]["held_out"] < 1
     assert not records.refused
     assert {method: len(found) for method, found in runs.items()} == {
