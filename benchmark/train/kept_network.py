@@ -298,10 +298,8 @@ def build_untrained(
     cls: type[Method], info: NetworkInfo, folders: Sequence[Path], device: str
 ) -> tuple[Method, Recipe, Run]:
     """The method as it was assembled for its job, at random weights: the kept ones replace all of them."""
-    known, sizes = (
-        recipe_to_dict(cls.recipe),
-        {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")},
-    )
+    known = recipe_to_dict(cls.recipe)
+    sizes = {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
     recipe = known | sizes | {"backbone": info.backbone, "augment": known["augment"] | info.normalisation}
     resolved = {"parameters": info.parameters, "recipe": recipe, "weights": {}}
     place = Place(results="", data="", device=device, methods_path=tuple(str(folder) for folder in folders))
