@@ -301,10 +301,8 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepared) -> 
         with card.there():
             made, captured = (prepare(cls, device="cuda") for _ in range(2))
             made.clock = clock_of(card)
-            made.steps, captured.steps = (
-                StepRunner(made, loop.take_step, allowed=False),
-                StepRunner(captured, loop.take_step, eager=1),
-            )
+            made.steps = StepRunner(made, loop.take_step, allowed=False)
+            captured.steps = StepRunner(captured, loop.take_step, eager=1)
             trained(made)
             with made.clock.part("evaluation"):
                 evaluate_epoch(made)

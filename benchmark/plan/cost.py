@@ -80,10 +80,12 @@ def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     costs = list(todo.values())
     lines = [f"{r.job.id}  {'to run' if r.job.id in todo else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
     lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
-    seconds, memory = [c.seconds for c in costs], max((c.memory for c in costs), default=0)
+    seconds = [cost.seconds for cost in costs]
+    longest = format_duration(max(seconds, default=0))
+    memory = max((cost.memory for cost in costs), default=0)
     lines += [
         f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
-        f"expected: {format_duration(sum(seconds))} of one worker in all, the longest job {format_duration(max(seconds, default=0))} "
+        f"expected: {format_duration(sum(seconds))} of one worker in all, the longest job {longest} "
         f"({sum(c.measured for c in costs)} of {len(todo)} from measured runs, the rest a rough guess)",
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",
     ]
