@@ -1,4 +1,4 @@
-"""All runs of a folder as one pandas DataFrame, and the predictions of a run as another (docs/data-frame.md).
+"""All runs of a folder as one pandas DataFrame, and the predictions of a run as another (docs/notebook.md).
 
 pandas is imported when a frame is made, so that planning and drawing start without it.
 """
