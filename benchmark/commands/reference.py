@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from benchmark.cache.lookup import open_data
+from benchmark.commands import tuning
 from benchmark.commands.errors import answered
 from benchmark.datasets.faces import Faces
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
-from reports.asked import Asked
+from reports.asked import Asked, AskedCell
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
     comparisons_markdown,
@@ -122,7 +124,8 @@ def draw(results: Path, pages: Path) -> int:
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
                 (smaller if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
-        report(drawn_faces, scale, [words for words in typed.values() if words], Path(folder))
+        searched = results.resolve().parent / "search"
+        report(drawn_faces, scale, [words for words in typed.values() if words], searched, Path(folder))
         shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
     found = findings_markdown(frame, "examples/comparisons.md")
     (pages / "docs" / "findings.md").write_text(page(found, evidence, claims, scale), encoding="utf-8")
@@ -175,14 +178,32 @@ def words_for_all(results: Path, scale: str) -> list[str]:
     return [*words, "--with", *optional] if optional else words
 
 
-def report(results: Path, scale: str, others: list[list[str]], out: Path) -> None:
-    """Write report.html of all that was measured at a scale; others: what one types for tables that can be chosen there too."""
+def report(results: Path, scale: str, others: list[list[str]], searched: Path, out: Path) -> None:
+    """Write report.html of all that was measured at a scale.
+
+    others: what one types for tables that can be chosen there too. searched: a folder with the search that chose the methods'
+    settings, which is shown beside them where it is there.
+    """
     from reports import draw_page
 
     further = [asked for words in others for asked in all_asked(results, words) if asked.drawing == "accuracy"]
-    draw_page(
-        all_asked(results, words_for_all(results, scale)), results, out, further=further, folder="results/reference"
-    )
+    wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(searched)]
+    draw_page(wanted, results, out, further=further, folder="results/reference")
+
+
+def read_search(searched: Path) -> list[Asked]:
+    """The table and figures of the search whose records lie in that folder; none where it holds no records."""
+    if not any(True for _ in Records(searched).records()):
+        return []
+    named = [word for found in EXPERIMENTS if found.searched for word in (f"--{found.kind}", found.name)]
+    options = [word for name, value in tuning.DEFAULTS.items() for word in (name, value)]
+    found = all_asked(searched, [*named, *options, "--draw"])
+    return [replace(one, cells=tuple(lie_in(searched, cell) for cell in one.cells)) for one in found]
+
+
+def lie_in(folder: Path, cell: AskedCell) -> AskedCell:
+    """The same cell, whose records are read from a folder of their own."""
+    return replace(cell, elsewhere=dict.fromkeys(cell.ids, folder))
 
 
 def all_asked(results: Path, words: list[str]) -> list[Asked]:

@@ -6,19 +6,12 @@ from typing import Any
 
 from reports.asked import Asked, Options, stem
 from reports.captions import unique
-from reports.cells import Cell
 from reports.page.details import class_differences, details_of
-from reports.page.extra import grouped
 from reports.page.views import View, measures, titles_of
 from reports.paired import COUNTED
-from reports.pictures.drawing import Drawing
 from reports.pictures.lines import COLOURS, styles
 from results.records import Records
 from results.schema import RULES
-
-BUDGET = ("method", "draws", "minutes", "mean", "std")
-SENSITIVITY = ("method", "draw", "option", "value", "published", "held_out", "test")
-CHARTED = {"budget": BUDGET, "sensitivity": SENSITIVITY}  # figures that the page's script draws, and of what
 
 
 def choosable(
@@ -59,14 +52,6 @@ def choosable(
         "results": folder,
         **titles_of(views),
     }
-
-
-def charted(figures: Sequence[tuple[Asked, Drawing]], cells: list[Cell]) -> dict[str, Any]:
-    """The facts of the figures that the page's script draws."""
-    facts = {
-        name: [fact for asked, made in figures if asked.drawing == name for fact in made.facts] for name in CHARTED
-    }
-    return {name: grouped(facts[name], cells, columns) for name, columns in CHARTED.items()}
 
 
 def as_json(data: dict[str, Any]) -> str:

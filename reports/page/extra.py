@@ -1,4 +1,4 @@
-"""Pictures beside the tables: divergence from people by kind of image, tuning, and what noise does to each class."""
+"""Pictures beside the tables: divergence from people by kind of image, and what noise does to each class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,16 +27,6 @@ def people_groups(tables: Sequence[Table], cells: list[Cell]) -> list[Fact]:
         group["images"].setdefault(fact["images_of"], fact["images"])
         interval = [fact[name] if fact[name] != "" else None for name in ("mean", "low", "high")]
         group["rows"].setdefault(fact["row"], {})[fact["images_of"]] = interval
-    return list(groups.values())
-
-
-def grouped(facts: Sequence[Fact], cells: list[Cell], columns: Sequence[str]) -> list[Fact]:
-    """Facts of a figure by data set and noise: {'title', 'rows': [the columns of each]}."""
-    groups: dict[str, Fact] = {}
-    for fact in facts:
-        title = f"{dataset_title(cells, fact['dataset'])}, {noise_text(fact['noise'], fact['rate'] or None)}"
-        rows = groups.setdefault(title, {"title": title, "rows": []})["rows"]
-        rows.append([fact[name] for name in columns])
     return list(groups.values())
 
 

@@ -99,8 +99,8 @@ function spread(wanted, gap, low, high) {
   return placed;
 }
 
-// series: {name, style, points: [[x, y, spread]], soft}; marks: {x, y, text, style}; shade: [low, high].
-function lines(box, { title, x, y, series, marks = [], shade = null, most = 460, height = 240 }) {
+// series: {name, style, points: [[x, y, spread]], soft}; marks: {x, y, text, style}; shade: [low, high]; dashed: places on x.
+function lines(box, { title, x, y, series, marks = [], shade = null, dashed = [], most = 460, height = 240 }) {
   const width = widthOf(box, most), all = series.flatMap(one => one.points), named = series.filter(one => one.name);
   const ys = [...all.flatMap(([, value, sd]) => [value - (sd || 0), value + (sd || 0)]), ...marks.map(mark => mark.y)];
   let [low, high] = extent(ys);
@@ -109,7 +109,7 @@ function lines(box, { title, x, y, series, marks = [], shade = null, most = 460,
   if (y.fromZero && low > -0.1 * high) low = Math.min(0, low + room);
   if (shade) high = Math.max(high, 1.2 * (shade[0] > low ? shade[0] : shade[1]));
   if (y.label.endsWith("(%)")) high = Math.min(high, 102);
-  const [first, last] = extent(all.map(([value]) => value));
+  const [first, last] = extent([...all.map(([value]) => value), ...dashed]);
   const right = named.length ? 18 + 7.4 * Math.max(...named.map(one => one.name.length)) : 12;
   const xAxis = { low: first, high: last === first ? first + 1 : last, label: x.label, ticks: x.ticks, log: x.log };
   const { picture, px, py, left, top, inner, tall } = axes(width, height, xAxis, { low, high }, right);
@@ -117,6 +117,7 @@ function lines(box, { title, x, y, series, marks = [], shade = null, most = 460,
     const [from, to] = [Math.min(shade[1], high), Math.max(shade[0], low)].map(py);
     if (to > from) picture.append(svg("rect", { x: left, width: inner, y: from, height: to - from, class: "shade" }));
   }
+  for (const at of dashed) picture.append(svg("line", { x1: px(at), x2: px(at), y1: top, y2: top + tall, class: "dashed" }));
   for (const { points, style, soft } of series) {
     const up = points.map(([at, value, sd]) => `${px(at)},${py(value + (sd || 0))}`);
     const down = points.map(([at, value, sd]) => `${px(at)},${py(value - (sd || 0))}`).reverse();
@@ -168,7 +169,7 @@ function dots(box, { title, label, rows, digits = 1, most = 460, columns = ["mea
 }
 
 // points: [[x, y]] of each series, x a number or a word; mark: the published x.
-function scatter(box, { title, x, y, series, mark, ring, most = 300 }) {
+function scatter(box, { title, x, series, mark, ring, most = 300 }) {
   const values = [...series[0].points.map(([value]) => value), mark], words = values.some(value => isNaN(Number(value)) || value === "");
   const names = words ? [...new Set([mark, ...values])] : null, place = value => words ? names.indexOf(value) : Number(value);
   const [from, to] = extent(values.map(place)), log = !words && from > 0 && to > 10 * from, room = words ? 0.5 : 0.06 * (to - from) || 1;
@@ -245,7 +246,8 @@ const value = (text, unit) => unit === "points" ? `${text} %` : text;
 function answer(view, found) {
   const [, unit] = data.measures[state.measure], order = bestFirst(found).filter(at => found.mean[at] !== null);
   const [first, second] = order, name = at => view.rows[at][0];
-  const best = html("b", {}, `${name(first)} ${value(found.text[first], unit)}`);
+  const opens = html("button", { type: "button", class: "open", "aria-controls": "row", disabled: view.rows[first][2] < 0, onclick: () => openRow(name(first)) }, name(first));
+  const best = html("b", {}, opens, ` ${value(found.text[first], unit)}`);
   if (second === undefined) return [best, " is the only row."];
   const gap = pair(found, view.rows.length, first, second), next = `${name(second)} (${value(found.text[second], unit)})`;
   if (!gap) return ["Best: ", best, `. Second: ${next}. These runs cannot tell them apart: ${found.rank[first] || "they share too few seeds or test images"}.`];
@@ -294,7 +296,10 @@ function overRates(box, view, key, label, digits, most = 460) {
 function openRow(title) {
   state.row = title;
   show();
-  if (title) byId("row").focus({ preventScroll: true });
+  if (!title) return;
+  const row = byId("row");
+  row.focus({ preventScroll: true });
+  if (row.getBoundingClientRect().top > innerHeight / 2) row.scrollIntoView();  // else one does not see that it opened
 }
 
 function rowDetail(box, view, found) {
@@ -317,8 +322,9 @@ function rowDetail(box, view, found) {
   return [html("div", { class: "panel" },
     html("h3", {}, `${state.row}: ${where(view)} `, close),
     html("p", {}, `${detail.seeds.length} of ${detail.asked} seeds.${noise}${others} ${detail.missing.join("; ")}`),
+    detail.confusion.length ? html("p", { class: "rarest" }, rarest(detail)) : null,
     ...comparison(box, view, found, at), pictures,
-    ...(detail.confusion.length ? [html("p", {}, rarest(detail)), heat(detail.classes, detail.confusion,
+    ...(detail.confusion.length ? [heat(detail.classes, detail.confusion,
       "Confusions: true class (row), predicted class (column), per cent of the row, all seeds, last epoch")] : []),
     ...settingsOf(detail), ...runsOf(detail, found.runs[at]))];
 }
@@ -394,8 +400,7 @@ function settingsOf(detail) {
   const changed = all.filter(([, published, here]) => known && published && published !== here);
   const head = ["setting", "published", "here"];
   return [folded(`Settings: ${known ? `${changed.length} of ${all.length} differ from the published ones` : `${all.length}`}`,
-    ...(changed.length ? [table(head, changed)] : []),
-    folded("All settings", table(head, all)))];
+    html("div", { class: "settings" }, ...(changed.length ? [table(head, changed)] : []), folded("All settings", table(head, all))))];
 }
 
 function runsOf(detail, values) {
@@ -414,10 +419,17 @@ function show() {
   byId("answer").replaceChildren(...answer(view, found));
   byId("rows").replaceChildren(rowsTable(view, found));
   byId("row-pictures").replaceChildren(...rowPictures(byId("row-pictures"), view, found));
-  byId("row").replaceChildren(...rowDetail(byId("row"), view, found));
+  replace(byId("row"), rowDetail(byId("row"), view, found));
 }
 
 // Other sections ---------------------------------------------------------------------------------------------------------
+// New contents of a box, in which what was open stays open.
+function replace(box, children) {
+  const name = summary => `${summary.closest("figure")?.querySelector("figcaption").textContent} ${summary.textContent}`;
+  const open = new Set([...box.querySelectorAll("details[open] > summary")].map(name));
+  box.replaceChildren(...children);
+  for (const summary of box.querySelectorAll("details > summary")) summary.parentElement.open = open.has(name(summary));
+}
 // A section whose pictures follow a choice among groups; hidden where there are none.
 function section(name, label, groups, draw) {
   const place = byId(name), there = groups.length > 0;
@@ -425,7 +437,7 @@ function section(name, label, groups, draw) {
   document.querySelector(`nav [data-for=${name}]`).hidden = !there;
   if (!there) return () => {};
   let chosen = 0;
-  const again = () => place.querySelector(".shown").replaceChildren(...draw(groups[chosen], place.querySelector(".shown")));
+  const again = () => replace(place.querySelector(".shown"), draw(groups[chosen], place.querySelector(".shown")));
   const options = groups.map((group, at) => [String(at), group.title]);
   place.querySelector(".pick").append(select(label, options, "0", at => { chosen = Number(at); again(); }));
   return again;
@@ -447,24 +459,63 @@ function people(group, box) {
     html("div", { class: "pictures" }, ...pictures), html("p", {}, html("a", { href: "#table2" }, "The table behind it"))];
 }
 
+const measured = data.measures[data.start[0]][0].toLowerCase();  // of what was drawn beside this page, too
 function tuning(group, box) {
   const methods = [...new Set(group.rows.map(([method]) => method))], found = [];
   const titles = name => data.views.flatMap(view => view.rows).find(row => row[1] === name)?.[0] || name;
   const style = name => look(titles(name));
   if (group.kind === "budget") {
     for (const [at, label] of [[1, "draws of settings"], [2, "minutes of training a seed"]]) found.push(lines(box, {
-      title: `Expected accuracy of what held-out labels choose, against ${label}; bands: one standard deviation`, x: { label, log: at === 2 }, y: { label: "accuracy (%)" },
+      title: `Expected ${measured} of what held-out labels choose, against ${label}; bands: one standard deviation`, x: { label, log: at === 2 }, y: { label: `${measured} (%)` },
       series: methods.map(name => ({ name: titles(name), style: style(name), points: group.rows.filter(row => row[0] === name).map(row => [row[at], row[3], row[4] || 0]) })),
     }));
   } else {
     for (const name of methods) for (const option of [...new Set(group.rows.filter(row => row[0] === name).map(row => row[2]))]) {
       const rows = group.rows.filter(row => row[0] === name && row[2] === option), held = rows.map(row => row[5]);
-      found.push(scatter(box, { title: `${titles(name)}: ${option}`, x: option, y: "accuracy (%)", mark: rows[0][4], ring: held.indexOf(Math.max(...held)),
-        series: [{ name: "test (%)", style: [1, 1], points: rows.map(row => [row[3], row[6]]) }, { name: "held-out (%)", style: [4, 1], points: rows.map(row => [row[3], row[5]]) }] }));
+      found.push(scatter(box, { title: `${titles(name)}: ${option}`, x: option, mark: rows[0][4], ring: held.indexOf(Math.max(...held)),
+        series: [{ name: `${measured} on test images (%)`, style: [1, 1], points: rows.map(row => [row[3], row[6]]) }, { name: "accuracy on held-out labels (%)", style: [4, 1], points: rows.map(row => [row[3], row[5]]) }] }));
     }
   }
-  const words = group.kind === "budget" ? "" : "Each pair of marks is one draw of settings: on test images (square) and on held-out noisy labels (triangle down). Dashed: the published value. Ringed: the draw that held-out labels choose.";
+  const words = group.kind === "budget" ? "" : `Each pair of marks is one draw of settings: ${measured} on test images (square) and accuracy on held-out noisy labels (triangle down). Dashed: the published value. Ringed: the draw that held-out labels choose.`;
   return [html("p", { class: "soft" }, words), html("div", { class: "pictures" }, ...found)];
+}
+
+// Colours of the lines of one method under several kinds or rates of noise.
+const LEVELS = [[2, 1], [4, 1], [7, 1], [1, 1], [3, 1], [0, 1]];
+const level = at => LEVELS[at % LEVELS.length];
+
+function mechanisms(group, box) {
+  const pictures = group.curves.map(curve => {
+    const large = Object.values(curve.lines).flat().some(([mean]) => Math.abs(mean) >= 10);
+    const series = Object.entries(curve.lines).map(([name, points], at) => ({ name, style: level(at), points: points.map(([mean, sd], epoch) => [epoch + 1, mean, sd]) }));
+    return lines(box, { title: curve.title + (curve.idle ? "; shaded: the idea is idle" : ""), x: { label: "epoch" },
+      y: { label: curve.axis, digits: large ? 1 : 3, fromZero: true }, series, shade: curve.idle, most: 400 });
+  });
+  return [html("p", { class: "soft" }, "A line for each rate of noise: mean over seeds, bands of one standard deviation."), html("div", { class: "pictures" }, ...pictures)];
+}
+
+function sweeps(group, box) {
+  const pictures = group.options.map(option => {
+    const values = [...new Set(Object.values(option.lines).flat().map(([value]) => value)), ...Object.values(option.marks)];
+    const marks = Object.entries(option.marks).map(([name, value]) => `${name === "scale" ? "the scale's" : name} ${value}`).join(", ");
+    const title = `${option.title}: ${measured} on test images` + (marks ? `; dashed: ${marks}` : ""), label = `${measured} (%)`;
+    const bars = ([value, mean, sd]) => ({ mean, low: sd ? mean - sd : null, high: sd ? mean + sd : null, value });
+    if (values.some(value => value === "" || isNaN(Number(value)))) {
+      const rows = Object.entries(option.lines).flatMap(([name, points], at) => points.map(bars).map(row => ({ ...row, name: `${row.value}, ${name}`, style: level(at) })));
+      return dots(box, { title, label, rows });
+    }
+    const series = Object.entries(option.lines).map(([name, points], at) => ({ name, style: level(at),
+      points: points.map(([value, mean, sd]) => [Number(value), mean, sd]).sort(([a], [b]) => a - b) }));
+    const [from, to] = extent(values.map(Number)), at = [...new Set(series.flatMap(one => one.points.map(([value]) => value)))];
+    return lines(box, { title, x: { label: option.title, log: from > 0 && to > 10 * from, ticks: at.length < 7 ? at : undefined }, y: { label }, series,
+      dashed: Object.values(option.marks).map(Number), most: 520 });
+  });
+  return [html("p", { class: "soft" }, "Means over seeds, bands of one standard deviation."), html("div", { class: "pictures" }, ...pictures)];
+}
+
+function confusions(group) {
+  const pictures = Object.entries(group.rows).map(([name, matrix]) => heat(group.classes, matrix, name));
+  return [html("p", { class: "soft" }, "True class (row), predicted class (column), per cent of the row: mean over seeds, last epoch."), html("div", { class: "pictures" }, ...pictures)];
 }
 
 function noise(group) {
@@ -517,6 +568,9 @@ const drawn = [
   section("people", "Labels", data.people, people),
   section("tuning", "Picture", [...data.budget.map(group => ({ ...group, kind: "budget", title: `Budget: ${group.title}` })),
     ...data.sensitivity.map(group => ({ ...group, kind: "sensitivity", title: `Sensitivity: ${group.title}` }))], tuning),
+  section("mechanisms", "Labels", data.mechanisms, mechanisms),
+  section("sweeps", "Method", data.sweeps, sweeps),
+  section("confusions", "Labels", data.confusions, confusions),
   section("noise", "Noise", data.noise, noise),
 ];
 if (data.views.length) {

@@ -10,8 +10,9 @@ from reports.captions import unique
 from reports.cells import read_cells
 from reports.choose import Made, figure, table
 from reports.formats import environment
+from reports.page.charts import SECTIONS, chart_figures
 from reports.page.claims import claims_grid
-from reports.page.contents import CHARTED, as_json, charted, choosable
+from reports.page.contents import as_json, choosable
 from reports.page.extra import noise_matrices, people_groups
 from reports.page.frame import environments, first_table, protocol, what_was_run
 from reports.page.views import read_views
@@ -58,7 +59,7 @@ def write_page(
     data = {
         **choosable(views, [*wanted, *further], records, options, folder or records.root.as_posix()),
         "people": people_groups(of_people, cells),
-        **charted(figures, cells),
+        **chart_figures(figures, cells),
         "noise": noise_matrices(cells, records),
     }
     shown = {record["id"]: record for cell in cells for record in cell.records}
@@ -72,7 +73,11 @@ def write_page(
             *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
             *extra_table("detection", "Wrong labels found", CAPTION, detection(of_tables), STANDS_ON),
         ],
-        "figures": [(drawing, picture(drawing)) for asked, drawing in figures if asked.drawing not in CHARTED],
+        "figures": [(drawing, picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
+        "charted": {
+            section: [drawing for asked, drawing in figures if SECTIONS.get(asked.drawing) == section]
+            for section in SECTIONS.values()
+        },
         "data": as_json(data),
         "protocol": protocol(cells),
         "environments": environments(list(shown.values())),

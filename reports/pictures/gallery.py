@@ -2,6 +2,7 @@
 
 import textwrap
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,14 +70,17 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
                 gaps(cells) + lacking,
                 [*(f"{line.capitalize()}." for line in faces.lacking), *against_note([alone])],
                 [*stands_on, *KINDS_OF_FACES, *foundation([alone])],
+                faces.facts,
             )
     reason = "no run with people's votes and decoded images is kept here"
-    return Drawing(stem(asked), title, f"Not drawn: {reason}.", empty, [*gaps(cells), f"{name}: {reason}"])
+    return Drawing(
+        stem(asked), title, f"Not drawn: {reason}.", partial(empty, reason), [*gaps(cells), f"{name}: {reason}"]
+    )
 
 
-def empty() -> Any:
+def empty(reason: str) -> Any:
     made = new_figure(4, 1.2)
-    made.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
+    made.text(0.5, 0.5, f"Not drawn: {reason}.", ha="center", color=SOFT)
     return made
 
 
@@ -101,6 +105,22 @@ class Faces:
         found = {name: len(rows) for name, rows in self.chosen.items()}
         return [f"only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
 
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """One line a bar chart, in the order of the picture; shares of 1."""
+        places = [(kind, at) for kind in WANTED for at in self.chosen[kind]]
+        return [
+            {"face": number, "kind": kind, "shown": name, "row": int(self.rows[at])}
+            | {c: round(float(share), 4) for c, share in zip(self.classes, shares_shown, strict=True)}
+            for number, (kind, at) in enumerate(places, 1)
+            for name, shares_shown in self.charts(at)
+        ]
+
+    def charts(self, at: int) -> list[tuple[str, np.ndarray]]:
+        """What stands beside a face: names and shares of the classes."""
+        label = np.eye(len(self.classes))[self.given[at]]
+        return [("label", label), ("people", self.people[at]), ("LA-Net", self.distribution[at])]
+
     def render(self) -> Any:
         """The grid: a row of three faces at a time, each beside its three small charts."""
         places = [(name, row) for name in WANTED for row in self.chosen[name]]
@@ -113,8 +133,7 @@ class Faces:
             line, column = divmod(place, COLUMNS)
             face = made.add_subplot(grid[line, 5 * column])
             self.draw_face(face, kind, at)
-            bars = (np.eye(len(self.classes))[self.given[at]], self.people[at], self.distribution[at])
-            for step, (values, name) in enumerate(zip(bars, ("label", "people", "LA-Net")), 2):
+            for step, (name, values) in enumerate(self.charts(at), 2):
                 axes = made.add_subplot(grid[line, 5 * column + step])
                 self.draw_bars(axes, values, kind, name, with_names=step == 2)
         return made

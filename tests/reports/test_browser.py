@@ -68,6 +68,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     folder = tmp_path_factory.mktemp("page")
     whats = [two_data_sets(folder), with_mechanism(folder), table2(folder)[0]]
     whats += [sweep(folder, "tau", {"temperature": (0.05, 0.1, 0.2)}, ("0.2",))]
+    whats += [request("figure", name, whats[1].cells) for name in ("mechanisms", "confusion")]
+    whats += [request("figure", "2", [whats[2].cells[1]])]
     whats += [
         searched(folder, "table", "tuned"),
         searched(folder, "figure", "budget"),
@@ -222,6 +224,33 @@ def test_a_row_opens_with_its_curves_confusions_settings_and_runs(
     assert page.inner_text("#row .heat td >> nth=0") == "100"  # an identity matrix
 
 
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_three_choices_answer_which_is_best_how_surely_and_what_becomes_of_the_rarest_class(
+    open_page: Any, viewport: dict[str, int]
+) -> None:
+    page = open_page(viewport)
+    page.click("nav a:text-is('Explore')")
+    choose(page, dataset="ferplus", measure="balanced")  # the highest rate is chosen from the start
+    assert options_of(page, "rate") and page.eval_on_selector("select[name=rate]", "box => box.value") == "0.3"
+    assert re.match(r"Best: \w+ [\d.±]+ %\. It is (not )?told apart from the second", page.inner_text("#answer"))
+    page.click("#answer button")
+    assert page.evaluate("document.activeElement.id") == "row"
+    box = page.locator("#row .rarest").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= viewport["height"]  # seen without a further movement
+    assert page.inner_text("#row .rarest") == "" or "of its test images are right" in page.inner_text("#row .rarest")
+
+
+def test_what_was_opened_stays_open_if_the_window_changes_its_width(open_page: Any) -> None:
+    page = open_page()
+    page.click("#rows .open >> nth=0")
+    page.click("#row details summary:has-text('Runs') >> nth=0")
+    page.set_viewport_size(PHONE)
+    page.wait_for_function("document.querySelector('#row svg').getBoundingClientRect().width < 390")
+    assert page.eval_on_selector_all("#row details[open] > summary", "all => all.map(one => one.textContent)") == [
+        page.inner_text("#row details summary:has-text('Runs') >> nth=0")
+    ]
+
+
 def test_each_control_works_by_keyboard(open_page: Any) -> None:
     page = open_page()
     page.keyboard.press("Tab")
@@ -253,7 +282,7 @@ def test_each_control_works_by_keyboard(open_page: Any) -> None:
     page.focus("#row h3 button")
     page.keyboard.press("Enter")
     assert page.inner_text("#row") == "" and page.evaluate("document.activeElement.textContent") == "SCN"
-    for name in ("people", "tuning", "noise"):
+    for name in ("people", "tuning", "mechanisms", "sweeps", "confusions", "noise"):
         page.focus(f"#{name} select")
         before = page.inner_text(f"#{name} .shown")
         page.keyboard.press("ArrowDown")

@@ -53,7 +53,7 @@ def whole(tmp_path_factory):
 
 def test_table_1_comes_first_then_claims_what_one_chooses_tables_and_the_protocol(whole):
     text, page = whole[2:]
-    names = ("top", "claims", "explore", "people", "table1", "table2", "behind", "figure_tau", "protocol")
+    names = ("top", "claims", "explore", "people", "figure_tau", "table1", "table2", "behind", "protocol")
     places = [text.index(f'id="{name}"') for name in names]
     assert places == sorted(places)
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
@@ -154,6 +154,47 @@ def test_what_noise_did_is_counted_from_labels_where_they_are_kept(whole):
     assert made.shape == asked.shape == (8, 8)
     assert made.sum(1) == pytest.approx([100] * 8, abs=0.5)  # a whole row of labels
     assert asked[~np.isnan(asked).any(1)].sum(1) == pytest.approx(100, abs=0.5)
+
+
+def test_sweeps_are_embedded_as_their_csv_has_them(whole, tmp_path):
+    what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1)}, ("0.2",))
+    reports.draw(what, tmp_path, tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out" / "figure_tau.csv").open()))
+    (group,) = data_of(whole[2])["sweeps"]
+    (option,) = group["options"]
+    assert option["title"] == "lanet.temperature"
+    (line,) = option["lines"].values()
+    assert [[value, mean] for value, mean, _ in line] == [[row["value"], float(row["mean"])] for row in rows]
+
+
+def test_confusions_and_ideas_at_work_are_embedded_as_their_csvs_have_them(tmp_path):
+    curve = {"name": "busy", "title": "Images called ambiguous (%)", "idle": [0.9, 1], "idle_text": "none"}
+    ids = [
+        write_record(tmp_path, seed=seed, history={"busy": [0.2, 0.4, 0.6]}, resolved={"mechanism": [curve]})
+        for seed in range(2)
+    ]
+    cells = [cell("Baseline", "baseline", "rafdb", "0.1", ids)]
+    _, text, _ = draw([request("figure", "confusion", cells), request("figure", "mechanisms", cells)], tmp_path)
+    (confusions,), (ideas,) = (data_of(text)[name] for name in ("confusions", "mechanisms"))
+    assert confusions["title"] == ideas["title"] + ", 10 %" == "RAF-DB, asymmetric noise, 10 %"
+    assert np.array_equal(confusions["rows"]["Baseline"], 100 * np.eye(8)) and len(confusions["classes"]) == 8
+    (shown,) = ideas["curves"]
+    assert shown["title"] == "Baseline: Images called ambiguous (%)" and shown["idle"] == [90, 100]
+    assert shown["lines"] == {"10 %": [[20, 0], [40, 0], [60, 0]]}
+    assert "<img" not in text
+
+
+def test_figure_2_has_the_numbers_of_its_charts(tmp_path):
+    asked, made = request("figure", "2", [table2(tmp_path)[0].cells[1]]), {}
+    drawn = reports.draw_page([asked], tmp_path, tmp_path / "out", made=made)
+    text = drawn.files[0].read_text()
+    rows = list(csv.DictReader(made["figure2"].csv.splitlines()))
+    assert [row["shown"] for row in rows[:3]] == ["label", "people", "LA-Net"] and len(rows) == 24 * 3
+    assert sum(float(rows[0][name]) for name in ("anger", "neutral", "fear")) <= 1
+    table = text[text.index("The numbers of this figure") : text.index("</table>", text.index("The numbers of this"))]
+    cells = re.findall(r"<td>([^<]*)</td>", table)
+    assert cells == [value for row in rows for value in row.values()]
+    assert text.count("<img ") == 1
 
 
 def test_the_summary_is_given_in_words(whole):
