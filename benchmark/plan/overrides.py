@@ -146,9 +146,19 @@ def list_recipe_fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
+def is_kind(tree: dict[str, Any], option: str) -> bool:
+    """Whether an option is a part of a recipe that comes in several kinds, as 'schedule' does."""
+    return isinstance(tree.get(option), dict)
+
+
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
-    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree))
+    more = (
+        f"Another kind of {option} is written in a method's file and counts at --scale paper"
+        if is_kind(tree, option)
+        else ""
+    )
+    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree), more)
     *parents, leaf = option.split(".")
     part = tree
     for name in parents:

@@ -118,6 +118,8 @@ def from_file(option: str, choice: str, expected: str) -> Start:
     except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
         near = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
+        if choice.startswith(("torchvision/", "timm/")):
+            hint = f" (for a library's published weights: --weights imagenet --set backbone.name={choice})"
         why = getattr(error, "strerror", None) or error
         raise Usage(f"{option} {choice[:200]}: {why}{hint}; give {expected}") from None
     return Start(f"sha256:{sha}", str(path), f"{path.name} (sha256 {sha[:8]})")

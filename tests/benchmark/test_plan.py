@@ -462,6 +462,8 @@ def test_start_weights_from_a_file_are_named_by_their_content(home: Path, tmp_pa
     ):
         with pytest.raises(Usage, match=f"^{option} /nowhere.pt: No such file or directory; give {text}"):
             planned(home, *words, option, "/nowhere.pt")
+    with pytest.raises(Usage, match=r"--weights imagenet --set backbone.name=timm/vit_b\)"):
+        planned(home, *words, "--weights", "timm/vit_b")
 
 
 def test_hours_at_paper_scale_are_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -525,6 +527,10 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.optimizer.lr=1", "there is no recipe field 'optimizer.lr' (did you mean 'optimiser.lr'?)"),
     ("recipe.optimiser.kind=SGD", "there is no recipe field 'optimiser.kind'"),
     ("recipe.optimiser=SGD", "there is no recipe field 'optimiser'"),
+    (
+        "recipe.schedule=Cosine",
+        "schedule.warm. Another kind of schedule is written in a method's file and counts at --sc",
+    ),
     ("scm.beta=1", "there is no method, data set, 'recipe', 'backbone' or 'scale' 'scm' (did you mean 'scn'?)"),
     ("scn.bta=1", "--set scn.bta=1: there is no parameter of scn 'bta' (did you mean 'beta'?)"),
     ("scn.beta", "--set scn.beta: expected NAME.option=value, for example lanet.confidence=0.8"),
