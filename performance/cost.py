@@ -12,7 +12,7 @@ from statistics import median
 import torch
 
 from benchmark import plugins
-from benchmark.check.rehearsal import job, random_data
+from benchmark.check.rehearsal import random_data, rehearsal_job
 from benchmark.plan import recipes
 from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
@@ -23,19 +23,19 @@ from benchmark.train.trainer import Clock, Trainer, trainer_of
 IMAGES, CLASSES = 256, 7
 
 
-def trainer(name: str) -> Trainer:
+def make_trainer(name: str) -> Trainer:
     """A method on random images, as the engine puts it together at demo scale."""
     cls = plugins.find_methods()[name]
     data = random_data(IMAGES, CLASSES, one_class=False)
     resolved, _ = recipes.resolve_recipe({name: method_info(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
-    place, spec = Place(results="", data=""), job(cls, "fp32")
+    place, spec = Place(results="", data=""), rehearsal_job(cls, "fp32")
     built = assembly.build_method(spec, {"weights": {}, **resolved}, place, data)
     return trainer_of(spec, place, data, *built, Clock())
 
 
-def measure(names: list[str], repeats: int) -> dict[str, float]:
+def measure_epochs(names: list[str], repeats: int) -> dict[str, float]:
     """{method: processor seconds of an epoch}, medians; the first turn, an epoch earlier, warms up."""
-    made, seconds = {name: trainer(name) for name in names}, {name: [] for name in names}
+    made, seconds = {name: make_trainer(name) for name in names}, {name: [] for name in names}
     for turn in range(repeats + 1):
         for name, one in made.items():
             start = time.process_time()
@@ -54,7 +54,7 @@ def main() -> None:
     names = ["baseline", *(name for name in arguments.methods if name != "baseline")]
     text = f"cost: {DEMO.name} scale, {IMAGES} images, torch {torch.__version__}, one thread"
     print(f"{text}, median of {arguments.repeats} epochs, all methods in turn")
-    found = measure(names, arguments.repeats)
+    found = measure_epochs(names, arguments.repeats)
     for name, seconds in found.items():
         print(f"cost: {name:<16} {seconds:6.2f} s an epoch: {seconds / found['baseline']:5.2f}x the baseline")
 

@@ -26,7 +26,7 @@ DEMO = Augment(erase=0.25)
 ROUNDS = 7
 
 
-def reference(recipe: Augment, side: int) -> Callable[[Tensor], Tensor]:
+def torchvision_pipeline(recipe: Augment, side: int) -> Callable[[Tensor], Tensor]:
     """Torchvision's pipeline on Pillow images, one uint8 [S, S, ch] tensor in, one normalised [ch, side, side] out."""
     filter = transforms.InterpolationMode(recipe.resize)
     steps = [transforms.Resize((side, side), filter)]
@@ -53,10 +53,10 @@ def reference(recipe: Augment, side: int) -> Callable[[Tensor], Tensor]:
     return one
 
 
-def compare(title: str, recipe: Augment, count: int, stored: int, side: int, goal: float | None) -> None:
+def compare_speed(title: str, recipe: Augment, count: int, stored: int, side: int, goal: float | None) -> None:
     """Print milliseconds an image of both sides and their ratio."""
     images = torch.randint(0, 256, (count, stored, stored, 3), dtype=torch.uint8)
-    generator, single = torch.Generator().manual_seed(0), reference(recipe, side)
+    generator, single = torch.Generator().manual_seed(0), torchvision_pipeline(recipe, side)
     sides = {
         "batched": lambda: augment_images(images, recipe, side, generator),
         "single": lambda: torch.stack([*map(single, images)]),
@@ -78,9 +78,9 @@ def main() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        compare("SCN and RUL, 100 to 224 px, batch 32", SCN, 32, 100, 224, 8)
-        compare("SCN and RUL, 100 to 224 px, batch 64", SCN, 64, 100, 224, 8)
-        compare("LA-Net, 100 to 224 px, batch 32", LANET, 32, 100, 224, 5)
+        compare_speed("SCN and RUL, 100 to 224 px, batch 32", SCN, 32, 100, 224, 8)
+        compare_speed("SCN and RUL, 100 to 224 px, batch 64", SCN, 64, 100, 224, 8)
+        compare_speed("LA-Net, 100 to 224 px, batch 32", LANET, 32, 100, 224, 5)
         images, generator = torch.randint(0, 256, (64, 48, 48, 1), dtype=torch.uint8), torch.Generator().manual_seed(0)
         times = []
         for _ in range(100):

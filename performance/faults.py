@@ -65,9 +65,9 @@ class Matrix:
         try:
             return launcher.wait(timeout)
         except subprocess.TimeoutExpired:
-            found = named(self.processes())
+            found = print_alive(self.processes())
             for pid in found:
-                kill(pid)
+                kill_process(pid)
             words = (self.folder / "launcher.txt").read_text()[-2000:]
             raise RuntimeError(f"hangs: no end after {timeout:.0f} s, {len(found)} processes alive; {words}") from None
 
@@ -111,9 +111,9 @@ class Matrix:
         mark, found = f"FER_FAULTS={self.folder}".encode(), []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                alive = state(int(path.name)) not in "ZX"
+                alive = process_state(int(path.name)) not in "ZX"
                 mine = alive and mark in (path / "environ").read_bytes().split(b"\0")
-                if mine and os.getpid() != int(path.name) and b"resource_tracker" not in quiet(path / "cmdline"):
+                if mine and os.getpid() != int(path.name) and b"resource_tracker" not in read_quietly(path / "cmdline"):
                     found.append(int(path.name))  # a tracker of this process serves its Dask cluster
             except OSError:
                 continue
@@ -121,33 +121,33 @@ class Matrix:
 
     def fork_servers(self) -> list[int]:
         """Processes of this matrix that are a launcher's fork server and not a job of it."""
-        found = {pid: (Path(f"/proc/{pid}/cmdline"), parent(pid)) for pid in self.processes()}
-        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.fork_server" in quiet(path)}
+        found = {pid: (Path(f"/proc/{pid}/cmdline"), parent_of(pid)) for pid in self.processes()}
+        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.fork_server" in read_quietly(path)}
         return [pid for pid in mine if found[pid][1] not in mine]
 
 
-def quiet(path: Path) -> bytes:
+def read_quietly(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
         return b""
 
 
-def fields(pid: int) -> list[str]:
+def process_fields(pid: int) -> list[str]:
     """The state, the parent and more of a process."""
-    return quiet(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].decode().split()
+    return read_quietly(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].decode().split()
 
 
-def parent(pid: int) -> int:
-    return int((fields(pid) or ["", "0"])[1])
+def parent_of(pid: int) -> int:
+    return int((process_fields(pid) or ["", "0"])[1])
 
 
-def state(pid: int) -> str:
+def process_state(pid: int) -> str:
     """R, S, D, T (stopped), ...; X once it is gone."""
-    return (fields(pid) or ["X"])[0]
+    return (process_fields(pid) or ["X"])[0]
 
 
-def kill(pid: int) -> None:
+def kill_process(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -178,7 +178,7 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
         time.sleep(draw.uniform(0, 3))
         if turn % 4 == 1:
             for pid in matrix.fork_servers()[:1]:
-                kill(pid)
+                kill_process(pid)
                 counts["fork servers killed"] += 1
             time.sleep(draw.uniform(0, 3))
         for launcher in launchers:
@@ -186,21 +186,21 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
             launcher.kill()
             launcher.wait()
         time.sleep(2)
-        counts["orphans"] += len(named(matrix.processes()))
+        counts["orphans"] += len(print_alive(matrix.processes()))
     return counts
 
 
-def named(pids: list[int]) -> list[int]:
+def print_alive(pids: list[int]) -> list[int]:
     """The same processes, named on standard error."""
     for pid in pids:
         print(
-            f"alive: {pid} {state(pid)} {quiet(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}",
+            f"alive: {pid} {process_state(pid)} {read_quietly(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}",
             file=sys.stderr,
         )
     return pids
 
 
-def unchanged(before: dict[int, dict], after: dict[int, dict]) -> int:
+def count_changed(before: dict[int, dict], after: dict[int, dict]) -> int:
     """How many records are gone or changed."""
     return sum(after.get(seed) != record for seed, record in before.items())
 
@@ -234,13 +234,13 @@ def main() -> None:
     planned = draw_faults(draw, jobs, args.faults)
     planned |= {jobs + i: ["worker"] if i in (1, 4, 7) else ["kill"] if i == 9 else [] for i in range(12)}
     with tempfile.TemporaryDirectory() as folder:
-        report(Matrix(Path(folder) / "faults", planned), Matrix(Path(folder) / "clean"), draw, jobs, rounds)
+        report_faults(Matrix(Path(folder) / "faults", planned), Matrix(Path(folder) / "clean"), draw, jobs, rounds)
     print(
         f"{time.monotonic() - start:.0f} s, {os.cpu_count()} cores, Python {sys.version.split()[0]}, seed {args.seed}"
     )
 
 
-def report(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds: int) -> None:
+def report_faults(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds: int) -> None:
     """Run the matrix under its faults and print what became of it."""
     seeds = f"0-{jobs - 1}"
     clean.run("0-9")
@@ -248,14 +248,14 @@ def report(matrix: Matrix, clean: Matrix, draw: random.Random, jobs: int, rounds
     measured, changed = matrix.records(), 0
     turns = 0
     while matrix.run(seeds, *(["--retry-failed"] if turns else [])) != 0 and turns < 8:
-        changed += unchanged(measured, matrix.records())
+        changed += count_changed(measured, matrix.records())
         measured, turns = matrix.records(), turns + 1
     dask = dask_rounds(matrix, jobs)
     time.sleep(2)
-    counts["orphans"] += len(named(matrix.processes()))
+    counts["orphans"] += len(print_alive(matrix.processes()))
     store, records, met = Store(matrix.results), matrix.records(), matrix.met()
     list(store.records())  # finds what is to be refused
-    changed += unchanged(measured, records)
+    changed += count_changed(measured, records)
     reference = clean.records()
     parts = ("metrics", "history", "arrays", "noise")
     other = sum(records[seed][part] != record[part] for seed, record in reference.items() for part in parts)

@@ -49,7 +49,7 @@ def pair_scores(net: PairScore, features: Tensor) -> Tensor:
     return net.score(net.hidden(net.join(pairs).relu()).relu()).softmax(2)[:, :, 0]
 
 
-def aggregate(net: PairScore, features: Tensor, predictions: Tensor, k: int) -> Tensor:
+def weigh_predictions(net: PairScore, features: Tensor, predictions: Tensor, k: int) -> Tensor:
     """A [B, C]: every image weighs every other, s_ij times neighbour or not, plus eps / B."""
     images = len(features)
     with torch.no_grad():
@@ -65,7 +65,7 @@ def landmark_targets(points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndar
     weight = np.ones_like(heat)
     grid = np.arange(side, dtype=np.float32)
     for image, landmark in np.ndindex(*points.shape[:2]):
-        (left, right, x), (top, bottom, y) = (window(int(q), side) for q in points[image, landmark])
+        (left, right, x), (top, bottom, y) = (gaussian_window(int(q), side) for q in points[image, landmark])
         if left >= right or top >= bottom:
             continue
         squared = (grid[None, left:right] - x) ** 2 + (grid[top:bottom, None] - y) ** 2
@@ -75,7 +75,7 @@ def landmark_targets(points: np.ndarray, side: int) -> tuple[np.ndarray, np.ndar
     return heat, weight
 
 
-def window(q: int, side: int) -> tuple[int, int, int]:
+def gaussian_window(q: int, side: int) -> tuple[int, int, int]:
     """First pixel, pixel after the last, and centre of a landmark's Gaussian along one axis."""
     if q >= 5:
         return min(q - 5, side), min(q + 5, side), q
@@ -91,7 +91,7 @@ def top_down(landmark: LandmarkBranch, maps: list[Tensor]) -> Tensor:
     return total
 
 
-def encode(encoder: nn.ModuleList, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def encode_images(encoder: nn.ModuleList, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """u, G and v of a query or key encoder."""
     backbone, landmark = encoder[0], encoder[1]
     with backbone.autocast():
@@ -102,50 +102,52 @@ def encode(encoder: nn.ModuleList, images: Tensor) -> tuple[Tensor, Tensor, Tens
     return expression, total, total.mean((2, 3))
 
 
-def project(net: Projection, features: Tensor) -> Tensor:
+def project_features(net: Projection, features: Tensor) -> Tensor:
     return F.normalize(nn.Sequential.forward(net, features), dim=1)
 
 
-def painted(points: np.ndarray, image_side: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+def paint_maps(points: np.ndarray, image_side: int, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Heat maps and weight maps of landmarks [B, P, 2] in pixels of the images."""
     whole = np.trunc(np.trunc(points) / (image_side / side) + np.float32(0.5))
     return landmark_targets(whole, side)
 
 
-def loss(method: LANet, batch: Batch, maps: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+def literal_losses(method: LANet, batch: Batch, maps: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
     """The four losses of a step on a method's own networks, queues and bank, in the literal forms; changes nothing else
     than the key encoder, as a step does. maps: heat maps and weight maps, where they have been painted already."""
     p, encoder = method.settings, method.query_encoder()
-    u, total, v = encode(encoder, batch.images)
+    u, total, v = encode_images(encoder, batch.images)
     logits = method.classifier(u)
     soft = logits.softmax(1)
     smoothed = sum(
-        aggregate(method.scores[name], features, soft, p.neighbours)
+        weigh_predictions(method.scores[name], features, soft, p.neighbours)
         for name, features in (("expression", u), ("landmark", v))
     )
     targets = p.label_momentum * method.bank[batch.index] + (1 - p.label_momentum) * smoothed / 2
     prediction = method.heat_maps(total)
     if maps is None:
-        found = painted(batch.landmarks.numpy(), batch.images.shape[-1], prediction.shape[-1])
+        found = paint_maps(batch.landmarks.numpy(), batch.images.shape[-1], prediction.shape[-1])
         maps = torch.from_numpy(found[0]), torch.from_numpy(found[1])
     heat, weight = (part.to(prediction.dtype) for part in maps)
     return {
         "ce": F.cross_entropy(logits, batch.labels),
         "landmark": p.landmark_weight * (adaptive_wing(prediction, heat) * weight).mean(),
         "distribution": p.distribution_weight * F.kl_div(logits.log_softmax(1), targets, reduction="batchmean"),
-        "contrastive": p.contrastive_weight * contrast(method, encoder, u, v, targets, batch),
+        "contrastive": p.contrastive_weight * contrast_both_ways(method, encoder, u, v, targets, batch),
     }
 
 
-def contrast(method: LANet, encoder: nn.ModuleList, u: Tensor, v: Tensor, targets: Tensor, batch: Batch) -> Tensor:
+def contrast_both_ways(
+    method: LANet, encoder: nn.ModuleList, u: Tensor, v: Tensor, targets: Tensor, batch: Batch
+) -> Tensor:
     """Both directions of the contrastive loss, with the whole pyramid of the key encoder."""
     p, key = method.settings, method.key
     with torch.no_grad():
         for old, new in zip(key.parameters(), encoder.parameters()):
             old.copy_(p.key_momentum * old + (1 - p.key_momentum) * new)
-        key_u, _, key_v = encode(key, batch.images)
-        keys = [project(net, x) for net, x in zip(key[2].values(), (key_u, key_v))]
-    queries = [project(net, x) for net, x in zip(method.project.values(), (u, v))]
+        key_u, _, key_v = encode_images(key, batch.images)
+        keys = [project_features(net, x) for net, x in zip(key[2].values(), (key_u, key_v))]
+    queries = [project_features(net, x) for net, x in zip(method.project.values(), (u, v))]
     best = targets.max(1)
     labels = torch.where(best.values < p.confidence, -batch.index, best.indices).to(targets.dtype)
     shared = (labels, method.queue_labels, p.temperature)

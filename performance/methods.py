@@ -47,7 +47,7 @@ def with_gradients(value: Callable[..., Tensor], *inputs: Tensor, leaves: list[T
     return run
 
 
-def contrastive(images: int, size: int) -> Contest:
+def contrastive_contest(images: int, size: int) -> Contest:
     unit = [torch.nn.functional.normalize(torch.randn(images, 64), dim=1) for _ in range(2)]
     queue = torch.nn.functional.normalize(torch.randn(64, size), dim=0)
     labels, queue_labels = torch.randint(-3, CLASSES, (images,)).float(), torch.randint(0, CLASSES, (size,)).float()
@@ -74,20 +74,20 @@ def label_distribution(images: int, k: int = 8) -> Contest:
         return aggregate_predictions(net(features, near), near, soft).square().sum()
 
     def slow(features: Tensor) -> Tensor:
-        return literal.aggregate(net, features, soft, k).square().sum()
+        return literal.weigh_predictions(net, features, soft, k).square().sum()
 
     leaves = [features, *net.parameters()][:-1]  # the last bias shifts both scores alike
     runs = (with_gradients(form, features, leaves=leaves) for form in (fast, slow))
     return Contest(f"label distribution, N={images}, float64", *runs, ">= 8x, error <= 1e-10")
 
 
-def wing(images: int) -> Contest:
+def wing_contest(images: int) -> Contest:
     prediction, target = torch.randn(images, POINTS, 56, 56), torch.rand(images, POINTS, 56, 56).pow(8)
     forms = (lambda p, form=form: form(p, target).mean() for form in (adaptive_wing, literal.adaptive_wing))
     return Contest(f"adaptive wing loss, N={images}", *(with_gradients(form, prediction) for form in forms), ">= 3x")
 
 
-def maps(images: int) -> Contest:
+def maps_contest(images: int) -> Contest:
     landmarks = torch.randint(-20, 244, (images, POINTS, 2)).float()
 
     def slow() -> list[Tensor]:
@@ -97,7 +97,7 @@ def maps(images: int) -> Contest:
     return Contest(f"heat and weight maps, N={images}", fast, slow, ">= 8x, error <= 1e-6")
 
 
-def step(images: int, side: int, precision: torch.dtype | None) -> Contest:
+def step_contest(images: int, side: int, precision: torch.dtype | None) -> Contest:
     """Forward, key encoder and backward on ResNet-18; the literal side as published: fp32, channels first."""
     method = LANet(LANet.Parameters(queue=8192 // images * images))
     method.build(BACKBONES["resnet18"](3), CLASSES)
@@ -116,11 +116,11 @@ def step(images: int, side: int, precision: torch.dtype | None) -> Contest:
 
     def fast() -> list[Tensor]:
         method.bank.copy_(bank)
-        return backward(method, method.loss(batch)[0])
+        return losses_and_gradients(method, method.loss(batch)[0])
 
     def slow() -> list[Tensor]:
         batch.images = pixels
-        found = backward(rival, literal.loss(rival, batch))
+        found = losses_and_gradients(rival, literal.literal_losses(rival, batch))
         batch.images = pixels.to(memory_format=torch.channels_last)
         return found
 
@@ -128,7 +128,7 @@ def step(images: int, side: int, precision: torch.dtype | None) -> Contest:
     return Contest(f"whole step, N={images}, {side} px, {name}", fast, slow, goal)
 
 
-def backward(method: LANet, losses: dict[str, Tensor]) -> list[Tensor]:
+def losses_and_gradients(method: LANet, losses: dict[str, Tensor]) -> list[Tensor]:
     """The losses, and the gradients of the classifier and of the stem."""
     total = sum(losses.values())
     for _, parameter in method.named_parameters():
@@ -140,7 +140,7 @@ def backward(method: LANet, losses: dict[str, Tensor]) -> list[Tensor]:
     ]
 
 
-def error(found: list[Tensor], expected: list[Tensor]) -> float:
+def relative_error(found: list[Tensor], expected: list[Tensor]) -> float:
     """The largest difference relative to the largest entry of its tensor."""
     pairs = zip(found, expected, strict=True)
     return max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in pairs)
@@ -159,9 +159,9 @@ def peak_memory(run: Callable[[], list[Tensor]]) -> int:
     return peak
 
 
-def contend(contest: Contest, repeats: int) -> str:
+def run_contest(contest: Contest, repeats: int) -> str:
     """A line of results: both sides once to warm up, then in turn."""
-    wrong = error(contest.fast(), contest.slow())
+    wrong = relative_error(contest.fast(), contest.slow())
     seconds: dict[Callable, list[float]] = {contest.fast: [], contest.slow: []}
     for _ in range(repeats):
         for run, times in seconds.items():
@@ -189,16 +189,16 @@ def main() -> None:
     print(f"torch {torch.__version__}, {arguments.threads} thread(s), median of {arguments.repeats}, interleaved")
     print(f"{'':38} literal ms   fast ms    ratio     error  fast / literal MiB  goal")
     contests = [
-        lambda: contrastive(128, 8192),
+        lambda: contrastive_contest(128, 8192),
         lambda: label_distribution(128),
-        lambda: wing(32),
-        lambda: maps(128),
-        lambda: step(arguments.batch, arguments.image, None),
+        lambda: wing_contest(32),
+        lambda: maps_contest(128),
+        lambda: step_contest(arguments.batch, arguments.image, None),
     ]
     if arguments.bf16:
-        contests.append(lambda: step(arguments.batch, arguments.image, torch.bfloat16))
+        contests.append(lambda: step_contest(arguments.batch, arguments.image, torch.bfloat16))
     for make in contests:
-        print(contend(make(), arguments.repeats), flush=True)
+        print(run_contest(make(), arguments.repeats), flush=True)
 
 
 if __name__ == "__main__":

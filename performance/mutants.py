@@ -61,7 +61,7 @@ for name in sys.argv[1:]:
 """
 
 
-def names(folder: str) -> list[str]:
+def list_changes(folder: str) -> list[str]:
     """All changes that mutmut makes to the files of a folder, as it names them."""
     from mutmut.mutation.file_mutation import mutate_file_contents
     from mutmut.utils.format_utils import get_mutant_name
@@ -73,7 +73,7 @@ def names(folder: str) -> list[str]:
     return found
 
 
-def copied(folder: str, at: Path) -> None:
+def copy_project(folder: str, at: Path) -> None:
     """The project as git knows it, with mutmut told to change this folder and to run the tests near it."""
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
@@ -89,7 +89,7 @@ def copied(folder: str, at: Path) -> None:
         settings.write(file)
 
 
-def outcome(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
+def run_changes(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
     """{change: mutmut's exit code}, written into `at` too, what survived with its text."""
     program = str(Path(sys.executable).with_name("mutmut"))
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
@@ -106,7 +106,7 @@ def outcome(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
     return codes
 
 
-def interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's 95 % interval of a share."""
     middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
@@ -119,16 +119,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=Path, help="an empty folder for the copy, which then stays")
     args = parser.parse_args()
-    every = names(args.folder)
+    every = list_changes(args.folder)
     drawn = sorted(random.Random(args.seed).sample(every, min(args.sample, len(every))))
     with tempfile.TemporaryDirectory() as aside:
         at = args.at or Path(aside)
-        copied(args.folder, at)
-        codes = outcome(args.folder, drawn, at)
+        copy_project(args.folder, at)
+        codes = run_changes(args.folder, drawn, at)
     if None in codes.values():
         sys.exit(f"mutmut did not end: see {at / 'mutmut.txt'} (name a folder by --at)")
     noticed = sum(code in NOTICED for code in codes.values())
-    low, high = interval(noticed / len(drawn), len(drawn))
+    low, high = wilson_interval(noticed / len(drawn), len(drawn))
     print(f"{args.folder}: {len(every)} changes, {len(drawn)} drawn with seed {args.seed}: {noticed} noticed")
     print(f"  {noticed / len(drawn):.1%} (95 % interval {low:.1%} to {high:.1%})")
     print(f"  never reached: {sum(code in (5, 33) for code in codes.values())}")

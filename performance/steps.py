@@ -38,7 +38,7 @@ class Side:
     layout: torch.memory_format
 
 
-def make(name: str, backbone: str, side: int, device: str, precision: str, plain: bool, batch: int | None) -> Side:
+def make_side(name: str, backbone: str, side: int, device: str, precision: str, plain: bool, batch: int | None) -> Side:
     cls = plugins.find_methods()[name]
     parameters, size = cls.Parameters(), batch or cls.recipe.batch_size
     if name == "lanet":
@@ -92,14 +92,14 @@ def run_steps(side: Side, pixels: Any, points: Any, size: int, count: int, timer
         side.method.after_step(batch)
 
 
-def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
+def measure_sides(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """Images per second of both sides, in turn, and what the fast side needs."""
     cuda, draw = args.device == "cuda", np.random.default_rng(0)
     pixels = torch.from_numpy(draw.integers(0, 256, (IMAGES, STORED, STORED, 3), dtype=np.uint8)).to(args.device)
     points = torch.from_numpy(draw.random((IMAGES, 19, 2), dtype=np.float32)).to(args.device)
     sides = {
-        "fast": make(name, args.backbone, args.side, args.device, args.precision, False, args.batch),
-        "plain": make(name, args.backbone, args.side, args.device, "fp32", True, args.batch),
+        "fast": make_side(name, args.backbone, args.side, args.device, args.precision, False, args.batch),
+        "plain": make_side(name, args.backbone, args.side, args.device, "fp32", True, args.batch),
     }
     seconds, data = {key: [] for key in sides}, []
     if cuda:
@@ -150,7 +150,7 @@ def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
     print(f"{text}, median of {args.repeats} turns of {args.steps} steps, both sides in turn")
     rows = []
     for name in args.methods:
-        row = measure(name, args)
+        row = measure_sides(name, args)
         memory = "" if row["peak_gib"] is None else f", peak {row['peak_gib']:.1f} GiB"
         print(
             f"steps: {name:<9} batch {row['batch']:>3}: {row['images_per_second']:8.1f} images/s, plain "

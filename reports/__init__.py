@@ -1,6 +1,6 @@
 """Tables, figures and one page, drawn from records alone.
 
-The door of this room: `draw` is told what to draw (`Asked`) and never decides which runs belong together. Rules of
+The door of this room: `draw_experiment` is told what to draw (`Asked`) and never decides which runs belong together. Rules of
 accuracy: last, best, last5, noisy_val (`results.schema.RULES`).
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, stem
+from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, file_stem
 
 __all__ = [
     "Asked",
@@ -18,15 +18,15 @@ __all__ = [
     "Drawn",
     "Options",
     "ReportError",
-    "draw",
+    "draw_experiment",
     "draw_page",
     "draw_pictures",
-    "stem",
+    "file_stem",
     "try_drawing",
 ]
 
 
-def draw(
+def draw_experiment(
     asked: Asked, results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
 ) -> Drawn:
     """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError.
@@ -40,17 +40,17 @@ def draw(
     made = {} if made is None else made
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
-        from reports.choose import table
-        from reports.formats import markdown, replaced_settings, write
+        from reports.choose import make_table
+        from reports.formats import format_markdown, replaced_settings, write_table
 
-        shown = table(asked, records, options, made)
-        text = markdown(shown)
+        shown = make_table(asked, records, options, made)
+        text = format_markdown(shown)
         replaced = replaced_settings(out / f"{shown.name}.md", text)
-        return Drawn(write(shown, out), text, shown.gaps, sorted(records.refused.values()), replaced)
-    from reports.choose import figure
+        return Drawn(write_table(shown, out), text, shown.gaps, sorted(records.refused.values()), replaced)
+    from reports.choose import make_figure
     from reports.formats import markdown_words
 
-    drawing = figure(asked, records, options, made)
+    drawing = make_figure(asked, records, options, made)
     return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
 
 
@@ -62,8 +62,8 @@ def draw_pictures(
     Raises ReportError.
     """
     from reports.cells import read_cells
-    from reports.choose import table
-    from reports.pictures.beside import pictures
+    from reports.choose import make_table
+    from reports.pictures.beside import pictures_beside
     from reports.pictures.table import table_picture
     from results.records import Records
 
@@ -74,10 +74,10 @@ def draw_pictures(
     read = [(one, read_cells(one, records, one.rule(options), options)) for one in asked if one.drawing == "accuracy"]
     files = []
     for one, _ in read:
-        shown = table_picture(table(one, records, options, made))
+        shown = table_picture(make_table(one, records, options, made))
         files.append(out / f"{shown.name}.png")
         files[-1].write_bytes(shown.png)
-        for drawing in pictures(one, read, options):
+        for drawing in pictures_beside(one, read, options):
             made[drawing.name] = drawing
             files += drawing.write(out)
     return Drawn(files)
@@ -112,14 +112,14 @@ def try_drawing(out: Path) -> None:
             raise ReportError(f"--out: {path} may not be replaced; choose another folder")
     try:
         from reports import choose  # noqa: F401  all that draws, imported
-        from reports.formats import write
+        from reports.formats import write_table
         from reports.page import write as page  # noqa: F401
         from reports.pictures.table import table_picture
         from reports.table import Block, Entry, Table
 
         shown = Table("trial", "Trial", "", [Block("", ["Method"], [[Entry("Baseline", best=True)]])])
         with TemporaryDirectory(prefix=".trial-", dir=out) as folder:
-            write(shown, Path(folder))
+            write_table(shown, Path(folder))
             table_picture(shown).write(Path(folder))
     except Exception as error:  # whatever an incomplete installation raises
         said = str(error).strip().partition("\n")[0]

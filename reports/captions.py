@@ -31,10 +31,10 @@ def seeds_text(cells: list[Cell]) -> str:
     """n = 5 seeds unless noted; n = 10 seeds (FERPlus: 5; NLA on RAF-DB: 3) unless noted"""
     n = max((len(cell.ids) for cell in cells), default=0)
     fewer: dict[int, list[str]] = {}
-    for name in unique(cell.dataset for cell in cells):
+    for name in unique_texts(cell.dataset for cell in cells):
         inside = [cell for cell in cells if cell.dataset == name and cell.ids]
         for many in sorted({len(cell.ids) for cell in inside} - {n}, reverse=True):
-            rows = unique(cell.title for cell in inside if len(cell.ids) == many)
+            rows = unique_texts(cell.title for cell in inside if len(cell.ids) == many)
             all_of_it = all(len(cell.ids) == many for cell in inside)
             where = dataset_title(cells, name)
             fewer.setdefault(many, []).append(where if all_of_it else f"{', '.join(rows)} on {where}")
@@ -44,7 +44,7 @@ def seeds_text(cells: list[Cell]) -> str:
 
 def scale_text(cells: list[Cell]) -> str:
     """demo scale"""
-    names = unique(record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records)
+    names = unique_texts(record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records)
     return f"{', '.join(names)} scale"
 
 
@@ -77,20 +77,20 @@ def accuracy_caption(cells: list[Cell], rule: str, options: Options | None = Non
     )
 
 
-def foundation(cells: list[Cell]) -> list[str]:
+def describe_foundation(cells: list[Cell]) -> list[str]:
     """What numbers stand on: data, network, weights, scale, precision, noise and hardware, a sentence each."""
     records = [record for cell in cells for record in cell.records]
     if not records:
         return []
     resolved = [record["resolved"] for record in records]
     specs = [record["spec"] for record in records]
-    notes = unique(note for part in resolved for note in part.get("scale_notes", []))
+    notes = unique_texts(note for part in resolved for note in part.get("scale_notes", []))
     return [
-        *(data_text(cells, name) for name in unique(cell.dataset for cell in cells if cell.records)),
-        f"Backbone {told_apart(cells, backbone)}; start: {told_apart(cells, start_weights)}.",
-        f"Recipes: {', '.join(unique(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
+        *(data_text(cells, name) for name in unique_texts(cell.dataset for cell in cells if cell.records)),
+        f"Backbone {told_apart(cells, backbone_text)}; start: {told_apart(cells, start_weights_text)}.",
+        f"Recipes: {', '.join(unique_texts(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
         f"{scale_text(cells)}; "
-        f"precision {', '.join(unique(spec.get('precision') for spec in specs))}.",
+        f"precision {', '.join(unique_texts(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
         *sampler_text(cells),
         *changed_text(cells),
@@ -139,13 +139,13 @@ def copies_text(cells: list[Cell]) -> str:
     return max((str(text) for text in known if text), key=len, default="")
 
 
-def backbone(record: dict[str, Any]) -> str:
+def backbone_text(record: dict[str, Any]) -> str:
     """The network that was trained: where it is not the recipe's backbone, the record says so."""
     resolved = record["resolved"]
     return str(resolved.get("network") or resolved.get("recipe", {}).get("backbone") or "not recorded")
 
 
-def start_weights(record: dict[str, Any]) -> str:
+def start_weights_text(record: dict[str, Any]) -> str:
     return str(record["resolved"].get("weights", {}).get("text") or "not recorded")
 
 
@@ -153,38 +153,38 @@ def told_apart(cells: list[Cell], read: Callable[[dict[str, Any]], str]) -> str:
     """A fact of the records; where there are several, each with the rows or the data sets that it is true of."""
     names: dict[str, list[tuple[str, str]]] = {}
     for cell in cells:
-        for value in unique(read(record) for record in cell.records):
+        for value in unique_texts(read(record) for record in cell.records):
             names.setdefault(value, []).append((cell.title, dataset_title(cells, cell.dataset)))
     if len(names) < 2:
         return "".join(names)
     for place in (0, 1):
-        parts = {value: unique(pair[place] for pair in pairs) for value, pairs in names.items()}
+        parts = {value: unique_texts(pair[place] for pair in pairs) for value, pairs in names.items()}
         if len({name for part in parts.values() for name in part}) == sum(map(len, parts.values())):
             return "; ".join(f"{value} ({', '.join(part)})" for value, part in parts.items())
-    return "; ".join(f"{value} ({', '.join(unique(map(' on '.join, pairs)))})" for value, pairs in names.items())
+    return "; ".join(f"{value} ({', '.join(unique_texts(map(' on '.join, pairs)))})" for value, pairs in names.items())
 
 
 def changed_text(cells: list[Cell]) -> list[str]:
     """What was set by hand: in every run shown, or in those of some rows."""
     measured = [cell for cell in cells if cell.records]
     common = set.intersection(*(set(cell.by_hand.items()) for cell in measured))
-    every = [f"Changed from that: {settings(common)}."] if common else []
+    every = [f"Changed from that: {settings_text(common)}."] if common else []
     rows: dict[str, list[str]] = {}
     for cell in measured:
         own = set(cell.by_hand.items()) - common
         if own:
-            rows.setdefault(settings(own), []).append(cell.title)
-    return every + [f"Changed by hand in {', '.join(unique(titles))}: {text}." for text, titles in rows.items()]
+            rows.setdefault(settings_text(own), []).append(cell.title)
+    return every + [f"Changed by hand in {', '.join(unique_texts(titles))}: {text}." for text, titles in rows.items()]
 
 
-def settings(changes: Iterable[tuple[str, str]]) -> str:
+def settings_text(changes: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(changes))
 
 
 def realised_text(cells: list[Cell]) -> list[str]:
     """Nominal and realised rates by data set, mean over seeds."""
     sentences = []
-    for name in unique(cell.dataset for cell in cells):
+    for name in unique_texts(cell.dataset for cell in cells):
         rates: dict[tuple[str, str | None], float] = {}
         for cell in cells:
             if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
@@ -205,7 +205,7 @@ def realised_text(cells: list[Cell]) -> list[str]:
 def map_text(cells: list[Cell]) -> list[str]:
     """Which wrong label asymmetric noise gives to each class of the data sets shown; nothing where a class has none."""
     noisy = [record for cell in cells if cell.noise == "asymmetric" for record in cell.records]
-    classes = unique(name for record in noisy for name in class_names(record))
+    classes = unique_texts(name for record in noisy for name in class_names(record))
     known = asymmetric_map()
     if not classes or not set(classes) <= set(known):
         return []
@@ -254,8 +254,8 @@ def weights_text(records: list[dict[str, Any]]) -> list[str]:
 def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     """Where the printed values come from; also: noise kinds of columns that were not run."""
     printed = [(cell.noise, cell.published.source) for cell in cells if cell.published]
-    noises = unique([*(noise for noise, source in printed if not source), *also])
-    sources = [SOURCES[noise] for noise in noises if noise in SOURCES] + unique(source for _, source in printed)
+    noises = unique_texts([*(noise for noise, source in printed if not source), *also])
+    sources = [SOURCES[noise] for noise in noises if noise in SOURCES] + unique_texts(source for _, source in printed)
     if not sources:
         return []
     differ = ["other start weights", "other classes where marked"]
@@ -269,6 +269,6 @@ def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
     ] + ["Difference: measured minus published, in points."] * any(cell.difference is not None for cell in cells)
 
 
-def unique(values: Iterable[Any]) -> list[str]:
+def unique_texts(values: Iterable[Any]) -> list[str]:
     """The different texts in the order of their first appearance, without empty ones."""
     return list(dict.fromkeys(str(value) for value in values if value not in (None, "")))

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from reports.asked import Asked, Options, stem
+from reports.asked import Asked, Options, file_stem
 from reports.pictures.budget import budget_figure
 from reports.pictures.confusion import confusion_figure
 from reports.pictures.drawing import Drawing
-from reports.pictures.gallery import gallery
+from reports.pictures.gallery import gallery_figure
 from reports.pictures.mechanisms import mechanisms_figure
 from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
@@ -27,7 +27,7 @@ TABLES = {
 }
 FIGURES = {
     "sweep": sweep_figure,
-    "gallery": gallery,
+    "gallery": gallery_figure,
     "mechanisms": mechanisms_figure,
     "confusion": confusion_figure,
     "budget": budget_figure,
@@ -38,17 +38,17 @@ FIGURES = {
 Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once
 
 
-def table(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Table:
+def make_table(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Table:
     """Any table; raises ReportError."""
     made = {} if made is None else made
-    if stem(asked) not in made:
-        made[stem(asked)] = TABLES[asked.drawing](asked, records, options)
-    return made[stem(asked)]
+    if file_stem(asked) not in made:
+        made[file_stem(asked)] = TABLES[asked.drawing](asked, records, options)
+    return made[file_stem(asked)]
 
 
-def figure(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Drawing:
+def make_figure(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Drawing:
     """Any figure; raises ReportError."""
     made = {} if made is None else made
-    if stem(asked) not in made:
-        made[stem(asked)] = FIGURES[asked.drawing](asked, records, options)
-    return made[stem(asked)]
+    if file_stem(asked) not in made:
+        made[file_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
+    return made[file_stem(asked)]

@@ -8,13 +8,13 @@ import numpy as np
 from reports.asked import Options
 from reports.cells import Cell
 from reports.paired import PAIRS_WITH_OTHERS, pairs_counted
-from reports.statistics import Interval, adjust, crossed_interval, jensen_shannon
+from reports.statistics import Interval, adjust_for_pairs, crossed_interval, jensen_shannon
 from reports.votes import (
-    kinds,
+    image_kinds,
     one_hot_divergence,
     random_annotator_divergence,
     read_votes,
-    shares,
+    vote_shares,
 )
 from results.records import Records
 from results.schema import class_names, record_seed
@@ -81,7 +81,7 @@ class Group:
     annotator: np.ndarray | None
 
 
-def groups(cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
+def group_divergences(cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
     """Divergences by data set and noise, for those with votes."""
     conditions: dict[tuple, list[Cell]] = {}
     for cell in cells:
@@ -92,7 +92,7 @@ def groups(cells: list[Cell], records: Records, options: Options) -> Iterator[Gr
         if dataset not in votes:
             votes[dataset] = read_votes(here[0].records[0], records, options.study)
         if votes[dataset] is not None:
-            group = measure(dataset, noise, rate, here, votes[dataset], records, options)
+            group = measure_group(dataset, noise, rate, here, votes[dataset], records, options)
             if group.measured:
                 yield group
 
@@ -109,36 +109,38 @@ def compare_distance(row: Measured | None, other: Measured | None) -> tuple[Inte
         return None
     found = crossed_interval(np.stack([other.values[number] - row.values[number] for number in seeds]))
     pairs = pairs_counted(row.cell, other.cell) if row.cell and other.cell else PAIRS_WITH_OTHERS
-    return adjust(found, pairs), len(seeds)
+    return adjust_for_pairs(found, pairs), len(seeds)
 
 
-def measure(
+def measure_group(
     dataset: str, noise: str, rate: str | None, cells: list[Cell], votes: np.ndarray, records: Records, options: Options
 ) -> Group:
     """The one-hot row, from the labels of each seed, and a row a method, on the images that every run has."""
-    runs = {cell.title: list(opened(cell, votes, records)) for cell in cells}
+    runs = {cell.title: list(open_arrays(cell, votes, records)) for cell in cells}
     classes = class_names(cells[0].records[0])
     every = [arrays["train_rows"] for found in runs.values() for _, arrays in found]
     group = Group(dataset, noise, rate, classes, [], None)
     if not every:
         return group
-    rows = every[0] if all(np.array_equal(every[0], other) for other in every) else intersection(every)
+    rows = every[0] if all(np.array_equal(every[0], other) for other in every) else common_rows(every)
     people = np.asarray(votes[rows], float)
     voted = people.sum(1) > 0
     rows, people = rows[voted], people[voted]
     if not len(rows):
         return group
     reference = next(arrays for found in runs.values() for _, arrays in found)
-    labels = reference["clean"][positions(reference["train_rows"], rows)].astype(int)
+    labels = reference["clean"][find_positions(reference["train_rows"], rows)].astype(int)
     one_hot = Measured(GIVEN, None, rows, labels)
     found_rows, spelling = [one_hot], {"base": options.log_base, "root": options.root}
     for cell in cells:
         made = Measured(row_title(cell), cell, rows, labels)
         for of_seed, arrays in runs[cell.title]:
-            at = positions(arrays["train_rows"], rows)
+            at = find_positions(arrays["train_rows"], rows)
             given = arrays["given"][at].astype(int)
-            made.kinds[of_seed] = kinds(people, given, bool(options.study))
-            made.values[of_seed] = jensen_shannon(shares(people), shares(arrays["distribution"][at]), **spelling)
+            made.kinds[of_seed] = image_kinds(people, given, bool(options.study))
+            made.values[of_seed] = jensen_shannon(
+                vote_shares(people), vote_shares(arrays["distribution"][at]), **spelling
+            )
             if of_seed not in one_hot.values:
                 one_hot.kinds[of_seed] = made.kinds[of_seed]
                 one_hot.values[of_seed] = one_hot_divergence(people, given, **spelling)
@@ -147,18 +149,18 @@ def measure(
     return group
 
 
-def opened(cell: Cell, votes: np.ndarray, records: Records) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+def open_arrays(cell: Cell, votes: np.ndarray, records: Records) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """(seed, arrays) of a cell's runs whose arrays are sound; the others are noted as failed."""
     for record in cell.records:
         arrays = records.arrays(record["id"], ("train_rows", "given", "clean", "distribution"))
-        complaint = records.refused.get(record["id"]) if arrays is None else misfit(arrays, votes)
+        complaint = records.refused.get(record["id"]) if arrays is None else find_misfit(arrays, votes)
         if complaint:
             cell.failed.append(f"{record['id'][:8]}: {complaint}")
         elif arrays is not None:
             yield record_seed(record), arrays
 
 
-def misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
+def find_misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
     """Why arrays do not fit the data set's votes."""
     rows, given, clean, distribution = (arrays[name] for name in ("train_rows", "given", "clean", "distribution"))
     if distribution.shape != (len(rows), votes.shape[1]) or given.shape != rows.shape or clean.shape != rows.shape:
@@ -172,7 +174,7 @@ def misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
     return None
 
 
-def intersection(every: list[np.ndarray]) -> np.ndarray:
+def common_rows(every: list[np.ndarray]) -> np.ndarray:
     """Rows of the data cache that all the runs trained on."""
     common = every[0]
     for other in every[1:]:
@@ -180,7 +182,7 @@ def intersection(every: list[np.ndarray]) -> np.ndarray:
     return common
 
 
-def positions(all_rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def find_positions(all_rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Where each wanted row stands in a run's arrays."""
     order = np.argsort(all_rows)
     return order[np.searchsorted(all_rows, wanted, sorter=order)]

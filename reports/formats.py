@@ -9,9 +9,9 @@ from reports.pictures.drawing import Drawing
 from reports.table import Block, Entry, Table, csv_rows, one_line
 
 
-def write(table: Table, out: Path) -> list[Path]:
+def write_table(table: Table, out: Path) -> list[Path]:
     """<name>.md .tex .csv .html in `out`, <name>_notes.tex, and <name>_runs.csv of a table with runs."""
-    texts = {".md": markdown(table), ".csv": csv_text(table), ".html": html(table)}
+    texts = {".md": format_markdown(table), ".csv": csv_text(table), ".html": format_html(table)}
     if table.runs:
         texts["_runs.csv"] = csv_rows(table.runs[0], table.runs)
     paths = []
@@ -41,7 +41,7 @@ def set_by_hand(markdown: str) -> list[str]:
     ]
 
 
-def markdown(table: Table) -> str:
+def format_markdown(table: Table) -> str:
     return markdown_words(table, *(markdown_block(block) for block in table.blocks))
 
 
@@ -77,13 +77,13 @@ def csv_text(table: Table) -> str:
     return csv_rows(table.header, table.facts)
 
 
-def html(table: Table) -> str:
+def format_html(table: Table) -> str:
     """A page of its own, without network."""
-    return environment().get_template("table_page.html").render(table=table)
+    return html_environment().get_template("table_page.html").render(table=table)
 
 
 @lru_cache
-def environment() -> Any:
+def html_environment() -> Any:
     from jinja2 import Environment, FileSystemLoader
 
     folder = Path(__file__).resolve().parent

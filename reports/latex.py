@@ -50,7 +50,7 @@ def write_latex(table: Table, out: Path) -> list[Path]:
     paths = []
     for template, ending in (("table.tex.j2", ".tex"), ("table_notes.tex.j2", "_notes.tex")):
         paths.append(out / f"{table.name}{ending}")
-        paths[-1].write_text(environment().get_template(template).render(**facts), encoding="utf-8")
+        paths[-1].write_text(latex_environment().get_template(template).render(**facts), encoding="utf-8")
     return paths
 
 
@@ -103,7 +103,7 @@ def fill_floats(blocks: list[Block]) -> list[list[Block]]:
 
 def latex_text(text: str) -> str:
     """Text of others as LaTeX: its signs escaped, Greek letters and other signs as commands; paths can be broken."""
-    escaped = str(encoder().unicode_to_latex(one_line(text)))
+    escaped = str(latex_encoder().unicode_to_latex(one_line(text)))
     return re.sub(r"(\w(?:/|\\_))(?=\w)", r"\1\\allowbreak{}", escaped)
 
 
@@ -115,14 +115,14 @@ def latex_entry(entry: Entry) -> str:
 
 
 @lru_cache
-def encoder() -> Any:
+def latex_encoder() -> Any:
     from pylatexenc.latexencode import UnicodeToLatexEncoder
 
     return UnicodeToLatexEncoder(unknown_char_policy="keep", unknown_char_warning=False)
 
 
 @lru_cache
-def environment() -> Any:
+def latex_environment() -> Any:
     from jinja2 import Environment, FileSystemLoader
 
     marks = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}

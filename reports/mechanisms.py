@@ -123,12 +123,12 @@ def idle_sentence(curves: list[MechanismCurve], cells: list[Cell]) -> str:
 
 def value_range(curves: list[MechanismCurve]) -> str:
     """'99 %' or '97 to 99 %'."""
-    texts = [value_text(curve) for curve in sorted(curves, key=lambda curve: curve.late)]
+    texts = [late_value_text(curve) for curve in sorted(curves, key=lambda curve: curve.late)]
     unit = " %" if curves[0].is_share else ""
     return texts[0] + unit if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}{unit}"
 
 
-def value_text(curve: MechanismCurve) -> str:
+def late_value_text(curve: MechanismCurve) -> str:
     """A share in per cent with at most one decimal, another number with two digits."""
     if not curve.is_share:
         return f"{curve.late:.2g}"

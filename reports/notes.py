@@ -8,7 +8,7 @@ from reports.asked import Options
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds
 from reports.statistics import detectable_gain, pooled_paired_std
-from reports.table import signed
+from reports.table import format_signed
 from results.published import supplement_facts
 from results.schema import record_seed
 
@@ -16,12 +16,12 @@ FALLEN = 10.0  # points
 AGAINST = "‡"  # marks what was not measured here
 
 
-def details(cell: Cell) -> str:
+def describe_accuracy(cell: Cell) -> str:
     """What stands behind an accuracy: n, each seed, the record ids."""
-    return behind(cell, cell.values)
+    return describe_mean(cell, cell.values)
 
 
-def behind(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
+def describe_mean(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
     """What stands behind a mean of `values`, {seed: value}: n, each seed, the record ids."""
     seeds = ", ".join(f"seed {number}: {value:{form}}" for number, value in sorted(values.items()))
     ids = " ".join(record["id"] for record in cell.records if record_seed(record) in values)
@@ -41,7 +41,7 @@ def against_note(cells: list[Cell]) -> list[str]:
     return [f"{AGAINST} Not all runs were made here: records of {name}, {words}." for name in names]
 
 
-def gaps(cells: list[Cell]) -> list[str]:
+def list_gaps(cells: list[Cell]) -> list[str]:
     """One line a run that is not there, and one a cell that cannot be; an exit status rests on them."""
     lines = [f"{cell.where}: {cell.reason}" for cell in cells if cell.reason]
     for cell in cells:
@@ -109,5 +109,5 @@ def below_baseline(cells: list[Cell], decimals: int = 1) -> list[str]:
         gain = float(np.mean(gains)) if gains else 1.0
         if gain <= 0:
             place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            found.append(f"{cell.title} ({place}) {signed(gain, f'+.{decimals}f')}")
+            found.append(f"{cell.title} ({place}) {format_signed(gain, f'+.{decimals}f')}")
     return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []

@@ -16,13 +16,13 @@ from reports.cells import Cell, common_seeds
 from reports.metrics import are_classes, chosen_epochs, confusion_matrices, image_values, metric_of
 from reports.statistics import (
     Interval,
-    adjust,
+    adjust_for_pairs,
     balanced_interval,
     crossed_interval,
     in_points,
     is_sure,
     paired_t,
-    places,
+    possible_places,
 )
 from results.published import METHODS
 from results.records import Records
@@ -132,7 +132,7 @@ def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interva
         if right is None or not right.size:
             return None
         found = in_points(hits.interval([first], seeds)(right[0] - right[1]))
-    return adjust(found, pairs_counted(first, second)), len(seeds)
+    return adjust_for_pairs(found, pairs_counted(first, second)), len(seeds)
 
 
 def pairs_counted(first: Cell, second: Cell) -> int:
@@ -145,7 +145,7 @@ def is_of_paper(cell: Cell) -> bool:
     return cell.method in METHODS and not cell.label
 
 
-def rank(cells: list[Cell], hits: Hits | None) -> None:
+def rank_cells(cells: list[Cell], hits: Hits | None) -> None:
     """Give each cell its places among the rows of the same data set and noise, where it has at least five seeds.
 
     Nothing is said of rows of which two do not share five seeds and the test images.
@@ -157,7 +157,7 @@ def rank(cells: list[Cell], hits: Hits | None) -> None:
     for rows in conditions.values():
         better = better_pairs(rows, hits) if len(rows) > 1 else None
         if better is not None:
-            for cell, place in zip(rows, places(len(rows), better), strict=True):
+            for cell, place in zip(rows, possible_places(len(rows), better), strict=True):
                 cell.places = place
 
 

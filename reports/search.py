@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reports.cells import Cell
-from reports.notes import gaps
+from reports.notes import list_gaps
 from results.schema import record_seed
 
 PROTOCOLS = {  # {whether a part of the training images was left out: which images chose}
@@ -120,7 +120,7 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
 
 def held_out_by_seed(cell: Cell) -> dict[int, float]:
     """{seed: share of held-out noisy labels that are met} of the runs that have it."""
-    found = {record_seed(record): held_out_accuracy(record) for record in cell.records}
+    found = {record_seed(record): recorded_held_out(record) for record in cell.records}
     return {number: value for number, value in found.items() if value is not None}
 
 
@@ -129,7 +129,7 @@ def choose_best(scores: np.ndarray) -> np.ndarray:
     return scores.round(DIGITS).argmax(0)
 
 
-def held_out_accuracy(record: dict[str, Any]) -> float | None:
+def recorded_held_out(record: dict[str, Any]) -> float | None:
     """Of images that were not trained on, by their noisy labels, after the last epoch; None where there were none."""
     value = record["metrics"].get("held_out")
     if value is None and record["spec"]["holdout"]:
@@ -177,11 +177,11 @@ def search_gaps(cells: list[Cell]) -> list[str]:
     lines = []
     for cell in cells:
         named = cell if cell.draw is None else replace(cell, title=f"{cell.title}, draw {cell.draw}")
-        lines += gaps([named])
+        lines += list_gaps([named])
         lines += [
             f"{named.where}: {record['id'][:8]}: its record has no accuracy on held-out images; run it again with --force"
             for record in cell.records
-            if cell.draw is not None and held_out_accuracy(record) is None
+            if cell.draw is not None and recorded_held_out(record) is None
         ]
     return lines
 

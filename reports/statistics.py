@@ -127,12 +127,12 @@ def balanced_interval(difference: np.ndarray, labels: np.ndarray) -> Interval:
     return student_interval(float(of_seed.mean()), variance, freedom)
 
 
-def adjust(found: Interval, pairs: int) -> Interval:
+def adjust_for_pairs(found: Interval, pairs: int) -> Interval:
     """The same with its p times the number of pairs that it is one of (Bonferroni), at most 1."""
     return replace(found, p=min(1.0, found.p * pairs))
 
 
-def places(rows: int, better: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def possible_places(rows: int, better: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """(best, worst) place that each row can have: one behind all rows that are better, one before all that are worse.
 
     better: (one, other) for each pair of which row one is surely better than the other.

@@ -73,7 +73,7 @@ def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:
     return pandas.DataFrame(list(facts), columns=list(header), dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def signed(value: float, form: str = "+.1f") -> str:
+def format_signed(value: float, form: str = "+.1f") -> str:
     """A number with a typographic minus; what rounds to nothing has no sign."""
     text = format(value, form)
     return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")

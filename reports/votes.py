@@ -17,7 +17,7 @@ KINDS = ("wrong", "ambiguous", "clear")
 ONE_ANNOTATOR = "One annotator's label, expected"
 
 
-def shares(votes: np.ndarray) -> np.ndarray:
+def vote_shares(votes: np.ndarray) -> np.ndarray:
     """Vote counts [n, C] as shares that sum to 1; NaN for images without votes."""
     votes = np.asarray(votes, float)
     totals = votes.sum(1, keepdims=True)
@@ -26,18 +26,18 @@ def shares(votes: np.ndarray) -> np.ndarray:
 
 def one_hot_divergence(votes: np.ndarray, labels: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
     """[n] divergence between people's votes [n, C] and the one-hot labels [n]."""
-    people = shares(votes)
+    people = vote_shares(votes)
     return jensen_shannon(people, np.eye(people.shape[1])[labels], base, root)
 
 
 def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
     """[n] the same where the label is the vote of one person drawn at random, in expectation over that person."""
-    people = shares(votes)
+    people = vote_shares(votes)
     each = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
     return (people * each).sum(1)
 
 
-def kinds(votes: np.ndarray, given: np.ndarray, study: bool = False) -> np.ndarray:
+def image_kinds(votes: np.ndarray, given: np.ndarray, study: bool = False) -> np.ndarray:
     """[n] 0 wrong: another class has more votes than the given label; else 1 ambiguous: at most half of the annotators
     agree on a class; else 2 clear. A data set's annotators are as many as the largest sum of votes of an image (some
     choose none of the classes); in a study each image has its own.
@@ -106,5 +106,5 @@ def people_text(study: Path | None) -> str:
     return f"the study {study.name} (sha256 {hashlib.sha256(study.read_bytes()).hexdigest()[:8]})"
 
 
-def number(value: float) -> str:
+def four_decimals(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.4f}"

@@ -35,8 +35,8 @@ def run_all(*arguments: str) -> subprocess.CompletedProcess:
 
 
 def wrong(path: Path, data: Path | None = None) -> list[str]:
-    (cls,) = check.contracts(check.load(path))
-    return [str(finding) for finding in check.check(cls, data) if finding.status == "wrong"]
+    (cls,) = check.find_contracts(check.load_module(path))
+    return [str(finding) for finding in check.run_checks(cls, data) if finding.status == "wrong"]
 
 
 def records(results: Path) -> list[dict]:

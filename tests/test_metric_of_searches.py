@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmark.commands import cross
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan.matrix import Plan, make_plan
@@ -73,7 +73,7 @@ def answers(*numbers: int) -> np.ndarray:
 
 
 def planned(results: Path, *words: str) -> Plan:
-    return make_plan(request(parser().read([*words, "--results", str(results)])))
+    return make_plan(read_request(parser().read([*words, "--results", str(results)])))
 
 
 def keep(store: Store, run: Any, predictions: np.ndarray, held_out: float | None = None) -> None:
@@ -188,7 +188,7 @@ def crossed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     (folder / "own").mkdir()
     (folder / "own" / "both.py").write_text(SPECKS.read_text() + OTHER)
     words = [*CROSS, *SHORT, str(folder / "own"), "--results", str(folder / "runs")]
-    plan, store = make_plan(request(parser().read(words))), Store(folder / "runs")
+    plan, store = make_plan(read_request(parser().read(words))), Store(folder / "runs")
     for cell in plan.cells["table", "cross"]:
         (files,) = cross.tested_files(cell, plan, store.root).values()
         for seed, run in zip(SEEDS, cell.runs, strict=True):

@@ -118,7 +118,7 @@ def alive(pid: int) -> bool:
 def test_long_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = "printf x >> quick", "exec sleep 600"
     monkeypatch.setattr(training, "LONG", {"quick": quick, "slow": slow, "later": quick})
-    monkeypatch.setattr(training, "command", lambda setting, words: ["sh", "-c", words])
+    monkeypatch.setattr(training, "run_all_command", lambda setting, words: ["sh", "-c", words])
     monkeypatch.setattr(training, "ROOT", tmp_path)
     assert training.train_long(Setting(tmp_path, "cpu"), training.GRACE + 4) == 1
     said = [part["status"] for part in json.loads((tmp_path / "long.json").read_text())["commands"]]
@@ -139,7 +139,7 @@ def test_the_long_course_plans_what_is_worth_most_first(tmp_path: Path, capsys: 
     setting = Setting(tmp_path, "cpu", rehearse=True)
     planned, counts = {}, {}
     for title, words in training.LONG.items():
-        assert run_all(training.command(setting, words)[2:]) == 0, title
+        assert run_all(training.run_all_command(setting, words)[2:]) == 0, title
         lines = capsys.readouterr().out.splitlines()
         planned[title] = [line.split("to run  ")[1] for line in lines if "to run  " in line]
         counts[title] = next(int(line.split()[0]) for line in lines if " scale, 0 done" in line)

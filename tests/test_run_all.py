@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.named_data import given_data
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
@@ -270,7 +270,7 @@ def test_a_value_that_is_given_twice_counts_once_and_a_home_is_found(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--table", "1", "--plan", "--methods", "gce", "gce", "--rates", "0.3", "0.30", "--seeds", "0", *SHORT]
-    made = make_plan(request(parser().read([*words, "--results", str(shared)])))
+    made = make_plan(read_request(parser().read([*words, "--results", str(shared)])))
     assert [len(cells) for cells in made.cells.values()] == [1]
     monkeypatch.setenv("HOME", str(tmp_path))
     args = parser().read(["--table", "1", "--weights=~/w.pth", "--results", "~/runs", "--data", "ferplus=~/here"])

@@ -15,7 +15,7 @@ from benchmark import hardware
 from benchmark.launch import supervise as engine
 from benchmark.launch.children import CHILDREN
 from benchmark.launch.preflight import check_writable_inside, shared_like
-from benchmark.launch.supervise import supervise
+from benchmark.launch.supervise import run_in_child
 from benchmark.task import EXIT_ERROR, Task
 from benchmark.terminal import Usage
 from benchmark.train.provenance import describe_checkout
@@ -106,11 +106,11 @@ def test_no_message_names_a_log_that_is_not_there(tmp_path: Path, monkeypatch: p
     log = tmp_path / "a.log"
     task = Task("ab", str(tmp_path / "made"), str(tmp_path), str(log))
     monkeypatch.setattr(CHILDREN, "run", lambda task: (EXIT_ERROR, None))
-    assert supervise(task).message == "could not begin; the reason is printed above"
+    assert run_in_child(task).message == "could not begin; the reason is printed above"
     log.write_text("Traceback\n")
-    assert supervise(task).message == f"could not begin; see {log}"
+    assert run_in_child(task).message == f"could not begin; see {log}"
     monkeypatch.setattr(engine.os, "access", lambda path, mode: False)  # another user's, of an earlier attempt
-    assert supervise(task).message == "could not begin; the reason is printed above"
+    assert run_in_child(task).message == "could not begin; the reason is printed above"
 
 
 def test_a_machine_without_a_temporary_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

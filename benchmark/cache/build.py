@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.copies import HEIGHT, WIDTH, shrink
+from benchmark.cache.copies import HEIGHT, WIDTH, shrink_image
 from benchmark.cache.dataset_info import make_dataset_info
 from benchmark.cache.decoded import (
     OPTIONAL,
@@ -20,7 +20,7 @@ from benchmark.cache.decoded import (
     Unreadable,
     hash_pixels,
     name_earlier_labels,
-    open_folder,
+    open_decoded,
 )
 from benchmark.cache.fingerprints import iterate_splits
 from benchmark.cache.leaks import Leaks, find_leaks
@@ -97,7 +97,7 @@ def decode_images(
             try:
                 image = rows.image(row)
                 images[place] = resize_image(image, dataset.size, dataset.channels)
-                small[split][place] = shrink(images[place])
+                small[split][place] = shrink_image(images[place])
                 hashes[split].append(rows.pixels[row] if rows.pixels else hash_pixels(image))
             except DataError as error:
                 bad.append(str(error).removeprefix(f"{dataset.name}: "))
@@ -153,7 +153,7 @@ def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
                 if not folder.is_dir():
                     raise
             try:
-                data = open_folder(folder)
+                data = open_decoded(folder)
             except Unreadable:
                 raise
             except DataError:  # damaged: out of the way, then try again

@@ -39,7 +39,7 @@ class Copies:
 
 
 def find_copies(images: Pair, small: Pair) -> Copies:
-    """images: uint8 [n, S, S, channels]. small: `shrink` of the images. Of mirrored copies only test images are looked for."""
+    """images: uint8 [n, S, S, channels]. small: `shrink_image` of the images. Mirrored copies are sought among test images."""
     exact = group_exact_copies(images, small)
     group_of = {row: number for number, rows in enumerate(exact) for row in rows}
     training_images = len(small[0])
@@ -50,7 +50,7 @@ def find_copies(images: Pair, small: Pair) -> Copies:
     return Copies(training_images, exact, pairs[np.array(differ, bool)])
 
 
-def shrink(image: np.ndarray) -> np.ndarray:
+def shrink_image(image: np.ndarray) -> np.ndarray:
     """uint8 [S, S, channels] as uint8 [HEIGHT, WIDTH], grey, area means."""
     import cv2
 
@@ -86,7 +86,7 @@ def find_near_pairs(small: np.ndarray, training_images: int) -> np.ndarray:
     pairs = pair_hashes(hash_outlines(every), DISTANCE, CROWD)
     mirrored = pairs[:, 1] >= count
     pairs = pairs[~mirrored | (pairs[:, 0] < training_images)]  # mirror images are compared with training images only
-    pairs = pairs[correlate(every, pairs)]
+    pairs = pairs[correlate_pairs(every, pairs)]
     mirrored = pairs[:, 1] >= count
     found = np.column_stack([pairs[:, 0], np.where(mirrored, pairs[:, 1] - tests, pairs[:, 1]), mirrored])
     found = found[np.lexsort(found.T[::-1])]
@@ -101,7 +101,7 @@ def hash_outlines(small: np.ndarray) -> np.ndarray:
     return bits.view(">u8")[:, 0].astype(np.uint64)
 
 
-def correlate(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def correlate_pairs(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """[m] bool: which pairs [m, 2] of small images correlate as copies do; plain images are copies of nothing."""
     alike = [np.empty(0, bool)]
     for start in range(0, len(pairs), CHUNK):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.copies import ALIKE, DISTANCE, Copies, find_copies, shrink
+from benchmark.cache.copies import ALIKE, DISTANCE, Copies, find_copies, shrink_image
 from benchmark.cache.decoded import SPLITS, Data, Split
 from benchmark.terminal import said_once
 
@@ -17,7 +17,7 @@ PUBLISHED = Path(__file__).parents[1] / "datasets" / "published_counts.csv"
 def make_data_card(data: Data) -> dict[str, Any]:
     """Everything the page says, as plain data."""
     images = data.train.images, data.test.images
-    small = [np.stack([shrink(image) for image in part]) for part in images]
+    small = [np.stack([shrink_image(image) for image in part]) for part in images]
     copies = find_copies(images, (small[0], small[1]))
     return {
         "card": data.info,

@@ -66,7 +66,7 @@ class Data:
         return not (self.folder / "train_images.npy").exists()
 
 
-def open_folder(folder: Path) -> Data:
+def open_decoded(folder: Path) -> Data:
     """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
     folder = Path(folder)
     try:
@@ -95,9 +95,9 @@ def open_folder(folder: Path) -> Data:
 def write_description(folder: Path, root: Path) -> Path:
     """Write what planning and drawing need of a decoded data set below `root`, without pictures and landmarks.
 
-    Returns the folder, which `open_folder` opens; what is there already stays.
+    Returns the folder, which `open_decoded` opens; what is there already stays.
     """
-    data = open_folder(folder)
+    data = open_decoded(folder)
     target = root / folder.name
     if not (target / "card.json").exists():
         target.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.decoded import SPLITS, Data, open_folder
+from benchmark.cache.decoded import SPLITS, Data, open_decoded
 from benchmark.progress import Counted
 from benchmark.terminal import Usage
 from results.files import arrays_bytes, write_bytes
@@ -53,7 +53,7 @@ def split_work(data: Data) -> Iterator[tuple[str, int, int]]:
 
 def detect_part(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     """Find the points of some rows, in a process of its own."""
-    images = getattr(open_folder(source), split).images[start:stop]
+    images = getattr(open_decoded(source), split).images[start:stop]
     found = [detect_points(image) for image in images]
     arrays = {
         "xy": np.stack([points for points, _ in found]).astype(np.float32),

@@ -20,7 +20,7 @@ class Leaks:
 
 
 def find_leaks(images: Pair, labels: Pair, small: Pair) -> Leaks:
-    """images: uint8 [n, S, S, channels]. labels: [n]. small: `copies.shrink` of the images."""
+    """images: uint8 [n, S, S, channels]. labels: [n]. small: `copies.shrink_image` of the images."""
     return list_leaks(find_copies(images, small), labels)
 
 

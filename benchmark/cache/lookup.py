@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmark.cache.build import Progress, build_cache
-from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_folder
+from benchmark.cache.decoded import FORMAT, Data, Unreadable, open_decoded
 from benchmark.cache.source_check import check_source, make_reader_error
 from benchmark.datasets.base import DataError, DataSet, Source
 from benchmark.datasets.reading import archives, landmark_files
@@ -37,12 +37,12 @@ def open_data(
     progress(done, total) is called while images are decoded. Of several processes one decodes and the others wait.
     Raises DataError.
     """
-    with alone(dataset.name, Path(root)):
+    with lock_data_set(dataset.name, Path(root)):
         return find_or_decode(dataset, None if path is None else Path(path), options, Path(root), progress)
 
 
 @contextmanager
-def alone(name: str, root: Path) -> Iterator[None]:
+def lock_data_set(name: str, root: Path) -> Iterator[None]:
     """While this block runs, no other process is in it for the same data set and folder."""
     lock = FileLock(root / "stamps" / f"{name}.lock")
     try:
@@ -66,7 +66,7 @@ def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path
     kept = landmarks_path(dataset, path, root)
     stamp = root / "stamps" / f"{dataset.name}-{compute_stamp_key(dataset, path, options, kept)}.json"
     try:
-        return open_folder(root / Path(json.loads(stamp.read_text())["folder"]).name)
+        return open_decoded(root / Path(json.loads(stamp.read_text())["folder"]).name)
     except Unreadable:
         raise
     except (OSError, ValueError, KeyError, TypeError):
@@ -77,7 +77,7 @@ def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path
     check_source(dataset, source)
     folder = build_cache(dataset, options, source, root, progress)
     write_json(stamp, {"folder": folder.name})
-    return open_folder(folder)
+    return open_decoded(folder)
 
 
 def read_source(dataset: DataSet, path: Path | None, options: Any) -> Source:

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark import plugins
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
 from benchmark.check.methods import on_a_card
-from benchmark.check.rehearsal import difference, prepared, trained
+from benchmark.check.rehearsal import name_differences, prepare_rehearsal, train_to_last_epoch
 from benchmark.scale import DEMO
 from methods.base import Method
 from methods.support.backbones import GIVES, Backbone
@@ -20,27 +20,29 @@ from methods.support.weights import load_backbone
 IMAGES = 4
 
 
-def checks(cls: type[Backbone], data: Path | None = None) -> list[Check]:
+def backbone_checks(cls: type[Backbone], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `methods/support/backbones.py`, in the order in which a mistake shows best."""
     named = {
-        "name": name,
-        "grey images of 48 px": lambda cls: made(cls, 1, 48) and None,
-        "colour images of 64 px": lambda cls: made(cls, 3, 64) and None,
-        "what it gives": gives,
-        "an image alone and among others": alone,
-        "images stay as they are": unchanged,
-        "a gradient reaches every weight": gradient,
-        "random numbers": random_numbers,
-        "saved and loaded": saved,
-        "bf16": bf16,
-        "trained twice, the same bits": same_bits,
+        "name": check_backbone_name,
+        "grey images of 48 px": lambda cls: make_network(cls, 1, 48) and None,
+        "colour images of 64 px": lambda cls: make_network(cls, 3, 64) and None,
+        "what it gives": check_features,
+        "an image alone and among others": check_image_alone,
+        "images stay as they are": check_images_unchanged,
+        "a gradient reaches every weight": check_gradient,
+        "random numbers": check_initial_weights,
+        "saved and loaded": check_saved,
+        "bf16": check_bf16_features,
+        "trained twice, the same bits": check_training_repeats,
         "methods that take it": each_method,
-        "on a pretended GPU": lambda cls: on_a_card(plugins.find_method("baseline"), partial(prepared, backbone=cls)),
+        "on a pretended GPU": lambda cls: on_a_card(
+            plugins.find_method("baseline"), partial(prepare_rehearsal, backbone=cls)
+        ),
     }
     return of_class(cls, named)
 
 
-def made(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.side) -> Backbone:
+def make_network(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.side) -> Backbone:
     """The network as the engine makes it, from the same random numbers each time."""
     torch.manual_seed(0)
     try:
@@ -49,50 +51,50 @@ def made(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.si
         raise Wrong(str(error)) from error
 
 
-def images() -> Tensor:
+def random_images() -> Tensor:
     return torch.rand(IMAGES, DEMO.channels, DEMO.side, DEMO.side, generator=torch.Generator().manual_seed(1))
 
 
-def name(cls: type[Backbone]) -> None:
+def check_backbone_name(cls: type[Backbone]) -> None:
     check_name(cls.name)
     taken = plugins.find_backbones().get(cls.name)
     same = taken is None or taken.__module__ == cls.__module__
     require(same, f"the name {cls.name!r} belongs to a backbone of this project; choose another")
 
 
-def gives(cls: type[Backbone]) -> None:
-    network = made(cls)
+def check_features(cls: type[Backbone]) -> None:
+    network = make_network(cls)
     text = f"{network.gives}, {network.width} features"
     text += (
         f", maps of {network.map_side} x {network.map_side} at {DEMO.side} px" if network.gives != "features" else ""
     )
-    lacking = [method.title for method in plugins.find_methods().values() if not suits(method, network)]
+    lacking = [method.title for method in plugins.find_methods().values() if not suits_method(method, network)]
     raise Skipped(text + (f"; not for {', '.join(lacking)}" if lacking else "; for every method"))
 
 
-def suits(method: type[Method], network: Backbone) -> bool:
+def suits_method(method: type[Method], network: Backbone) -> bool:
     """Whether a network gives what a method needs."""
     return GIVES.index(method.backbone_needs) <= GIVES.index(network.gives)
 
 
-def alone(cls: type[Backbone]) -> None:
-    network = made(cls).eval()
+def check_image_alone(cls: type[Backbone]) -> None:
+    network = make_network(cls).eval()
     with torch.inference_mode():
-        together, one = network(images()), network(images()[:1])
+        together, one = network(random_images()), network(random_images()[:1])
     require(bool(torch.isfinite(together).all()), "features are not finite")
     apart = float((together[:1] - one).abs().max())
     require(apart < 1e-3, f"in evaluation an image's features change by {apart:.2g} with the images beside it")
 
 
-def unchanged(cls: type[Backbone]) -> None:
-    given = images()
-    made(cls)(given)
-    require(torch.equal(given, images()), "encode changes the images in place; work on a copy")
+def check_images_unchanged(cls: type[Backbone]) -> None:
+    given = random_images()
+    make_network(cls)(given)
+    require(torch.equal(given, random_images()), "encode changes the images in place; work on a copy")
 
 
-def gradient(cls: type[Backbone]) -> None:
-    network = made(cls)
-    network(images()).square().mean().backward()
+def check_gradient(cls: type[Backbone]) -> None:
+    network = make_network(cls)
+    network(random_images()).square().mean().backward()
     without = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
     require(len(without) < len(list(network.parameters())), "no gradient reaches its weights; is something detached?")
     if without:
@@ -101,19 +103,19 @@ def gradient(cls: type[Backbone]) -> None:
         )
 
 
-def random_numbers(cls: type[Backbone]) -> None:
+def check_initial_weights(cls: type[Backbone]) -> None:
     before = global_generators()
-    one, two = made(cls), made(cls)
-    one(images())
+    one, two = make_network(cls), make_network(cls)
+    one(random_images())
     require(before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
     same = all(torch.equal(a, b) for a, b in zip(one.published().parameters(), two.published().parameters()))
     require(same, "two networks made from one seed start from other weights; draw from torch's global generator only")
 
 
-def saved(cls: type[Backbone]) -> None:
+def check_saved(cls: type[Backbone]) -> None:
     """All that it has learned is in its file of weights."""
-    network, file = made(cls), io.BytesIO()
-    network(images())  # running statistics
+    network, file = make_network(cls), io.BytesIO()
+    network(random_images())  # running statistics
     torch.save(network.published().state_dict(), file)
     file.seek(0)
     torch.manual_seed(9)
@@ -123,31 +125,31 @@ def saved(cls: type[Backbone]) -> None:
     except ValueError as error:
         raise Wrong(f"its own weights do not load: {error}") from None
     with torch.inference_mode():
-        same = torch.equal(network.eval()(images()), again.eval()(images()))
+        same = torch.equal(network.eval()(random_images()), again.eval()(random_images()))
     require(same, "loaded from its own weights it gives other features; make what it keeps a buffer or a parameter")
 
 
-def bf16(cls: type[Backbone]) -> None:
-    network = made(cls)
+def check_bf16_features(cls: type[Backbone]) -> None:
+    network = make_network(cls)
     network.precision = torch.bfloat16
-    found = network(images())
+    found = network(random_images())
     require(found.dtype == torch.float32, f"features are {found.dtype} with bf16 inside; leave `forward` to Backbone")
     require(bool(torch.isfinite(found).all()), "features are not finite in bf16")
 
 
-def same_bits(cls: type[Backbone]) -> None:
+def check_training_repeats(cls: type[Backbone]) -> None:
     method = plugins.find_method("baseline")
-    one, two = (trained(prepared(method, backbone=cls)) for _ in range(2))
-    names = difference(one.method, two.method)
+    one, two = (train_to_last_epoch(prepare_rehearsal(method, backbone=cls)) for _ in range(2))
+    names = name_differences(one.method, two.method)
     require(not names, f"{names} differ between two runs of one seed; draw from torch's global generator only")
 
 
 def each_method(cls: type[Backbone]) -> None:
     """Two epochs of one method for each of the things that a network can give."""
-    network, methods = made(cls), plugins.find_methods()
+    network, methods = make_network(cls), plugins.find_methods()
     for method in (methods["baseline"], methods["rul"], methods["lanet"]):
-        if suits(method, network):
+        if suits_method(method, network):
             try:
-                trained(prepared(method, backbone=cls))
+                train_to_last_epoch(prepare_rehearsal(method, backbone=cls))
             except ValueError as error:  # of a size that a method refuses
                 raise Skipped(str(error)) from None

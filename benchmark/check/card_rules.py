@@ -32,12 +32,12 @@ def name_of(operation: Any) -> str:
     return operation._schema.name.split("::")[1]
 
 
-def indices(operation: Any, args: Sequence[Any]) -> list[Tensor]:
+def index_tensors(operation: Any, args: Sequence[Any]) -> list[Tensor]:
     """The tensors that an indexing operation indexes by."""
     return [i for i in args[1] if i is not None] if name_of(operation) in BY_INDEX else []
 
 
-def refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self_on_host: bool) -> str:
+def why_refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self_on_host: bool) -> str:
     """Why CUDA refuses an operation with at least one tensor on the card; '' where it does not.
 
     on_host: its tensors in main memory. self_on_host: its first argument is one of them.
@@ -51,7 +51,7 @@ def refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self_on_
             return f"{name} has no deterministic form on CUDA"
     if operation in MOVES:
         return ""
-    by = indices(operation, args)
+    by = index_tensors(operation, args)
     if by and self_on_host:
         return f"{name}: a tensor in main memory is indexed by one on the card"
     scalars = torch.Tag.pointwise in operation.tags or name in TAKES_A_HOST_SCALAR
@@ -59,14 +59,14 @@ def refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self_on_
     return f"{name}: tensors on cuda:0 and in main memory, of shape {tuple(bad[0].shape)}" if bad else ""
 
 
-def waits(operation: Any, args: Sequence[Any], on_host: list[Tensor]) -> Iterator[tuple[str, str]]:
+def find_waits(operation: Any, args: Sequence[Any], on_host: list[Tensor]) -> Iterator[tuple[str, str]]:
     """(kind, what) of everything in an operation on the card that the host would wait for."""
     name = name_of(operation)
     if name in READS_A_VALUE:
         yield "read", name
     if name in SHAPE_FROM_VALUES:
         yield "shape", name
-    by = indices(operation, args)
+    by = index_tensors(operation, args)
     if any(i.dtype in (torch.bool, torch.uint8) for i in by):
         yield "shape", f"{name} by a mask"
     if any(i is t for i in by for t in on_host):

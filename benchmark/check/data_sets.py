@@ -14,34 +14,34 @@ from benchmark.datasets.base import DataError, DataSet, Source
 DECODED = 20  # images of each split that are looked at
 
 
-def checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
+def data_set_checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `benchmark/datasets/base.py`."""
     named = {
-        "name, title, size and channels": facts,
-        "options": options,
+        "name, title, size and channels": check_description,
+        "options": check_options,
         "a wrong path is refused in one line": lambda cls: wrong_path(cls, data),
-        "rows of both splits": lambda cls: rows(cls, data),
-        "images": lambda cls: images(cls, data),
-        "read twice, the same": lambda cls: twice(cls, data),
-        "stamp": lambda cls: stamp(cls, data),
+        "rows of both splits": lambda cls: check_rows(cls, data),
+        "images": lambda cls: check_images(cls, data),
+        "read twice, the same": lambda cls: check_second_read(cls, data),
+        "stamp": lambda cls: check_stamp(cls, data),
     }
     return of_class(cls, named)
 
 
-def place(cls: type[DataSet], data: Path | None) -> Path | None:
+def path_to_read(cls: type[DataSet], data: Path | None) -> Path | None:
     if cls.needs_path and data is None:
         raise Skipped("give --data PATH to have it checked")
     return data if cls.needs_path else None
 
 
-def facts(cls: type[DataSet]) -> None:
+def check_description(cls: type[DataSet]) -> None:
     check_name(cls.name)
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
     require(getattr(cls, "channels", 0) in (1, 3), "channels must be 1 (grey) or 3 (RGB)")
     require(isinstance(getattr(cls, "size", None), int), "no size; give the side at which images are stored")
 
 
-def options(cls: type[DataSet]) -> None:
+def check_options(cls: type[DataSet]) -> None:
     frozen = dataclasses.is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen
     require(frozen, "Options is no frozen dataclass; write @dataclass(frozen=True) above it")
     json.dumps(dataclasses.asdict(cls.Options()))
@@ -61,37 +61,37 @@ def wrong_path(cls: type[DataSet], data: Path | None) -> None:
 
 
 @lru_cache(maxsize=1)
-def read(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
+def read_once(cls: type[DataSet], path: Path | None) -> tuple[DataSet, Source]:
     """What the data set lists, read once for several checks."""
     dataset = cls()
     return dataset, dataset.read(path, cls.Options())
 
 
-def rows(cls: type[DataSet], data: Path | None) -> None:
-    dataset, source = read(cls, place(cls, data))
+def check_rows(cls: type[DataSet], data: Path | None) -> None:
+    dataset, source = read_once(cls, path_to_read(cls, data))
     source_check.check_source(dataset, source)
     for split in (source.train, source.test):
         require(split.labels.dtype == np.int64, f"labels are {split.labels.dtype}, expected int64")
 
 
-def images(cls: type[DataSet], data: Path | None) -> None:
-    dataset, source = read(cls, place(cls, data))
+def check_images(cls: type[DataSet], data: Path | None) -> None:
+    dataset, source = read_once(cls, path_to_read(cls, data))
     for split in (source.train, source.test):
         for row in np.linspace(0, len(split.names) - 1, DECODED).astype(int):
             build.resize_image(split.image(int(row)), dataset.size, dataset.channels)
 
 
-def twice(cls: type[DataSet], data: Path | None) -> None:
-    path = place(cls, data)
-    _, one = read(cls, path)
+def check_second_read(cls: type[DataSet], data: Path | None) -> None:
+    path = path_to_read(cls, data)
+    _, one = read_once(cls, path)
     two = cls().read(path, cls.Options())
     for a, b in ((one.train, two.train), (one.test, two.test)):
         same = a.names == b.names and (a.labels == b.labels).all() and (a.image(0) == b.image(0)).all()
         require(bool(same), "names, labels or pixels differ between two reads")
 
 
-def stamp(cls: type[DataSet], data: Path | None) -> None:
-    path = place(cls, data)
+def check_stamp(cls: type[DataSet], data: Path | None) -> None:
+    path = path_to_read(cls, data)
     found = cls().stamp(path, cls.Options())
     require(bool(found) and found == cls().stamp(path, cls.Options()), "stamp is empty or differs between two calls")
     json.dumps(found)

@@ -9,15 +9,15 @@ from benchmark.train.trainer import Trainer
 from methods.base import Batch, Method
 
 
-def weights(method: Method) -> list[Tensor]:
+def copy_weights(method: Method) -> list[Tensor]:
     return [p.detach().clone() for p in method.parameters()]
 
 
-def changed(method: Method, before: list[Tensor]) -> bool:
+def has_changed(method: Method, before: list[Tensor]) -> bool:
     return any(not torch.equal(p, old) for p, old in zip(method.parameters(), before, strict=True))
 
 
-def survey(made: Trainer) -> None:
+def check_survey(made: Trainer) -> None:
     """One epoch: each row is shown once, between the last step and `after_epoch`, and nothing learns from it."""
     method, rows, heard = made.method, [], []
     kind = method.survey_after(1)
@@ -31,9 +31,9 @@ def survey(made: Trainer) -> None:
     def watched(batch: Batch) -> None:
         rows.append(batch.index)
         heard.append((method.training, torch.is_grad_enabled()))
-        before = weights(method)
+        before = copy_weights(method)
         look(batch)
-        require(not changed(method, before), "survey_batch changes weights that are learned; only look")
+        require(not has_changed(method, before), "survey_batch changes weights that are learned; only look")
         require(not method.training, "survey_batch leaves the method in training mode; leave the mode alone")
 
     def ended(epoch: int) -> dict[str, Tensor]:
@@ -52,15 +52,15 @@ def after_backward(made: Trainer) -> None:
     look, lose = method.after_backward, method.loss
 
     def losing(batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        before[:] = weights(method)
+        before[:] = copy_weights(method)
         return lose(batch)
 
     def watched(batch: Batch) -> None:
-        require(not changed(method, before), "after_backward is called after the step")
+        require(not has_changed(method, before), "after_backward is called after the step")
         require(any(p.grad is not None for p in method.parameters()), "after_backward is called before the gradients")
         look(batch)
         require(
-            not changed(method, before), "after_backward moves weights; change their gradients, the optimiser steps"
+            not has_changed(method, before), "after_backward moves weights; change their gradients, the optimiser steps"
         )
         bad = [n for n, p in method.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
         require(not bad, f"after_backward leaves a gradient of {', '.join(bad[:3])} that is not finite")

@@ -15,7 +15,17 @@ from torch import Tensor
 from benchmark import plugins
 from benchmark.check import hooks
 from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
-from benchmark.check.rehearsal import BATCH, EPOCHS, IMAGES, TEST, difference, prepared, shorten, step, trained
+from benchmark.check.rehearsal import (
+    BATCH,
+    EPOCHS,
+    IMAGES,
+    TEST,
+    first_three,
+    name_differences,
+    prepare_rehearsal,
+    rehearse_step,
+    train_to_last_epoch,
+)
 from benchmark.plan.catalogue import method_info
 from benchmark.train import loop
 from benchmark.train.checkpoint import collect_state, restore_state
@@ -30,29 +40,29 @@ LONG = 6  # epochs of the run that is interrupted after each of them
 NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?"
 
 
-def checks(cls: type[Method], data: Path | None = None) -> list[Check]:
+def method_checks(cls: type[Method], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `methods/base.py`, in the order in which a mistake shows best."""
     named = {
         "name and title": name_and_title,
-        "recipe": recipe,
+        "recipe": check_recipe,
         "parameters: an unknown one is refused": unknown_parameter,
-        "logits for 8 classes": lambda cls: logits(cls, 8),
-        "logits for 7 classes": lambda cls: logits(cls, 7),
-        "order of an epoch": order,
-        "loss is finite and reaches the backbone": loss,
+        "logits for 8 classes": lambda cls: check_logits(cls, 8),
+        "logits for 7 classes": lambda cls: check_logits(cls, 7),
+        "order of an epoch": check_order,
+        "loss is finite and reaches the backbone": check_loss,
         "loss leaves the batch as it is": unchanged_batch,
-        "random numbers": random_numbers,
+        "random numbers": check_random_numbers,
         "a whole epoch, last batch incomplete": whole_epoch,
-        "curves of its mechanism": mechanism,
+        "curves of its mechanism": check_mechanism,
         "a last batch of two images": lambda cls: last_batch(cls, 2),
         "a last batch of one image, which is skipped": lambda cls: last_batch(cls, 1),
         "a batch of one class": one_class,
-        "the same seed gives the same bits": same_bits,
-        "saved and resumed, the same bits": resumed,
-        "survey of the training set": lambda cls: hooks.survey(prepared(cls)),
-        "gradients before the step": lambda cls: hooks.after_backward(prepared(cls)),
-        "bf16 backbone": bf16,
-        "opinion of training images": opinion,
+        "the same seed gives the same bits": check_same_bits,
+        "saved and resumed, the same bits": check_resumed,
+        "survey of the training set": lambda cls: hooks.check_survey(prepare_rehearsal(cls)),
+        "gradients before the step": lambda cls: hooks.after_backward(prepare_rehearsal(cls)),
+        "bf16 backbone": check_bf16,
+        "opinion of training images": check_opinion,
         "on a pretended GPU": on_a_card,
     }
     return of_class(cls, named)
@@ -67,7 +77,7 @@ def name_and_title(cls: type[Method]) -> None:
     require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")
 
 
-def recipe(cls: type[Method]) -> None:
+def check_recipe(cls: type[Method]) -> None:
     declared = getattr(cls, "recipe", None)
     require(isinstance(declared, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
     require(declared.epochs >= 1 and declared.batch_size >= 2, "recipe: epochs must be at least 1, batch_size 2")
@@ -106,9 +116,9 @@ def unknown_parameter(cls: type[Method]) -> None:
     raise Wrong("an unknown parameter is accepted; let the dataclass make __init__")
 
 
-def logits(cls: type[Method], classes: int) -> None:
+def check_logits(cls: type[Method], classes: int) -> None:
     """Of the right shape and type, and of each image by itself."""
-    made = prepared(cls, classes)
+    made = prepare_rehearsal(cls, classes)
     made.method.eval()
     with torch.inference_mode():
         images = plain_batch(made, made.data.test_images)
@@ -121,8 +131,8 @@ def logits(cls: type[Method], classes: int) -> None:
     require(apart < 1e-3, f"in evaluation an image's logits change by {apart:.2g} with the images beside it")
 
 
-def order(cls: type[Method]) -> None:
-    made = prepared(cls)
+def check_order(cls: type[Method]) -> None:
+    made = prepare_rehearsal(cls)
     rows = made.method.order(1, torch.Generator().manual_seed(3))
     good = isinstance(rows, Tensor) and rows.dtype == torch.int64 and tuple(rows.shape) == (IMAGES,)
     require(good, f"order gives no int64 tensor of {IMAGES} rows, one epoch of the training set")
@@ -131,9 +141,9 @@ def order(cls: type[Method]) -> None:
     require(torch.equal(rows, again), "order differs for the same epoch and generator; draw from the given generator")
 
 
-def loss(cls: type[Method]) -> None:
-    made = prepared(cls)
-    losses, _, _ = step(made, list(range(BATCH)), backward=False)
+def check_loss(cls: type[Method]) -> None:
+    made = prepare_rehearsal(cls)
+    losses, _, _ = rehearse_step(made, list(range(BATCH)), backward=False)
     total = sum(losses.values())
     require(total.requires_grad, NOTHING_LEARNED)
     total.backward()
@@ -148,7 +158,7 @@ def loss(cls: type[Method]) -> None:
 
 
 def unchanged_batch(cls: type[Method]) -> None:
-    made = prepared(cls)
+    made = prepare_rehearsal(cls)
     batch = loop.make_batch(made, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
     before = {
         f.name: value.clone() for f in dataclasses.fields(batch) if isinstance(value := getattr(batch, f.name), Tensor)
@@ -159,10 +169,10 @@ def unchanged_batch(cls: type[Method]) -> None:
     require(not changed, f"loss changes batch.{changed[0] if changed else ''} in place; work on a copy")
 
 
-def random_numbers(cls: type[Method]) -> None:
-    made = prepared(cls)
+def check_random_numbers(cls: type[Method]) -> None:
+    made = prepare_rehearsal(cls)
     before, torchs = global_generators(), torch.random.get_rng_state()
-    step(made, list(range(BATCH)))
+    rehearse_step(made, list(range(BATCH)))
     made.method.after_epoch(1)
     same = before == global_generators()
     require(same, "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator")
@@ -171,20 +181,20 @@ def random_numbers(cls: type[Method]) -> None:
 
 
 def whole_epoch(cls: type[Method]) -> None:
-    made = prepared(cls)
+    made = prepare_rehearsal(cls)
     loop.train_epoch(made, 1)
     named = [name for name, values in made.state.history.items() if len(values) != 1]
     require(not named, f"{', '.join(named)}: after_epoch gives a name that a loss has already")
 
 
-def mechanism(cls: type[Method]) -> None:
+def check_mechanism(cls: type[Method]) -> None:
     """Each declared curve is in the history after an epoch, and what is declared is no share by name alone."""
     curves = cls.mechanism
     whole = isinstance(curves, tuple) and all(isinstance(curve, Curve) for curve in curves)
     require(whole, "mechanism is no tuple of curves; write mechanism = (Curve(name, title, idle, idle_text),)")
     if not curves:
         raise Skipped("none declared; docs/new-method.md says what one tells your readers")
-    made = prepared(cls)
+    made = prepare_rehearsal(cls)
     loop.train_epoch(made, 1)
     history = made.state.history
     missing = [curve.name for curve in curves if curve.name not in history]
@@ -202,27 +212,27 @@ def mechanism(cls: type[Method]) -> None:
 def last_batch(cls: type[Method], size: int) -> None:
     """An epoch that ends so is trained, or refused in begin with a reason."""
     try:
-        made = prepared(cls, images=2 * BATCH + size)
+        made = prepare_rehearsal(cls, images=2 * BATCH + size)
     except ValueError as error:
         raise Skipped(f"refused before training: {error}") from None
     loop.train_epoch(made, 1)
 
 
 def one_class(cls: type[Method]) -> None:
-    made = prepared(cls, one_class=True)
-    step(made, list(range(BATCH)))
-    step(made, list(range(BATCH, 2 * BATCH)))
+    made = prepare_rehearsal(cls, one_class=True)
+    rehearse_step(made, list(range(BATCH)))
+    rehearse_step(made, list(range(BATCH, 2 * BATCH)))
 
 
-def same_bits(cls: type[Method]) -> None:
-    one, two = trained(prepared(cls)), trained(prepared(cls))
-    names = difference(one.method, two.method)
+def check_same_bits(cls: type[Method]) -> None:
+    one, two = train_to_last_epoch(prepare_rehearsal(cls)), train_to_last_epoch(prepare_rehearsal(cls))
+    names = name_differences(one.method, two.method)
     require(not names, f"{names} differ between two runs of one seed; draw from batch.generator only")
 
 
-def resumed(cls: type[Method]) -> None:
+def check_resumed(cls: type[Method]) -> None:
     """A run that is interrupted after any of its epochs, and goes on in a new method, ends as one that was not."""
-    whole = prepared(cls, epochs=LONG)
+    whole = prepare_rehearsal(cls, epochs=LONG)
     checkpoints = []
     for epoch in range(1, LONG + 1):
         loop.train_epoch(whole, epoch)
@@ -231,8 +241,8 @@ def resumed(cls: type[Method]) -> None:
         torch.save(collect_state(whole), file)
         checkpoints.append(file.getvalue())
     for epoch, content in enumerate(checkpoints[:-1], start=1):
-        again = trained(resume_from(cls, content, epoch))
-        names = difference(whole.method, again.method)
+        again = train_to_last_epoch(resume_from(cls, content, epoch))
+        names = name_differences(whole.method, again.method)
         require(
             not names,
             f"{names} differ after an interruption in epoch {epoch + 1} of {LONG}: what outlives an epoch must be a buffer "
@@ -241,7 +251,7 @@ def resumed(cls: type[Method]) -> None:
         curves = [name for name, values in whole.state.history.items() if values != again.state.history.get(name)]
         require(
             not curves,
-            f"after_epoch: the curves {shorten(curves)} differ after an interruption in epoch {epoch + 1} of {LONG}; keep "
+            f"after_epoch: the curves {first_three(curves)} differ after an interruption in epoch {epoch + 1} of {LONG}; keep "
             "what they count in a buffer",
         )
 
@@ -252,7 +262,7 @@ def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
         state = torch.load(io.BytesIO(content), weights_only=True)
     except Exception as error:
         raise Wrong(f"the state holds more than tensors and numbers ({type(error).__name__}); use buffers") from None
-    made = prepared(cls, epochs=LONG)
+    made = prepare_rehearsal(cls, epochs=LONG)
     try:
         restore_state(made, state)
     except RuntimeError as error:
@@ -264,18 +274,18 @@ def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
     return made
 
 
-def bf16(cls: type[Method]) -> None:
-    made = prepared(cls, precision="bf16")
-    step(made, list(range(BATCH)))
+def check_bf16(cls: type[Method]) -> None:
+    made = prepare_rehearsal(cls, precision="bf16")
+    rehearse_step(made, list(range(BATCH)))
     made.method.eval()
     with torch.inference_mode():
         found = made.method.logits(plain_batch(made, made.data.test_images))
     require(found.dtype == torch.float32, f"logits are {found.dtype} with a bf16 backbone; heads work in float32")
 
 
-def opinion(cls: type[Method]) -> None:
-    made = prepared(cls)
-    step(made, list(range(BATCH)))
+def check_opinion(cls: type[Method]) -> None:
+    made = prepare_rehearsal(cls)
+    rehearse_step(made, list(range(BATCH)))
     made.method.eval()
     rows = torch.arange(TEST)
     batch = Batch(images=plain_batch(made, made.data.images[:TEST]), labels=made.given[rows], index=rows)
@@ -291,7 +301,7 @@ def opinion(cls: type[Method]) -> None:
     require(bool(torch.isfinite(wrongness).all()), "opinion: wrongness is not finite")
 
 
-def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepared) -> None:
+def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehearsal) -> None:
     """Two epochs, an evaluation and the opinions on a pretended CUDA device; the same bits with a CUDA graph."""
     from benchmark.check.pretended import Card, CardError, clock_of
 
@@ -303,11 +313,11 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepared) -> 
             made.clock = clock_of(card)
             made.steps = StepRunner(made, loop.take_step, allowed=False)
             captured.steps = StepRunner(captured, loop.take_step, eager=1)
-            trained(made)
+            train_to_last_epoch(made)
             with made.clock.part("evaluation"):
                 evaluate_epoch(made)
                 collect_opinions(made)
-            waits, names = card.seen.in_steps(), difference(made.method, trained(captured).method)
+            waits, names = card.seen.in_steps(), name_differences(made.method, train_to_last_epoch(captured).method)
     except CardError as error:
         raise Wrong(f"on a GPU this raises: {error}; make tensors on the device of the batch") from None
     finally:

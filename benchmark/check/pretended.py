@@ -78,10 +78,10 @@ class Operations(TorchDispatchMode):
     def judge(self, func: Any, args: Any, on_host: list[Tensor]) -> None:
         """Raise what CUDA would raise, note what it would wait for."""
         first_on_host = bool(args) and any(args[0] is t for t in on_host)
-        why = card_rules.refused(func, args, on_host, first_on_host)
+        why = card_rules.why_refused(func, args, on_host, first_on_host)
         if why:
             raise CardError(f"{why} ({project_line()})")
-        for kind, what in card_rules.waits(func, args, on_host):
+        for kind, what in card_rules.find_waits(func, args, on_host):
             self.card.seen.wait(kind, what)
         if func is torch.ops.aten.copy_.default and on_host and not self.card.is_pinned(args[1]):
             self.card.seen.wait("read" if first_on_host else "upload", "copy_")

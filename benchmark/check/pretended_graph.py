@@ -28,7 +28,7 @@ class Capture:
         """Run an operation and note it. A real capture runs nothing: `undo` takes back what this one wrote."""
         if card_rules.name_of(func) in card_rules.READS_A_VALUE | card_rules.SHAPE_FROM_VALUES:
             raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing ({func})")
-        for tensor in written(func, args, kwargs):
+        for tensor in written_tensors(func, args, kwargs):
             key = tensor.untyped_storage()._cdata
             if key not in self.before and key not in self.made:
                 whole = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
@@ -54,7 +54,7 @@ class Capture:
                     old.detach().copy_(new)
 
 
-def written(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
+def written_tensors(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
     """The tensors that an operation changes in place."""
     for position, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:

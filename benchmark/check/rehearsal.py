@@ -48,7 +48,7 @@ def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
     )
 
 
-def prepared(
+def prepare_rehearsal(
     cls: type[Method],
     classes: int = 8,
     precision: str = "fp32",
@@ -70,7 +70,7 @@ def prepared(
     resolved, _ = recipes.resolve_recipe(
         {cls.name: method_info(cls)}, cls.name, asked, DEMO, "comparison", "faces", images
     )
-    asked_for, place = job(cls, precision), Place(results="", data="", device=device, methods_path=own)
+    asked_for, place = rehearsal_job(cls, precision), Place(results="", data="", device=device, methods_path=own)
     if backbone is not None:
         asked_for = replace(asked_for, backbone_code=plugins.hash_backbone(backbone.name, own))
     method, recipe, run = assembly.assemble_method(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
@@ -81,7 +81,7 @@ def prepared(
     return trainer_of(asked_for, place, data, assembly.move_to_device(method, device), recipe, run, Clock())
 
 
-def job(cls: type[Method], precision: str) -> Job:
+def rehearsal_job(cls: type[Method], precision: str) -> Job:
     return Job(
         method=cls.name,
         method_version=cls.version,
@@ -95,7 +95,7 @@ def job(cls: type[Method], precision: str) -> Job:
     )
 
 
-def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
+def rehearse_step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
     """The losses, logits and batch of one step on the given rows; the optimiser moves if `backward`."""
     batch = loop.make_batch(made, torch.tensor(rows), 1, torch.Generator().manual_seed(1))
     made.method.train()
@@ -117,7 +117,7 @@ def step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[st
     return losses, logits, batch
 
 
-def trained(made: Trainer) -> Trainer:
+def train_to_last_epoch(made: Trainer) -> Trainer:
     """Trained from where it stands to its last epoch, by the engine."""
     for epoch in range(made.state.epoch + 1, made.recipe.epochs + 1):
         loop.train_epoch(made, epoch)
@@ -125,19 +125,19 @@ def trained(made: Trainer) -> Trainer:
     return made
 
 
-def difference(one: Method, two: Method) -> str:
+def name_differences(one: Method, two: Method) -> str:
     """The names in which two methods' states, or what learns of them, differ, or ''."""
-    a, b = comparable(one), comparable(two)
+    a, b = comparable_state(one), comparable_state(two)
     names = sorted(set(a) ^ set(b)) or [n for n in a if a[n].shape != b[n].shape or not torch.equal(a[n], b[n])]
-    return shorten(names)
+    return first_three(names)
 
 
-def comparable(method: Method) -> dict[str, Tensor]:
+def comparable_state(method: Method) -> dict[str, Tensor]:
     """A method's state, and whether each parameter learns."""
     learning = {f"{name}.requires_grad": torch.tensor(p.requires_grad) for name, p in method.named_parameters()}
     return method.state_dict() | learning
 
 
-def shorten(names: list[str]) -> str:
+def first_three(names: list[str]) -> str:
     """The first three names and how many there are beyond."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -13,7 +13,7 @@ from typing import Any
 
 import results as room
 from benchmark.commands.import_records import import_records
-from benchmark.commands.show import alike
+from benchmark.commands.show import recipes_agree
 from benchmark.plan.matrix import Plan, Planned
 from benchmark.terminal import Usage
 from results.files import digest_file
@@ -42,7 +42,7 @@ class Against:
     lines: list[str] = field(default_factory=list)
 
 
-def take(plan: Plan, store: Store, there: Others) -> Against:
+def adopt_records(plan: Plan, store: Store, there: Others) -> Against:
     """Let the runs of a plan that are not done here, and are sound there, count as done."""
     if there.folder is None:
         return Against()
@@ -69,7 +69,7 @@ def take(plan: Plan, store: Store, there: Others) -> Against:
     return found
 
 
-def opened(given: str | None, results: Path) -> Others:
+def open_others(given: str | None, results: Path) -> Others:
     """Where the records of others lie; raises Usage. A zip is checked and kept below <results>/against."""
     if given is None:
         return Others()
@@ -89,10 +89,10 @@ def opened(given: str | None, results: Path) -> Others:
 def changed_recipe(record: dict[str, Any], run: Planned) -> list[str]:
     """Fields of the resolved recipe and parameters that a record of the same job has otherwise."""
     kept, now = record["resolved"], run.resolved
-    if alike(kept["recipe"], now["recipe"]) and kept.get("parameters") == now["parameters"]:
+    if recipes_agree(kept["recipe"], now["recipe"]) and kept.get("parameters") == now["parameters"]:
         return []
-    there, here = (flat({key: part.get(key) for key in ("recipe", "parameters")}) for part in (kept, now))
-    return differing(there, here) or ["recipe"]
+    there, here = (flatten_fields({key: part.get(key) for key in ("recipe", "parameters")}) for part in (kept, now))
+    return list_differences(there, here) or ["recipe"]
 
 
 class Differences:
@@ -108,18 +108,18 @@ class Differences:
         if self.known is None:
             every: dict[str, dict[str, dict[str, Any]]] = {}
             for record in Records(self.folder).records():
-                spec = flat({key: value for key, value in record["spec"].items() if key != "seed"})
+                spec = flatten_fields({key: value for key, value in record["spec"].items() if key != "seed"})
                 every.setdefault(record["spec"]["method"], {})[repr(sorted(spec.items()))] = spec
             self.known = {name: list(specs.values()) for name, specs in every.items()}
         return self.known.get(method, [])
 
     def nearest(self, run: Planned) -> list[str]:
         """In what the closest record of the method differs; nothing where there is none of the method at all."""
-        here = flat({key: value for key, value in run.job.spec.items() if key != "seed"})
-        closest = min(self.specs(run.job.method), key=lambda there: distance(there, here), default=None)
+        here = flatten_fields({key: value for key, value in run.job.spec.items() if key != "seed"})
+        closest = min(self.specs(run.job.method), key=lambda there: identity_distance(there, here), default=None)
         if closest is None:
             return []
-        return differing(closest, here) or ["the seed is not there"]
+        return list_differences(closest, here) or ["the seed is not there"]
 
     def note(self, run: Planned, differs: list[str]) -> None:
         more = [f"and {len(differs) - NAMED} more"] if len(differs) > NAMED else []
@@ -130,21 +130,21 @@ class Differences:
             yield f"{many} runs of {method} on {dataset} are not taken: {text}"
 
 
-def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_fields(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'data.name': 'faces'} of {'data': {'name': 'faces'}}."""
     found: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= flat(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
+        found |= flatten_fields(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
     return found
 
 
-def distance(there: dict[str, Any], here: dict[str, Any]) -> int:
+def identity_distance(there: dict[str, Any], here: dict[str, Any]) -> int:
     """How far apart two identities are; another data set or noise counts more than another setting."""
     keys = [key for key in there.keys() | here.keys() if there.get(key) != here.get(key)]
     return sum(10 if key == "data.name" else 5 if key in ("noise.kind", "noise.rate", "part") else 1 for key in keys)
 
 
-def differing(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+def list_differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """'scale.version is 3 there, 4 here' for each field."""
     keys = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
     return [f"{key} is {there.get(key)!s:.24} there, {here.get(key)!s:.24} here" for key in keys]

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmark import hardware
-from benchmark.commands.named_data import data_sets, folders, given_data
+from benchmark.commands.named_data import data_sets, given_data, own_folders
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS, find_experiment
 from benchmark.plan.overrides import parse_sets
@@ -29,7 +29,7 @@ NO_BF16 = (
 )
 
 
-def request(args: argparse.Namespace, against: Path | None = None) -> Request:
+def read_request(args: argparse.Namespace, against: Path | None = None) -> Request:
     """The arguments, checked one by one. against: the folder of others' records."""
     names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
     if args.all:
@@ -42,9 +42,9 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         raise Usage("nothing to show: give --table, --figure, --sweep or --all (python run_all.py prints them)")
     for kind, name in names:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
-    own = folders(args)
+    own = own_folders(args)
     data = given_data(args)
-    asked = args.datasets or list(data) or (args.draw and described(args.results)) or ["faces"]
+    asked = args.datasets or list(data) or (args.draw and described_data_sets(args.results)) or ["faces"]
     if ("table", "cross") in names and len(set(asked)) < 2:
         raise Usage(
             f"--table cross: trains on one data set and tests on another, and there is only {asked[0]}; give two or more, as "
@@ -74,7 +74,7 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
         raise Usage(f"--decimals: {args.decimals}; expected a number of decimals, 0 to 6")
     if args.column_width is not None and not 2 <= args.column_width <= 12:
         raise Usage(f"--column-width: {args.column_width:g}; expected inches, 2 to 12 (a column of a paper has 3.3)")
-    where = device(args)
+    where = choose_device(args)
     real = any(known[name].needs_path for name in asked)
     usual = "paper" if where == "cuda" and real else "demo"
     drawn = [folder for folder in (args.results, against) if args.draw and folder]
@@ -86,21 +86,21 @@ def request(args: argparse.Namespace, against: Path | None = None) -> Request:
     methods = catalogue.select_usable(every, [*(args.methods or []), *swept], own)
     sets = parse_sets(args.set, methods, known)
     cards = tuple(chosen_cards(args)) if where == "cuda" else ()
-    sweeps = [make_sweep(text, methods, once(args.methods), sets, scale, args.preset) for text in args.sweep]
+    sweeps = [make_sweep(text, methods, each_once(args.methods), sets, scale, args.preset) for text in args.sweep]
     return Request(
         experiments=[found for kind, name in names if (found := find_experiment(kind, name))] + sweeps,
         data=data,
         datasets=asked,
-        methods=once(args.methods),
-        noise=once(args.noise),
-        rates=once([rate(text) for text in args.rates or ()]),
-        seeds=seeds(args.seeds) if args.seeds else None,
+        methods=each_once(args.methods),
+        noise=each_once(args.noise),
+        rates=each_once([parse_rate(text) for text in args.rates or ()]),
+        seeds=parse_seeds(args.seeds) if args.seeds else None,
         sets=sets,
         scale=choose_subset(scale, sets),
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=precision(args.precision, where, cards, drawn),
+        precision=choose_precision(args.precision, where, cards, drawn),
         device=where,
         rule=args.rule,
         floor=args.floor,
@@ -133,12 +133,12 @@ def choose_subset(scale: Scale, sets: dict[str, str]) -> Scale:
     return replace(scale, subset=int(text))
 
 
-def once(values: list[str] | None) -> list[str] | None:
+def each_once(values: list[str] | None) -> list[str] | None:
     """Each value once, in their order; None for none."""
     return list(dict.fromkeys(values)) if values else None
 
 
-def device(args: argparse.Namespace) -> str:
+def choose_device(args: argparse.Namespace) -> str:
     """'cpu' or 'cuda'."""
     typed = args.devices
     if typed and not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", typed):
@@ -165,13 +165,13 @@ def chosen_cards(args: argparse.Namespace) -> list[str]:
     return [uuids[n] for n in wanted] or uuids
 
 
-def workers(text: str) -> str:
+def check_workers(text: str) -> str:
     if text != "auto" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
         raise Usage(f"--workers: {text!r}; expected a positive number or auto")
     return text
 
 
-def precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Sequence[Path] = ()) -> str:
+def choose_precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Sequence[Path] = ()) -> str:
     """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, their folders."""
     if text != "auto":
         return text
@@ -190,7 +190,7 @@ def scale_of(folders: Sequence[Path], datasets: Collection[str], usual: str) -> 
     Where they were trained here (the folder has pictures) it is what training takes on this machine, if any record is of that.
     """
     for folder in folders:
-        elsewhere, found = bool(described(folder)), Counter[str]()
+        elsewhere, found = bool(described_data_sets(folder)), Counter[str]()
         for spec in (record["spec"] for record in Records(folder).records()):
             name = spec["scale"]["name"]
             if spec["data"]["name"] in datasets and name in SCALES:
@@ -202,7 +202,7 @@ def scale_of(folders: Sequence[Path], datasets: Collection[str], usual: str) -> 
     return usual
 
 
-def described(results: Path) -> list[str]:
+def described_data_sets(results: Path) -> list[str]:
     """Data sets of which a results folder holds everything but the pictures, faces first, which may have theirs."""
     folders = [path.parent for path in (results / "data").glob("*/card.json")]
     names = {path.name.rpartition("-")[0] for path in folders if not (path / "train_images.npy").exists()}
@@ -210,7 +210,7 @@ def described(results: Path) -> list[str]:
     return ["faces"] * bool(drawn) + sorted(names - {"faces"})
 
 
-def rate(text: str) -> str:
+def parse_rate(text: str) -> str:
     try:
         value = float(text)
     except ValueError:
@@ -220,7 +220,7 @@ def rate(text: str) -> str:
     return number_text(value + 0.0)  # no -0
 
 
-def decimal(text: str) -> float:
+def parse_decimal(text: str) -> float:
     """A number of an option, read whole; argparse says why one is refused."""
     try:
         return float(text)
@@ -230,7 +230,7 @@ def decimal(text: str) -> float:
         ) from None
 
 
-def seeds(texts: list[str]) -> list[int]:
+def parse_seeds(texts: list[str]) -> list[int]:
     """[0, 1, 2] from '0 1 2' or '0-2'."""
     found: list[int] = []
     for text in texts:

@@ -13,8 +13,8 @@ from types import ModuleType
 
 from benchmark import plugins
 from benchmark.check.contract import Check, Skipped, Wrong
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import folders
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import own_folders
 from benchmark.datasets.base import DataSet
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise
@@ -41,15 +41,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
     args = parser.parse_args(arguments)
-    return answered("benchmark check", lambda: show(args))
+    return handle_errors("benchmark check", lambda: check_file(args))
 
 
-def show(args: argparse.Namespace) -> int:
-    path = file_of(args.name, folders(args))
+def check_file(args: argparse.Namespace) -> int:
+    path = file_of(args.name, own_folders(args))
     wrong = 0
-    for cls in contracts(load(path)):
-        print(f"{path.name}: {kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
-        for finding in check(cls, args.data):
+    for cls in find_contracts(load_module(path)):
+        print(f"{path.name}: {contract_kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
+        for finding in run_checks(cls, args.data):
             print(finding, flush=True)
             wrong += finding.status == "wrong"
     print("the contract is kept" if not wrong else f"{wrong} of the checks above are wrong")
@@ -67,15 +67,15 @@ def file_of(name: str, own: tuple[Path, ...]) -> Path:
     return known[one_of("FILE|NAME", "method, noise, data set, backbone or file", name, known)]
 
 
-def load(path: Path) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
     """The module in a file; raises Usage where it cannot be imported."""
     try:
         return plugins.import_file(path)
     except plugins.PluginError as error:
-        raise Usage(f"{path.name}: cannot be imported: {described(error.__cause__ or error, path)}") from error
+        raise Usage(f"{path.name}: cannot be imported: {describe_error(error.__cause__ or error, path)}") from error
 
 
-def contracts(module: ModuleType) -> list[type]:
+def find_contracts(module: ModuleType) -> list[type]:
     """The methods, noises, data sets and backbones that a module defines; raises Usage where there is none."""
     from methods.base import Backbone, Method
 
@@ -91,35 +91,35 @@ def contracts(module: ModuleType) -> list[type]:
     return found
 
 
-def kind(cls: type) -> str:
+def contract_kind(cls: type) -> str:
     from methods.base import Backbone
 
     kinds = {Noise: "noise", DataSet: "data set", Backbone: "backbone"}
     return next((word for contract, word in kinds.items() if issubclass(cls, contract)), "method")
 
 
-def check(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
+def run_checks(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
     """The checks of a class, one after the other; only: those with these words in their names."""
     if issubclass(cls, Noise):
-        from benchmark.check.noises import checks as of_noise
+        from benchmark.check.noises import noise_checks as of_noise
 
         asked = of_noise(cls, data)
     elif issubclass(cls, DataSet):
-        from benchmark.check.data_sets import checks as of_data_set
+        from benchmark.check.data_sets import data_set_checks as of_data_set
 
         asked = of_data_set(cls, data)
-    elif kind(cls) == "backbone":
-        from benchmark.check.backbones import checks as of_backbone
+    elif contract_kind(cls) == "backbone":
+        from benchmark.check.backbones import backbone_checks as of_backbone
 
         asked = of_backbone(cls, data)  # type: ignore[arg-type]
     else:
-        from benchmark.check.methods import checks as of_method
+        from benchmark.check.methods import method_checks as of_method
 
         asked = of_method(cls, data)  # type: ignore[arg-type]  # what is neither of the others
-    return findings([c for c in asked if only in c.name], Path(inspect.getfile(cls)))
+    return collect_findings([c for c in asked if only in c.name], Path(inspect.getfile(cls)))
 
 
-def findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
+def collect_findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
     for one in checks:
         try:
             one.run()
@@ -128,12 +128,12 @@ def findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
         except Skipped as error:
             yield Finding("note", one.name, str(error))
         except Exception as error:  # whatever an author's code raises is a finding
-            yield Finding("wrong", one.name, described(error, file))
+            yield Finding("wrong", one.name, describe_error(error, file))
         else:
             yield Finding("ok", one.name)
 
 
-def described(error: BaseException, file: Path) -> str:
+def describe_error(error: BaseException, file: Path) -> str:
     """An error in one line, with the last line of the author's file that it passed through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
     first = str(error).strip().splitlines()[0] if str(error).strip() else ""

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import add_arguments, opened
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import add_data_arguments, open_named_data
 
 SHOWN = 12  # images of each class on the contact sheet
 SIDE = 72  # pixels of each
@@ -19,30 +19,30 @@ SIDE = 72  # pixels of each
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark data-card", description=__doc__.splitlines()[0])
-    add_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("path", nargs="?", help="the same as --data PATH")
     parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where contact sheets are written")
     args = parser.parse_args(arguments)
     args.data += [args.path] if args.path else []
-    return answered("benchmark data-card", lambda: show(args))
+    return handle_errors("benchmark data-card", lambda: show_data_card(args))
 
 
-def show(args: argparse.Namespace) -> int:
+def show_data_card(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
     args.out.mkdir(parents=True, exist_ok=True)
-    data = opened(args, quiet=True)  # the card says all
+    data = open_named_data(args, quiet=True)  # the card says all
     found = data_card.make_data_card(data)
     text = data_card.format_page(found)
     (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))
     (data.folder / "data_card.md").write_text(text)
     print(text)
-    for path in draw(data, found, args.out):
+    for path in draw_sheets(data, found, args.out):
         print(f"wrote {path}")
     print(f"decoded images and this card: {data.folder}")
     return 0
 
 
-def draw(data: Data, found: dict, out: Path) -> list[Path]:
+def draw_sheets(data: Data, found: dict, out: Path) -> list[Path]:
     """Contact sheets: some training images of each class, and pairs of near copies."""
     out.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -58,11 +58,11 @@ def draw(data: Data, found: dict, out: Path) -> list[Path]:
     if pairs:
         sheets[f"{data.name}_near_copies.png"] = pairs
     for name, content in sheets.items():
-        sheet(content).save(out / name)
+        make_contact_sheet(content).save(out / name)
     return [out / name for name in sheets]
 
 
-def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
+def make_contact_sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
     """Rows of images, each with its words on the left, as one picture."""
     from PIL import Image, ImageDraw
 

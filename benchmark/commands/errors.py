@@ -12,7 +12,7 @@ from reports.asked import ReportError
 UNUSABLE = (Usage, DataError, NoiseError, ReportError)
 
 
-def answered(program: str, command: Callable[[], int]) -> int:
+def handle_errors(program: str, command: Callable[[], int]) -> int:
     """The exit status of a command; what it was given and cannot use is said in one line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from benchmark.commands import named_data, networks
-from benchmark.commands.errors import answered
+from benchmark.commands.errors import handle_errors
 from benchmark.terminal import make_printable, one_of
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark evaluate", description=(__doc__ or "").splitlines()[0])
-    networks.add_arguments(parser)
+    networks.add_network_arguments(parser)
     parser.add_argument(
         "--data", required=True, metavar="NAME=PATH", help="the data set and where it lies; faces alone needs no path"
     )
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     )
     named_data.add_data_options(parser)
     args = parser.parse_args(arguments)
-    return answered("benchmark evaluate", lambda: evaluate_on_data(args))
+    return handle_errors("benchmark evaluate", lambda: evaluate_on_data(args))
 
 
 def evaluate_on_data(args: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def evaluate_on_data(args: argparse.Namespace) -> int:
     network = networks.open_network(args)
     from benchmark.train.network_evaluation import evaluate_network
 
-    data = named_data.opened(args)
+    data = named_data.open_named_data(args)
     found = evaluate_network(network, data, args.split, args.every_image)
     print(make_printable(networks.describe_network(network)))
     lines = [*describe_images(found, data.title, args.split), *other_images(network, data.name, data.fingerprint)]
@@ -50,7 +50,7 @@ def evaluate_on_data(args: argparse.Namespace) -> int:
 def name_data(args: argparse.Namespace) -> None:
     """Split NAME=PATH into what a data set is opened by; raises Usage."""
     args.name, _, path = args.data.partition("=")
-    known = named_data.data_sets(named_data.folders(args), [args.name])
+    known = named_data.data_sets(named_data.own_folders(args), [args.name])
     one_of("--data", "data set", args.name, known, "Write NAME=PATH, for example ferplus=/data/ferplus")
     args.data = [args.data] if path else []
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.errors import answered
+from benchmark.commands.errors import handle_errors
 from benchmark.terminal import Usage, make_printable
 from results.job import Job
 from results.records import Records
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are")
     args = parser.parse_args(arguments)
-    return answered("benchmark export", lambda: export_tensorboard(args.results, args.tensorboard))
+    return handle_errors("benchmark export", lambda: export_tensorboard(args.results, args.tensorboard))
 
 
 def export_tensorboard(results: Path, folder: Path) -> int:

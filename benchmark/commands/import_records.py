@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cache import decoded
-from benchmark.commands.errors import answered
+from benchmark.commands.errors import handle_errors
 from benchmark.terminal import Usage, make_printable
 from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
@@ -47,10 +47,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--describe", action="store_true", help="also what drawing needs of the data; no pictures")
     parser.add_argument("--slim", action="store_true", help="of the arrays only what tables and figures are drawn from")
     args = parser.parse_args(arguments)
-    return answered("benchmark import", lambda: show(args.source, args.results, args.describe, args.slim))
+    return handle_errors("benchmark import", lambda: show_import(args.source, args.results, args.describe, args.slim))
 
 
-def show(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
+def show_import(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
     if describe and not source.is_dir():
         raise Usage(
@@ -101,7 +101,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
     store, taken, kept = Store(results), 0, 0
     refused: list[str] = []
     differing: list[str] = []
-    for name, job_id, read in members(source):
+    for name, job_id, read in iterate_members(source):
         try:
             here = store.done(job_id)
             kept += here
@@ -117,7 +117,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
             arrays = read(name.removesuffix(".json") + ".npz")
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
-            check_arrays(arrays, name)
+            check_archive_size(arrays, name)
             written = slim_record(record, arrays) if light else (text.encode(), arrays)
         except UNREADABLE as error:
             text = str(error)
@@ -129,7 +129,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
     return Imported(taken, kept, tuple(refused), tuple(differing))
 
 
-def check_arrays(content: bytes, name: str) -> None:
+def check_archive_size(content: bytes, name: str) -> None:
     """Raises where a record's arrays are no archive, or would take more memory than arrays of a run do."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         size = sum(info.file_size for info in archive.infolist())
@@ -137,13 +137,13 @@ def check_arrays(content: bytes, name: str) -> None:
         raise Refused(f"{name}: its .npz unpacks to {size:,} bytes; not a record")
 
 
-def members(source: Path) -> Iterator[tuple[str, str, Any]]:
+def iterate_members(source: Path) -> Iterator[tuple[str, str, Any]]:
     """(name, job id, read) of every record-like file; nothing is unpacked to disk."""
     if source.is_dir():
         for path in sorted(source.rglob("*.json")):
             matched = RECORD.search(path.as_posix())
             if matched and not path.is_symlink():
-                yield str(path), matched[2], lambda name: limited(Path(name))
+                yield str(path), matched[2], lambda name: read_limited(Path(name))
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             if sum(info.file_size for info in archive.infolist()) > MOST_IN_ALL:
@@ -151,18 +151,18 @@ def members(source: Path) -> Iterator[tuple[str, str, Any]]:
             for name in sorted(archive.namelist()):
                 matched = RECORD.search(name)
                 if matched:
-                    yield name, matched[2], lambda name: member(archive, name)
+                    yield name, matched[2], lambda name: read_member(archive, name)
     else:
         raise Usage(f"{source} is neither a folder nor a zip; give a results folder, or a zip of one")
 
 
-def limited(path: Path) -> bytes:
+def read_limited(path: Path) -> bytes:
     if path.stat().st_size > MOST_BYTES:
         raise Refused(f"{path}: larger than {MOST_BYTES >> 20} MiB")
     return path.read_bytes()
 
 
-def member(archive: zipfile.ZipFile, name: str) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
     if info.file_size > MOST_BYTES or info.file_size > MOST_RATIO * max(1, info.compress_size):
         raise Refused(f"{name}: unpacks to {info.file_size:,} bytes from {info.compress_size:,}; not a record")

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.cache.decoded import Data, open_folder
+from benchmark.cache.decoded import Data, open_decoded
 from benchmark.cache.lookup import open_data
 from benchmark.commands.named_data import data_sets
 from benchmark.launch.run import make_pretraining_task
-from benchmark.launch.supervise import supervise
+from benchmark.launch.supervise import run_in_child
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.start_weights import Start, landmark_weights
 from benchmark.progress import show_decoding
@@ -115,7 +115,7 @@ def list_decoded(job: Job, sources: Sources) -> Iterator[Data]:
     """Decoded data sets of the job's name and fingerprint, and descriptions of them."""
     for folder in sources.folders:
         for card in sorted((folder / "data").glob(f"{job.data['name']}-{job.data['fingerprint'][:12]}*/card.json")):
-            yield open_folder(card.parent)
+            yield open_decoded(card.parent)
 
 
 def decode_again(job: Job, sources: Sources) -> Data:
@@ -156,7 +156,7 @@ def make_start_weights(record: dict[str, Any], data: Data, sources: Sources, dev
     assert start.path and start.pretraining
     path = Path(start.path)
     print_note(f"making the start weights {record['spec']['weights']} again: {path}")
-    outcome = supervise(make_pretraining_task(start.pretraining, sources.aside, sources.slots))
+    outcome = run_in_child(make_pretraining_task(start.pretraining, sources.aside, sources.slots))
     if not path.exists():
         raise Usage(f"the start weights could not be made: {outcome.status}: {outcome.message}")
     recorded = record["resolved"]["weights"].get("loaded", {}).get("sha256")

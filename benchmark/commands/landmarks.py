@@ -15,8 +15,8 @@ from benchmark import hardware
 from benchmark.cache.decoded import SPLITS, Data
 from benchmark.cache.landmark_detection import detect_landmarks
 from benchmark.cache.lookup import find_readable_path, landmarks_path
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import add_arguments, chosen, opened, options_of
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import add_data_arguments, choose_data_set, open_named_data, options_of
 from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import reduce_to_19_points
 from benchmark.datasets.reading import landmark_files
@@ -32,7 +32,7 @@ SHOWN = 40
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark landmarks", description=__doc__.splitlines()[0])
-    add_arguments(parser)
+    add_data_arguments(parser)
     parser.add_argument("--import", dest="imported", type=Path, metavar="FILE.npz", help="points made elsewhere")
     parser.add_argument(
         "--out",
@@ -45,36 +45,38 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
     args = parser.parse_args(arguments)
-    return answered("benchmark landmarks", lambda: make(args))
+    return handle_errors("benchmark landmarks", lambda: make_landmarks(args))
 
 
-def make(args: argparse.Namespace) -> int:
+def make_landmarks(args: argparse.Namespace) -> int:
     """Detect or import the points, write them, read them back."""
-    out = target(args)
+    out = target_path(args)
     check_writable("--out", out.parent)
     check_writable("--sheets", args.sheets)
-    data = opened(args)
+    data = open_named_data(args)
     if args.out is None and data.train.landmarks is not None:
         had = data.info["facts"].get("landmarks", "its own")
         raise Usage(f"{args.name}: has landmarks already ({had}); give --out FILE.npz to make others")
     names = [str(name) for split in SPLITS for name in getattr(data, split).names]
     work = args.results / "landmarks" / data.folder.name
-    made = imported(data.name, args.imported, names) if args.imported else detect_landmarks(data, work, args.workers)
+    made = (
+        import_points(data.name, args.imported, names) if args.imported else detect_landmarks(data, work, args.workers)
+    )
     write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
     flagged = int((made["status"] != 0).sum())
     print(
         f"wrote {out}: {len(names):,} images, {flagged:,} flagged ({flagged / len(names):.1%}), which train no landmarks"
     )
-    if opened(args).train.landmarks is None:
+    if open_named_data(args).train.landmarks is None:
         print(f"runs do not look there: lay it beside the data as {FILE}, or leave out --out")
-    compare(data, made)
-    print(f"wrote {sheet(data, made, args.sheets)}")
+    compare_points(data, made)
+    print(f"wrote {draw_landmark_sheet(data, made, args.sheets)}")
     return 0
 
 
-def target(args: argparse.Namespace) -> Path:
+def target_path(args: argparse.Namespace) -> Path:
     """The file that the points go into; raises Usage where it exists."""
-    dataset, path = chosen(args)
+    dataset, path = choose_data_set(args)
     if path is None and args.out is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
     out = args.out or landmarks_path(dataset, path and readable_place(args, dataset, path), args.results / "data")
@@ -88,7 +90,7 @@ def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Pa
     return find_readable_path(dataset, path, options_of(args, dataset), args.results / "data")
 
 
-def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:
+def import_points(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:
     """Points of any npz that the readers understand, matched by name; refused where it knows none of the images."""
     points = landmark_files.read_npz(owner, path, names)
     usable = np.isfinite(points).all((1, 2))
@@ -98,13 +100,13 @@ def imported(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:
     return {"xy": points, "status": (~usable).astype(np.uint8), "confidence": usable.astype(np.float32)}
 
 
-def compare(data: Data, made: dict[str, np.ndarray]) -> None:
+def compare_points(data: Data, made: dict[str, np.ndarray]) -> None:
     """Print how far the points are from those that the data set had before."""
     known = [getattr(data, split).landmarks for split in SPLITS]
     if any(points is None for points in known):
         return
     good = made["status"] == 0
-    distance = errors(made["xy"], np.concatenate(known))[good]
+    distance = point_errors(made["xy"], np.concatenate(known))[good]
     distance = distance[np.isfinite(distance)]
     print(
         f"against the points it had before: median {np.median(distance):.1%} of the eye distance, 95 % within "
@@ -112,14 +114,14 @@ def compare(data: Data, made: dict[str, np.ndarray]) -> None:
     )
 
 
-def errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def point_errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """[n] mean distance of the 19 points over the distance of the eyes' centres; NaN where there is no reference."""
     ours, theirs = (reduce_to_19_points(p) if p.shape[1] == 68 else p for p in (points, reference))
     eyes = np.linalg.norm(theirs[:, LEFT_EYE] - theirs[:, RIGHT_EYE], axis=1)
     return np.linalg.norm(ours - theirs, axis=2).mean(1) / eyes
 
 
-def sheet(data: Data, made: dict[str, np.ndarray], folder: Path) -> Path:
+def draw_landmark_sheet(data: Data, made: dict[str, np.ndarray], folder: Path) -> Path:
     """Training images with their points: green, or red where they are flagged."""
     from PIL import Image, ImageDraw
 

@@ -18,7 +18,7 @@ from benchmark.terminal import Usage, make_printable, one_of, said_once
 from results.published import DATASETS
 
 
-def add_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
     """The options that name one data set, the same for every command; name: the default where it may be left out."""
     parser.add_argument(
         "name",
@@ -49,9 +49,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
+def choose_data_set(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
     """The data set that was named and where it lies; raises Usage."""
-    known = data_sets(folders(args), [args.name])
+    known = data_sets(own_folders(args), [args.name])
     dataset = known[one_of("NAME", "data set", args.name, known)]()
     path = given_data(args).get(args.name)
     if dataset.needs_path and path is None:
@@ -59,9 +59,9 @@ def chosen(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
     return dataset, path
 
 
-def opened(args: argparse.Namespace, quiet: bool = False) -> Data:
+def open_named_data(args: argparse.Namespace, quiet: bool = False) -> Data:
     """The decoded data set that was named, with what a person should know of it; raises Usage or DataError."""
-    dataset, path = chosen(args)
+    dataset, path = choose_data_set(args)
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
     need_pictures(data)
     for line in [] if quiet else data.info["warnings"]:
@@ -79,16 +79,16 @@ def need_pictures(data: Data) -> None:
 
 def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:
     """The options of the data set from `--set`; raises Usage."""
-    sets = parse_sets(args.set, {}, data_sets(folders(args)))
+    sets = parse_sets(args.set, {}, data_sets(own_folders(args)))
     for key in sets:
         if key.split(".")[0] != args.name:
             raise Usage(f"--set {key}: only options of {args.name} matter here")
     return dataset_options(dataset, sets)
 
 
-def folders(args: argparse.Namespace) -> tuple[Path, ...]:
+def own_folders(args: argparse.Namespace) -> tuple[Path, ...]:
     """The folders of one's own that were named; raises Usage."""
-    return tuple(folder(path, "--methods-path") for path in args.methods_path)
+    return tuple(check_folder(path, "--methods-path") for path in args.methods_path)
 
 
 def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, type[DataSet]]:
@@ -101,12 +101,12 @@ def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, typ
     for name, why in broken.items():
         if name in asked:
             raise Usage(f"--methods-path: {why}")
-        warn(f"warning: data set {name} is passed over: {why}")
+        print_once(f"warning: data set {name} is passed over: {why}")
     return found
 
 
 @cache
-def warn(line: str) -> None:
+def print_once(line: str) -> None:
     """A line on standard error, once."""
     print(make_printable(line), file=sys.stderr)
 
@@ -128,7 +128,7 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
         path = os.path.expanduser(path)  # a shell does not look behind '='
         if not path or not name:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
-        if not exists(Path(path)):
+        if not path_exists(Path(path)):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
         if typed.setdefault(name, Path(path)) != Path(path):
             raise Usage(
@@ -138,14 +138,14 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
     return found
 
 
-def exists(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
 
 
-def folder(text: str | Path, option: str) -> Path:
+def check_folder(text: str | Path, option: str) -> Path:
     if not Path(text).is_dir():
         raise Usage(f"{option}: {text} is not a folder")
     return Path(text).resolve()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark import hardware
-from benchmark.commands.arguments import chosen_cards, device
-from benchmark.commands.named_data import folders
+from benchmark.commands.arguments import choose_device, chosen_cards
+from benchmark.commands.named_data import own_folders
 from benchmark.launch.locks import take_slot
 from benchmark.launch.preflight import check_writable
 from benchmark.terminal import Usage, make_printable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RUN_AGAIN = "python -m benchmark reproduce {id} --results {results} --keep-weights"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that name a network and say where it runs; those of the data are added by each command."""
     parser.add_argument("network", metavar="RECORD|FILE", help="a record's id, or the .safetensors file of a network")
     parser.add_argument("--devices", metavar="cpu|cuda", help="where it runs (default: as it was trained, if it can)")
@@ -39,12 +39,12 @@ def open_network(args: argparse.Namespace) -> "Network":
 
     check_writable("--out", args.out)
     path = find_network(args.network, args.results)
-    typed = device(args) if args.devices else None
+    typed = choose_device(args) if args.devices else None
     info = read_info(path)
     where = typed or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
     if where == "cuda":
         take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
-    network = load_network(path, folders(args), where)
+    network = load_network(path, own_folders(args), where)
     for line in network.notes:
         print(make_printable(f"note: {line}"), file=sys.stderr)
     return network

@@ -14,9 +14,9 @@ import numpy as np
 from benchmark import plugins
 from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
-from benchmark.commands.arguments import decimal
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import add_arguments, folders, given_data, opened
+from benchmark.commands.arguments import parse_decimal
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import add_data_arguments, given_data, open_named_data, own_folders
 from benchmark.terminal import Usage
 from noise.asymmetric import asymmetric_noise
 from noise.base import Training
@@ -30,11 +30,11 @@ from results.store import Store
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     p = argparse.ArgumentParser("python -m benchmark noise-list", description=__doc__.splitlines()[0])
-    add_arguments(p)
+    add_data_arguments(p)
     p.add_argument(
         "--kind", default="asymmetric", help="symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
     )
-    p.add_argument("--rate", type=decimal, default=0.3)
+    p.add_argument("--rate", type=parse_decimal, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
     p.add_argument(
@@ -42,11 +42,11 @@ def main(arguments: list[str]) -> int:
     )
     p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
     args = p.parse_args(arguments)
-    return answered("benchmark noise-list", lambda: show(args))
+    return handle_errors("benchmark noise-list", lambda: show_noise_list(args))
 
 
-def show(args: argparse.Namespace) -> int:
-    path = write(args)
+def show_noise_list(args: argparse.Namespace) -> int:
+    path = write_noise_list(args)
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
     given = [f"{args.name}={place}" for name, place in given_data(args).items() if name == args.name]
@@ -58,7 +58,7 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-def write(args: argparse.Namespace) -> Path:
+def write_noise_list(args: argparse.Namespace) -> Path:
     """Write the list and the facts beside it; returns the list's path."""
     if not 0 <= args.rate <= 1:
         raise Usage(f"--rate {args.rate}: not in 0..1 (0.1 is 10 %)")
@@ -66,21 +66,21 @@ def write(args: argparse.Namespace) -> Path:
         raise Usage(f"--seed {args.seed}: expected 0 or more")
     if args.out and args.out.suffix == ".json":
         raise Usage(f"--out {args.out}: the facts are written beside it as .json; name the list otherwise")
-    data = opened(args)
+    data = open_named_data(args)
     if args.from_confusion:
-        kind, target = "asymmetric", targets(args.from_confusion, data, args.results)
+        kind, target = "asymmetric", confused_targets(args.from_confusion, data, args.results)
         labels = asymmetric_noise(data.train.labels, target, args.rate, Random(args.seed))
         mapped = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
     else:
         kind, mapped = args.kind, None
-        labels = given(data, args.kind, args.rate, args.seed, folders(args))
-    rate = args.rate if args.from_confusion or plugins.make_noise(kind, folders(args)).rated else None
+        labels = labels_with_noise(data, args.kind, args.rate, args.seed, own_folders(args))
+    rate = args.rate if args.from_confusion or plugins.make_noise(kind, own_folders(args)).rated else None
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
     cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
     default = f"noise_{cell}.txt".replace("/", "_")
     path = args.out or Path("reports/out") / default
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(rows(data, labels, args.order)), encoding="utf-8")
+    path.write_text("".join(format_list_lines(data, labels, args.order)), encoding="utf-8")
     clean = np.asarray(data.train.labels)
     facts = {
         "data": data.name,
@@ -99,7 +99,7 @@ def write(args: argparse.Namespace) -> Path:
     return path
 
 
-def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
+def labels_with_noise(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
     """[n] int64 labels of all training images, as a run at paper scale gets them."""
     made, train = plugins.make_noise(kind, folders), data.train
     votes = None if train.votes is None else np.asarray(train.votes)
@@ -111,7 +111,7 @@ def given(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ..
     return made.labels(seen, rate if made.rated else 0.0, seed)
 
 
-def rows(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:
+def format_list_lines(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:
     """'name label' lines: class names, or numbers in a named order; for RAF-DB 1..7 in its own, as published.
 
     A tab parts the two where a name holds a space.
@@ -129,7 +129,7 @@ def rows(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:
     return [f"{name}{mark}{words[label]}\n" for name, label in zip(names, labels)]
 
 
-def targets(source: str, data: Data, results: Path) -> np.ndarray:
+def confused_targets(source: str, data: Data, results: Path) -> np.ndarray:
     """[C] int64: the other class that each class is most often confused with."""
     if source == "votes":
         if data.train.votes is None:

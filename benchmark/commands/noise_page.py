@@ -6,9 +6,9 @@ import numpy as np
 
 from benchmark.cache.data_card import format_table
 from benchmark.cache.decoded import Data
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import add_arguments, opened
-from benchmark.commands.noise_list import given
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import add_data_arguments, open_named_data
+from benchmark.commands.noise_list import labels_with_noise
 from noise.statistics import transition_matrix
 
 RATE, SEED = 0.3, 0
@@ -90,18 +90,18 @@ under this noise names their hash in its identity.
 def main(arguments: list[str]) -> int:
     """Print the page; returns the exit status."""
     parser = argparse.ArgumentParser("python -m benchmark noise-page", description=__doc__.splitlines()[0])
-    add_arguments(parser, "faces")
+    add_data_arguments(parser, "faces")
     args = parser.parse_args(arguments)
-    return answered("benchmark noise-page", lambda: print(page(opened(args)), end="") or 0)
+    return handle_errors("benchmark noise-page", lambda: print(format_noise_page(open_named_data(args)), end="") or 0)
 
 
-def page(data: Data) -> str:
+def format_noise_page(data: Data) -> str:
     """The page in markdown."""
     clean, classes = np.asarray(data.train.labels), len(data.classes)
     facts = {"rate": f"{RATE:.0%}", "seed": SEED, "images": f"{len(clean):,}", "title": data.title}
     lines = [INTRODUCTION.format(**facts)]
     for kind, words in WORDS.items():
-        noisy = given(data, kind, RATE, SEED)
+        noisy = labels_with_noise(data, kind, RATE, SEED)
         lines += ["", f"## {kind}", "", f"{words} Wrong labels here: {(noisy != clean).mean():.1%}."]
         if kind not in WITHOUT_TABLE:
             shares = 100 * transition_matrix(clean, noisy, classes)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from benchmark.commands.arguments import decimal
+from benchmark.commands.arguments import parse_decimal
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, print_note
@@ -87,7 +87,7 @@ def by_option(words: list[str]) -> dict[str, list[list[str]]]:
     return found
 
 
-def named(kind: str) -> str:
+def experiment_names(kind: str) -> str:
     """The tables or figures by name, for a line of help."""
     return ", ".join(e.name for e in EXPERIMENTS if e.kind == kind)
 
@@ -100,8 +100,12 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     what = p.add_argument_group("what to show")
-    what.add_argument("--table", action="append", default=[], metavar="NAME", help=f"a table: {named('table')}")
-    what.add_argument("--figure", action="append", default=[], metavar="NAME", help=f"a figure: {named('figure')}")
+    what.add_argument(
+        "--table", action="append", default=[], metavar="NAME", help=f"a table: {experiment_names('table')}"
+    )
+    what.add_argument(
+        "--figure", action="append", default=[], metavar="NAME", help=f"a figure: {experiment_names('figure')}"
+    )
     what.add_argument(
         "--sweep",
         action="append",
@@ -250,7 +254,7 @@ def parser() -> Parser:
         action="store_true",
         help="keep each trained network beside its record; a run that is done without is trained again for it",
     )
-    how.add_argument("--limit", type=decimal, metavar="SECONDS", help="kill a job that runs longer")
+    how.add_argument("--limit", type=parse_decimal, metavar="SECONDS", help="kill a job that runs longer")
     how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
     how.add_argument("--force", action="store_true", help="run again what is done, and keep the old records aside")
     how.add_argument("--fail-fast", action="store_true", help="stop at the first job that fails")
@@ -289,7 +293,7 @@ def parser() -> Parser:
         help="behind ± and as bands: sample standard deviation, standard error, or half of the 95 %% interval over seeds",
     )
     shown.add_argument(
-        "--column-width", type=decimal, metavar="INCHES", help="of the column of a paper that figures have to fit"
+        "--column-width", type=parse_decimal, metavar="INCHES", help="of the column of a paper that figures have to fit"
     )
     shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
     shown.add_argument(

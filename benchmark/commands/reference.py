@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from benchmark.cache.lookup import open_data
 from benchmark.commands import tuning
-from benchmark.commands.errors import answered
+from benchmark.commands.errors import handle_errors
 from benchmark.datasets.faces import Faces
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
@@ -83,10 +83,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "reference", help="the records")
     parser.add_argument("--pages", type=Path, default=ROOT, help="the folder with README.md and docs/")
     args = parser.parse_args(arguments)
-    return answered("benchmark reference", lambda: draw(args.results, args.pages))
+    return handle_errors("benchmark reference", lambda: draw_reference(args.results, args.pages))
 
 
-def draw(results: Path, pages: Path) -> int:
+def draw_reference(results: Path, pages: Path) -> int:
     """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md and docs/index.md."""
     readme, first_page = pages / "README.md", pages / "docs" / "index.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
@@ -103,7 +103,7 @@ def draw(results: Path, pages: Path) -> int:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
         drawn_faces = with_faces(results, Path(beside))
-        status = everything(drawn_faces, Path(folder), scale)
+        status = draw_everything(drawn_faces, Path(folder), scale)
         typed = {name: words_at_another_scale(name, specs) for name in others}
         for name, words in typed.items():
             print(f"at {name} scale: {held[name]} records, which are in no finding", file=sys.stderr)
@@ -122,13 +122,13 @@ def draw(results: Path, pages: Path) -> int:
         for path in sorted(Path(folder).iterdir()):
             picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
-                (smaller if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
+                (shrink_picture if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
         searched = results.resolve().parent / "search"
-        report(drawn_faces, scale, [words for words in typed.values() if words], searched, Path(folder))
+        write_report(drawn_faces, scale, [words for words in typed.values() if words], searched, Path(folder))
         shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
     found = findings_markdown(frame, "examples/comparisons.md")
-    (pages / "docs" / "findings.md").write_text(page(found, evidence, claims, scale), encoding="utf-8")
+    (pages / "docs" / "findings.md").write_text(format_findings_page(found, evidence, claims, scale), encoding="utf-8")
     table = readme_table(evidence)
     for path in (readme, first_page):
         if path.is_file():
@@ -137,7 +137,7 @@ def draw(results: Path, pages: Path) -> int:
     return status
 
 
-def smaller(picture: Path, place: Path) -> None:
+def shrink_picture(picture: Path, place: Path) -> None:
     """The same PNG in 256 colours, a third of its bytes: a clone takes all of them along. What it says of itself stays."""
     with Image.open(picture) as image:
         told = PngInfo()
@@ -160,7 +160,7 @@ def with_faces(results: Path, beside: Path) -> Path:
     return beside
 
 
-def everything(results: Path, out: Path, scale: str) -> int:
+def draw_everything(results: Path, out: Path, scale: str) -> int:
     """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
     from benchmark.commands.run_all import main as run_all
 
@@ -178,7 +178,7 @@ def words_for_all(results: Path, scale: str) -> list[str]:
     return [*words, "--with", *optional] if optional else words
 
 
-def report(results: Path, scale: str, others: list[list[str]], searched: Path, out: Path) -> None:
+def write_report(results: Path, scale: str, others: list[list[str]], searched: Path, out: Path) -> None:
     """Write report.html of all that was measured at a scale.
 
     others: what one types for tables that can be chosen there too. searched: a folder with the search that chose the methods'
@@ -208,19 +208,19 @@ def lie_in(folder: Path, cell: AskedCell) -> AskedCell:
 
 def all_asked(results: Path, words: list[str]) -> list[Asked]:
     """What `run_all.py` asks of the reports for what one types."""
-    from benchmark.commands.arguments import request
+    from benchmark.commands.arguments import read_request
     from benchmark.commands.options import parser
-    from benchmark.commands.show import asked, asked_cell
+    from benchmark.commands.show import asked_cell, make_asked
     from benchmark.plan.matrix import make_plan
     from benchmark.plan.narrow import drop_unmeasured
     from results.store import Store
 
     args = parser().read([*words, "--results", str(results)])
-    plan, store = make_plan(request(args)), Store(results)
+    plan, store = make_plan(read_request(args)), Store(results)
     if not args.datasets:
         drop_unmeasured(plan)
     return [
-        asked(kind, name, plan, tuple(asked_cell(cell, plan, store, {}) for cell in cells))
+        make_asked(kind, name, plan, tuple(asked_cell(cell, plan, store, {}) for cell in cells))
         for (kind, name), cells in plan.cells.items()
         if cells
     ]
@@ -228,12 +228,12 @@ def all_asked(results: Path, words: list[str]) -> list[Asked]:
 
 def whole_tables(results: Path, words: list[str]) -> list[str]:
     """Which of the tables and figures that are asked for in words have every cell measured on some data set."""
-    from benchmark.commands.arguments import request
+    from benchmark.commands.arguments import read_request
     from benchmark.commands.options import parser
     from benchmark.plan.matrix import make_plan
     from benchmark.plan.narrow import measured_share
 
-    plan = make_plan(request(parser().read([*words, "--draw", "--results", str(results)])))
+    plan = make_plan(read_request(parser().read([*words, "--draw", "--results", str(results)])))
     return [
         name
         for (_, name), cells in plan.cells.items()
@@ -272,7 +272,7 @@ def words_at_another_scale(scale: str, specs: list[dict[str, Any]]) -> list[str]
     return [*words, "--rates", *sorted({s["noise"]["rate"] for s in of_table})]
 
 
-def page(found: str, evidence: Evidence, claims: str, scale: str) -> str:
+def format_findings_page(found: str, evidence: Evidence, claims: str, scale: str) -> str:
     """docs/findings.md."""
     parts = [INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, "")), found]
     if idle := idle_mechanisms(evidence):

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmark import hardware
-from benchmark.commands.arguments import chosen_cards, device
-from benchmark.commands.errors import answered
+from benchmark.commands.arguments import choose_device, chosen_cards
+from benchmark.commands.errors import handle_errors
 from benchmark.commands.job_inputs import Sources, find_inputs
-from benchmark.commands.named_data import data_sets, folders, given_data
+from benchmark.commands.named_data import data_sets, given_data, own_folders
 from benchmark.plan.overrides import parse_sets
 from benchmark.task import Task
 from benchmark.terminal import Usage
@@ -55,12 +55,12 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
     args = parser.parse_args(arguments)
-    return answered("benchmark reproduce", lambda: reproduce_typed(args.id, args))
+    return handle_errors("benchmark reproduce", lambda: reproduce_typed(args.id, args))
 
 
 def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:
     """Run a job again as the command line says, this one's or that of `run_all.py --reproduce`; returns the exit status."""
-    own = folders(args)
+    own = own_folders(args)
     sources = Sources(
         results=args.results,
         aside=DEFAULT_RESULTS,
@@ -70,13 +70,13 @@ def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:
         weights2=args.weights2 and Path(args.weights2),
         own=own,
     )
-    typed_device = device(args) if args.devices else None
-    return reproduce(
+    typed_device = choose_device(args) if args.devices else None
+    return reproduce_job(
         job_id, sources, typed_device, args.fast, chosen_cards(args), not args.no_graphs, args.keep_weights
     )
 
 
-def reproduce(
+def reproduce_job(
     job_id: str,
     sources: Sources,
     device: str | None = None,
@@ -91,7 +91,7 @@ def reproduce(
     fast: give up determinism on a GPU. gpus: those of which it waits for a slot, where it runs on one. graphs: whether its
     steps may be captured there. keep_weights: keep the trained network beside the record.
     """
-    from benchmark.launch.supervise import supervise
+    from benchmark.launch.supervise import run_in_child
 
     store = Store(sources.results)
     try:
@@ -99,7 +99,7 @@ def reproduce(
     except Refused as error:
         raise Usage(f"{error}") from None
     if record is None:
-        raise Usage(f"there is no record {job_id} in {sources.results}{repeat(store, job_id)}")
+        raise Usage(f"there is no record {job_id} in {sources.results}{retry_hint(store, job_id)}")
     device = device or device_of(record)
     slots = hardware.list_slots(list(gpus), 1) if device == "cuda" else []
     job = Job(**record["spec"])
@@ -116,12 +116,12 @@ def reproduce(
             resolved=record["resolved"],
             place=place | {"fast": fast, "graphs": graphs, "keep_weights": keep_weights, "results": aside},
         )
-        outcome = supervise(task)
+        outcome = run_in_child(task)
         new = again.read(job.id)
         if outcome.status != "ok" or new is None:
             print(f"{job.text}: {outcome.status}: {outcome.message}")
             return 1
-        status = compare(record, new, arrays(store, job.id), arrays(again, job.id))
+        status = compare_runs(record, new, load_arrays(store, job.id), load_arrays(again, job.id))
         if status == 0 and record["code"] != new["code"]:
             store.note_proved(job.method, record["code"], new["code"])
         if status == 0 and keep_weights:
@@ -147,17 +147,17 @@ def device_of(record: dict[str, Any]) -> str:
     return device or "cpu"
 
 
-def repeat(store: Store, job_id: str) -> str:
+def retry_hint(store: Store, job_id: str) -> str:
     failure = store.failure(job_id)
     return f"; it failed, and is tried again by: {failure['command']}" if failure and failure.get("command") else ""
 
 
-def arrays(store: Store, job_id: str) -> Arrays:
+def load_arrays(store: Store, job_id: str) -> Arrays:
     with np.load(store.path(job_id).with_suffix(".npz"), allow_pickle=False) as file:
         return dict(file)
 
 
-def compare(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, new_arrays: Arrays) -> int:
+def compare_runs(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, new_arrays: Arrays) -> int:
     """Print what differs; 0 if everything that was recorded is the same to the last bit."""
     for name in ("last", "best", "last5"):
         before, after = old["metrics"][name], new["metrics"][name]

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import hardware, plugins
-from benchmark.commands.against import opened, take
-from benchmark.commands.arguments import chosen_cards, parse_shard, request, workers
+from benchmark.commands.against import adopt_records, open_others
+from benchmark.commands.arguments import check_workers, chosen_cards, parse_shard, read_request
 from benchmark.commands.cross import evaluate_networks
-from benchmark.commands.errors import answered
-from benchmark.commands.named_data import folders, need_pictures
+from benchmark.commands.errors import handle_errors
+from benchmark.commands.named_data import need_pictures, own_folders
 from benchmark.commands.options import HELP, parser
-from benchmark.commands.show import show
-from benchmark.commands.unused import unused
+from benchmark.commands.show import draw_results
+from benchmark.commands.unused import unused_options
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, Planned, make_plan
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
         return 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return answered("run_all.py", lambda: asked(arguments))
+        return handle_errors("run_all.py", lambda: run_request(arguments))
     except KeyboardInterrupt:
         words = "the same command without --force" if "--force" in arguments else "the same command"
         print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
@@ -41,19 +41,19 @@ def main(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def asked(arguments: list[str]) -> int:
+def run_request(arguments: list[str]) -> int:
     """Import, repeat, or answer with tables and figures."""
     args = parser().read(arguments)
     args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
     if args.list:
-        from benchmark.commands.listing import listing
+        from benchmark.commands.listing import list_names
 
-        print(listing(args.results, folders(args)))
+        print(list_names(args.results, own_folders(args)))
         return 0
     if args.imported:
         from benchmark.commands import import_records
 
-        if status := import_records.show(Path(args.imported), args.results):
+        if status := import_records.show_import(Path(args.imported), args.results):
             return status
         if not (args.table or args.figure or args.sweep or args.all):
             return 0
@@ -62,28 +62,28 @@ def asked(arguments: list[str]) -> int:
 
         return reproduce_typed(args.reproduce, args)
     with shared_like(args.results):
-        return answer(args)
+        return plan_run_draw(args)
 
 
-def answer(args: argparse.Namespace) -> int:
+def plan_run_draw(args: argparse.Namespace) -> int:
     """Plan, run what is missing, draw."""
     from results.store import Store
 
     shard = parse_shard(args.shard)
-    workers(args.workers)
-    there = opened(args.against, args.results)
-    plan = make_plan(request(args, there.folder), progress=show_decoding)
+    check_workers(args.workers)
+    there = open_others(args.against, args.results)
+    plan = make_plan(read_request(args, there.folder), progress=show_decoding)
     store = Store(args.results)
     left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly = "; ".join(line for line in left_out if ", 0 % of" not in line)
         none = "no records for this request; give the folder that holds them as --results"
         raise Usage(f"--draw: {args.results} has {f'too few records: {partly}' if partly else none}")
-    for line in [*warnings(plan), *unused(args, plan), *left_out]:
+    for line in [*list_warnings(plan), *unused_options(args, plan), *left_out]:
         print(make_printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
-        against = take(plan, store, there)
+        against = adopt_records(plan, store, there)
         for line in against.lines:
             print(make_printable(line), file=sys.stderr)
         check_metric(plan, store, args)
@@ -133,7 +133,7 @@ def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[
             evaluate_networks(plan, store, slots)
     if args.shard:
         return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
-    return show(plan, store, args, outcomes)
+    return draw_results(plan, store, args, outcomes)
 
 
 def check_study(study: Path | None, plan: Plan) -> None:
@@ -158,7 +158,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
     todo = plan.of_shard(shard) if args.force else matrix.list_missing(plan, store, (0, 1) if helps else shard)
     options = matrix.make_run_options(
-        workers(args.workers),
+        check_workers(args.workers),
         plan.request.device,
         chosen_cards(args),
         args.per_gpu,
@@ -206,7 +206,7 @@ def networks_missing(todo: list[Planned], store: Any) -> str:
     return f"--keep-weights: {runs} trained again and must give the same numbers" if again else ""
 
 
-def warnings(plan: Plan) -> list[str]:
+def list_warnings(plan: Plan) -> list[str]:
     """What a person should know before the first job starts."""
     lines = [said_once(data.name, line) for data in plan.data.values() for line in data.info.get("warnings", [])]
     texts = {run.resolved["weights"]["text"] for run in plan.runs()}

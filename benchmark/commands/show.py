@@ -20,7 +20,7 @@ from reports.asked import Asked, AskedCell
 from results.published import DATASETS
 
 
-def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
+def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
     """Draw every table and figure that was asked for; 0 if no cell has a gap, but with `--all` for what cannot be."""
     import reports
 
@@ -45,8 +45,8 @@ def show(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, A
         if (kind, name) == cross.TABLE:
             files = [cross.tested_files(cell, plan, store.root) for cell in cells]
             described = tuple(replace(one, tested=tested) for one, tested in zip(described, files, strict=True))
-        wanted.append(asked(kind, name, plan, described, args.against))
-        drawn = reports.draw(wanted[-1], args.results, args.out, options, made)
+        wanted.append(make_asked(kind, name, plan, described, args.against))
+        drawn = reports.draw_experiment(wanted[-1], args.results, args.out, options, made)
         lacking += drawn.refused
         gaps += drawn.gaps
         print(drawn.text)
@@ -99,14 +99,16 @@ def only_moved(run: Planned, made_by: str, store: Any) -> bool:
         return False
     kept, now = record["resolved"], run.resolved
     same = all(now["parameters"].get(name) == value for name, value in kept.get("parameters", {}).items())
-    return same and alike(kept["recipe"], now["recipe"])  # an option that came later has its former value as default
+    return same and recipes_agree(
+        kept["recipe"], now["recipe"]
+    )  # an option that came later has its former value as default
 
 
-def alike(old: dict[str, Any], new: dict[str, Any]) -> bool:
+def recipes_agree(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the fields that two recipes both know are the same, but for the views, which a method decides itself."""
     shared = (old.keys() & new.keys()) - {"second_view"}
     pairs = [(old[key], new[key]) for key in shared]
-    return all(alike(a, b) if isinstance(a, dict) and isinstance(b, dict) else a == b for a, b in pairs)
+    return all(recipes_agree(a, b) if isinstance(a, dict) and isinstance(b, dict) else a == b for a, b in pairs)
 
 
 def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:
@@ -178,7 +180,7 @@ def published_values(card: dict[str, Any]) -> dict[str, Any]:
     return {"recipe": card["recipe"], "parameters": parameters}
 
 
-def asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
+def make_asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = next(one for one in plan.request.experiments if (one.kind, one.name) == (kind, name))
     shown = dict.fromkeys(cell.dataset for cell in cells)

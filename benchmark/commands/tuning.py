@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.errors import answered
+from benchmark.commands.errors import handle_errors
 from benchmark.commands.show import asked_cell
 from benchmark.plan.matrix import make_plan
 from benchmark.terminal import Usage
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every draw in every seed there")
     args, words = parser.parse_known_args(arguments)
-    return answered("benchmark tuning", lambda: print_choice(words, args.csv))
+    return handle_errors("benchmark tuning", lambda: print_choice(words, args.csv))
 
 
 def print_choice(words: list[str], tried: Path | None) -> int:
@@ -80,13 +80,13 @@ def condition_of(cell: Cell) -> tuple[str, str, str, str | None]:
 
 def find_cells(words: list[str]) -> tuple[list[Cell], Path]:
     """The draws of the search that these options of `run_all.py` name, with the runs that are there; and their folder."""
-    from benchmark.commands.arguments import request
+    from benchmark.commands.arguments import read_request
     from benchmark.commands.options import parser
 
     typed = {word.partition("=")[0] for word in words}
     defaults = [word for name, value in DEFAULTS.items() if name not in typed for word in (name, value)]
     args = parser().read([*defaults, *words, f"--{TABLE[0]}", TABLE[1], "--draw"])
-    plan = make_plan(request(args))
+    plan = make_plan(read_request(args))
     store = Store(args.results)
     asked = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
     return read_cells(

@@ -14,7 +14,7 @@ from reports.asked import METRIC_DRAWINGS
 COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion"}  # drawings that heed `--column-width`
 
 
-def unused(args: argparse.Namespace, plan: Plan) -> list[str]:
+def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
     """A line for each option that no run and no drawing heeds."""
     request, lines = plan.request, []
     methods = {run.job.method for run in plan.runs()}

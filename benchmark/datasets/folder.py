@@ -62,7 +62,7 @@ class ImageFolder(DataSet):
         self.size, self.title = options.size, options.title or type(self).title
         place = locate_pictures(path)
         unread: list[str] = []
-        listed, content = list_pictures(self.name, place, unread)
+        listed, content = list_labelled(self.name, place, unread)
         notes, train_set = place_validation(listed, options.train)
         meaning, renamed = interpret_labels(
             self.name, {s: [c for _, c in part] for s, part in listed.items()}, options.order
@@ -137,7 +137,7 @@ def holds_both_splits(base: Path) -> bool:
     return bool(find_lists(base)) or {"train", "test"} <= {find_split(p.name) for p in list_inner_folders(base)}
 
 
-def list_pictures(owner: str, place: PictureForm, unread: list[str]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
+def list_labelled(owner: str, place: PictureForm, unread: list[str]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
     """The pictures of each split with their labels as written, and what reads one; other files go to `unread`."""
     if place.parquet:
         return read_parquet(owner, place.base, place.parquet)

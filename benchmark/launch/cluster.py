@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark import hardware
 from benchmark.launch.children import CHILDREN
-from benchmark.launch.supervise import supervise
+from benchmark.launch.supervise import run_in_child
 from benchmark.task import Outcome, Task
 from benchmark.terminal import Usage
 from results.compare import differing_parts
@@ -30,7 +30,7 @@ ALLOWED_FAILURES = (
 )
 
 
-def connect(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
+def connect_cluster(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
     """What runs tasks on the cluster at `address`: one at a time for each unit of the resource GPU, if there is one."""
     try:
         from distributed import Client
@@ -88,7 +88,7 @@ def supervise_on_worker(task: Task) -> tuple[Outcome, dict[str, Any]]:
     if task.slots and task.place:
         uuids = [uuid for uuid, _ in hardware.find_gpus()]
         task = replace(task, slots=hardware.list_slots(uuids, task.place["jobs_on_gpu"]))
-    outcome = supervise(task)
+    outcome = run_in_child(task)
     store, job_id = Store(Path(task.results)), task.id
     if outcome.status in ("ok", "cached"):
         path, network = store.path(job_id), NETWORKS if task.place.get("keep_weights") else ()

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from benchmark.launch.children import CHILDREN
-from benchmark.launch.supervise import supervise
+from benchmark.launch.supervise import run_in_child
 from benchmark.task import Outcome, Task
 from benchmark.terminal import print_note
 from results.job import Job
@@ -34,7 +34,7 @@ LOOKS = 60  # an owner found stopped so many times in a row is waited for no lon
 atexit.register(CHILDREN.close)
 
 
-def dispatch(
+def run_tasks(
     tasks: list[Task], workers: int, limit: float | None, cluster: str | None, wait: bool = True
 ) -> Generator[Outcome, None, None]:
     """Run tasks, at most `workers` at once, in the given order; yields outcomes as they come.
@@ -47,9 +47,9 @@ def dispatch(
     by_id = {task.id: replace(task, launch=launch, limit=limit) for task in tasks}
     supervise_all: Callable[[list[Task]], Iterator[Outcome]] = partial(run_in_threads, workers=workers)
     if cluster:
-        from benchmark.launch.cluster import connect
+        from benchmark.launch.cluster import connect_cluster
 
-        supervise_all = connect(cluster)
+        supervise_all = connect_cluster(cluster)
     try:
         todo = list(by_id)
         waiting = Waiting({task_id: task_title(task) for task_id, task in by_id.items()})
@@ -71,7 +71,7 @@ def run_in_threads(tasks: list[Task], workers: int) -> Iterator[Outcome]:
     """Supervise tasks, at most `workers` at once, in their order; yields outcomes as they come."""
     threads = ThreadPoolExecutor(max(1, workers))
     try:
-        for ended in as_completed([threads.submit(supervise, task) for task in tasks]):
+        for ended in as_completed([threads.submit(run_in_child, task) for task in tasks]):
             yield ended.result()
     finally:
         threads.shutdown(wait=False, cancel_futures=True)

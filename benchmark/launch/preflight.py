@@ -66,7 +66,7 @@ def check_jobs(todo: list[Planned]) -> None:
     from benchmark import plugins
 
     check_backbones(todo)
-    fetch_weights(todo)
+    fetch_start_weights(todo)
     shipped = {definition.name for definition in plugins.find_definitions()}
     unproved = [p for p in todo if p.job.overrides or p.job.method not in shipped]
     changed = {json_digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
@@ -75,10 +75,10 @@ def check_jobs(todo: list[Planned]) -> None:
     given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
     for (path, backbone), planned in given.items():
         if path:
-            check_weights("--weights", path, backbone, planned)
+            check_weights_file("--weights", path, backbone, planned)
     further = {(p.place.weights2, p.resolved["recipe"]["backbone"]): p for p in todo if p.place.weights2}
     for (path, backbone), planned in further.items():
-        check_weights("--weights2", path, backbone, planned)
+        check_weights_file("--weights2", path, backbone, planned)
 
 
 def check_backbones(todo: list[Planned]) -> None:
@@ -114,7 +114,7 @@ def refuse_lacking(name: str, gives: str, needs: dict[str, str]) -> None:
     raise Usage(f"--set recipe.backbone={name}: this network gives {gives}; needed: {needed}; {fix}")
 
 
-def fetch_weights(todo: list[Planned]) -> None:
+def fetch_start_weights(todo: list[Planned]) -> None:
     """Find or fetch the files of published weights, and note where they lie; raises Usage."""
     files: dict[str, str] = {}
     for planned in todo:
@@ -145,7 +145,11 @@ def check_settings(planned: Planned) -> None:
         refused = f"--set: {job.method} refuses {texts}" if texts else f"--methods: {job.method} cannot be built"
         raise Usage(f"{refused}: {error_line(error)}") from None
     for key, value in job.overrides.items():
-        if key.startswith("recipe.") and key != "recipe.like" and leaf(recipe_to_dict(used), key) != leaf(recipe, key):
+        if (
+            key.startswith("recipe.")
+            and key != "recipe.like"
+            and recipe_field(recipe_to_dict(used), key) != recipe_field(recipe, key)
+        ):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
@@ -155,7 +159,7 @@ def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
 
     from benchmark.train.assembly import assemble_method, make_optimiser
 
-    job, data = planned.job, decoded.open_folder(Path(planned.place.data))
+    job, data = planned.job, decoded.open_decoded(Path(planned.place.data))
     images = restore_scale(job.scale).images(len(data.train.labels), job.holdout)
     bare = replace(planned.place, weights=None, weights2=None, device="cpu")
     method, recipe, _ = assemble_method(cls, job, planned.resolved, bare, len(data.classes), images)
@@ -163,7 +167,7 @@ def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
     return recipe
 
 
-def leaf(recipe: dict[str, Any], key: str) -> Any:
+def recipe_field(recipe: dict[str, Any], key: str) -> Any:
     """The field that 'recipe.optimiser.lr' names."""
     part: Any = recipe
     for name in key.split(".")[1:]:
@@ -171,7 +175,7 @@ def leaf(recipe: dict[str, Any], key: str) -> Any:
     return part
 
 
-def check_weights(option: str, path: str, backbone: str, planned: Planned) -> None:
+def check_weights_file(option: str, path: str, backbone: str, planned: Planned) -> None:
     """Raises Usage for a file that does not fill a backbone."""
     from benchmark import plugins
     from benchmark.train.assembly import load_start_weights

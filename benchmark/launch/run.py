@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import hardware
-from benchmark.launch.dispatch import dispatch
+from benchmark.launch.dispatch import run_tasks
 from benchmark.plan.cost import expected_cost, measured_costs
 from benchmark.plan.matrix import Plan, Planned, is_in_part
 from benchmark.progress import show_progress
@@ -56,7 +56,7 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
     bad_weights = {}
     with (
         show_progress("start weights", len(tasks), options.workers) as shown,
-        closing(dispatch(tasks, options.workers, options.limit, None)) as ended,
+        closing(run_tasks(tasks, options.workers, options.limit, None)) as ended,
     ):
         for outcome in ended:
             if outcome.status not in ("ok", "cached"):
@@ -73,7 +73,7 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
     jobs = {planned.job.id: planned.job for planned in todo}
     with (
         show_progress("jobs", len(tasks), options.workers, seconds / max(1, options.workers)) as shown,
-        closing(dispatch(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)) as ended,
+        closing(run_tasks(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)) as ended,
     ):
         for outcome in ended:
             outcomes[outcome.id] = outcome

@@ -19,7 +19,7 @@ TELLING = 5.0  # seconds within which a batch system that ends this launch has t
 CLASSES = {EXIT_MEMORY: "oom", EXIT_DIVERGED: "nan", EXIT_DISK: "disk", EXIT_DEVICE: "killed"}
 
 
-def supervise(task: Task) -> Outcome:
+def run_in_child(task: Task) -> Outcome:
     """Run a task in a child until it is done or its policy says stop; never raises.
 
     A task that another launcher runs is not waited for: it is 'busy', or 'halted' if who runs it is stopped.

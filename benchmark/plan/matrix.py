@@ -130,7 +130,7 @@ def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data
 def find_described_data(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
     """The data set as the results folder describes it, for drawing without its pictures; None where it does not."""
     folders = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
-    found = [decoded.open_folder(card.parent) for card in folders]
+    found = [decoded.open_decoded(card.parent) for card in folders]
     found = [data for data in found if data.info["options"] == asdict(options)]
     return found[0] if len(found) == 1 else None
 

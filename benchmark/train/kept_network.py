@@ -123,7 +123,7 @@ def keep_network(trainer: Trainer, store: Store) -> None:
 
 def network_info(trainer: Trainer, sha256: str) -> NetworkInfo:
     """What is needed to build a trained network again."""
-    augment, data = trainer.recipe.augment, decoded.open_folder(Path(trainer.place.data))
+    augment, data = trainer.recipe.augment, decoded.open_decoded(Path(trainer.place.data))
     return NetworkInfo(
         format=FORMAT,
         id=trainer.job.id,

@@ -75,7 +75,7 @@ def pretrain_backbone(
     """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}; raises ValueError where they diverge."""
     if Path(path).exists():
         return
-    data, size = decoded.open_folder(Path(folder)), replace(SCALES[scale], subset=subset)
+    data, size = decoded.open_decoded(Path(folder)), replace(SCALES[scale], subset=subset)
     settings = size.pretraining
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]

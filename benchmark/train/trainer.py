@@ -101,7 +101,7 @@ class Trainer:
 def prepare_trainer(job: Job, resolved: dict[str, Any], place: Place, clock: Clock) -> Trainer:
     """Data, labels, network and optimiser of a job."""
     with clock.part("start"):
-        data = training_set(decoded.open_folder(Path(place.data)), job, place.noise_argument, place.methods_path)
+        data = training_set(decoded.open_decoded(Path(place.data)), job, place.noise_argument, place.methods_path)
         keep_noise(Store(Path(place.results)), data)
         return trainer_of(job, place, data, *build_method(job, resolved, place, data), clock)
 

@@ -37,7 +37,7 @@ CLASS = {  # the failure that each fault is, if it is met
 }
 
 
-def meet(fault: str) -> None:
+def meet_fault(fault: str) -> None:
     """Do what `fault` says to this process; some only lay a trap for what comes later."""
     if fault == "raise":
         raise RuntimeError("a fault of its own")
@@ -58,22 +58,22 @@ def meet(fault: str) -> None:
         os.kill(parent_of(os.getppid()), signal.SIGKILL)
         time.sleep(3600)
     if fault == "torn":
-        os.fsync = tear
+        os.fsync = tear_file
     if fault == "full":
-        os.fsync = refuse
+        os.fsync = refuse_write
     if fault == "small files":
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
     if fault == "child":
         subprocess.Popen(["sleep", "3601"])
 
 
-def tear(handle: int) -> None:
+def tear_file(handle: int) -> None:
     """Half of a file is on disk when the process is killed."""
     os.ftruncate(handle, os.fstat(handle).st_size // 2)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def refuse(handle: int) -> None:
+def refuse_write(handle: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -106,7 +106,7 @@ class Faulty(Baseline):
         fault = fault.strip()
         if fault == "nan":
             losses = {"ce": losses["ce"] * float("nan")}
-        meet(fault)
+        meet_fault(fault)
         time.sleep(float(seconds or 0))
         return losses, logits
 

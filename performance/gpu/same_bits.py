@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark import hardware
 from benchmark.launch.children import CHILDREN
-from benchmark.launch.dispatch import dispatch
+from benchmark.launch.dispatch import run_tasks
 from benchmark.scale import DEMO, PAPER
 from benchmark.task import Place, Task
 from performance.gpu.course import Notes
@@ -27,7 +27,7 @@ def compare_jobs(setting: Setting, notes: Notes) -> None:
     tasks = {name: [job_task(setting, method, store, slots) for method in methods] for name, store in stores.items()}
     ends: dict[str, dict[str, str]] = {}
     for name in ("once", "again"):
-        outcomes = dispatch(tasks[name], max(1, len(slots)), 120, None)
+        outcomes = run_tasks(tasks[name], max(1, len(slots)), 120, None)
         ends[name] = {outcome.id: outcome.message or outcome.status for outcome in outcomes}
         notes[f"jobs, {name}"] = sorted(ends[name].values())
     for one in tasks["once"]:
@@ -36,7 +36,7 @@ def compare_jobs(setting: Setting, notes: Notes) -> None:
     last = tasks["killed"][-1]
     killer = threading.Thread(target=kill_at_checkpoint, args=(stores["killed"], last.id), daemon=True)
     killer.start()
-    list(dispatch([last], 1, 120, None))
+    list(run_tasks([last], 1, 120, None))
     attempts = stores["killed"].attempts(last.id)
     differing = list_differences(stores["once"], stores["killed"], last.id)
     how = "killed and resumed" if attempts > 1 else "it ended before it could be killed"

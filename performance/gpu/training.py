@@ -36,7 +36,7 @@ LONG = {  # in the order of their worth; each takes up what is there
 }
 
 
-def command(setting: Setting, words: str) -> list[str]:
+def run_all_command(setting: Setting, words: str) -> list[str]:
     """`run_all.py` on the real data that are there, else on drawn faces."""
     data = [word for name, path in setting.data.items() for word in ("--data", f"{name}={path}")]
     data = data or ["--datasets", "faces"]
@@ -55,7 +55,7 @@ def command(setting: Setting, words: str) -> list[str]:
 
 def train_small(setting: Setting, notes: Notes) -> None:
     """Five methods at small scale, one rate, one seed; rows come as their records do."""
-    words = command(setting, f"{SMALL} --seeds 0")
+    words = run_all_command(setting, f"{SMALL} --seeds 0")
     notes["command"] = " ".join(words[1:])
     notes["data"] = ", ".join(setting.data) or "drawn faces, as no --data was given"
     running = subprocess.Popen(words, cwd=ROOT)
@@ -82,9 +82,9 @@ def train_long(setting: Setting, seconds: float) -> int:
     end, noted = time.monotonic() + seconds - GRACE, []
     for title, words in LONG.items():
         left = end - time.monotonic()
-        status = run_for(command(setting, words), left) if left > 0 else None
+        status = run_for(run_all_command(setting, words), left) if left > 0 else None
         said = {None: "not begun: the time was over", 0: "done"}.get(status, f"exit {status}; call again to go on")
-        noted.append({"title": title, "command": " ".join(command(setting, words)[1:]), "status": said})
+        noted.append({"title": title, "command": " ".join(run_all_command(setting, words)[1:]), "status": said})
         found = {"commands": noted, "rows": list_accuracies(setting.out / "results")}
         write_json(setting.out / "long.json", found)
         print(f"{title}: {said}; {len(found['rows'])} records", flush=True)

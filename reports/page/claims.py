@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reports.captions import unique
-from reports.statements.claims import Verdict, heading, places_of, summary
-from reports.table import signed
+from reports.captions import unique_texts
+from reports.statements.claims import Verdict, places_of, summarise_verdict, verdict_heading
+from reports.table import format_signed
 
 MARKS = {"holds": ("✓", "good"), "does not hold": ("✗", "bad"), "not measured": ("–", "none")}
 OPEN = ("?", "open-verdict")
@@ -26,8 +26,8 @@ class Field:
 
 def claims_grid(found: list[Verdict]) -> dict[str, Any]:
     """{'datasets': names, 'rows': [(claim, source, a field a data set or None)], 'unmeasured': claims}."""
-    datasets = unique(verdict.dataset for verdict in found)
-    unmeasured = unique(verdict.claim.text for verdict in found if not verdict.dataset)
+    datasets = unique_texts(verdict.dataset for verdict in found)
+    unmeasured = unique_texts(verdict.claim.text for verdict in found if not verdict.dataset)
     claims: dict[tuple[str, str], dict[str, Verdict]] = {}
     for verdict in (verdict for verdict in found if verdict.dataset):
         claims.setdefault((verdict.claim.text, verdict.claim.source), {})[verdict.dataset] = verdict
@@ -47,6 +47,6 @@ def field_of(name: str, verdict: Verdict) -> Field:
     comparisons = []
     for one in verdict.comparisons:
         if one.found:
-            mean, low, high = (signed(value, form) for value in (one.found.mean, one.found.low, one.found.high))
+            mean, low, high = (format_signed(value, form) for value in (one.found.mean, one.found.low, one.found.high))
             comparisons.append([one.text, mean, f"{low} to {high}", str(one.n), f"{one.p:.2g}"])
-    return Field(name, mark, look, verdict.verdict, heading(verdict), summary(verdict), comparisons)
+    return Field(name, mark, look, verdict.verdict, verdict_heading(verdict), summarise_verdict(verdict), comparisons)

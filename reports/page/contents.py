@@ -4,17 +4,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from reports.asked import Asked, Options, stem
-from reports.captions import unique
+from reports.asked import Asked, Options, file_stem
+from reports.captions import unique_texts
 from reports.page.details import class_differences, details_of
-from reports.page.views import View, measures, titles_of
+from reports.page.views import View, list_measures, titles_of
 from reports.paired import COUNTED
-from reports.pictures.lines import COLOURS, styles
+from reports.pictures.lines import COLOURS, line_styles
 from results.records import Records
 from results.schema import RULES
 
 
-def choosable(
+def explorer_contents(
     views: list[View], wanted: Sequence[Asked], records: Records, options: Options, folder: str
 ) -> dict[str, Any]:
     """What the explorer shows: conditions with their rows and numbers, and the details of each row once."""
@@ -36,17 +36,17 @@ def choosable(
             {"table": view.table, "scale": view.scale, "dataset": dataset, "noise": noise, "rate": rate or ""}
             | {"rows": rows, "results": results, "classes": class_differences(view, records)}
         )
-    titles = unique(row[0] for view in described for row in view["rows"])
+    titles = unique_texts(row[0] for view in described for row in view["rows"])
     return {
         "views": described,
         "details": details,
         "settings": settings,
-        "measures": {one.key: [one.title, one.unit, one.decimals] for one in measures(options)},
+        "measures": {one.key: [one.title, one.unit, one.decimals] for one in list_measures(options)},
         "rules": RULES,
         "counted": COUNTED,
-        "tables": {stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
+        "tables": {file_stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
         "styles": {
-            title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in styles(titles).items()
+            title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in line_styles(titles).items()
         },
         "start": [options.metric, options.rule],
         "results": folder,

@@ -8,11 +8,11 @@ import numpy as np
 from reports.cells import Cell, common_seeds
 from reports.confusion import Confusion, read_confusion
 from reports.mechanisms import MechanismCurve, read_curves
-from reports.page.views import View, rounded, seeds_of
+from reports.page.views import View, cell_seeds, round_or_none
 from reports.paired import Hits
-from reports.pictures.epochs import Course, course
+from reports.pictures.epochs import Course, read_course
 from reports.statistics import crossed_interval
-from reports.table import signed
+from reports.table import format_signed
 from results.records import Records
 from results.schema import class_names, record_seed
 
@@ -24,18 +24,18 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
     changed = settings_of(cell)
     if changed not in settings:
         settings.append(changed)
-    made, confusion = course(cell, "accuracy"), read_confusion(cell)
+    made, confusion = read_course(cell, "accuracy"), read_confusion(cell)
     return {
-        "seeds": seeds_of(cell),
+        "seeds": cell_seeds(cell),
         "ids": [record["id"] for record in sorted(cell.records, key=record_seed)],
         "asked": len(cell.ids),
         "missing": [*([cell.reason] if cell.reason else []), *cell.failed],
-        "realised": rounded(cell.realised and 100 * cell.realised, 1),
+        "realised": round_or_none(cell.realised and 100 * cell.realised, 1),
         "against": cell.against,
         "classes": class_names(first),
         "train": data.get("train_per_class"),
         "test": data.get("test_per_class"),
-        "by_class": by_class(confusion) if confusion else [],
+        "by_class": class_accuracies(confusion) if confusion else [],
         "confusion": [[one_place(share) for share in row] for row in confusion.shares.mean(0)] if confusion else [],
         "course": course_of(made) if made else None,
         "mechanism": [curve_of(curve) for curve in read_curves(cell)],
@@ -43,7 +43,7 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
     }
 
 
-def by_class(found: Confusion) -> list[list[float | None]]:
+def class_accuracies(found: Confusion) -> list[list[float | None]]:
     """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; None without test images."""
     spread = found.of_class.std(0, ddof=1) if len(found.counts) > 1 else np.full(len(found.classes), np.nan)
     return [[one_place(mean), one_place(std)] for mean, std in zip(found.of_class.mean(0), spread, strict=True)]
@@ -67,10 +67,10 @@ def curve_of(curve: MechanismCurve) -> dict[str, Any]:
 def as_curve(values: np.ndarray) -> dict[str, list[float]]:
     """Mean and sample standard deviation over seeds of [seeds, epochs]."""
     spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
-    return {"mean": short(values.mean(0)), "sd": short(spread)}
+    return {"mean": round_values(values.mean(0)), "sd": round_values(spread)}
 
 
-def short(values: np.ndarray) -> list[float]:
+def round_values(values: np.ndarray) -> list[float]:
     """Four digits are more than a picture shows."""
     return [float(f"{value:.4g}") for value in values]
 
@@ -78,8 +78,8 @@ def short(values: np.ndarray) -> list[float]:
 def settings_of(cell: Cell) -> list[list[str]]:
     """[name, published, here] of the recipe and the parameters; published is '' where it is not known."""
     resolved, published = cell.records[0]["resolved"], cell.as_published
-    here = {name: flatten(resolved.get(name, {})) for name in ("parameters", "recipe")}
-    then = {name: flatten(published.get(name, {})) for name in here}
+    here = {name: flatten_settings(resolved.get(name, {})) for name in ("parameters", "recipe")}
+    then = {name: flatten_settings(published.get(name, {})) for name in here}
     return [
         [f"{cell.method if part == 'parameters' else part}.{key}", then[part].get(key, ""), value]
         for part, values in here.items()
@@ -87,24 +87,24 @@ def settings_of(cell: Cell) -> list[list[str]]:
     ]
 
 
-def flatten(section: Any, before: str = "") -> dict[str, str]:
+def flatten_settings(section: Any, before: str = "") -> dict[str, str]:
     """{'optimiser.lr': '0.006'} of nested settings, without the names of their kinds where these have fields."""
     found: dict[str, str] = {}
     for key, value in section.items() if isinstance(section, dict) else ():
         if isinstance(value, dict):
             found |= {f"{before}{key}": str(value["kind"])} if "kind" in value else {}
-            found |= flatten({name: one for name, one in value.items() if name != "kind"}, f"{before}{key}.")
+            found |= flatten_settings({name: one for name, one in value.items() if name != "kind"}, f"{before}{key}.")
         elif key != "kind":
-            found[f"{before}{key}"] = value_text(value)
+            found[f"{before}{key}"] = setting_text(value)
     return found
 
 
-def value_text(value: Any) -> str:
+def setting_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " ".join(map(value_text, value)) if isinstance(value, list | tuple) else str(value)
+    return " ".join(map(setting_text, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def class_differences(view: View, records: Records) -> dict[str, Any]:
@@ -128,4 +128,4 @@ def class_text(difference: np.ndarray) -> list[str]:
     if not difference.shape[1]:
         return []
     found = crossed_interval(difference)
-    return [signed(value) for value in (found.mean, found.low, found.high)]
+    return [format_signed(value) for value in (found.mean, found.low, found.high)]

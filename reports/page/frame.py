@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.asked import Options
-from reports.captions import scale_text, unique
+from reports.captions import scale_text, unique_texts
 from reports.cells import Cell
 from reports.metrics import METRICS
 from reports.page.views import View, titles_of
@@ -25,8 +25,8 @@ def first_table(views: list[View], options: Options) -> dict[str, Any] | None:
         words = f"{100 * float(rate):g} %" if rate else names["noises"][noise]
         heads.setdefault(names["datasets"][dataset], []).append(words)
     shown.sort(key=lambda view: list(heads).index(names["datasets"][view.condition[0]]))
-    titles = unique(cell.title for view in shown for cell in view.cells)
-    noises = unique(names["noises"][view.condition[1]] for view in shown)
+    titles = unique_texts(cell.title for view in shown for cell in view.cells)
+    noises = unique_texts(names["noises"][view.condition[1]] for view in shown)
     return {
         "caption": f"{METRICS[options.metric].title} in per cent under {', '.join(noises)}, {RULES[options.rule]}",
         "heads": heads,
@@ -56,11 +56,11 @@ def what_was_run(views: list[View]) -> list[str]:
         f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
         scale_text(cells),
         f"{len({record['id'] for record in records}):,} runs",
-        ", ".join(unique(record["provenance"].get("hardware") for record in records)),
+        ", ".join(unique_texts(record["provenance"].get("hardware") for record in records)),
     ]
 
 
-def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
+def list_protocols(cells: list[Cell]) -> list[tuple[str, str]]:
     """(row on data set, its recipe and parameters), each different one once; of a search that of the published settings."""
     found = {}
     for cell in (cell for cell in cells if not cell.draw):
@@ -71,7 +71,7 @@ def protocol(cells: list[Cell]) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
+def count_environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """Each different machine and set of versions, with the number of its runs."""
     counts: dict[str, int] = {}
     for record in records:

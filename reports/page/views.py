@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from reports.asked import Asked, Options, stem
+from reports.asked import Asked, Options, file_stem
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds, read_cells
 from reports.metrics import METRICS
-from reports.paired import Hits, compare_cells, rank, rank_text
+from reports.paired import Hits, compare_cells, rank_cells, rank_text
 from reports.statistics import is_sure
-from reports.table import signed
+from reports.table import format_signed
 from results.records import Records
 from results.schema import RULES, record_seed
 
@@ -30,7 +30,7 @@ class Measure:
     field: str = ""  # of a record's metrics, where there is one number a run
 
 
-def measures(options: Options) -> list[Measure]:
+def list_measures(options: Options) -> list[Measure]:
     """Every number that can be chosen."""
     shown = [Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()]
     areas = {
@@ -61,12 +61,12 @@ def read_views(wanted: Sequence[Asked], records: Records, options: Options) -> l
 
 def views_of(asked: Asked, records: Records, options: Options) -> list[View]:
     found: dict[Condition, View] = {}
-    for measure in measures(options):
+    for measure in list_measures(options):
         for rule in measure.rules:
             cells, hits = read_measure(asked, records, options, measure, rule)
             for condition, rows in by_condition(cells).items():
                 if measure.key == "accuracy" and rule == "last" and any(cell.records for cell in rows):
-                    found[condition] = View(stem(asked), condition, rows)
+                    found[condition] = View(file_stem(asked), condition, rows)
                 if condition in found and any(cell.values for cell in rows):
                     found[condition].results[measure.key, rule] = numbers_of(rows, hits, measure)
     return list(found.values())
@@ -79,12 +79,12 @@ def read_measure(
     if measure.field:
         cells = read_cells(asked, records, "last")
         cells = [with_field(cell, measure) for cell in cells if cell.part == "table"]
-        rank(cells, None)
+        rank_cells(cells, None)
         return cells, None
     cells = read_cells(asked, records, rule, replace(options, metric=measure.key))
     cells = [cell for cell in cells if cell.part == "table"]
     hits = Hits(records, rule, measure.key)
-    rank(cells, hits)
+    rank_cells(cells, hits)
     return cells, hits
 
 
@@ -106,19 +106,22 @@ def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[st
     """What is shown of rows by one measure: texts as in tables, numbers to draw, ranks, and all pairs of rows."""
     return {
         "text": [cell.text for cell in rows],
-        "mean": [rounded(cell.mean, 3) for cell in rows],
-        "sd": [rounded(cell.std, 3) for cell in rows],
+        "mean": [round_or_none(cell.mean, 3) for cell in rows],
+        "sd": [round_or_none(cell.std, 3) for cell in rows],
         "rank": [rank_text(cell) for cell in rows],
         "best": [int(cell.places is not None and cell.places[0] == 1) for cell in rows],
         "runs": [
-            [rounded(cell.values.get(number), 2 if measure.unit == "points" else 4) for number in seeds_of(cell)]
+            [
+                round_or_none(cell.values.get(number), 2 if measure.unit == "points" else 4)
+                for number in cell_seeds(cell)
+            ]
             for cell in rows
         ],
         "pairs": [pair_of(one, two, hits, measure) for one, two in combinations(rows, 2)],
     }
 
 
-def seeds_of(cell: Cell) -> list[int]:
+def cell_seeds(cell: Cell) -> list[int]:
     return sorted(record_seed(record) for record in cell.records)
 
 
@@ -128,11 +131,11 @@ def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[A
     if compared is None:
         return None
     found, seeds = compared
-    texts = [signed(value, f"+.{measure.decimals}f") for value in (found.mean, found.low, found.high)]
+    texts = [format_signed(value, f"+.{measure.decimals}f") for value in (found.mean, found.low, found.high)]
     return [*texts, "< 0.001" if found.p < 0.001 else f"{found.p:.2g}", int(is_sure(found)), seeds]
 
 
-def rounded(value: float | None, digits: int) -> float | None:
+def round_or_none(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 

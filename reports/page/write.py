@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.asked import Asked, Drawn, Options
-from reports.captions import unique
+from reports.captions import unique_texts
 from reports.cells import read_cells
-from reports.choose import Made, figure, table
-from reports.formats import environment
+from reports.choose import Made, make_figure, make_table
+from reports.formats import html_environment
 from reports.page.charts import SECTIONS, chart_figures
 from reports.page.claims import claims_grid
-from reports.page.contents import as_json, choosable
+from reports.page.contents import as_json, explorer_contents
 from reports.page.extra import noise_matrices, people_groups
-from reports.page.frame import environments, first_table, protocol, what_was_run
+from reports.page.frame import count_environments, first_table, list_protocols, what_was_run
 from reports.page.views import read_views
 from reports.paired import COUNTED
 from reports.pictures.drawing import Drawing
-from reports.statements.claims import claims_markdown, heading, summary, verdicts
+from reports.statements.claims import claims_markdown, judge_claims, summarise_verdict, verdict_heading
 from reports.table import Block, Table
-from reports.tables.detection import CAPTION, STANDS_ON, detection
+from reports.tables.detection import CAPTION, STANDS_ON, detection_blocks
 from reports.tables.extras import behind_accuracy
 from results.records import Records
 
@@ -52,12 +52,12 @@ def write_page(
     cells = [cell for _, found in read for cell in found]
     of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
     views = read_views([*wanted, *further], records, options)
-    found = verdicts(read, records, options)
-    tables = {asked.name: table(asked, records, options, made) for asked in wanted if asked.kind == "table"}
-    figures = [(asked, figure(asked, records, options, made)) for asked in wanted if asked.kind == "figure"]
+    found = judge_claims(read, records, options)
+    tables = {asked.name: make_table(asked, records, options, made) for asked in wanted if asked.kind == "table"}
+    figures = [(asked, make_figure(asked, records, options, made)) for asked in wanted if asked.kind == "figure"]
     of_people = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
     data = {
-        **choosable(views, [*wanted, *further], records, options, folder or records.root.as_posix()),
+        **explorer_contents(views, [*wanted, *further], records, options, folder or records.root.as_posix()),
         "people": people_groups(of_people, cells),
         **chart_figures(figures, cells),
         "noise": noise_matrices(cells, records),
@@ -71,23 +71,23 @@ def write_page(
         "tables": list(tables.values()),
         "more_tables": [
             *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
-            *extra_table("detection", "Wrong labels found", CAPTION, detection(of_tables), STANDS_ON),
+            *extra_table("detection", "Wrong labels found", CAPTION, detection_blocks(of_tables), STANDS_ON),
         ],
-        "figures": [(drawing, picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
+        "figures": [(drawing, encode_picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
         "charted": {
             section: [drawing for asked, drawing in figures if SECTIONS.get(asked.drawing) == section]
             for section in SECTIONS.values()
         },
         "data": as_json(data),
-        "protocol": protocol(cells),
-        "environments": environments(list(shown.values())),
+        "protocol": list_protocols(cells),
+        "environments": count_environments(list(shown.values())),
         "refused": sorted(records.refused.values()),
     }
     path = out / "report.html"
     (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
-    path.write_text(environment().get_template("page/page.html").render(**facts), encoding="utf-8")
-    gaps = unique(gap for drawn in [*tables.values(), *(drawing for _, drawing in figures)] for gap in drawn.gaps)
-    text = "\n".join(f"{': '.join(heading(verdict))}: {summary(verdict)}" for verdict in found)
+    path.write_text(html_environment().get_template("page/page.html").render(**facts), encoding="utf-8")
+    gaps = unique_texts(gap for drawn in [*tables.values(), *(drawing for _, drawing in figures)] for gap in drawn.gaps)
+    text = "\n".join(f"{': '.join(verdict_heading(verdict))}: {summarise_verdict(verdict)}" for verdict in found)
     return Drawn([path, out / "claims.md"], text, gaps)
 
 
@@ -96,7 +96,7 @@ def extra_table(name: str, title: str, caption: str, blocks: list[Block], stands
     return [Table(name, title, caption, blocks, stands_on=list(stands_on))] if blocks else []
 
 
-def picture(drawing: Drawing) -> str:
+def encode_picture(drawing: Drawing) -> str:
     """A figure's PNG in 256 colours, a third of its bytes, in base 64."""
     from PIL import Image
 

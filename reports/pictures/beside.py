@@ -9,7 +9,7 @@ from reports.pictures.epochs import epochs_pictures
 from reports.pictures.rates import rates_pictures
 
 
-def pictures(asked: Asked, read: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:
+def pictures_beside(asked: Asked, read: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:
     """Of one table that was asked for among all of `read`; none without at least one rate of noise and runs at it."""
     if asked.drawing != "accuracy":
         return []

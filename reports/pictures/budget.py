@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, lines_text, noise_text, scale_text
+from reports.asked import Asked, Options, file_stem
+from reports.captions import UNMEASURED, dataset_title, describe_foundation, lines_text, noise_text, scale_text
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS
 from reports.notes import against_note
-from reports.pictures.drawing import SOFT, Drawing, new_figure, plain, plain_log_axis
-from reports.pictures.lines import Style, head, name_ends, styles
+from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure, plain_log_axis
+from reports.pictures.lines import Style, draw_heading, line_styles, name_ends
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
 from reports.statistics import half_width
 from results.records import Records
@@ -29,18 +29,18 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     words = f"settings chosen by held-out noisy labels; {lines_text(options)}; {scale_text(cells)}"
     expected = f"Expected {METRICS[options.metric].title.lower()}"
     return Drawing(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{expected} {WORDS}; {lines_text(options)}; {scale_text(cells)}." if searches else UNMEASURED,
         render=lambda: draw_budget(asked.heading, words, searches, cells, options),
         gaps=search_gaps(cells),
         notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
-        stands_on=[COST, *foundation([cell for one in searches for cell in one.draws])],
-        facts=[fact for one in searches for fact in facts_of(one, options.metric)],
+        stands_on=[COST, *describe_foundation([cell for one in searches for cell in one.draws])],
+        facts=[fact for one in searches for fact in budget_facts(one, options.metric)],
     )
 
 
-def facts_of(one: Search, metric: str) -> list[dict[str, Any]]:
+def budget_facts(one: Search, metric: str) -> list[dict[str, Any]]:
     """One line a number of draws."""
     rows = []
     for draws in range(1, len(one.draws) + 1):
@@ -57,7 +57,7 @@ def facts_of(one: Search, metric: str) -> list[dict[str, Any]]:
 def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell], options: Options) -> Any:
     conditions = list(dict.fromkeys((one.dataset, one.noise, one.rate) for one in searches)) or [("", "", None)]
     titles = list(dict.fromkeys(one.title for one in searches))
-    looks = styles(titles)
+    looks = line_styles(titles)
     names = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
     tall = max(TALL, 0.16 * len(titles) + 0.3)
     made = new_figure(LEFT + 2 * PLOT + names + BETWEEN, TOP + len(conditions) * (tall + ROW), layout="none")
@@ -72,10 +72,12 @@ def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell
             left.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=left.transAxes)
             continue
         left.set_title(
-            f"{plain(dataset_title(cells, condition[0]))}, {plain(noise_text(*condition[1:]))}", fontsize=9, loc="left"
+            f"{escape_dollars(dataset_title(cells, condition[0]))}, {escape_dollars(noise_text(*condition[1:]))}",
+            fontsize=9,
+            loc="left",
         )
         draw_panels(left, right, here, looks, 72 * tall, options)
-    head(made, title, words)
+    draw_heading(made, title, words)
     return made
 
 
@@ -92,7 +94,7 @@ def draw_panels(
         colour, marker, filled = looks[one.title]
         look = {"marker": marker, "markersize": 3.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.5}
         for axes, places in ((left, draws), (right, draws * one.minutes)):
-            axes.plot(places, mean, color=colour, label=plain(one.title), zorder=3, **look)
+            axes.plot(places, mean, color=colour, label=escape_dollars(one.title), zorder=3, **look)
             axes.fill_between(places, mean - band, mean + band, color=colour, alpha=0.12, linewidth=0)
         ends.append((f"{one.title}  {mean[-1]:.{options.decimals}f}", colour, float(draws[-1]), float(mean[-1])))
     left.set_xlim(1 - 0.03 * most, most * 1.05 + 0.1)

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text
+from reports.asked import Asked, Options, file_stem
+from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, seeds_text
 from reports.cells import Cell, read_cells
 from reports.confusion import Confusion, describe_cell, mean_and_std, read_confusions
-from reports.notes import against_note, gaps
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.pictures.lines import head
+from reports.notes import against_note, list_gaps
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.lines import draw_heading
 from results.records import Records
 
 PANEL, LEFT, ABOVE, BELOW, BETWEEN, TOP, ACROSS = 1.9, 0.95, 0.3, 0.8, 0.12, 0.5, 5  # inches, and panels in a row
@@ -26,19 +26,19 @@ def confusion_figure(asked: Asked, records: Records, options: Options) -> Drawin
     confusions, lacking = read_confusions(cells)
     words = f"{WORDS}; {seeds_text(cells)}; {scale_text(cells)}"
     return Drawing(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{words[:1].upper()}{words[1:]}." if confusions else UNMEASURED,
         render=lambda: draw_confusions(asked.heading, words, confusions, cells, options),
-        gaps=gaps(cells),
+        gaps=list_gaps(cells),
         notes=[*lacking, *against_note(cells)],
-        stands_on=foundation(cells),
-        facts=[fact for one in confusions for fact in facts_of(one)],
+        stands_on=describe_foundation(cells),
+        facts=[fact for one in confusions for fact in confusion_facts(one)],
         column_width=options.column_width,
     )
 
 
-def facts_of(one: Confusion) -> list[dict[str, Any]]:
+def confusion_facts(one: Confusion) -> list[dict[str, Any]]:
     """One row a pair of classes, for CSV."""
     shares, size = one.shares, one.images
     return [
@@ -70,12 +70,12 @@ def draw_confusions(title: str, words: str, confusions: list[Confusion], cells: 
             axes = made.add_axes((left / width, bottom / height, panel / width, panel / height))
             draw_matrix(axes, one, panel, with_names=column == 0)
             if column == 0:
-                place = f"{plain(dataset_title(cells, key[0]))}\n{plain(noise_text(*key[1:]))}"
+                place = f"{escape_dollars(dataset_title(cells, key[0]))}\n{escape_dollars(noise_text(*key[1:]))}"
                 axes.set_ylabel(place, fontsize=7)
     if not lines:
         made.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
     if wide is None:
-        head(made, title, words)
+        draw_heading(made, title, words)
     return made
 
 
@@ -87,10 +87,10 @@ def draw_matrix(axes: Any, one: Confusion, panel: float, with_names: bool) -> No
     for row, column in np.argwhere(mean >= 0.5):
         ink = "white" if mean[row, column] > 55 else INK
         axes.text(column, row, f"{mean[row, column]:.0f}", ha="center", va="center", fontsize=letters, color=ink)
-    names = [plain(name) for name in one.classes]
+    names = [escape_dollars(name) for name in one.classes]
     axes.set_xticks(range(many), names, rotation=90, fontsize=letters)
     axes.set_yticks(range(many), names if with_names else [""] * many, fontsize=letters)
     axes.tick_params(length=0, pad=2)
-    axes.set_title(plain(one.cell.title), fontsize=8, loc="left", pad=3)
+    axes.set_title(escape_dollars(one.cell.title), fontsize=8, loc="left", pad=3)
     for side in axes.spines.values():
         side.set(visible=True, color=SOFT, linewidth=0.5)

@@ -104,7 +104,7 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
     return made
 
 
-def plain(text: str) -> str:
+def escape_dollars(text: str) -> str:
     """Text of others without matplotlib's mathematics."""
     return text.replace("$", r"\$")
 

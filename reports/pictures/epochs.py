@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
+from reports.asked import Asked, Options, file_stem
 from reports.captions import (
     dataset_title,
-    foundation,
+    describe_foundation,
     lines_text,
     mean_text,
     noise_text,
     scale_text,
     seeds_text,
-    unique,
+    unique_texts,
 )
 from reports.cells import Cell
 from reports.metrics import METRICS, metric_by_rule
 from reports.notes import against_note
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.pictures.lines import by_noise, head, named
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.lines import by_noise, draw_heading, picture_name
 from reports.statistics import half_width, sample_std
 from results.schema import LAST_EPOCHS, record_seed
 
@@ -47,7 +47,7 @@ class Course:
         return self.values.shape[1]
 
 
-def course(cell: Cell, metric: str) -> Course | None:
+def read_course(cell: Cell, metric: str) -> Course | None:
     """None where its records do not keep the metric after each epoch, or for different numbers of epochs."""
     curves = [cell.curves.get(record_seed(record)) for record in cell.records]
     if not curves or any(one is None or len(one) < 2 for one in curves) or len({len(one) for one in curves}) > 1:
@@ -70,7 +70,7 @@ def epochs_pictures(asked: Asked, cells: Sequence[Cell], options: Options) -> li
     for noise, here in kinds.items():
         highest = max((cell.rate for cell in here if cell.values), key=lambda rate: float(rate or 0))
         shown = [cell for cell in here if cell.rate == highest]
-        courses = [one for cell in shown if (one := course(cell, options.metric))]
+        courses = [one for cell in shown if (one := read_course(cell, options.metric))]
         if courses:
             found.append(epochs_picture(asked, noise, len(kinds) > 1, shown, courses, options))
     return found
@@ -83,11 +83,11 @@ def epochs_picture(
     metric, name = METRICS[options.metric], METRICS[options.metric].title.lower()
     title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
     words = f"test {name} by epoch, {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
-    words += "; thin grey line: the baseline" if any(baseline(courses, one) for one in courses) else ""
+    words += "; thin grey line: the baseline" if any(baseline_course(courses, one) for one in courses) else ""
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
     lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
     return Drawing(
-        name=named(stem(asked), noise, several, "epochs"),
+        name=picture_name(file_stem(asked), noise, several, "epochs"),
         title=title,
         caption=(
             f"{metric.caption} in per cent after each epoch; marks: what the best epoch on the test set, the mean of the "
@@ -103,13 +103,13 @@ def epochs_picture(
         stands_on=[
             "Best on test: each seed's own best epoch, so that its mean lies above the line; it stands at the mean of those "
             "epochs.",
-            *foundation(shown),
+            *describe_foundation(shown),
         ],
-        facts=[fact for one in courses for fact in facts(one, options.metric)],
+        facts=[fact for one in courses for fact in course_facts(one, options.metric)],
     )
 
 
-def facts(one: Course, metric: str) -> list[dict[str, Any]]:
+def course_facts(one: Course, metric: str) -> list[dict[str, Any]]:
     """A row an epoch and a row a rule, for CSV."""
     cell = one.cell
     common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
@@ -132,7 +132,7 @@ def facts(one: Course, metric: str) -> list[dict[str, Any]]:
 
 def draw_epochs(title: str, words: str, courses: list[Course], options: Options) -> Any:
     """Rows of panels a data set, a panel a method; the baseline's line is faint in all of them."""
-    names = unique(one.cell.dataset for one in courses)
+    names = unique_texts(one.cell.dataset for one in courses)
     parts = {name: [one for one in courses if one.cell.dataset == name] for name in names}
     wide, most = options.column_width, max(map(len, parts.values()))
     across = min(ACROSS, most) if wide is None else min(most, max(1, int((wide - NARROW_LEFT) / NARROW)))
@@ -146,34 +146,36 @@ def draw_epochs(title: str, words: str, courses: list[Course], options: Options)
     made = new_figure(width, top + BOTTOM + len(lines) * (tall + ABOVE), layout="none")
     height = made.get_size_inches()[1]
     for line, (name, part) in enumerate(lines):
-        low, high = limits(parts[name])
+        low, high = accuracy_limits(parts[name])
         for column, one in enumerate(part):
             left, bottom = left_edge + column * (panel + BETWEEN), height - top - (line + 1) * (tall + ABOVE)
             axes = made.add_axes((left / width, bottom / height, panel / width, tall / height))
             axes.set_ylim(low, high)
-            draw_panel(axes, one, baseline(courses, one), options)
+            draw_epochs_panel(axes, one, baseline_course(courses, one), options)
             long = len(one.cell.title) > 13 * panel
-            above = textwrap.fill(textwrap.shorten(plain(one.cell.title), 60, placeholder="…"), int(15.5 * panel))
+            above = textwrap.fill(
+                textwrap.shorten(escape_dollars(one.cell.title), 60, placeholder="…"), int(15.5 * panel)
+            )
             axes.set_title(above, fontsize=8 if long else 9.5, loc="left", pad=3)
             axes.tick_params(labelsize=8.5, labelleft=column == 0)
             axes.set_xlabel("epoch" if line == len(lines) - 1 else "", fontsize=9)
             if column == 0:
                 axes.set_ylabel(
-                    f"{plain(dataset_title([one.cell], name))}\n{METRICS[options.metric].axis}",
+                    f"{escape_dollars(dataset_title([one.cell], name))}\n{METRICS[options.metric].axis}",
                     fontsize=9 if wide is None else 8,
                 )
     if wide is None:
-        head(made, title, words)
+        draw_heading(made, title, words)
     return made
 
 
-def baseline(courses: list[Course], beside: Course) -> Course | None:
+def baseline_course(courses: list[Course], beside: Course) -> Course | None:
     """The baseline's course on the same data set."""
     found = (one for one in courses if one.cell.method == "baseline" and not one.cell.label)
     return next((one for one in found if one is not beside and one.cell.dataset == beside.cell.dataset), None)
 
 
-def limits(courses: list[Course]) -> tuple[float, float]:
+def accuracy_limits(courses: list[Course]) -> tuple[float, float]:
     """Of a data set's panels; the first quarter of the epochs may leave them."""
     high = max(float(one.rules["best"].mean() + (sample_std(one.rules["best"]) or 0)) for one in courses)
     later = [one.values.mean(0)[one.epochs // 4 :] for one in courses]
@@ -181,7 +183,7 @@ def limits(courses: list[Course]) -> tuple[float, float]:
     return high - (high - low) / (1 - WORDS), high + 0.04 * (high - low)
 
 
-def draw_panel(axes: Any, one: Course, beside: Course | None, options: Options) -> None:
+def draw_epochs_panel(axes: Any, one: Course, beside: Course | None, options: Options) -> None:
     at, mean = np.arange(1, one.epochs + 1), one.values.mean(0)
     band = np.array([half_width(values, options.spread) or 0.0 for values in one.values.T])
     if beside is not None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, ReportError, stem
-from reports.captions import dataset_title, foundation, noise_text, scale_text
+from reports.asked import Asked, Options, ReportError, file_stem
+from reports.captions import dataset_title, describe_foundation, noise_text, scale_text
 from reports.cells import read_cells
-from reports.divergence import misfit
-from reports.notes import against_note, gaps
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.votes import kinds, people_text, read_votes, shares
+from reports.divergence import find_misfit
+from reports.notes import against_note, list_gaps
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
+from reports.votes import image_kinds, people_text, read_votes, vote_shares
 from results.records import Records
 from results.schema import class_names, record_seed
 
@@ -32,13 +32,13 @@ KINDS_OF_FACES = (
 )
 
 
-def choose(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
+def choose_faces(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
     """Positions of the faces of each kind: the first ones of one seeded permutation of all images."""
     order = np.random.default_rng(draw).permutation(len(kind_of))
     return {name: order[kind_of[order] == kind][:many] for kind, (name, many) in enumerate(WANTED.items())}
 
 
-def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
+def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """Figure 2 of the first data set with votes, from its run with the smallest seed; raises ReportError."""
     cells = read_cells(asked, records, asked.rule(options))
     title, name = asked.heading, f"{asked.kind} {asked.name}"
@@ -49,11 +49,11 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
             if votes is None or not (folder / "train_images.npy").is_file():
                 continue
             arrays = records.arrays(record["id"], ("train_rows", "given", "clean", "distribution"))
-            complaint = records.refused.get(record["id"]) if arrays is None else misfit(arrays, votes)
+            complaint = records.refused.get(record["id"]) if arrays is None else find_misfit(arrays, votes)
             if complaint:
                 raise ReportError(f"{name}: {record['id']}: {complaint}")
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
-            faces = Faces(arrays, votes, images, class_names(record), bool(options.study))
+            faces = GalleryFaces(arrays, votes, images, class_names(record), bool(options.study))
             alone = replace(cell, ids=[record["id"]], records=[record])
             caption = (
                 f"Training faces of {dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}, each with its "
@@ -63,28 +63,32 @@ def gallery(asked: Asked, records: Records, options: Options) -> Drawing:
             stands_on = [f"Run {record['id']} (seed {record_seed(record)}).", f"People: {people_text(options.study)}."]
             lacking = [f"{name}: {line}" for line in faces.lacking]
             return Drawing(
-                stem(asked),
+                file_stem(asked),
                 title,
                 caption,
                 faces.render,
-                gaps(cells) + lacking,
+                list_gaps(cells) + lacking,
                 [*(f"{line.capitalize()}." for line in faces.lacking), *against_note([alone])],
-                [*stands_on, *KINDS_OF_FACES, *foundation([alone])],
+                [*stands_on, *KINDS_OF_FACES, *describe_foundation([alone])],
                 faces.facts,
             )
     reason = "no run with people's votes and decoded images is kept here"
     return Drawing(
-        stem(asked), title, f"Not drawn: {reason}.", partial(empty, reason), [*gaps(cells), f"{name}: {reason}"]
+        file_stem(asked),
+        title,
+        f"Not drawn: {reason}.",
+        partial(empty_figure, reason),
+        [*list_gaps(cells), f"{name}: {reason}"],
     )
 
 
-def empty(reason: str) -> Any:
+def empty_figure(reason: str) -> Any:
     made = new_figure(4, 1.2)
     made.text(0.5, 0.5, f"Not drawn: {reason}.", ha="center", color=SOFT)
     return made
 
 
-class Faces:
+class GalleryFaces:
     """The chosen faces of one run."""
 
     def __init__(
@@ -94,10 +98,10 @@ class Faces:
         people = np.asarray(votes[rows], float)
         voted = np.flatnonzero(people.sum(1) > 0)
         self.classes = classes
-        self.rows, self.people = rows[voted], shares(people[voted])
+        self.rows, self.people = rows[voted], vote_shares(people[voted])
         self.given = arrays["given"][voted].astype(int)
-        self.distribution = shares(arrays["distribution"][voted])
-        self.chosen = choose(kinds(people[voted], self.given, study))
+        self.distribution = vote_shares(arrays["distribution"][voted])
+        self.chosen = choose_faces(image_kinds(people[voted], self.given, study))
         self.images = images
 
     @property
@@ -150,7 +154,7 @@ class Faces:
         number = np.arange(len(values))
         axes.barh(number, values, color=COLOURS[kind], hatch=HATCHES[kind], edgecolor="white", linewidth=0, height=0.8)
         axes.set(xlim=(0, 1), ylim=(len(values) - 0.4, -0.6), xticks=[])
-        names = [textwrap.shorten(plain(c), 12, placeholder="…") for c in self.classes] if with_names else []
+        names = [textwrap.shorten(escape_dollars(c), 12, placeholder="…") for c in self.classes] if with_names else []
         axes.set_yticks(number if with_names else [], names, fontsize=4.5)
         axes.tick_params(length=0, pad=1)
         axes.set_title(name, fontsize=6, color=INK, pad=2)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
-from reports.captions import unique
+from reports.captions import unique_texts
 from reports.cells import Cell
-from reports.pictures.drawing import INK, SOFT, plain
+from reports.pictures.drawing import INK, SOFT, escape_dollars
 from results.published import METHODS
 
 # Told apart with any colour vision (after Okabe and Ito, 2008), and once more by their markers.
@@ -18,7 +18,7 @@ LABEL = 8  # points of a name's letters
 Style = tuple[str, str, bool]  # colour, marker, and whether it is filled
 
 
-def styles(titles: Iterable[str]) -> dict[str, Style]:
+def line_styles(titles: Iterable[str]) -> dict[str, Style]:
     """A colour and a marker for each row of a table, for the paper's methods the same in every picture.
 
     From the eleventh on markers are hollow.
@@ -35,11 +35,11 @@ def styles(titles: Iterable[str]) -> dict[str, Style]:
 
 def by_noise(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     """A table's own cells by their kind of noise, of kinds that have rates and runs."""
-    kinds = unique(cell.noise for cell in cells if cell.rate and cell.part == "table" and cell.values)
+    kinds = unique_texts(cell.noise for cell in cells if cell.rate and cell.part == "table" and cell.values)
     return {kind: [c for c in cells if c.noise == kind and c.rate and c.part == "table"] for kind in kinds}
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread_heights(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Heights nearest to the wanted ones that are `gap` apart, in their order, between low and high where they fit."""
     order = sorted(range(len(wanted)), key=lambda number: wanted[number])
     groups: list[list[float]] = []  # [mean of wanted less the gaps below, how many]
@@ -58,21 +58,23 @@ def name_ends(axes: Any, ends: Sequence[tuple[str, str, float, float]], height: 
     """Names right of a panel of that height in points; ends: text, colour, and (x, y) of the line's last point."""
     low, high = axes.get_ylim()
     right = axes.get_xlim()[1]
-    placed = spread([y for *_, y in ends], GAP * (high - low) / height, low, high)
+    placed = spread_heights([y for *_, y in ends], GAP * (high - low) / height, low, high)
     for (text, colour, x, y), at in zip(ends, placed):
         axes.plot([x, right], [y, at], color=colour, linewidth=0.8, alpha=0.7, clip_on=False, label="_leader")
         place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": LABEL, "color": INK}
-        axes.annotate(plain(text), (right, at), annotation_clip=False, **place)
+        axes.annotate(escape_dollars(text), (right, at), annotation_clip=False, **place)
 
 
-def head(made: Any, title: str, words: str) -> None:
+def draw_heading(made: Any, title: str, words: str) -> None:
     """The picture's heading and, small below it, what is drawn."""
     width, height = made.get_size_inches()
-    made.text(0.1 / width, 1 - 0.08 / height, plain(title), fontsize=10, fontweight="bold", color=INK, va="top")
-    words = textwrap.fill(plain(words), int(16 * width))
+    made.text(
+        0.1 / width, 1 - 0.08 / height, escape_dollars(title), fontsize=10, fontweight="bold", color=INK, va="top"
+    )
+    words = textwrap.fill(escape_dollars(words), int(16 * width))
     made.text(0.1 / width, 1 - 0.29 / height, words, fontsize=8, color=SOFT, va="top")
 
 
-def named(stem: str, noise: str, several: bool, what: str) -> str:
+def picture_name(stem: str, noise: str, several: bool, what: str) -> str:
     """table1_rates; table_later_symmetric_rates where a table has more than one kind of noise."""
     return f"{stem}_{noise}_{what}" if several else f"{stem}_{what}"

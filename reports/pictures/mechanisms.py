@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text, unique
+from reports.asked import Asked, Options, file_stem
+from reports.captions import (
+    UNMEASURED,
+    dataset_title,
+    describe_foundation,
+    noise_text,
+    scale_text,
+    seeds_text,
+    unique_texts,
+)
 from reports.cells import Cell, read_cells
 from reports.mechanisms import MechanismCurve, idle_notes, lacking_curves, read_curves
-from reports.notes import against_note, gaps
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
-from reports.pictures.lines import head, name_ends
+from reports.notes import against_note, list_gaps
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.lines import draw_heading, name_ends
 from reports.statistics import sample_std
 from results.records import Records
 
@@ -34,25 +42,25 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
         f"{drawn}."
     )
     return Drawing(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=caption if curves else UNMEASURED,
         render=lambda: draw_mechanisms(asked.heading, drawn, curves),
-        gaps=gaps(cells),
+        gaps=list_gaps(cells),
         notes=[
             *idle_notes(shown),
             *([f"Fewer seeds than asked: {'; '.join(few)}."] if few else []),
             *lacking_note(cells),
             *against_note(shown),
         ],
-        stands_on=foundation(shown),
+        stands_on=describe_foundation(shown),
         facts=[fact for curve in curves for fact in curve_facts(curve)],
     )
 
 
 def lacking_note(cells: Sequence[Cell]) -> list[str]:
     """Curves that are declared and that the records do not hold."""
-    lacking = unique(f"{cell.title} ({title})" for cell in cells for title in lacking_curves(cell))
+    lacking = unique_texts(f"{cell.title} ({title})" for cell in cells for title in lacking_curves(cell))
     return [f"Not in these records, which were made before it was kept: {', '.join(lacking)}."] if lacking else []
 
 
@@ -87,7 +95,7 @@ def curve_facts(curve: MechanismCurve) -> list[dict[str, Any]]:
 def draw_mechanisms(title: str, words: str, curves: list[MechanismCurve]) -> Any:
     """Rows of panels; above each row the method and its curve, above each panel its data set."""
     rows = list(dict.fromkeys((curve.cell.title, curve.name, curve.title) for curve in curves))
-    datasets = unique(curve.cell.dataset for curve in curves)
+    datasets = unique_texts(curve.cell.dataset for curve in curves)
     conditions = list(dict.fromkeys((curve.cell.noise, curve.cell.rate) for curve in curves))
     colours = {condition: COLOURS[number % len(COLOURS)] for number, condition in enumerate(conditions)}
     width = max(LEFT + (PANEL + RIGHT) * len(datasets), 5.5)
@@ -96,23 +104,23 @@ def draw_mechanisms(title: str, words: str, curves: list[MechanismCurve]) -> Any
     for row, (method, name, curve_title) in enumerate(rows):
         bottom = height - TOP - (row + 1) * (HIGH + ABOVE)
         of_row = [curve for curve in curves if (curve.cell.title, curve.name) == (method, name)]
-        above = plain(f"{method}: {curve_title}")
+        above = escape_dollars(f"{method}: {curve_title}")
         place = {"fontsize": 8.5, "fontweight": "bold", "color": INK, "va": "bottom"}
         made.text(0.1 / width, (bottom + HIGH + 0.2) / height, textwrap.shorten(above, 110, placeholder="…"), **place)
         for column, dataset in enumerate(datasets):
             here = [curve for curve in of_row if curve.cell.dataset == dataset]
             left = LEFT + column * (PANEL + RIGHT)
             axes = made.add_axes((left / width, bottom / height, PANEL / width, HIGH / height))
-            draw_panel(axes, here, limits(of_row), colours)
+            draw_mechanism_panel(axes, here, curve_limits(of_row), colours)
             axes.set_title(
-                plain(dataset_title([curve.cell for curve in curves], dataset)), fontsize=8, loc="left", pad=3
+                escape_dollars(dataset_title([curve.cell for curve in curves], dataset)), fontsize=8, loc="left", pad=3
             )
             axes.set_xlabel("epoch" if row == len(rows) - 1 else "", fontsize=8)
-    head(made, title, words if curves else UNMEASURED)
+    draw_heading(made, title, words if curves else UNMEASURED)
     return made
 
 
-def limits(curves: list[MechanismCurve]) -> tuple[float, float]:
+def curve_limits(curves: list[MechanismCurve]) -> tuple[float, float]:
     """Of a row's panels: from 0, where nothing is below, to what is measured, and far enough to show where it idles."""
     means = [curve.values.mean(0) for curve in curves]
     low, high = min(float(mean.min()) for mean in means), max(float(mean.max()) for mean in means)
@@ -125,7 +133,7 @@ def limits(curves: list[MechanismCurve]) -> tuple[float, float]:
     return low, min(high, 102.0) if curves[0].is_share else high
 
 
-def draw_panel(
+def draw_mechanism_panel(
     axes: Any, curves: list[MechanismCurve], bounds: tuple[float, float], colours: dict[Condition, str]
 ) -> None:
     """One curve on one data set, a line a rate named at its end; the values at which the idea idles are shaded."""
@@ -152,7 +160,9 @@ def draw_panel(
         )
         band = curve.values.std(0, ddof=1) if len(curve.values) > 1 else np.zeros(curve.epochs)
         axes.fill_between(at, mean - band, mean + band, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(at, mean, color=colour, linewidth=1.4, label=plain(noise_text(curve.cell.noise, curve.cell.rate)))
+        axes.plot(
+            at, mean, color=colour, linewidth=1.4, label=escape_dollars(noise_text(curve.cell.noise, curve.cell.rate))
+        )
         ends.append((line_name(curve, curves), colour, float(at[-1]), float(mean[-1])))
     name_ends(axes, ends, 72 * HIGH)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.asked import Asked, Options, stem
+from reports.asked import Asked, Options, file_stem
 from reports.captions import (
     accuracy_caption,
     dataset_title,
-    foundation,
+    describe_foundation,
     lines_text,
     mean_text,
     noise_text,
@@ -19,8 +19,8 @@ from reports.captions import (
 from reports.cells import Cell, of_seeds
 from reports.metrics import METRICS
 from reports.notes import against_note
-from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
-from reports.pictures.lines import Style, by_noise, head, name_ends, named, styles
+from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.lines import Style, by_noise, draw_heading, line_styles, name_ends, picture_name
 from results.published import Published
 from results.schema import RULES
 
@@ -78,7 +78,7 @@ def rates_picture(
     words = f"{RULES[rule]}; {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
-        name=named(stem(asked), noise, several, "rates"),
+        name=picture_name(file_stem(asked), noise, several, "rates"),
         title=title,
         caption=accuracy_caption(shown, rule, options, lines_text(options))
         + ("; dashed: published." if printed else "."),
@@ -87,10 +87,10 @@ def rates_picture(
         notes=[*notes, *against_note(shown)],
         stands_on=[
             "Rates are nominal." + " 0 %: without added noise, measured in the same way." * clean,
-            *foundation(shown),
+            *describe_foundation(shown),
             *published_text(shown),
         ],
-        facts=[fact(line, cell, rule, options.metric) for line in lines for cell in line.cells],
+        facts=[rate_fact(line, cell, rule, options.metric) for line in lines for cell in line.cells],
     )
 
 
@@ -113,7 +113,7 @@ def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
     return found
 
 
-def fact(line: Line, cell: Cell, rule: str, metric: str) -> dict[str, Any]:
+def rate_fact(line: Line, cell: Cell, rule: str, metric: str) -> dict[str, Any]:
     """One point, for CSV."""
     printed = dict(line.published).get(per_cent(cell))
     return {
@@ -137,7 +137,7 @@ def fact(line: Line, cell: Cell, rule: str, metric: str) -> dict[str, Any]:
 def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: Options) -> Any:
     """Panels side by side, each with the names of its lines at their right; in a column of a paper also below each other."""
     names = list(dict.fromkeys(line.dataset for line in lines))
-    of_line = styles(dict.fromkeys(line.title for line in lines))
+    of_line = line_styles(dict.fromkeys(line.title for line in lines))
     most = max(sum(line.dataset == name for line in lines) for name in names)
     tall = max(HEIGHT, (0.16 * most + 0.3) / (1 - STRIP - BREAK))
     beside = 0.55 + 0.07 * max(len(line.title) for line in lines)  # what the names need
@@ -159,7 +159,7 @@ def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: O
         low = (1 - STRIP - BREAK) * tall if far else tall
         axes = made.add_axes((left / width, bottom / height, plot / width, low / height))
         letters = int((step - LEFT - plot - 0.08) / 0.062)
-        draw_panel(axes, here, of_line, 72 * low, options.decimals, letters)
+        draw_rates_panel(axes, here, of_line, 72 * low, options.decimals, letters)
         top = axes
         if far:
             place = (left / width, (bottom + (1 - STRIP) * tall) / height, plot / width, STRIP * tall / height)
@@ -168,11 +168,11 @@ def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: O
             top.tick_params(labelsize=8)
         draw_published(top, here, of_line, far)
         every = [cell for line in here for cell in line.cells]
-        top.set_title(plain(dataset_title(every, name)), fontsize=9, loc="left")
-        axes.set_xlabel(f"rate of {plain(noise_text(noise, None))} (%)")
+        top.set_title(escape_dollars(dataset_title(every, name)), fontsize=9, loc="left")
+        axes.set_xlabel(f"rate of {escape_dollars(noise_text(noise, None))} (%)")
         axes.set_ylabel(METRICS[options.metric].axis if column == 0 else "")
     if options.column_width is None:  # a paper has the words in its caption
-        head(made, title, words)
+        draw_heading(made, title, words)
     return made
 
 
@@ -197,7 +197,7 @@ def draw_published(axes: Any, lines: list[Line], of_line: dict[str, Style], alon
         axes.annotate("published", (1, 1.0), **place)
 
 
-def draw_panel(
+def draw_rates_panel(
     axes: Any, lines: list[Line], of_line: dict[str, Style], height: float, decimals: int, letters: int
 ) -> None:
     """height: points. letters: how many fit beside the end of a line."""
@@ -206,7 +206,7 @@ def draw_panel(
         colour, marker, filled = of_line[line.title]
         rates, means, deviations = (list(values) for values in zip(*line.points))
         look = {"marker": marker, "markersize": 4.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.6}
-        axes.plot(rates, means, color=colour, label=plain(line.title), zorder=3, **look)
+        axes.plot(rates, means, color=colour, label=escape_dollars(line.title), zorder=3, **look)
         below, above = ([m + sign * d for m, d in zip(means, deviations)] for sign in (-1, 1))
         axes.fill_between(rates, below, above, color=colour, alpha=faint, linewidth=0)
         value = f"{means[-1]:.{decimals}f}"

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, unique
+from reports.asked import Asked, Options, file_stem
+from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS
 from reports.notes import against_note
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain, plain_log_axis
-from reports.pictures.lines import head
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure, plain_log_axis
+from reports.pictures.lines import draw_heading
 from reports.search import Search, choose_setting, held_out_notes, partial_notes, read_searches, search_gaps
-from reports.table import signed
+from reports.table import format_signed
 from results.records import Records
 
 TEST, HELD_OUT = "#0072b2", "#d55e00"
@@ -36,7 +36,7 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
         f"test: {name}; held-out: accuracy, which chooses; dashed: published value; ringed: chosen; {scale_text(cells)}"
     )
     return Drawing(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{WORDS.format(metric=name)}; {scale_text(cells)}." if searches else UNMEASURED,
         render=lambda: draw_sensitivity(asked.heading, words, searches, cells),
@@ -47,12 +47,12 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
             *partial_notes(searches),
             *against_note(cells),
         ],
-        stands_on=[MOVED, *foundation([cell for one in searches for cell in one.draws])],
-        facts=[fact for one in searches for fact in facts_of(one, options.metric)],
+        stands_on=[MOVED, *describe_foundation([cell for one in searches for cell in one.draws])],
+        facts=[fact for one in searches for fact in sensitivity_facts(one, options.metric)],
     )
 
 
-def facts_of(one: Search, metric: str) -> list[dict[str, Any]]:
+def sensitivity_facts(one: Search, metric: str) -> list[dict[str, Any]]:
     """One line a draw and option."""
     return [
         {"method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or "", "draw": cell.draw}
@@ -88,11 +88,11 @@ def draw_sensitivity(title: str, words: str, searches: list[Search], cells: list
             shared = above, below
             above.set_ylabel("test (%)", fontsize=8)
             below.set_ylabel("held-out (%)", fontsize=8)
-            where = f"{plain(dataset_title(cells, one.dataset))}, {plain(noise_text(one.noise, one.rate))}"
-            above.set_title(f"{plain(one.title)}: {where}", fontsize=9, loc="left")
+            where = f"{escape_dollars(dataset_title(cells, one.dataset))}, {escape_dollars(noise_text(one.noise, one.rate))}"
+            above.set_title(f"{escape_dollars(one.title)}: {where}", fontsize=9, loc="left")
     if not searches:
         made.text(0.5, 0.4, "no runs yet", ha="center", color=SOFT)
-    head(made, title, words)
+    draw_heading(made, title, words)
     return made
 
 
@@ -115,7 +115,7 @@ def draw_option(above: Any, below: Any, one: Search, key: str) -> None:
         else:
             scale_numbers(axes, [*places.tolist(), mark])
     above.tick_params(labelbottom=False)
-    below.set_xlabel(plain(key), fontsize=8)
+    below.set_xlabel(escape_dollars(key), fontsize=8)
 
 
 def scale_numbers(axes: Any, values: list[float]) -> None:
@@ -133,7 +133,7 @@ def scale_numbers(axes: Any, values: list[float]) -> None:
 
 def label_words(axes: Any, names: list[str]) -> None:
     """Words below the axis; broken, and turned where they are many or long."""
-    words = [textwrap.fill(plain(name), 14) for name in names]
+    words = [textwrap.fill(escape_dollars(name), 14) for name in names]
     turned = len(names) > 3 or max(map(len, names)) > 14
     axes.set_xticks(range(len(names)), words, rotation=25 if turned else 0, ha="right" if turned else "center")
     axes.set_xlim(-0.5, len(names) - 0.5)
@@ -145,7 +145,7 @@ def agreement_notes(searches: list[Search], cells: list[Cell], name: str) -> lis
     for one in searches:
         held_out, test = one.held_out.mean(1), one.test.mean(1)
         if len(test) > 2 and held_out.std() > 0 and test.std() > 0:
-            found = signed(float(np.corrcoef(held_out, test)[0, 1]), ".2f")
+            found = format_signed(float(np.corrcoef(held_out, test)[0, 1]), ".2f")
             where = f"{dataset_title(cells, one.dataset)}, {noise_text(one.noise, one.rate)}"
             groups.setdefault(where, []).append(f"{one.title} {found}")
     words = "held-out with test accuracy" if name == "accuracy" else f"held-out accuracy with {name} on the test images"
@@ -158,5 +158,5 @@ def axis_places(values: list[str], published: str) -> tuple[np.ndarray, float, l
     try:
         return np.array([float(value) for value in values]), float(published), []
     except ValueError:
-        names = unique([published, *values])
+        names = unique_texts([published, *values])
         return np.array([names.index(value) for value in values], float), 0.0, names

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import accuracy_caption, dataset_title, foundation, lines_text, noise_text, unique
+from reports.asked import Asked, Options, file_stem
+from reports.captions import accuracy_caption, dataset_title, describe_foundation, lines_text, noise_text, unique_texts
 from reports.cells import Cell, read_cells, swept_value
 from reports.metrics import METRICS
-from reports.notes import against_note, gaps
-from reports.pictures.drawing import SOFT, Drawing, new_figure, plain
+from reports.notes import against_note, list_gaps
+from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure
 from results.published import METHODS
 from results.records import Records
 
@@ -54,18 +54,18 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     cells = [cell for cell in read_cells(asked, records, rule, options) if swept_value(cell)]
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    methods = unique(method_title(cells, cell.method) for cell in cells)
+    methods = unique_texts(method_title(cells, cell.method) for cell in cells)
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     return Drawing(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
         render=lambda: draw_sweep(cells, asked.note, options),
-        gaps=gaps(cells),
+        gaps=list_gaps(cells),
         notes=[*notes, *against_note(cells)],
-        stands_on=[*[asked.note] * bool(asked.note), *foundation(cells)],
-        facts=[fact(cell, rule, options) for cell in cells],
+        stands_on=[*[asked.note] * bool(asked.note), *describe_foundation(cells)],
+        facts=[sweep_fact(cell, rule, options) for cell in cells],
         column_width=options.column_width,
     )
 
@@ -73,7 +73,7 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
 def describe_marks(cells: list[Cell]) -> str:
     """'; vertical lines: the published value and the chosen one', or nothing."""
     words = {"published": "the published value", "scale": "the value of the scale's recipe", "chosen": "the chosen one"}
-    marks = unique(mark for cell in cells for mark in cell.marks)
+    marks = unique_texts(mark for cell in cells for mark in cell.marks)
     return f"; vertical lines: {' and '.join(words[mark] for mark in marks)}" if marks else ""
 
 
@@ -83,7 +83,7 @@ def method_title(cells: list[Cell], method: str) -> str:
     return str(records[0]["resolved"]["method_title"]) if records else METHODS.get(method, method)
 
 
-def fact(cell: Cell, rule: str, options: Options) -> dict[str, Any]:
+def sweep_fact(cell: Cell, rule: str, options: Options) -> dict[str, Any]:
     """One point, for CSV."""
     option, value = swept_value(cell) or ("", "")
     return {
@@ -125,11 +125,11 @@ def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> 
         for column, (method, option) in enumerate(columns):
             line, place = divmod(column, across)
             axes = grid[row * lines + line][place]
-            draw_panel(axes, panels.get((dataset, method, option), []), levels)
+            draw_sweep_panel(axes, panels.get((dataset, method, option), []), levels)
             prefix = f"{method_title(cells, method)}: " if several else ""
-            axes.set_xlabel(plain(prefix + SYMBOLS.get(option, option)), fontsize=7.5 if narrow else 9)
+            axes.set_xlabel(escape_dollars(prefix + SYMBOLS.get(option, option)), fontsize=7.5 if narrow else 9)
             between = "\n" if narrow else ": "
-            named = f"{plain(dataset_title(cells, dataset))}{between}{METRICS[options.metric].axis}"
+            named = f"{escape_dollars(dataset_title(cells, dataset))}{between}{METRICS[options.metric].axis}"
             axes.set_ylabel(named if place == 0 else "")
     for axes in grid.flat:
         axes.set_visible(axes.has_data() or bool(axes.texts))
@@ -143,7 +143,7 @@ def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> 
     return made
 
 
-def draw_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
+def draw_sweep_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
     """Accuracy against one option; levels: the style of each noise level, the same in all panels."""
     measured = [cell for cell in cells if cell.values]
     if not measured:
@@ -161,7 +161,7 @@ def draw_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str | None]
         if not line:
             continue
         x, mean, std = np.array(line).T
-        look = {"color": colour, "marker": marker, "markersize": 4.5, "label": plain(noise_text(noise, rate))}
+        look = {"color": colour, "marker": marker, "markersize": 4.5, "label": escape_dollars(noise_text(noise, rate))}
         if axis.names:  # nothing lies between two words
             axes.errorbar(x, mean, std, linestyle="none", capsize=2, **look)
             continue
@@ -182,7 +182,7 @@ def draw_mark(axes: Any, mark: str, x: float) -> None:
 
 def place_values(values: list[str], marks: dict[str, str]) -> Axis:
     """Numbers at themselves; words side by side."""
-    every = unique([*values, *marks.values()])
+    every = unique_texts([*values, *marks.values()])
     try:
         return Axis({value: float(value) for value in every})
     except ValueError:
@@ -192,7 +192,7 @@ def place_values(values: list[str], marks: dict[str, str]) -> Axis:
 def set_ticks(axes: Any, axis: Axis, ticks: set[float]) -> None:
     """A tick at each value that was measured."""
     if axis.names:
-        axes.set_xticks(range(len(axis.names)), [textwrap.fill(plain(name), 14) for name in axis.names])
+        axes.set_xticks(range(len(axis.names)), [textwrap.fill(escape_dollars(name), 14) for name in axis.names])
         axes.set_xlim(-0.5, len(axis.names) - 0.5)
         return
     if axis.is_log:

@@ -4,7 +4,7 @@ import textwrap
 from functools import partial
 from typing import Any
 
-from reports.pictures.drawing import INK, SOFT, Drawing, new_figure, plain
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
 from reports.table import Block, Entry, Table, measured_columns
 
 LINE, CHARACTER, GAP, EDGE = 0.23, 0.078, 0.16, 0.12  # inches: of a row, a letter of 9 points, between columns, around
@@ -27,12 +27,12 @@ def draw_table(table: Table) -> Any:
     figure = new_figure(width, lines * LINE + 2 * EDGE, layout="none")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(lines * LINE + EDGE, -EDGE))
     axes.set_axis_off()
-    axes.text(EDGE, LINE / 2, plain(table.title), size=12, weight="bold", color=INK, va="center")
+    axes.text(EDGE, LINE / 2, escape_dollars(table.title), size=12, weight="bold", color=INK, va="center")
     top = 1.6 * LINE
     for block in blocks:
         top = draw_block(axes, block, ends, top)
     for number, text in enumerate(words):
-        axes.text(EDGE, top + (0.8 * number + 0.4) * LINE, plain(text), size=8, color=SOFT, va="center")
+        axes.text(EDGE, top + (0.8 * number + 0.4) * LINE, escape_dollars(text), size=8, color=SOFT, va="center")
     return figure
 
 
@@ -45,7 +45,7 @@ def column_ends(blocks: list[Block]) -> list[float]:
 
 def draw_block(axes: Any, block: Block, ends: list[float], top: float) -> float:
     """Heading, names of columns and rows; returns where the next block begins."""
-    axes.text(EDGE, top + LINE / 2, plain(block.heading), size=9, weight="bold", color=INK, va="center")
+    axes.text(EDGE, top + LINE / 2, escape_dollars(block.heading), size=9, weight="bold", color=INK, va="center")
     named = [Entry(name, best=True) for name in block.columns]
     for number, row in enumerate([named, *block.rows], 1):
         middle = top + (number + 0.5) * LINE
@@ -53,5 +53,5 @@ def draw_block(axes: Any, block: Block, ends: list[float], top: float) -> float:
         for at, entry in enumerate(row):
             place = {"x": EDGE, "ha": "left"} if at == 0 else {"x": ends[at], "ha": "right"}
             look = {"weight": "bold" if entry.best else "normal", "color": SOFT if entry.published else INK}
-            axes.text(y=middle, s=plain(entry.text), va="center", size=9, **place, **look)
+            axes.text(y=middle, s=escape_dollars(entry.text), va="center", size=9, **place, **look)
     return top + (len(block.rows) + 2.6) * LINE

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from reports.asked import Asked, Options
-from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique
+from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique_texts
 from reports.cells import Cell, common_seeds, swept_value
-from reports.divergence import compare_distance, find_row, groups
+from reports.divergence import compare_distance, find_row, group_divergences
 from reports.paired import PAIRS_OF_FIVE
 from reports.statements.evidence import Comparison, Evidence
-from reports.statistics import Interval, adjust, crossed_interval, in_points
-from reports.table import signed
+from reports.statistics import Interval, adjust_for_pairs, crossed_interval, in_points
+from reports.table import format_signed
 from results.published import DATASETS, METHODS, supplement_facts
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, RULES
@@ -45,7 +45,7 @@ class Verdict:
     changed: list[str] = field(default_factory=list)  # settings
 
 
-def better(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
+def compare_accuracies(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
     """A method against another one of the paper's (None: each of them), on each data set shown, at the paper's rates."""
     for dataset in evidence.datasets():
         for rate in PAPER_RATES:
@@ -68,7 +68,9 @@ def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
         yield Comparison(dataset, where)
         return
     gains = right[: len(PAPER_RATES)] - right[len(PAPER_RATES) :]
-    yield Comparison(dataset, where, adjust(in_points(crossed_interval(gains.mean(0))), PAIRS_OF_FIVE), len(seeds))
+    yield Comparison(
+        dataset, where, adjust_for_pairs(in_points(crossed_interval(gains.mean(0))), PAIRS_OF_FIVE), len(seeds)
+    )
 
 
 def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison]:
@@ -86,14 +88,14 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
                 yield evidence.compare(dataset, text, first, second)
 
 
-def closer(to: str, evidence: Evidence) -> Iterator[Comparison]:
+def compare_closeness(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
-    for group in groups(evidence.cells, evidence.records, evidence.options):
+    for group in group_divergences(evidence.cells, evidence.records, evidence.options):
         found = compare_distance(find_row(group, "lanet"), find_row(group, to))
         yield Comparison(group.dataset, noise_text(group.noise, group.rate), *(found or ()))
 
 
-def claims() -> tuple[Claim, ...]:
+def list_claims() -> tuple[Claim, ...]:
     """What is tested; a new claim is one more line."""
     printed = supplement_facts()
     gains = {name: printed[f"avg_gain_over_eac_{title}"] for name, title in DATASETS.items()}
@@ -102,7 +104,7 @@ def claims() -> tuple[Claim, ...]:
         [float(value) for value in printed[f"{name}_grid"].split(";")] for name in ("temperature", "momentum_decay")
     )
     one, two = ("table", "1"), ("table", "2")
-    first = Claim("LA-Net is first at every rate", "Table 1", one, partial(better, "lanet", None))
+    first = Claim("LA-Net is first at every rate", "Table 1", one, partial(compare_accuracies, "lanet", None))
     gain_claims = [
         Claim(f"LA-Net gains over EAC on {title}", f"section A: {gains[name]} points", one, partial(average_gain, name))
         for name, title in DATASETS.items()
@@ -111,14 +113,19 @@ def claims() -> tuple[Claim, ...]:
         first,
         *(replace(claim, as_printed=True) for claim in gain_claims),
         *(
-            Claim(f"{title} is above the baseline at every rate", "Table 1", one, partial(better, name, "baseline"))
+            Claim(
+                f"{title} is above the baseline at every rate",
+                "Table 1",
+                one,
+                partial(compare_accuracies, name, "baseline"),
+            )
             for name, title in METHODS.items()
             if name != "baseline"
         ),
         grid_claim("temperature τ", "tau", "temperature", tau, taus),
         grid_claim("momentum ω", "omega", "label_momentum", omega, omegas),
         *(
-            Claim(text, source, two, partial(closer, to), "divergence")
+            Claim(text, source, two, partial(compare_closeness, to), "divergence")
             for text, source, to in (
                 ("LA-Net's label distributions are closer to people than one-hot labels", "Table 2", "given"),
                 ("… and closer than the baseline's softmax", "control, ours", "baseline"),
@@ -132,22 +139,22 @@ def grid_claim(words: str, figure: str, option: str, best: float, grid: Sequence
     return Claim(f"{words} = {best:g} is best", "section B", ("figure", figure), compare)
 
 
-def verdicts(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
+def judge_claims(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
     """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
     evidence = {(asked.kind, asked.name): Evidence(records, cells, options) for asked, cells in shown}
-    return [verdict for claim in claims() for verdict in judged(claim, evidence.get(claim.of))]
+    return [verdict for claim in list_claims() for verdict in judge_claim(claim, evidence.get(claim.of))]
 
 
-def judged(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
+def judge_claim(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
     """A verdict for each data set on which something of the claim was measured; else one that nothing was."""
     every = list(claim.compare(evidence)) if evidence else []
-    names = sorted(unique(one.dataset for one in every if one.found), key=lambda name: name not in DATASETS)
+    names = sorted(unique_texts(one.dataset for one in every if one.found), key=lambda name: name not in DATASETS)
     if not evidence or not names:
         return [Verdict(claim, "not measured")]
-    return [judge(claim, evidence, name, [one for one in every if one.dataset == name]) for name in names]
+    return [judge_on_data_set(claim, evidence, name, [one for one in every if one.dataset == name]) for name in names]
 
 
-def judge(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison]) -> Verdict:
+def judge_on_data_set(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison]) -> Verdict:
     """One word for all comparisons of a claim on one data set (`choose_verdict`), with what it stands on."""
     found = [one for one in every if one.found]
     lacking = [one.text for one in every if not one.found]
@@ -175,11 +182,11 @@ def choose_verdict(found: list[Comparison], lacking: list[str]) -> str:
     return "holds" if set(sides) == {1} else "not shown"
 
 
-def summary(verdict: Verdict) -> str:
+def summarise_verdict(verdict: Verdict) -> str:
     """What stands beside the verdict in one line."""
     if not verdict.comparisons:
         return "no runs that could tell"
-    n, sides = unique(sorted(one.n for one in verdict.comparisons)), [one.side for one in verdict.comparisons]
+    n, sides = unique_texts(sorted(one.n for one in verdict.comparisons)), [one.side for one in verdict.comparisons]
     measured = [(one.found, one.text) for one in verdict.comparisons if one.found]
     lowest, where = min(measured, key=lambda pair: pair[0].mean)
     parts = [f"{interval_text(lowest, verdict.claim.unit)} ({where})"]
@@ -192,7 +199,7 @@ def summary(verdict: Verdict) -> str:
 
 
 def interval_text(found: Interval, unit: str) -> str:
-    numbers = [signed(value, f"+.{places_of(unit)}f") for value in (found.mean, found.low, found.high)]
+    numbers = [format_signed(value, f"+.{places_of(unit)}f") for value in (found.mean, found.low, found.high)]
     return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"
 
 
@@ -203,7 +210,7 @@ def places_of(unit: str) -> int:
 
 def claims_markdown(found: list[Verdict]) -> str:
     """A table with a row a claim and a column a data set: the verdict, and the smallest difference."""
-    datasets = unique(one.dataset for one in found)
+    datasets = unique_texts(one.dataset for one in found)
     lines = [f"| claim | {' | '.join(datasets)} |", f"| --- |{' --- |' * len(datasets)}"] if datasets else []
     rows: dict[str, dict[str, str]] = {}
     for one in found:
@@ -215,8 +222,10 @@ def claims_markdown(found: list[Verdict]) -> str:
     ]
     nothing = [claim for claim, fields in rows.items() if "" in fields]
     lines += ["", f"Not measured: {'; '.join(nothing)}."] if nothing else []
-    lines += ["", f"Differences {', '.join(grounds)}."] if (grounds := unique(one.ground for one in found)) else []
-    lines += ["", *changed] if (changed := unique(text for one in found for text in one.changed)) else []
+    lines += (
+        ["", f"Differences {', '.join(grounds)}."] if (grounds := unique_texts(one.ground for one in found)) else []
+    )
+    lines += ["", *changed] if (changed := unique_texts(text for one in found for text in one.changed)) else []
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -229,7 +238,7 @@ def field_text(one: Verdict) -> str:
     return f"**{one.verdict}{at_scale}**: {interval_text(lowest.found, one.claim.unit)} ({lowest.text}); n = {lowest.n}"
 
 
-def heading(one: Verdict) -> tuple[str, str]:
+def verdict_heading(one: Verdict) -> tuple[str, str]:
     """The verdict with its ground, and the claim with its data set and source."""
     on = f" on {one.dataset}"
     claim = f"{one.claim.text}{on if one.dataset and on not in one.claim.text else ''} ({one.claim.source})"

@@ -9,7 +9,7 @@ import numpy as np
 from reports.asked import Options, ReportError
 from reports.cells import Cell, add_facts, common_seeds, declared_curves
 from reports.paired import PAIRS_OF_FIVE, Hits, compare_cells
-from reports.statistics import Interval, adjust, crossed_interval, in_points, is_sure, paired_t
+from reports.statistics import Interval, adjust_for_pairs, crossed_interval, in_points, is_sure, paired_t
 from results.published import DATASETS
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, changed_settings, data_title, record_seed
@@ -81,7 +81,7 @@ class Evidence:
         if not sides or any(side is None for side in sides):
             return Comparison(dataset, text)
         found = in_points(crossed_interval(sides[0][0] - sides[1][0]))  # type: ignore[index]
-        return Comparison(dataset, text, adjust(found, PAIRS_OF_FIVE), len(seeds))
+        return Comparison(dataset, text, adjust_for_pairs(found, PAIRS_OF_FIVE), len(seeds))
 
     def compare_numbers(self, dataset: str, text: str, first: dict[int, float], second: dict[int, float]) -> Comparison:
         """One number a seed on each side, so that images do not count (paired t)."""
@@ -89,7 +89,7 @@ class Evidence:
         if len(seeds) < 2:
             return Comparison(dataset, text)
         found = paired_t(np.array([first[number] - second[number] for number in seeds]))
-        return Comparison(dataset, text, adjust(found, PAIRS_OF_FIVE), len(seeds))
+        return Comparison(dataset, text, adjust_for_pairs(found, PAIRS_OF_FIVE), len(seeds))
 
 
 def read_evidence(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from reports.captions import noise_text
 from reports.cells import Cell
-from reports.divergence import compare_distance, find_row, groups
+from reports.divergence import compare_distance, find_row, group_divergences
 from reports.mechanisms import idle_notes
 from reports.paired import CROSS_FITTED
 from reports.statements.claims import PAPER_RATES, interval_text, places_of
 from reports.statements.evidence import Comparison, Evidence, by_seed, title_of
 from reports.statistics import Interval
-from reports.table import signed
+from reports.table import format_signed
 from results.published import LATER, METHODS
 from results.schema import ENOUGH_SEEDS
 
@@ -145,7 +145,7 @@ def compare_losses(evidence: Evidence) -> Iterator[Comparison]:
 def compare_with_people(evidence: Evidence) -> Iterator[Comparison]:
     """How much nearer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence)."""
     pair = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
-    for group in groups(pair, evidence.records, evidence.options):
+    for group in group_divergences(pair, evidence.records, evidence.options):
         for other, words in (("given", "the given labels"), ("baseline", "the baseline's softmax")):
             found = compare_distance(find_row(group, "lanet"), find_row(group, other))
             yield Comparison(group.dataset, f"than {words} ({noise_text(group.noise, None)})", *(found or ()))
@@ -292,7 +292,9 @@ def comparisons_markdown(frame: "pandas.DataFrame", results: str) -> str:
 def table_row(row: dict[Any, Any]) -> str:
     numbers = ["–", "", "", ""]
     if row["seeds"]:
-        mean, low, high = (signed(row[name], f"+.{places_of(row['unit'])}f") for name in ("difference", "low", "high"))
+        mean, low, high = (
+            format_signed(row[name], f"+.{places_of(row['unit'])}f") for name in ("difference", "low", "high")
+        )
         p = "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
         numbers = [f"**{mean}**" if row["side"] else mean, f"{low} to {high}", p, str(row["seeds"])]
     return f"| {' | '.join([row['data_set'], row['compared'], *numbers, row['verdict']])} |"

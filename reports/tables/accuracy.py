@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, published_text
+from reports.asked import Asked, Options, file_stem
+from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
 from reports.mechanisms import idle_notes
 from reports.metrics import largest_class, metric_in_last_epoch
@@ -13,15 +13,15 @@ from reports.notes import (
     AGAINST,
     against_note,
     below_baseline,
-    details,
+    describe_accuracy,
     detectable_note,
     failure_notes,
     fallen_note,
-    gaps,
+    list_gaps,
 )
-from reports.paired import Hits, rank, rank_text, ranks_note
+from reports.paired import Hits, rank_cells, rank_text, ranks_note
 from reports.statistics import half_width, paired_t
-from reports.table import NO_DATA, Block, Entry, Table, signed
+from reports.table import NO_DATA, Block, Entry, Table, format_signed
 from results.published import METHODS, Published, find_published
 from results.records import Records
 from results.schema import realised_rate, record_seed
@@ -40,14 +40,14 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, asked.rule(options), options)
     shown = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
-    rank(shown, Hits(records, asked.rule(options), options.metric))
+    rank_cells(shown, Hits(records, asked.rule(options), options.metric))
     layout = Layout(asked, shown, cells_below, options)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
     also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading + other_noise(asked, shown),
-        caption=f"{accuracy_caption(shown, asked.rule(options), options)}{marks(shown, also)}.",
+        caption=f"{accuracy_caption(shown, asked.rule(options), options)}{marks_text(shown, also)}.",
         blocks=blocks,
         notes=[
             *against_note([*shown, *cells_below]),
@@ -56,7 +56,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
             *idle_notes(shown),
         ],
         stands_on=[
-            *foundation(shown),
+            *describe_foundation(shown),
             *ranks_note(shown, options.ranks),
             *detectable_note(shown, options),
             *below_baseline(shown, options.decimals),
@@ -65,11 +65,11 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
         header=tuple(row_of_csv(Cell("", "", "", "", None), options)),
         facts=[row_of_csv(cell, options) for cell in [*shown, *layout.missing_cells(), *cells_below]],
         runs=[row for cell in [*shown, *cells_below] for row in rows_of_runs(cell, options)],
-        gaps=gaps([*shown, *cells_below]),
+        gaps=list_gaps([*shown, *cells_below]),
     )
 
 
-def marks(cells: list[Cell], also: tuple[str, ...]) -> str:
+def marks_text(cells: list[Cell], also: tuple[str, ...]) -> str:
     """What bold and grey mean, in a few words."""
     bold = "; bold: none shown to be better" if any(cell.places for cell in cells) else ""
     return bold + ("; grey or italic: published" if also or any(cell.published for cell in cells) else "")
@@ -130,7 +130,7 @@ class Layout:
         rows = []
         for title, method, label in shown:
             at = {cell.dataset: cell for cell in here if (cell.title, cell.label) == (title, label)}
-            fields = [entry(at.get(name), kind, name in self.unmeasured) for name, kind in columns]
+            fields = [accuracy_entry(at.get(name), kind, name in self.unmeasured) for name, kind in columns]
             rows.append([Entry(title, detail=method), *fields])
         ruled = len(rows)
         below = self.floor_rows(noise, rate, columns) if floor else []
@@ -161,12 +161,12 @@ class Layout:
         fitting = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
         for title in dict.fromkeys(cell.title for cell in fitting):
             at = {cell.dataset: cell for cell in fitting if cell.title == title}
-            fields = [entry(at.get(name), kind, False) if name in at else Entry("") for name, kind in columns]
+            fields = [accuracy_entry(at.get(name), kind, False) if name in at else Entry("") for name, kind in columns]
             rows.append([Entry(title), *fields])
         return rows
 
 
-def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
+def accuracy_entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
     """One field; a cell that does not exist in this table is empty."""
     if cell is None:
         return Entry("–" if kind == "measured" else "")
@@ -181,12 +181,12 @@ def entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         return Entry(rank_text(cell), sort=cell.places and float(sum(cell.places)))
     if kind == "difference":
         gap = cell.difference
-        return Entry("") if gap is None else Entry(signed(gap, f"+.{cell.decimals}f"), sort=gap)
+        return Entry("") if gap is None else Entry(format_signed(gap, f"+.{cell.decimals}f"), sort=gap)
     if unmeasured:
         return Entry(NO_DATA)
     mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
     first = cell.places is not None and cell.places[0] == 1
-    return Entry(cell.text + mark, first, sort=cell.mean, detail=details(cell))
+    return Entry(cell.text + mark, first, sort=cell.mean, detail=describe_accuracy(cell))
 
 
 def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, AskedCell, Options, stem
-from reports.captions import accuracy_caption, dataset_title, foundation, noise_text, unique
+from reports.asked import Asked, AskedCell, Options, file_stem
+from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS, metric_in_last_epoch
-from reports.notes import behind, failure_notes, gaps
+from reports.notes import describe_mean, failure_notes, list_gaps
 from reports.statistics import sample_std
 from reports.table import Block, Entry, Table
 from results.crossed import Crossed, read_crossed
@@ -69,16 +69,16 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
     every = [tested for row in rows for tested in row]
     return Table(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{accuracy_caption(cells, 'last', options)}; trained on the data set above a block, tested on that above a "
         "column.",
         blocks=[make_block(condition, rows) for condition in conditions],
         notes=[*class_notes(every), *failure_notes(cells)],
-        stands_on=foundation(cells),
+        stands_on=describe_foundation(cells),
         header=HEADER,
         facts=[fact_of(tested) for tested in every],
-        gaps=[*gaps(cells), *(line for tested in every for line in gaps_of(tested))],
+        gaps=[*list_gaps(cells), *(line for tested in every for line in gaps_of(tested))],
     )
 
 
@@ -116,7 +116,7 @@ def make_entry(tested: Tested) -> Entry:
     values = tested.values
     mark = " †" if tested.cell.failed or tested.cell.reason else ""
     return Entry(
-        tested.text + mark, sort=fmean(values.values()) if values else None, detail=behind(tested.cell, values)
+        tested.text + mark, sort=fmean(values.values()) if values else None, detail=describe_mean(tested.cell, values)
     )
 
 
@@ -131,7 +131,7 @@ def class_notes(every: list[Tested]) -> list[str]:
                 for name, count in found.left_out.items()
             ]
             lines += [f"{where}: the network chooses among the other classes than {name}." for name in found.unused]
-    return [f"{line[:1].upper()}{line[1:]}" for line in unique(lines)]
+    return [f"{line[:1].upper()}{line[1:]}" for line in unique_texts(lines)]
 
 
 def gaps_of(tested: Tested) -> list[str]:

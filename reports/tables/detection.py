@@ -2,7 +2,7 @@
 
 from reports.cells import Cell
 from reports.table import Block, Entry
-from reports.tables.extras import heading, measured, number
+from reports.tables.extras import cells_with_runs, condition_heading, mean_entry
 
 # Column, the number in a record's metrics, its form, its factor.
 COLUMNS = (
@@ -21,17 +21,17 @@ STANDS_ON = (
 )
 
 
-def detection(cells: list[Cell]) -> list[Block]:
+def detection_blocks(cells: list[Cell]) -> list[Block]:
     """A block a data set and noise, for those under which labels are wrong."""
     blocks: dict[str, list[list[Entry]]] = {}
-    for cell in measured(cells):
+    for cell in cells_with_runs(cells):
         if cell.realised:
-            fields = [entry(cell, key, form, factor) for _, key, form, factor in COLUMNS]
-            blocks.setdefault(heading(cells, cell), []).append([Entry(cell.title), *fields])
+            fields = [detection_entry(cell, key, form, factor) for _, key, form, factor in COLUMNS]
+            blocks.setdefault(condition_heading(cells, cell), []).append([Entry(cell.title), *fields])
     return [Block(name, ["Method", *(column[0] for column in COLUMNS)], rows) for name, rows in blocks.items()]
 
 
-def entry(cell: Cell, key: str, form: str, factor: float) -> Entry:
+def detection_entry(cell: Cell, key: str, form: str, factor: float) -> Entry:
     if not any(key in record["metrics"] for record in cell.records):
         return Entry("not kept")
-    return number(cell, lambda record: record["metrics"][key], form, factor)
+    return mean_entry(cell, lambda record: record["metrics"][key], form, factor)

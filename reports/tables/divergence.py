@@ -8,19 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, ReportError, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, noise_text, scale_text, seeds_text, unique
+from reports.asked import Asked, Options, ReportError, file_stem
+from reports.captions import (
+    UNMEASURED,
+    dataset_title,
+    describe_foundation,
+    noise_text,
+    scale_text,
+    seeds_text,
+    unique_texts,
+)
 from reports.cells import Cell, read_cells
-from reports.divergence import Group, Measured, compare_distance, groups
+from reports.divergence import Group, Measured, compare_distance, group_divergences
 from reports.mechanisms import idle_notes
-from reports.notes import AGAINST, against_note, failure_notes, gaps
+from reports.notes import AGAINST, against_note, failure_notes, list_gaps
 from reports.paired import COUNTED
 from reports.statistics import Interval, crossed_interval, is_sure, paired_t
 from reports.table import Block, Entry, Table
 from reports.votes import (
     KINDS,
     ONE_ANNOTATOR,
-    number,
+    four_decimals,
     one_hot_divergence,
     people_text,
     random_annotator_divergence,
@@ -37,11 +45,13 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     """Table 2; raises ReportError."""
     cells = read_cells(asked, records, asked.rule(options))
     blocks, rows_of_csv, with_votes = [], [], set()
-    for group in groups(cells, records, options):
+    for group in group_divergences(cells, records, options):
         with_votes.add(group.dataset)
         intervals = {row.title: crossed_interval(row.over_seeds_and_images()) for row in group.measured}
         blocks += [overall_block(group, cells, intervals), class_block(group, cells)]
-        rows_of_csv += [fact for row in group.measured for fact in csv_rows(group, row, intervals[row.title], options)]
+        rows_of_csv += [
+            fact for row in group.measured for fact in divergence_rows(group, row, intervals[row.title], options)
+        ]
     without_runs = votes_alone(asked.data, records.root, options)
     rows_of_csv = [fact | csv_spelling(options) for alone in without_runs for fact in alone.facts] + rows_of_csv
     if options.study and not (with_votes or without_runs) and (asked.data or any(cell.records for cell in cells)):
@@ -49,15 +59,18 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
     notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
     return Table(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
-        caption=caption([c for c in cells if c.dataset in with_votes and c.records], options),
+        caption=divergence_caption([c for c in cells if c.dataset in with_votes and c.records], options),
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],
         notes=[*notes, *against_note(cells), *failure_notes(cells), *idle_notes(cells)],
-        stands_on=[*explanation(options, cells), *foundation([c for c in cells if c.dataset in with_votes])],
+        stands_on=[
+            *explain_divergence(options, cells),
+            *describe_foundation([c for c in cells if c.dataset in with_votes]),
+        ],
         header=tuple(COLUMNS.split()),
         facts=rows_of_csv,
-        gaps=gaps(cells),
+        gaps=list_gaps(cells),
     )
 
 
@@ -70,7 +83,7 @@ def measure_name(options: Options) -> str:
     return f"{name} to base {base_text(options)}"
 
 
-def caption(cells: list[Cell], options: Options) -> str:
+def divergence_caption(cells: list[Cell], options: Options) -> str:
     """One sentence; cells: those with runs."""
     what = f"{measure_name(options)} from people's votes, lower is closer"
     if not cells:
@@ -80,9 +93,9 @@ def caption(cells: list[Cell], options: Options) -> str:
     )
 
 
-def explanation(options: Options, cells: list[Cell]) -> list[str]:
+def explain_divergence(options: Options, cells: list[Cell]) -> list[str]:
     annotators = "the image's annotators" if options.study else "the annotators (5 of ten)"
-    drawn = unique(dataset_title(cells, c.dataset) for c in cells if c.records and c.dataset == "faces")
+    drawn = unique_texts(dataset_title(cells, c.dataset) for c in cells if c.records and c.dataset == "faces")
     simulated = f" ({drawn[0]}: simulated annotators)" if drawn and not options.study else ""
     return [
         f"{measure_name(options)} between the shares of people's votes and the labels that a method was "
@@ -115,7 +128,9 @@ def overall_block(group: Group, cells: list[Cell], intervals: dict[str, Interval
         ids = "" if row.cell is None else "; records " + " ".join(record["id"] for record in row.cell.records)
         first = Entry(text, row.title in nearest, sort=found.mean, detail=f"n = {n} of {asked}{ids}")
         of_kinds = [row.of_kind(kind)[0] for kind in range(3)]
-        rows.append([Entry(row.title), first, *(Entry(number(v), sort=None if np.isnan(v) else v) for v in of_kinds)])
+        rows.append(
+            [Entry(row.title), first, *(Entry(four_decimals(v), sort=None if np.isnan(v) else v) for v in of_kinds)]
+        )
     expected = float(group.annotator.mean())
     one_person = [Entry(ONE_ANNOTATOR), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
     heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}"
@@ -138,7 +153,7 @@ def class_block(group: Group, cells: list[Cell]) -> Block:
     rows = []
     for row in group.measured:
         values = [row.of_class(c) for c in range(len(group.classes))]
-        rows.append([Entry(row.title), *(Entry(number(v), sort=None if np.isnan(v) else v) for v in values)])
+        rows.append([Entry(row.title), *(Entry(four_decimals(v), sort=None if np.isnan(v) else v) for v in values)])
     heading = f"{dataset_title(cells, group.dataset)}, {noise_text(group.noise, group.rate)}, by class"
     return Block(heading, ["Labels", *group.classes], rows)
 
@@ -154,7 +169,7 @@ def csv_spelling(options: Options) -> dict[str, Any]:
     return {"base": base_text(options), "root": options.root, "people": people_text(options.study)}
 
 
-def csv_rows(group: Group, row: Measured, overall: Interval, options: Options) -> Iterator[dict[str, Any]]:
+def divergence_rows(group: Group, row: Measured, overall: Interval, options: Options) -> Iterator[dict[str, Any]]:
     """One row for all images, each kind and each class."""
     common = {"row": row.title, "method": row.cell.method if row.cell else "", "dataset": group.dataset}
     common |= {"noise": group.noise, "rate": group.rate or "", "n": len(row.values)}
@@ -202,11 +217,13 @@ def votes_alone(folders: dict[str, str], results: Path, options: Options) -> lis
         voted = votes.sum(1) > 0
         if not voted.any():
             continue
-        found.append(alone(name, card, np.asarray(votes[voted], float), labels[voted], options))
+        found.append(divergence_of_votes(name, card, np.asarray(votes[voted], float), labels[voted], options))
     return found
 
 
-def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray, options: Options) -> Alone:
+def divergence_of_votes(
+    name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray, options: Options
+) -> Alone:
     """votes [n, C] of the images that people voted on, labels [n] before noise."""
     spelling = {"base": options.log_base, "root": options.root}
     measured = {
@@ -219,7 +236,7 @@ def alone(name: str, card: dict[str, Any], votes: np.ndarray, labels: np.ndarray
         by_class = [values[labels == c].mean() if (labels == c).any() else float("nan") for c in range(votes.shape[1])]
         means = [float(np.nanmean(by_class)), *by_class]
         first = Entry(f"{over.mean:.4f} [{over.low:.4f}, {over.high:.4f}]", sort=over.mean)
-        rows.append([Entry(title), first, *(Entry(number(m), sort=None if np.isnan(m) else m) for m in means)])
+        rows.append([Entry(title), first, *(Entry(four_decimals(m), sort=None if np.isnan(m) else m) for m in means)])
         bounds = {"mean": round(over.mean, 6), "low": round(over.low, 6), "high": round(over.high, 6)}
         facts.append(
             {"row": f"{title}, nothing trained", "dataset": name, "images_of": "all", "images": len(votes)} | bounds

@@ -7,8 +7,8 @@ import numpy as np
 
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell
-from reports.notes import behind
-from reports.table import Block, Entry, signed
+from reports.notes import describe_mean
+from reports.table import Block, Entry, format_signed
 from results.schema import realised_rate, record_seed
 
 MEASURES = (
@@ -26,7 +26,7 @@ COST = (
 )
 
 
-def measured(cells: list[Cell]) -> list[Cell]:
+def cells_with_runs(cells: list[Cell]) -> list[Cell]:
     """Cells with runs, each once however many tables show it."""
     kept = {
         tuple(record["id"] for record in cell.records): cell for cell in cells if cell.records and cell.part == "table"
@@ -47,38 +47,41 @@ def values_of(cell: Cell, read: Any, factor: float = 1) -> dict[int, float]:
     return found
 
 
-def number(cell: Cell, read: Any, form: str, factor: float = 1, mark: str = "") -> Entry:
+def mean_entry(cell: Cell, read: Any, form: str, factor: float = 1, mark: str = "") -> Entry:
     """Mean over seeds of a number of the records, with what stands behind it."""
     values = values_of(cell, read, factor)
     if not values:
         return Entry("–")
     mean = float(np.mean(list(values.values())))
-    return Entry(signed(mean, form) + mark, sort=mean, detail=behind(cell, values, form))
+    return Entry(format_signed(mean, form) + mark, sort=mean, detail=describe_mean(cell, values, form))
 
 
-def heading(cells: list[Cell], cell: Cell) -> str:
+def condition_heading(cells: list[Cell], cell: Cell) -> str:
     return f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
 
 
 def behind_accuracy(cells: list[Cell]) -> list[Block]:
     """A block a data set and noise: lifts of the best epoch, other measures, realised noise, cost."""
     blocks: dict[str, list[list[Entry]]] = {}
-    for cell in measured(cells):
+    for cell in cells_with_runs(cells):
         row = [Entry(cell.title)]
         row += [
-            number(cell, lambda r, read=read: read(r["metrics"]), form, factor) for _, read, form, factor in MEASURES
+            mean_entry(cell, lambda r, read=read: read(r["metrics"]), form, factor)
+            for _, read, form, factor in MEASURES
         ]
         row.append(
-            number(cell, lambda r: r["history"]["memorised"][-1] if r["noise"]["realised"] else None, ".1f", 100)
+            mean_entry(cell, lambda r: r["history"]["memorised"][-1] if r["noise"]["realised"] else None, ".1f", 100)
         )
         nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
-        row.append(number(cell, realised_rate, ".1f", 100, nominal))
+        row.append(mean_entry(cell, realised_rate, ".1f", 100, nominal))
         packed = any(record.get("jobs_on_card", 1) not in (1, None) for record in cell.records)
         passed_on = any("slim" in record for record in cell.records)  # times are of whoever measured them
         for name, read, form in COST:
             timed = name != "parameters"
-            row.append(Entry("–") if timed and passed_on else number(cell, read, form, mark=" *" * (packed and timed)))
-        blocks.setdefault(heading(cells, cell), []).append(row)
+            row.append(
+                Entry("–") if timed and passed_on else mean_entry(cell, read, form, mark=" *" * (packed and timed))
+            )
+        blocks.setdefault(condition_heading(cells, cell), []).append(row)
     columns = [
         "Method",
         *(name for name, *_ in MEASURES),

@@ -5,15 +5,23 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, stem
-from reports.captions import UNMEASURED, dataset_title, foundation, mean_text, noise_text, scale_text, unique
+from reports.asked import Asked, Options, file_stem
+from reports.captions import (
+    UNMEASURED,
+    dataset_title,
+    describe_foundation,
+    mean_text,
+    noise_text,
+    scale_text,
+    unique_texts,
+)
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS
 from reports.notes import against_note, failure_notes
-from reports.paired import COUNTED, Hits, compare_cells, rank, rank_text
+from reports.paired import COUNTED, Hits, compare_cells, rank_cells, rank_text
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
 from reports.statistics import Interval
-from reports.table import Block, Entry, Table, signed
+from reports.table import Block, Entry, Table, format_signed
 from results.records import Records
 
 COLUMNS = ["Method", "published settings", "tuned", "gain", "rank", "chosen on the test set", "draws", "seeds"]
@@ -33,19 +41,19 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     searches = read_searches(cells)
     tuned = {id(one): one.cell_of(one.chosen) for one in searches}
     hits = Hits(records, "last", options.metric)
-    rank([tuned[id(one)] for one in searches if one.is_whole], hits)
+    rank_cells([tuned[id(one)] for one in searches if one.is_whole], hits)
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells if cell.draw is not None))
     blocks, chosen, facts = [], [], []
     for condition in conditions:
         here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
-        rows = [row_of(one, tuned[id(one)], hits, options) for one in here]
+        rows = [tuned_row(one, tuned[id(one)], hits, options) for one in here]
         heading = f"{dataset_title(cells, condition[0])}, {noise_text(*condition[1:])}"
         blocks.append(Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, here, condition)))
         values = chosen_block(here, f"{heading}: chosen values")
         chosen += [values] if values.rows else []
         facts += [fact for _, fact in rows]
     return Table(
-        name=stem(asked),
+        name=file_stem(asked),
         title=asked.heading,
         caption=f"{tuned_caption(searches, cells, options)}.",
         blocks=[*blocks, *chosen],
@@ -57,7 +65,10 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
             *against_note(cells),
             *failure_notes(cells),
         ],
-        stands_on=[*rule_text(searches, options), *foundation([cell for one in searches for cell in one.draws])],
+        stands_on=[
+            *rule_text(searches, options),
+            *describe_foundation([cell for one in searches for cell in one.draws]),
+        ],
         header=HEADER,
         facts=facts,
         gaps=search_gaps(cells),
@@ -67,7 +78,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
 def tuned_caption(searches: list[Search], cells: list[Cell], options: Options) -> str:
     if not searches:
         return UNMEASURED.rstrip(".")
-    seeds = unique(str(len(one.seeds)) for one in searches)
+    seeds = unique_texts(str(len(one.seeds)) for one in searches)
     return (
         f"{METRICS[options.metric].caption} in per cent, last epoch; {mean_text(options)}; n = {' or '.join(seeds)} seeds; "
         f"{scale_text(cells)}; bold: none shown to be better; grey or italic: what a look at the test images would have printed"
@@ -106,16 +117,14 @@ def seeds_alone_notes(blocks: list[Block]) -> list[str]:
     )
 
 
-def row_of(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
+def tuned_row(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
     """A row of the table and its line of the CSV."""
     published = one.cell_of(np.zeros(len(one.seeds), int))
     on_test = one.cell_of(one.chosen_on_test)
     gain, counts_images = gain_over(tuned, published, hits)
     mean = (tuned.mean or 0.0) - (published.mean or 0.0) if gain is None else gain.mean
     first = tuned.places is not None and tuned.places[0] == 1
-    detail = (
-        f"chosen draws {', '.join(f'seed {s}: {d}' for s, d in zip(one.seeds, numbers(one, one.chosen), strict=True))}"
-    )
+    detail = f"chosen draws {', '.join(f'seed {s}: {d}' for s, d in zip(one.seeds, draw_numbers(one, one.chosen), strict=True))}"
     entries = [
         Entry(one.title, detail=one.method),
         Entry(published.text, sort=published.mean),
@@ -130,15 +139,19 @@ def row_of(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list
     fact = {
         **{"row": one.title, "method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or ""},
         **{"n": len(one.seeds), "draws": len(one.draws), "draws_asked": one.asked},
-        **spread("published", published),
-        **spread("tuned", tuned),
-        **{"gain": six(mean), "gain_low": six(gain and gain.low), "gain_high": six(gain and gain.high)},
-        "gain_p": six(gain and gain.p),
+        **mean_and_std_fields("published", published),
+        **mean_and_std_fields("tuned", tuned),
+        **{
+            "gain": round_to_six(mean),
+            "gain_low": round_to_six(gain and gain.low),
+            "gain_high": round_to_six(gain and gain.high),
+        },
+        "gain_p": round_to_six(gain and gain.p),
         "gain_counts_images": "" if gain is None else "yes" if counts_images else "no",
-        **spread("test_chosen", on_test),
+        **mean_and_std_fields("test_chosen", on_test),
         **{"rank_low": low, "rank_high": high},
         "chosen": " ".join(
-            f"{number}:{draw}" for number, draw in zip(one.seeds, numbers(one, one.chosen), strict=True)
+            f"{number}:{draw}" for number, draw in zip(one.seeds, draw_numbers(one, one.chosen), strict=True)
         ),
         "ids": " ".join(record["id"] for record in tuned.records),
         "metric": options.metric,
@@ -146,16 +159,16 @@ def row_of(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list
     return entries, fact
 
 
-def numbers(one: Search, choice: np.ndarray) -> list[int]:
+def draw_numbers(one: Search, choice: np.ndarray) -> list[int]:
     """The numbers of the draws at these places."""
     return [int(one.draws[place].draw or 0) for place in choice]
 
 
-def spread(name: str, cell: Cell) -> dict[str, float | str]:
-    return {f"{name}_mean": six(cell.mean), f"{name}_std": six(cell.std)}
+def mean_and_std_fields(name: str, cell: Cell) -> dict[str, float | str]:
+    return {f"{name}_mean": round_to_six(cell.mean), f"{name}_std": round_to_six(cell.std)}
 
 
-def six(value: float | None) -> float | str:
+def round_to_six(value: float | None) -> float | str:
     return "" if value is None else round(value, 6)
 
 
@@ -171,9 +184,9 @@ def gain_over(tuned: Cell, published: Cell, hits: Hits) -> tuple[Interval | None
 def gain_text(mean: float, gain: Interval | None, counts_images: bool, decimals: int) -> str:
     form = f"+.{decimals}f"
     if gain is None:
-        return signed(mean, form)
-    interval = f"[{signed(gain.low, form)}, {signed(gain.high, form)}]"
-    return f"{signed(mean, form)} {interval}" + ("" if counts_images else f" {SEEDS_ALONE}")
+        return format_signed(mean, form)
+    interval = f"[{format_signed(gain.low, form)}, {format_signed(gain.high, form)}]"
+    return f"{format_signed(mean, form)} {interval}" + ("" if counts_images else f" {SEEDS_ALONE}")
 
 
 def chosen_block(searches: list[Search], heading: str) -> Block:
@@ -183,7 +196,7 @@ def chosen_block(searches: list[Search], heading: str) -> Block:
         for key, published in one.draws[0].published_settings.items():
             tried = [cell.settings.get(key, published) for cell in one.draws]
             chosen = [tried[place] for place in one.chosen]
-            seeds = zip(one.seeds, numbers(one, one.chosen), chosen, strict=True)
+            seeds = zip(one.seeds, draw_numbers(one, one.chosen), chosen, strict=True)
             detail = ", ".join(f"seed {number}: {value} (draw {draw})" for number, draw, value in seeds)
             texts = [Entry(middle_text(chosen), detail=detail), Entry(range_text(chosen)), Entry(range_text(tried))]
             rows.append([Entry(one.title), Entry(key), Entry(published), *texts])
@@ -203,7 +216,7 @@ def middle_text(values: list[str]) -> str:
     """The median of numbers; of words how often each was chosen."""
     found = as_numbers(values)
     if found is None:
-        return ", ".join(f"{value} ({values.count(value)})" for value in unique(sorted(values)))
+        return ", ".join(f"{value} ({values.count(value)})" for value in unique_texts(sorted(values)))
     return f"{median(found):.3g}"
 
 
@@ -211,6 +224,6 @@ def range_text(values: list[str]) -> str:
     """0.05 to 0.7 of numbers, as they were set; of words all of them."""
     found = as_numbers(values)
     if found is None:
-        return ", ".join(unique(sorted(values)))
+        return ", ".join(unique_texts(sorted(values)))
     low, high = values[found.index(min(found))], values[found.index(max(found))]
     return low if min(found) == max(found) else f"{low} to {high}"

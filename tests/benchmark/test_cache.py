@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from benchmark.cache import build, decoded, lookup
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
-from benchmark.datasets.reading.files import Folder, check_name
+from benchmark.datasets.reading.files import Folder, check_file_name
 
 ROOT = Path(__file__).parents[2]
 FACE = np.random.default_rng(0).uniform(0, 0.5, (19, 2))
@@ -251,7 +251,7 @@ def test_a_cache_that_cannot_be_opened_now_is_not_called_damaged(
 
     monkeypatch.setattr(decoded.np, "load", no_more)
     with pytest.raises(DataError, match=r"cannot be read now \(Too many open files\); it may be whole"):
-        decoded.open_folder(first.folder)
+        decoded.open_decoded(first.folder)
 
 
 def test_nor_is_it_built_again_and_removed(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,13 +260,13 @@ def test_nor_is_it_built_again_and_removed(source: Path, tmp_path: Path, monkeyp
     def no_more(folder: Path) -> None:
         raise decoded.Unreadable(f"{folder}: cannot be read now")
 
-    monkeypatch.setattr(lookup, "open_folder", no_more)
+    monkeypatch.setattr(lookup, "open_decoded", no_more)
     with pytest.raises(DataError, match="cannot be read now"):
         opened(source, tmp_path / "root")
     assert len(Toy.reads) == 1
     aside = tmp_path / "root" / ".building-elsewhere"
     aside.mkdir()
-    monkeypatch.setattr(build, "open_folder", no_more)
+    monkeypatch.setattr(build, "open_decoded", no_more)
     with pytest.raises(DataError, match="cannot be read now"):
         build.move_into_place(aside, tmp_path / "root", first.info)
     assert (first.folder / "card.json").exists() and (first.folder / "train_images.npy").exists()
@@ -282,7 +282,7 @@ def test_a_damaged_cache_is_noticed_and_built_again(source: Path, tmp_path: Path
     else:
         path.unlink()
     with pytest.raises(DataError, match=r"not a whole decoded data set.*remove the folder"):
-        decoded.open_folder(first.folder)
+        decoded.open_decoded(first.folder)
     again = opened(source, tmp_path / "root")
     assert again.folder == first.folder and again.train.images[1, 0, 0, 0] == 20 and len(Toy.reads) == 2
     assert {path.name for path in (tmp_path / "root").iterdir()} == {first.folder.name, "stamps"}
@@ -316,7 +316,7 @@ def test_two_builders_at_once_end_with_one_cache(source: Path, tmp_path: Path):
         worker.join()
     assert len(folders) == 1
     assert {path.name for path in (tmp_path / "root").iterdir()} == {Path(*folders).name, "stamps"}
-    assert decoded.open_folder(Path(*folders)).train.images[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert decoded.open_decoded(Path(*folders)).train.images[:, 0, 0, 0].tolist() == [10, 20, 30]
 
 
 class Endless(Toy):
@@ -361,7 +361,7 @@ def test_importing_the_cache_imports_neither_torch_nor_cv2():
 @given(st.text(alphabet="ab./\\:\0\x1b\u202eé", max_size=8))
 def test_safe_names_stay_inside(name: str):
     try:
-        kept = check_name(name, "x")
+        kept = check_file_name(name, "x")
     except DataError as error:
         assert str(error).isprintable()
     else:

@@ -211,8 +211,8 @@ BROKEN = {
 
 def checked(path: Path, where: str = "") -> list[check.Finding]:
     """The findings on a file, or those of the checks with `where` in their names."""
-    (cls,) = check.contracts(check.load(path))
-    return list(check.check(cls, only=where))
+    (cls,) = check.find_contracts(check.load_module(path))
+    return list(check.run_checks(cls, only=where))
 
 
 @pytest.mark.slow
@@ -231,7 +231,7 @@ def test_every_shipped_noise_keeps_its_contract(path: Path) -> None:
 @pytest.mark.parametrize("name", ["ferplus", "rafdb", "affectnet"])
 def test_every_shipped_data_set_keeps_its_contract(name: str) -> None:
     data = ROOT.parent / "shared" / "data" / f"{name}-mini"
-    found = list(check.check(plugins.find_data_sets()[name], data if data.exists() else None))
+    found = list(check.run_checks(plugins.find_data_sets()[name], data if data.exists() else None))
     assert [str(f) for f in found if f.status == "wrong"] == []
     assert sum(f.status == "ok" for f in found) == (7 if data.exists() else 3)
 
@@ -246,7 +246,7 @@ def test_the_embedded_faces_keep_their_contract() -> None:
             train: int = 100
             test: int = 100
 
-    assert [f.status for f in check.check(Few)] == ["ok"] * 7
+    assert [f.status for f in check.run_checks(Few)] == ["ok"] * 7
 
 
 SILENT = ("loss_times_nothing", "forgetful_late")  # what would train to the end, to wrong numbers
@@ -323,7 +323,7 @@ def test_a_file_without_a_contract_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "syntax.py").write_text("def\n")
     for name, words in (("nothing", "no class derived"), ("nameless", "Mine has no `name`"), ("syntax", "SyntaxError")):
         with pytest.raises(Usage, match=words):
-            check.contracts(check.load(tmp_path / f"{name}.py"))
+            check.find_contracts(check.load_module(tmp_path / f"{name}.py"))
 
 
 def test_the_command_says_it_by_exit_status(tmp_path: Path) -> None:

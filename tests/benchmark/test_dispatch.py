@@ -27,7 +27,7 @@ from benchmark.launch.children import CHILDREN, Children, Stopped
 from benchmark.launch.fork_server import LOOKS, ForkServer
 from benchmark.launch.lock_owner import find_owner, is_stopped, write_owner
 from benchmark.launch.locks import take_lock, take_slot
-from benchmark.launch.supervise import supervise
+from benchmark.launch.supervise import run_in_child
 from benchmark.launch.tasks import record_failure
 from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
 from performance.faults import ROOT, Matrix
@@ -219,7 +219,7 @@ def test_a_supervised_task_never_raises_and_always_ends(tmp_path_factory, ends, 
         patch.setattr(CHILDREN, "run", run)
         patch.setattr(engine, "TELLING", 0.0)
         packed = [["card", str(folder / str(k))] for k in range(slots)]
-        outcome = supervise(task(folder, slots=packed, launch="this", limit=1.0))
+        outcome = run_in_child(task(folder, slots=packed, launch="this", limit=1.0))
     assert outcome.status in {"error", "killed", "timeout", "oom", "nan", "disk"}
     assert len(calls) <= 4 and outcome.message
     if not raises:
@@ -239,8 +239,8 @@ def test_out_of_memory_is_tried_once_more_alone_on_the_gpu_only_if_it_was_shared
         return 3, store.begin_attempt("ab")
 
     monkeypatch.setattr(CHILDREN, "run", run)
-    assert supervise(task(tmp_path, slots=[["one", "a"], ["two", "b"]])).status == "oom" and tried == [False]
-    assert supervise(task(tmp_path, slots=[["one", "a"], ["one", "b"]])).status == "oom"
+    assert run_in_child(task(tmp_path, slots=[["one", "a"], ["two", "b"]])).status == "oom" and tried == [False]
+    assert run_in_child(task(tmp_path, slots=[["one", "a"], ["one", "b"]])).status == "oom"
     assert tried == [False, False, True]
 
 
@@ -253,14 +253,14 @@ def test_a_changed_method_or_a_longer_limit_is_worth_another_try(tmp_path: Path,
 
     monkeypatch.setattr(CHILDREN, "run", run)
     for code in ("old", "old", "new", "new"):
-        assert supervise(task(tmp_path, code=code)).status == "error"
+        assert run_in_child(task(tmp_path, code=code)).status == "error"
     assert tried == ["old", "new"]
     ends[0] = None
     for limit in (5.0, 5.0, 9.0, 8.0):
-        assert supervise(task(tmp_path, code="newer", limit=limit)).status == "timeout"
+        assert run_in_child(task(tmp_path, code="newer", limit=limit)).status == "timeout"
     assert tried == ["old", "new", "newer", "newer"]
     store.forget_failures("ab")
-    assert supervise(task(tmp_path, code="newer", limit=5.0)).status == "timeout" and len(tried) == 5
+    assert run_in_child(task(tmp_path, code="newer", limit=5.0)).status == "timeout" and len(tried) == 5
 
 
 def test_workers_that_die_with_a_job_count_against_it_in_their_launch_alone(tmp_path: Path, monkeypatch) -> None:
@@ -270,9 +270,9 @@ def test_workers_that_die_with_a_job_count_against_it_in_their_launch_alone(tmp_
     monkeypatch.setattr(CHILDREN, "run", lambda task: (1, store.begin_attempt("ab", task.launch)))
     for _ in range(3):
         store.begin_attempt("ab", "this")
-    outcome = supervise(task(tmp_path, launch="this"))
+    outcome = run_in_child(task(tmp_path, launch="this"))
     assert outcome.status == "killed" and store.attempts("ab") == 8
-    assert supervise(task(tmp_path, launch="the next")).status == "error"
+    assert run_in_child(task(tmp_path, launch="the next")).status == "error"
 
 
 HOLD = """
@@ -316,7 +316,7 @@ def test_a_task_that_a_process_holds_is_put_off_and_its_owner_named_once(
             stranger.wait()
 
     tasks = [task(tmp_path), *(task(tmp_path, id=i, makes=str(tmp_path / i)) for i in ("cd", "ef"))]
-    outcomes = [(o.id, o.status) for o in dispatching.dispatch(tasks, 1, None, None)]
+    outcomes = [(o.id, o.status) for o in dispatching.run_tasks(tasks, 1, None, None)]
     assert ended == ["cd", "ef", "ab"] and {status for _, status in outcomes} == {"ok"} and len(looks) == 3
     said = capfd.readouterr().err
     assert said.count("waiting for") == 1 and f"process {stranger.pid} has held it for" in said
@@ -330,7 +330,7 @@ def test_a_task_that_a_stopped_process_holds_is_given_up_after_the_rest(
     stranger.send_signal(signal.SIGSTOP)
     until(lambda: find_owner(str(Store(tmp_path).lock("ab"))).stopped)
     tasks = [task(tmp_path), task(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
-    outcomes = list(dispatching.dispatch(tasks, 1, None, None))
+    outcomes = list(dispatching.run_tasks(tasks, 1, None, None))
     assert [(o.id, o.status) for o in outcomes] == [("cd", "ok"), ("ab", "stopped")]
     assert f"kill -KILL {stranger.pid}" in outcomes[1].message
     assert capfd.readouterr().err.count("waiting for") == 1
@@ -413,7 +413,7 @@ def test_a_fork_server_that_cannot_start_is_said_once_and_counts_against_no_job(
     monkeypatch.setattr(engine, "CHILDREN", children)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     started = time.monotonic()
-    outcomes = [supervise(task(tmp_path)) for _ in range(20)]
+    outcomes = [run_in_child(task(tmp_path)) for _ in range(20)]
     assert {outcome.status for outcome in outcomes} == {"stopped"} and "cannot start" in outcomes[0].message
     assert time.monotonic() - started < 5 and not (tmp_path / "failures").exists()
     with pytest.raises(Stopped):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.check import hooks, rehearsal
 from benchmark.check.contract import Wrong
-from benchmark.check.methods import resumed
+from benchmark.check.methods import check_resumed
 from benchmark.plan.start_weights import further_weights
 from benchmark.terminal import Usage
 from benchmark.train import assembly, loop
@@ -46,7 +46,7 @@ class Looking(Baseline):
 
 
 def test_the_survey_comes_between_steps_and_end_and_has_its_part_of_the_clock() -> None:
-    made = rehearsal.trained(rehearsal.prepared(Looking))
+    made = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Looking))
     assert made.method.events == ["step"] * 3 + ["survey", "end"] + ["step"] * 3 + ["survey", "end"]
     assert (made.method.seen > 2 / 8).all() and (made.method.seen < 2).all()
     assert made.clock.parts["survey"] > 0 and len(made.state.history["sure"]) == 2
@@ -56,15 +56,17 @@ def test_a_survey_changes_no_bit_of_the_training_beside_it() -> None:
     class Blind(Looking):
         survey = None
 
-    one, two = rehearsal.trained(rehearsal.prepared(Looking)), rehearsal.trained(rehearsal.prepared(Blind))
-    assert rehearsal.difference(one.method, two.method) == "seen" and "survey" not in two.clock.parts
+    one = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Looking))
+    two = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Blind))
+    assert rehearsal.name_differences(one.method, two.method) == "seen" and "survey" not in two.clock.parts
 
 
 def test_a_plain_survey_sees_images_as_they_are_and_an_augmented_one_does_not() -> None:
     class Plainly(Looking):
         survey = "plain"
 
-    altered, plainly = rehearsal.trained(rehearsal.prepared(Looking)), rehearsal.trained(rehearsal.prepared(Plainly))
+    altered = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Looking))
+    plainly = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Plainly))
     as_it_is = plain_batch(plainly, plainly.data.images)
     assert torch.equal(plainly.method.shown, as_it_is) and not torch.equal(altered.method.shown, as_it_is)
 
@@ -74,11 +76,11 @@ def test_a_method_can_leave_epochs_without_a_survey() -> None:
         def survey_after(self, epoch: int) -> str | None:
             return "plain" if epoch == 2 else None
 
-    assert rehearsal.trained(rehearsal.prepared(Once)).method.events.count("survey") == 1
+    assert rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Once)).method.events.count("survey") == 1
 
 
 def test_a_surveyed_run_goes_on_with_the_same_bits() -> None:
-    resumed(Looking)
+    check_resumed(Looking)
 
 
 def test_gradients_can_be_changed_before_the_step() -> None:
@@ -89,7 +91,7 @@ def test_gradients_can_be_changed_before_the_step() -> None:
             for p in self.parameters():
                 p.grad.zero_()
 
-    made = rehearsal.prepared(Still)
+    made = rehearsal.prepare_rehearsal(Still)
     made.optimiser = torch.optim.SGD([{"params": list(made.method.parameters()), "lr": 1.0, "base": 1.0}])
     before = [p.clone() for p in made.method.parameters()]
     loop.train_epoch(made, 1)
@@ -97,11 +99,11 @@ def test_gradients_can_be_changed_before_the_step() -> None:
 
 
 def test_the_check_sees_an_engine_that_calls_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = rehearsal.prepared(Baseline)
+    made = rehearsal.prepare_rehearsal(Baseline)
     step = made.optimiser.step
     # an engine that steps before the hook: the first backward hook finds moved weights
     monkeypatch.setattr(made.optimiser, "zero_grad", lambda **_: step())
-    loop.train_epoch(rehearsal.prepared(Baseline), 1)
+    loop.train_epoch(rehearsal.prepare_rehearsal(Baseline), 1)
     for p in made.method.parameters():
         p.grad = torch.ones_like(p)
     with pytest.raises(Wrong, match="after the step"):
@@ -117,7 +119,7 @@ class Two(Baseline):
 
 
 def job(**changes: str | None) -> Job:
-    return replace(rehearsal.job(Two, "fp32"), **changes)
+    return replace(rehearsal.rehearsal_job(Two, "fp32"), **changes)
 
 
 def run() -> Run:
@@ -179,8 +181,8 @@ def test_an_average_of_weights_can_predict() -> None:
         def logits(self, images: Tensor) -> Tensor:
             return (self.classifier if self.training else self.mean)(self.backbone(images))
 
-    resumed(Mean)
-    made = rehearsal.trained(rehearsal.prepared(Mean))
+    check_resumed(Mean)
+    made = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Mean))
     images = plain_batch(made, made.data.test_images)
     with torch.no_grad():
         expected = made.method.mean(made.method.eval().backbone(images))

@@ -39,7 +39,7 @@ def keep(trainer: Trainer, folder: Path) -> Path:
     store = Store(folder)
     with pytest.MonkeyPatch.context() as patch:
         data = SimpleNamespace(info={"size": 48, "channels": 1})
-        patch.setattr(kept_network.decoded, "open_folder", lambda place: data)
+        patch.setattr(kept_network.decoded, "open_decoded", lambda place: data)
         keep_network(trainer, store)
     return store.network(trainer.job.id)
 
@@ -51,9 +51,9 @@ def predict(trainer: Trainer) -> np.ndarray:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_predicts_from_its_file_as_after_training(name: str, tmp_path: Path) -> None:
-    trainer = rehearsal.prepared(plugins.find_method(name))
+    trainer = rehearsal.prepare_rehearsal(plugins.find_method(name))
     untrained = predict(trainer)
-    trained = predict(rehearsal.trained(trainer))
+    trained = predict(rehearsal.train_to_last_epoch(trainer))
     network = load_network(keep(trainer, tmp_path))
     assert np.array_equal(network.predict(trainer.data.test_images), trained) and not np.array_equal(trained, untrained)
     assert network.notes == () and network.info.classes == list(trainer.data.classes)
@@ -62,7 +62,7 @@ def test_every_method_predicts_from_its_file_as_after_training(name: str, tmp_pa
 @pytest.fixture(scope="module")
 def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a network of the baseline that has not learnt anything."""
-    return keep(rehearsal.prepared(plugins.find_method("baseline")), tmp_path_factory.mktemp("kept"))
+    return keep(rehearsal.prepare_rehearsal(plugins.find_method("baseline")), tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_other_code_and_another_version_are_said(weights: Path) -> None:
 
 
 def test_a_state_that_is_no_tensor_is_refused_before_training() -> None:
-    method = rehearsal.prepared(plugins.find_method("baseline")).method
+    method = rehearsal.prepare_rehearsal(plugins.find_method("baseline")).method
     kept_network.check_state(method)
     type(method).get_extra_state = lambda self: {"a": 1}
     try:

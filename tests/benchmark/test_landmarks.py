@@ -96,7 +96,7 @@ def test_errors_are_mean_distances_over_the_eye_distance() -> None:
     reference = np.random.default_rng(0).uniform(0, 1, (2, 19, 2))
     reference[:, 7], reference[:, 10] = (0.2, 0.5), (0.7, 0.5)
     reference[1, 3] = np.nan
-    found = landmarks.errors(reference + np.array([0.03, 0.04]), reference)
+    found = landmarks.point_errors(reference + np.array([0.03, 0.04]), reference)
     assert found[0] == pytest.approx(0.05 / 0.5) and np.isnan(found[1])
 
 
@@ -144,5 +144,5 @@ def test_points_on_real_faces_are_near_the_known_ones(tmp_path: Path, capsys: py
     with np.load(tmp_path / "points.npz") as held:
         good, points = held["status"] == 0, held["xy"]
     known = np.concatenate([data.train.landmarks, data.test.landmarks])
-    assert np.nanmedian(landmarks.errors(points, known)[good]) <= 0.06 and 0.6 < good.mean() < 0.9
+    assert np.nanmedian(landmarks.point_errors(points, known)[good]) <= 0.06 and 0.6 < good.mean() < 0.9
     assert "of the eye distance" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.cache.copies import find_copies, shrink
+from benchmark.cache.copies import find_copies, shrink_image
 from benchmark.cache.data_card import make_data_card
 from benchmark.cache.leaks import find_leaks
 from benchmark.cache.lookup import open_data
@@ -30,7 +30,7 @@ def recoded(image: np.ndarray) -> np.ndarray:
 
 
 def found(train: np.ndarray, test: np.ndarray, labels: list[int], tested: int = 0):
-    small = tuple(np.stack([shrink(i) for i in part]) for part in (train, test))
+    small = tuple(np.stack([shrink_image(i) for i in part]) for part in (train, test))
     return find_leaks((train, test), (np.array(labels), np.full(len(test), tested)), small)
 
 
@@ -136,7 +136,8 @@ def test_one_changed_pixel_makes_a_near_copy_and_no_exact_one(tmp_path: Path) ->
         save_own(tmp_path, "test" if row > 9 else "train", ("happy", "sad")[row % 2], f"{row}.png", picture)
     changed = pictures.copy()
     changed[:, 50, 50, 0] ^= 1
-    assert (shrink(changed[0]) == shrink(pictures[0])).all() and (shrink(changed[2]) == shrink(pictures[2])).all()
+    for row in (0, 2):
+        assert (shrink_image(changed[row]) == shrink_image(pictures[row])).all()
     save_own(tmp_path, "test", "sad", "changed.png", changed[0])
     save_own(tmp_path, "train", "sad", "changed.png", changed[2])
     data = open_data(ImageFolder(), tmp_path / "own", ImageFolder.Options(size=112), tmp_path / "cache")
@@ -167,5 +168,5 @@ def test_the_stored_size_is_an_option(tmp_path: Path) -> None:
 
 def test_a_card_without_any_candidates_of_copies_is_drawn() -> None:
     images = faces(1), faces(1, 1)
-    copies = find_copies(images, tuple(np.stack([shrink(image) for image in part]) for part in images))
+    copies = find_copies(images, tuple(np.stack([shrink_image(image) for image in part]) for part in images))
     assert copies.exact == [] and copies.near.shape == (0, 3)

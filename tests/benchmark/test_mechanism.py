@@ -49,17 +49,17 @@ class Remembers(Baseline):
 
 def train_with_wrong_labels(cls: type[Baseline]) -> dict[str, list[float]]:
     """The history of two epochs on 37 images of which the first ten are labelled one class too low."""
-    made = rehearsal.prepared(cls)
+    made = rehearsal.prepare_rehearsal(cls)
     made.clean = made.clean.clone()
     made.clean[:10] = (made.clean[:10] + 1) % 8
-    return rehearsal.trained(made).state.history
+    return rehearsal.train_to_last_epoch(made).state.history
 
 
 def test_what_was_relabelled_and_became_right_is_counted_against_the_clean_labels() -> None:
     history = train_with_wrong_labels(Corrects)
     assert history["relabelled_so_far"] == pytest.approx([5 / 37, 10 / 37])
     assert history["relabelled_right"] == pytest.approx([5 / 37, 10 / 37])
-    made = rehearsal.trained(rehearsal.prepared(Corrects))  # here every given label is right
+    made = rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(Corrects))  # here every given label is right
     assert made.state.history["relabelled_right"] == [0, 0]
     assert made.state.history["relabelled_so_far"] == pytest.approx([5 / 37, 10 / 37])
 
@@ -84,8 +84,8 @@ def test_counting_changes_no_bit_of_the_training() -> None:
     class Silent(Corrects):
         mechanism = ()
 
-    one, two = (rehearsal.trained(rehearsal.prepared(cls)) for cls in (Corrects, Silent))
-    assert rehearsal.difference(one.method, two.method) == ""
+    one, two = (rehearsal.train_to_last_epoch(rehearsal.prepare_rehearsal(cls)) for cls in (Corrects, Silent))
+    assert rehearsal.name_differences(one.method, two.method) == ""
 
 
 def test_the_record_will_hold_the_declared_curves_as_plain_data() -> None:
@@ -105,20 +105,20 @@ def test_a_crooked_curve_is_refused_where_it_is_declared(idle: tuple | None, tex
 
 
 def test_attention_is_nearer_to_the_own_mirror_image_where_that_is_asked_for() -> None:
-    method = rehearsal.prepared(EAC).method
+    method = rehearsal.prepare_rehearsal(EAC).method
     same = torch.rand(6, method.backbone.width, 3, 3)
     method.train().inconsistency(same, same.flip(-1))
     assert float(method.after_epoch(1)["attention_distance"]) == pytest.approx(0, abs=1e-9)
     method.inconsistency(same, same.roll(-1, 0).flip(-1))  # of the next image: others are then nearer
     assert float(method.after_epoch(2)["attention_distance"]) > 100
-    made = rehearsal.prepared(EAC)
+    made = rehearsal.prepare_rehearsal(EAC)
     made.method.settings = EAC.Parameters(lam=0)
     loop.train_epoch(made, 1)
     assert "attention_distance" not in made.state.history
 
 
 def test_the_spread_of_uncertainties_is_their_deviation_over_their_mean() -> None:
-    method = rehearsal.prepared(RUL).method
+    method = rehearsal.prepare_rehearsal(RUL).method
     method.watch(torch.tensor([[1.0], [3.0]]))
     method.watch(torch.tensor([[2.0], [2.0]]))
     assert float(method.after_epoch(1)["uncertainty_spread"]) == pytest.approx((0.5 + 0) / 2)

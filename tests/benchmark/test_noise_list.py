@@ -40,8 +40,8 @@ def run(results: Path, *arguments: str, out: Path | None = None) -> tuple[int, P
 def test_a_list_read_back_gives_the_same_labels(results: Path, kind: str, classes: int) -> None:
     status, path = run(results, "--kind", kind, "--rate", "0.3", "--seed", "4", "--set", f"faces.classes={classes}")
     data = faces(results, classes)
-    direct = lists.given(data, kind, 0.3, 4)
-    assert status == 0 and (lists.given(data, f"file:{path}", 0.0, 0) == direct).all()
+    direct = lists.labels_with_noise(data, kind, 0.3, 4)
+    assert status == 0 and (lists.labels_with_noise(data, f"file:{path}", 0.0, 0) == direct).all()
     facts = json.loads(path.with_suffix(".json").read_text())
     assert facts["rate"] == pytest.approx((direct != data.train.labels).mean()) and len(facts["per_class"]) == classes
     first = path.read_text().splitlines()[0].split()
@@ -54,7 +54,7 @@ def test_numbers_are_written_on_request_and_read_back_as_the_printed_command_say
     _, path = run(results, "--kind", "none", "--set", "faces.classes=7", "--order", "rafdb")
     assert f"--noise 'file:{path}?order=rafdb'" in capsys.readouterr().out
     data = faces(results, 7)
-    assert (lists.given(data, f"file:{path}?order=rafdb", 0.0, 0) == data.train.labels).all()
+    assert (lists.labels_with_noise(data, f"file:{path}?order=rafdb", 0.0, 0) == data.train.labels).all()
     status, _ = run(results, "--kind", "none", "--order", "rafdb")
     assert status == 2 and "no number for contempt" in capsys.readouterr().err
     raf = dict(enumerate(("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), 1))
@@ -63,7 +63,7 @@ def test_numbers_are_written_on_request_and_read_back_as_the_printed_command_say
 
 
 def flipped_to(data: Data, path: Path) -> dict[str, set[str]]:
-    given = lists.given(data, f"file:{path}", 0.0, 0)
+    given = lists.labels_with_noise(data, f"file:{path}", 0.0, 0)
     return {n: {data.classes[g] for g in given[data.train.labels == c] if g != c} for c, n in enumerate(data.classes)}
 
 
@@ -138,7 +138,7 @@ def test_a_matrix_without_a_class_is_refused(results: Path, tmp_path: Path, caps
 
 
 def test_the_page_shows_every_kind_and_its_rates(results: Path) -> None:
-    text = noise_page.page(faces(results))
+    text = noise_page.format_noise_page(faces(results))
     for kind in noise_page.WORDS:
         assert f"\n## {kind}\n" in text
     rows = [line for line in text.splitlines() if line.startswith("| anger | ")]

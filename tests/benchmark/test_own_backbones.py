@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from benchmark import plugins
 from benchmark.commands import check
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan.matrix import Planned, make_plan
 from benchmark.train.assembly import note_network
 from methods.baseline import Baseline
 from methods.support.backbones import ResNet10
-from reports.captions import backbone as caption
+from reports.captions import backbone_text as caption
 
 HEAD = "import torch\nfrom torch import nn\nfrom methods.base import Backbone\n"
 MAPS = (
@@ -81,7 +81,7 @@ def words(own: Path, *more: str) -> list[str]:
 
 
 def jobs(own: Path, *more: str) -> list[Planned]:
-    return make_plan(request(parser().parse_args([*words(own, *more), "--methods", "baseline"]))).runs()
+    return make_plan(read_request(parser().parse_args([*words(own, *more), "--methods", "baseline"]))).runs()
 
 
 @pytest.mark.parametrize(("text", "gives"), [(FEATURES, "features"), (MAPS, "maps"), (PYRAMID, "pyramid")])
@@ -208,9 +208,9 @@ def _rest(planned: Planned) -> tuple:
 
 def findings(tmp_path: Path, text: str) -> dict[str, str]:
     path = folder(tmp_path, text) / "mine.py"
-    (cls,) = check.contracts(check.load(path))
-    assert check.kind(cls) == "backbone"
-    return {found.name: f"{found.status} {found.text}" for found in check.check(cls)}
+    (cls,) = check.find_contracts(check.load_module(path))
+    assert check.contract_kind(cls) == "backbone"
+    return {found.name: f"{found.status} {found.text}" for found in check.run_checks(cls)}
 
 
 def test_the_check_keeps_quiet_on_a_sound_network_and_says_whom_it_suits(tmp_path: Path) -> None:

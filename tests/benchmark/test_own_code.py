@@ -8,7 +8,7 @@ import pytest
 
 from benchmark import plugins, source_code
 from benchmark.cache.lookup import open_data
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.datasets.base import DataError
 from benchmark.plan.matrix import make_plan
@@ -63,7 +63,7 @@ def test_hashes_given_by_an_edited_reader_do_not_hide_other_pixels(tmp_path: Pat
 def jobs(tmp_path: Path, noise: str, *arguments: str) -> list[Job]:
     words = ["--table", "1", "--methods", "baseline", "--seeds", "0", "--rates", "0.1", "--noise", noise, *arguments]
     words += ["--set", "faces.train=200", "--set", "faces.test=100", "--results", str(tmp_path / "runs")]
-    return [run.job for run in make_plan(request(parser().parse_args(words))).runs()]
+    return [run.job for run in make_plan(read_request(parser().parse_args(words))).runs()]
 
 
 def test_an_edited_noise_makes_another_job_and_the_projects_own_are_named_as_before(tmp_path: Path) -> None:

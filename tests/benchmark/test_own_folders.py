@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmark import plugins
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.launch.preflight import check_jobs
@@ -68,7 +68,7 @@ def test_a_neighbour_that_cannot_be_imported_is_a_warning_also_where_settings_ar
 ) -> None:
     own = folder(tmp_path, mine=MINE, other=BROKEN)
     words = asked(own, "--methods", "mine", "--set", "recipe.epochs=1")
-    check_jobs(make_plan(request(parser().read(words))).runs())
+    check_jobs(make_plan(read_request(parser().read(words))).runs())
     assert "warning: method other is passed over" in capsys.readouterr().err
     assert plugins.find_method("mine", [own]).name == "mine"
     with pytest.raises(plugins.PluginError, match=r"tensorflow_not_there.*pip install it into"):
@@ -173,7 +173,7 @@ def test_an_optimiser_and_a_schedule_are_those_that_the_recipe_names(
 ) -> None:
     own = own_recipe(tmp_path, optimiser, schedule)
     words = asked(own, "--methods", "mine", "--scale", "paper")
-    (planned,) = make_plan(request(parser().read(words))).runs()
+    (planned,) = make_plan(read_request(parser().read(words))).runs()
     check_jobs([planned])
     method, recipe, run = assemble_method(
         plugins.find_method("mine", [own]), planned.job, planned.resolved, planned.place, 8, 200

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from benchmark.cache import decoded
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main, warn_of_shared_recipe
-from benchmark.commands.unused import unused
+from benchmark.commands.unused import unused_options
 from benchmark.plan.matrix import Plan, Planned, PlannedCell, make_plan
 from benchmark.task import Place
 from benchmark.terminal import Usage
@@ -36,7 +36,7 @@ def typed(home: Path, *words: str, data: str = "specks") -> list[str]:
 
 
 def planned(home: Path, *words: str, data: str = "specks") -> Plan:
-    return make_plan(request(parser().parse_args(typed(home, *words, data=data))))
+    return make_plan(read_request(parser().parse_args(typed(home, *words, data=data))))
 
 
 def cells(plan: Plan) -> list[PlannedCell]:
@@ -178,7 +178,7 @@ def test_a_method_that_is_asked_for_has_a_row_or_is_said_to_have_none(home: Path
 
 def unused_of(words: list[str]) -> list[str]:
     args = parser().read(words)
-    return unused(args, make_plan(request(args)))
+    return unused_options(args, make_plan(read_request(args)))
 
 
 SEARCHING = "only a search uses it (table tuned, figure budget, figure sensitivity)"
@@ -295,7 +295,7 @@ def test_data_that_lie_nowhere_are_drawn_as_the_results_describe_them(tmp_path: 
     def plan(results: str, *words: str) -> Plan:
         given = ["--methods-path", str(tmp_path / "own"), "--results", str(tmp_path / results), "--weights", "random"]
         what = ["--table", "clean", "--methods", "baseline", "--devices", "cpu"]
-        return make_plan(request(parser().parse_args([*given, *what, *words])))
+        return make_plan(read_request(parser().parse_args([*given, *what, *words])))
 
     here = ["--data", f"elsewhere={tmp_path / 'pictures'}"]
     made = plan("runs", *here)
@@ -404,7 +404,7 @@ def test_forty_jobs_are_listed_and_the_others_counted(home: Path, capsys: pytest
 def test_start_weights_to_be_made_are_said_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     small = ["--set", "faces.train=100", "--set", "faces.test=100", "--weights", "landmarks"]
     words = typed(tmp_path, "--table", "clean", "--methods", "baseline", "gce", *small, "--seeds", "0", data="faces")
-    plan = make_plan(request(parser().parse_args(words)))
+    plan = make_plan(read_request(parser().parse_args(words)))
     one, two = plan.runs()
     how = one.pretraining
     assert how == two.pretraining and one.job.weights == two.job.weights
@@ -424,7 +424,7 @@ def test_start_weights_to_be_made_are_said_once(tmp_path: Path, capsys: pytest.C
     assert one.resolved["weights"] == {"text": text}
     assert f"start weights: 1 to be made first ({path})" in shown(capsys, words)
     for more in (["--precision", "bf16"], ["--scale", "small"], ["--set", "recipe.backbone=resnet18"]):
-        other = make_plan(request(parser().parse_args([*words, *more]))).runs()[0].job.weights
+        other = make_plan(read_request(parser().parse_args([*words, *more]))).runs()[0].job.weights
         assert other.startswith("landmarks:") and other != one.job.weights
     Path(path).parent.mkdir()
     Path(path).write_bytes(b"")
@@ -434,10 +434,10 @@ def test_start_weights_to_be_made_are_said_once(tmp_path: Path, capsys: pytest.C
 def test_without_landmarks_a_backbone_starts_from_random_weights_unless_they_are_asked_for(tmp_path: Path) -> None:
     words = ["--methods-path", str(OWN), "--datasets", "specks", "--results", str(tmp_path), "--devices", "cpu"]
     words += ["--table", "clean", "--methods", "baseline", "--seeds", "0"]
-    (job,) = jobs(make_plan(request(parser().parse_args(words))))
+    (job,) = jobs(make_plan(read_request(parser().parse_args(words))))
     assert job.weights == "random"
     with pytest.raises(Usage) as refused:
-        make_plan(request(parser().parse_args([*words, "--weights", "landmarks"])))
+        make_plan(read_request(parser().parse_args([*words, "--weights", "landmarks"])))
     assert str(refused.value) == (
         "--weights landmarks: specks has no landmarks; run python -m benchmark landmarks specks --data specks=PATH"
     )

@@ -9,7 +9,7 @@ import pytest
 from test_plan import OTHER, OWN, cells, finished, home, jobs, planned, shown, typed  # noqa: F401
 
 from benchmark import source_code
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.launch import run as launching
 from benchmark.plan import catalogue
@@ -129,16 +129,16 @@ def test_a_broken_file_is_refused_where_it_is_asked_for_and_else_passed_over(
         bad="from methods.baseline import Baseline\nclass Bad(Baseline):\n    name = 'bad'\n    x = unknown\n",
     )
     words = ["--methods-path", str(folder), "--datasets", "faces", "--results", str(tmp_path / "runs"), "--table", "1"]
-    asked = request(parser().parse_args([*words, "--methods", "mine"]))
+    asked = read_request(parser().parse_args([*words, "--methods", "mine"]))
     assert asked.methods == ["mine"]
     (line,) = [x for x in capsys.readouterr().err.splitlines() if "passed over" in x]
     assert line.startswith("warning: ") and "bad" in line and "name 'unknown' is not defined" in line
     with pytest.raises(Usage, match=r"^--methods-path: .*bad.*name 'unknown' is not defined"):
-        request(parser().parse_args([*words, "--methods", "bad"]))
+        read_request(parser().parse_args([*words, "--methods", "bad"]))
     with pytest.raises(
         Usage, match=r"^--methods: there is no method 'mins' \(did you mean 'mine'\?\). Known: baseline, c"
     ):
-        make_plan(request(parser().parse_args([*words, "--methods", "mins"])))
+        make_plan(read_request(parser().parse_args([*words, "--methods", "mins"])))
     capsys.readouterr()
     bad = {"bad": {"broken": "bad.py: why"}, "good": {"name": "good"}}
     assert catalogue.select_usable(bad, ["good"], ()) == {"good": {"name": "good"}}
@@ -292,12 +292,12 @@ def two(tmp_path: Path) -> Callable[..., Plan]:
 
     def plan(tables: list[str], *measured: tuple[str, str]) -> Plan:
         given = [word for name in tables for word in ("--table", name)]
-        made = make_plan(request(parser().parse_args([*words, *given])))
+        made = make_plan(read_request(parser().parse_args([*words, *given])))
         store = Store(tmp_path / "runs")
         for run in made.runs():
             if (run.job.data["name"], run.job.noise["rate"]) in measured and run.job.seed == 0:
                 finished(store, run, 1.0, 1)
-        return make_plan(request(parser().parse_args([*words, *given])))
+        return make_plan(read_request(parser().parse_args([*words, *given])))
 
     return plan
 
@@ -334,7 +334,7 @@ def test_of_an_option_that_is_given_twice_the_last_counts_and_that_is_said(capsy
         "cpu",
     ]
     args = parser().read([*words, "--methods", "rul", "--scale", "demo", "--set", "recipe.optimiser.lr=0.2"])
-    made = request(args)
+    made = read_request(args)
     assert (made.methods, made.scale.name, made.sets) == (["rul"], "demo", {"recipe.optimiser.lr": "0.2"})
     said = capsys.readouterr().err
     assert "--methods: you gave it 2 times; the last one counts, rul (several values go behind one --methods)" in said

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmark.cache import copies
 from benchmark.cache.data_card import make_data_card, read_published_counts
-from benchmark.cache.decoded import open_folder
+from benchmark.cache.decoded import open_decoded
 from benchmark.cache.lookup import open_data
 from benchmark.commands import data_card
 from benchmark.datasets.base import DataError
@@ -119,7 +119,7 @@ def test_a_chance_agreement_of_outlines_is_no_near_copy(folders: Path, tmp_path:
     save(folders / "test" / "neutral" / "steps.png", np.where(right < 40, right, right * 5).astype(np.uint8))
     data = opened(folders, tmp_path / "cache")
     codes = {
-        str(name): copies.hash_outlines(copies.shrink(image)[None])[0]
+        str(name): copies.hash_outlines(copies.shrink_image(image)[None])[0]
         for split in (data.train, data.test)
         for name, image in zip(split.names, split.images)
     }
@@ -168,7 +168,7 @@ def test_the_command_writes_the_card_beside_the_images(
     shown = capsys.readouterr().out
     (cache,) = (tmp_path / "runs" / "data").glob("folder-*")
     assert (cache / "data_card.md").read_text() in shown and shown.startswith("# Mine")
-    assert json.loads((cache / "data_card.json").read_text())["card_hash"] == open_folder(cache).info_hash
+    assert json.loads((cache / "data_card.json").read_text())["card_hash"] == open_decoded(cache).info_hash
     assert "1 of the 4 test images have an exact copy" in shown and "(happiness 1)" in shown
     with Image.open(tmp_path / "out" / "folder_classes.png") as sheet:
         assert sheet.size[1] == 2 * data_card.SIDE

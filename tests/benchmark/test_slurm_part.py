@@ -14,7 +14,7 @@ from benchmark import hardware
 from benchmark.commands.arguments import parse_shard
 from benchmark.launch import run as launching
 from benchmark.launch.children import CHILDREN
-from benchmark.launch.dispatch import dispatch
+from benchmark.launch.dispatch import run_tasks
 from benchmark.terminal import Usage
 from results.store import Store
 
@@ -85,4 +85,4 @@ def test_a_job_that_another_task_trains_is_left_to_it(
 ) -> None:
     monkeypatch.setattr(CHILDREN, "run", lambda wanted: (Path(wanted.makes).touch(), (0, 1))[1])
     tasks = [task(tmp_path), task(tmp_path, id="cd", makes=str(tmp_path / "cd"))]
-    assert [(o.id, o.status) for o in dispatch(tasks, 1, None, None, wait=False)] == [("cd", "ok")]
+    assert [(o.id, o.status) for o in run_tasks(tasks, 1, None, None, wait=False)] == [("cd", "ok")]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmark.__main__ import main as benchmark
-from benchmark.commands.arguments import request
+from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main
 from benchmark.plan import catalogue
@@ -52,7 +52,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
 
 def planned(results: Path, *words: str) -> Plan:
     typed = [*FACES, *words, "--devices", "cpu", "--precision", "fp32", "--results", str(results)]
-    return make_plan(request(parser().read(typed)))
+    return make_plan(read_request(parser().read(typed)))
 
 
 @pytest.fixture(scope="module")

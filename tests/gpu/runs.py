@@ -77,7 +77,7 @@ def small() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(SCALES, {SCALE.name: SCALE}))
         stack.enter_context(mock.patch.object(trainer, "training_set", lambda *_: random_data()))
-        stack.enter_context(mock.patch.object(trainer.decoded, "open_folder", lambda *_: None))
+        stack.enter_context(mock.patch.object(trainer.decoded, "open_decoded", lambda *_: None))
         yield
 
 

@@ -160,7 +160,7 @@ def test_a_method_that_says_none_and_an_option_turn_graphs_off(tmp_path: Path, c
         seen, record, _ = run("baseline", tmp_path, graphs=True)
     assert seen.replays == 0 and not record["provenance"]["graphs"] and capsys.readouterr().err == ""
     typed = parser().parse_args(["--table", "1", "--no-graphs", "--devices", "cpu"])
-    assert not arguments.request(typed).graphs
+    assert not arguments.read_request(typed).graphs
 
 
 def test_with_fast_nothing_is_compared(tmp_path: Path) -> None:

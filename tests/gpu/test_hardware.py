@@ -145,22 +145,22 @@ def test_a_gpu_that_is_not_used_is_said_in_a_line(
 ) -> None:
     machine(query, "", status, visible, torch)
     args = parser().parse_args(["--table", "1"])
-    assert arguments.device(args) == "cpu"
+    assert arguments.choose_device(args) == "cpu"
     assert len([line for line in capsys.readouterr().err.splitlines() if words in line]) == 1
 
 
 def test_cuda_that_was_asked_for_and_is_not_there_is_refused_with_the_reason(machine: Machine) -> None:
     machine(None, torch=torch_with("[]"))
     with pytest.raises(Usage, match=r"no GPU can be used: nvidia-smi lists none.*torch sees none"):
-        arguments.device(parser().parse_args(["--table", "1", "--devices", "cuda"]))
+        arguments.choose_device(parser().parse_args(["--table", "1", "--devices", "cuda"]))
     with pytest.raises(Usage, match="Apple"):
-        arguments.device(parser().parse_args(["--table", "1", "--devices", "mps"]))
+        arguments.choose_device(parser().parse_args(["--table", "1", "--devices", "mps"]))
 
 
 def test_what_auto_comes_to_on_a_t4_is_said(machine: Machine, capsys) -> None:
     machine(listed("a", capability="7.5") + listed("b"), TREE)
-    assert arguments.precision("auto", "cuda") == "fp32" and "no bf16" in capsys.readouterr().err
-    assert arguments.precision("auto", "cuda", (B,)) == "bf16" and capsys.readouterr().err == ""
+    assert arguments.choose_precision("auto", "cuda") == "fp32" and "no bf16" in capsys.readouterr().err
+    assert arguments.choose_precision("auto", "cuda", (B,)) == "bf16" and capsys.readouterr().err == ""
 
 
 def test_slots_of_a_slice_with_an_old_name_are_files(tmp_path: Path) -> None:

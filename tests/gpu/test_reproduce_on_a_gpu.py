@@ -31,7 +31,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     made = {"spec": job.spec, "resolved": resolved}
     monkeypatch.setattr(Store, "read", lambda *_: made | {"provenance": {"device": on, "hardware": "NVIDIA H200"}})
     monkeypatch.setattr(reproduce, "find_inputs", lambda *found: {"data": "d", "weights": None, "device": found[2]})
-    monkeypatch.setattr(supervise, "supervise", noting)
+    monkeypatch.setattr(supervise, "run_in_child", noting)
 
     def ask(*words: str, made_on: str = "cuda", status: int = 1) -> Task:
         nonlocal on

@@ -184,7 +184,7 @@ def test_estimated_targets_are_distributions_and_equal_the_literal_form(images, 
     near = find_neighbours(features, 3, torch.eye(images, dtype=torch.bool))
     assert not (near == torch.arange(images)[:, None]).any()
     fast = aggregate_predictions(net(features, near), near, soft)
-    torch.testing.assert_close(fast, literal.aggregate(net, features, soft, 3), rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(fast, literal.weigh_predictions(net, features, soft, 3), rtol=1e-10, atol=1e-14)
     targets = label_distribution(soft, fast, fast, 0.9)
     assert (targets >= 0).all()
     torch.testing.assert_close(targets.sum(1), torch.ones(images, dtype=torch.float64))

@@ -149,11 +149,11 @@ def test_every_choice_shows_the_numbers_of_the_csv(open_page: Any, asked: tuple[
     folder, whats = asked
     page, seen = open_page(), set()
     for what in whats[:2]:
-        name = reports.stem(what)
+        name = reports.file_stem(what)
         for measure in METRICS:
             for rule in ("last", "best", "last5"):
                 options = reports.Options(rule=rule, metric=measure)
-                reports.draw(what, folder, folder / "csv", options)
+                reports.draw_experiment(what, folder, folder / "csv", options)
                 rows = [row for row in csv.DictReader((folder / "csv" / f"{name}.csv").open()) if row["n"] != "0"]
                 for row in rows:
                     choose(page, dataset=row["dataset"], noise=row["noise"], rate=row["rate"], table=name)

@@ -10,7 +10,7 @@ from reports.asked import Options
 from reports.cells import read_cells
 from reports.metrics import chosen_epochs
 from reports.statements import claims
-from reports.statements.claims import claims_markdown, heading, summary, verdicts
+from reports.statements.claims import claims_markdown, judge_claims, summarise_verdict, verdict_heading
 from results.records import Records
 
 
@@ -18,26 +18,29 @@ def judge(what, folder, word, **options):
     whats = what if isinstance(what, list) else [what]
     records = Records(folder)
     shown = [(what, read_cells(what, records, "last")) for what in whats]
-    found = [v for v in verdicts(shown, records, Options(**options)) if word in v.claim.text]
+    found = [v for v in judge_claims(shown, records, Options(**options)) if word in v.claim.text]
     assert len(found) == 1
     return found[0]
 
 
 def test_nothing_measured():
-    found = verdicts([], Records("nowhere"), Options())
+    found = judge_claims([], Records("nowhere"), Options())
     assert {verdict.verdict for verdict in found} == {"not measured"}
     assert len(found) == 12
-    assert all(summary(verdict) == "no runs that could tell" for verdict in found)
+    assert all(summarise_verdict(verdict) == "no runs that could tell" for verdict in found)
 
 
 def test_first_everywhere_holds_with_five_seeds_and_clear_gains(tmp_path):
     verdict = judge(table1(tmp_path, seeds=5, step=0.04), tmp_path, "first at every rate")
     assert verdict.verdict == "holds"
     assert len(verdict.comparisons) == 12  # four others at three rates
-    assert "above in 12 of 12 comparisons, below in 0" in summary(verdict)
+    assert "above in 12 of 12 comparisons, below in 0" in summarise_verdict(verdict)
     gains = {c.text: c.found.mean for c in verdict.comparisons}
     assert gains["asymmetric noise, 10 %: over EAC"] == pytest.approx(4.0)
-    assert heading(verdict) == ("holds at demo scale, last epoch", "LA-Net is first at every rate on RAF-DB (Table 1)")
+    assert verdict_heading(verdict) == (
+        "holds at demo scale, last epoch",
+        "LA-Net is first at every rate on RAF-DB (Table 1)",
+    )
 
 
 def test_each_data_set_has_its_own_verdict(tmp_path):
@@ -47,7 +50,7 @@ def test_each_data_set_has_its_own_verdict(tmp_path):
         what = with_cells(what, cell(method, method, "faces", "0.1", ids))
     records = Records(tmp_path)
     shown = [(what, read_cells(what, records, "last"))]
-    found = [v for v in verdicts(shown, records, Options()) if v.claim.text == "LA-Net is first at every rate"]
+    found = [v for v in judge_claims(shown, records, Options()) if v.claim.text == "LA-Net is first at every rate"]
     assert [(v.verdict, v.dataset.endswith("(not a data set of the paper)")) for v in found] == [
         ("holds", False),
         ("does not hold", True),
@@ -75,8 +78,8 @@ def test_one_image_of_two_hundred_is_no_proof(tmp_path):
 def test_three_seeds_are_too_few_whatever_they_show(tmp_path):
     verdict = judge(table1(tmp_path, seeds=3), tmp_path, "first at every rate")
     assert verdict.verdict == "too few seeds"
-    assert "n = 3" in summary(verdict)
-    assert "[" in summary(verdict)
+    assert "n = 3" in summarise_verdict(verdict)
+    assert "[" in summarise_verdict(verdict)
 
 
 def test_one_lost_cell_and_it_does_not_hold(tmp_path):
@@ -93,7 +96,9 @@ def test_the_average_gain_is_over_the_rates_of_one_data_set(tmp_path, monkeypatc
     what = table1(tmp_path, seeds=5)
     verdict = judge(what, tmp_path, "over EAC on RAF-DB")
     assert verdict.verdict == "not measured"  # the printed gain is of the paper's scale, these runs are of the demo's
-    assert heading(verdict)[0] == "not measured at paper scale" and "at demo scale" in heading(verdict)[1]
+    assert (
+        verdict_heading(verdict)[0] == "not measured at paper scale" and "at demo scale" in verdict_heading(verdict)[1]
+    )
     assert verdict.comparisons[0].found.mean == pytest.approx(1.0)
     assert verdict.comparisons[0].text == "mean over 10 %, 20 %, 30 %"
     assert "1.24" in verdict.claim.source
@@ -159,7 +164,7 @@ def test_paired_by_seed_not_by_place(tmp_path):
         "table", "1", [cell("LA-Net", "lanet", "rafdb", "0.1", ours), cell("EAC", "eac", "rafdb", "0.1", eac)]
     )
     verdict = judge(what, tmp_path, "first at every rate")
-    assert "11 more not measured" in summary(verdict)
+    assert "11 more not measured" in summarise_verdict(verdict)
     assert verdict.comparisons[0].n == 1
     assert verdict.comparisons[0].found.mean == pytest.approx(20)
 
@@ -201,13 +206,15 @@ def test_what_was_changed_by_hand_stands_beside_the_verdict(tmp_path):
         for s in range(5)
     ]
     what = with_runs(what, ids, method="lanet", rate="0.1")
-    assert "Changed by hand in LA-Net: lanet.confidence=0.5" in summary(judge(what, tmp_path, "first at every rate"))
+    assert "Changed by hand in LA-Net: lanet.confidence=0.5" in summarise_verdict(
+        judge(what, tmp_path, "first at every rate")
+    )
 
 
 def test_the_claims_as_a_table_name_what_was_not_measured(tmp_path):
     what = table1(tmp_path, seeds=5, step=0.04)
     records = Records(tmp_path)
-    text = claims_markdown(verdicts([(what, read_cells(what, records, "last"))], records, Options()))
+    text = claims_markdown(judge_claims([(what, read_cells(what, records, "last"))], records, Options()))
     rows = {
         line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ")
     }
@@ -221,5 +228,5 @@ def test_the_claims_as_a_table_name_what_was_not_measured(tmp_path):
 
 
 def test_nothing_measured_is_one_line():
-    (line,) = claims_markdown(verdicts([], Records("nowhere"), Options())).splitlines()
+    (line,) = claims_markdown(judge_claims([], Records("nowhere"), Options())).splitlines()
     assert line.startswith("Not measured: LA-Net is first at every rate (Table 1); ")

@@ -12,8 +12,8 @@ from scipy import stats
 
 from reports.asked import Asked, AskedCell, Options, ReportError
 from reports.cells import read_cells
-from reports.paired import CROSS_FITTED, Hits, compare_cells, cross_fit, rank
-from reports.statements.claims import verdicts
+from reports.paired import CROSS_FITTED, Hits, compare_cells, cross_fit, rank_cells
+from reports.statements.claims import judge_claims
 from reports.statements.evidence import Comparison, Evidence, by_seed, need_alike, read_evidence
 from reports.statements.findings import (
     Question,
@@ -183,7 +183,7 @@ def test_a_comparison_has_one_p_whatever_else_a_table_shows(tmp_path: Path) -> N
     (finding,) = compare_with_baseline(("eac",), "asymmetric", "0.1", evidence)
     records = Records(tmp_path)
     shown = [(tables[0], read_cells(tables[0], records, "last"))]
-    (claim,) = [v for v in verdicts(shown, records, Options()) if v.claim.text.startswith("EAC is above")]
+    (claim,) = [v for v in judge_claims(shown, records, Options()) if v.claim.text.startswith("EAC is above")]
     assert known == {finding.p} == {claim.comparisons[0].p} and 0 < finding.p < 1
 
     few, many = request("table", "later", [more[0], more[2]]), tables[1]
@@ -211,7 +211,7 @@ def test_other_rows_with_fewer_seeds_leave_a_pair_as_it_is(tmp_path: Path) -> No
     ranked = []
     for asked in (alone, beside):
         cells = read_cells(asked, records, "last")
-        rank(cells, Hits(records, "last"))
+        rank_cells(cells, Hits(records, "last"))
         ranked.append({c.method: c.places for c in cells if c.places})
     assert set(ranked[0]) == set(METHODS) and set(ranked[1]) == {*METHODS, *LATER}
     for one, other in combinations(METHODS, 2):  # whose place is surely before whose, is the same in both
@@ -224,7 +224,7 @@ def test_ranks_follow_the_p_of_the_pairs(measured: Evidence) -> None:
         found = [measured.cell(dataset, method, "asymmetric", "0.3") for method in METHODS]
         cells = [one for one in found if one is not None]
         assert len(cells) == 5
-        rank(cells, Hits(measured.records, "last"))
+        rank_cells(cells, Hits(measured.records, "last"))
         for one in cells:
             sides = [measured.compare(dataset, "", one, other).side for other in cells if other is not one]
             assert one.places == (1 + sides.count(-1), len(cells) - sides.count(1))

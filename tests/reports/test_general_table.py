@@ -22,7 +22,7 @@ def test_every_method_that_ships_is_a_row_of_one_of_the_two_tables() -> None:
 def test_both_optional_tables_join_all_when_asked_for(tmp_path: Path) -> None:
     words = ["--all", "--results", str(tmp_path), "--devices", "cpu"]
     plain, both = (
-        [e.name for e in arguments.request(parser().parse_args(typed)).experiments]
+        [e.name for e in arguments.read_request(parser().parse_args(typed)).experiments]
         for typed in (words, [*words, "--with", "later", "general"])
     )
     assert both == [*plain, "later", "general"]

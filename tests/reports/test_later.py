@@ -57,7 +57,7 @@ def test_a_method_beside_the_table_stands_in_a_block_below(tmp_path: Path) -> No
 
 def asked(tmp_path: Path, *words: str) -> list[str]:
     typed = parser().parse_args([*words, "--results", str(tmp_path), "--devices", "cpu"])
-    return [experiment.name for experiment in arguments.request(typed).experiments]
+    return [experiment.name for experiment in arguments.read_request(typed).experiments]
 
 
 def test_all_draws_it_only_when_asked(tmp_path: Path) -> None:

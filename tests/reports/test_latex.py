@@ -28,8 +28,8 @@ Text before it, as in a paper.
 
 
 def draw(asked: reports.Asked, folder: Path, **options: Any) -> str:
-    reports.draw(asked, folder, folder / "out", reports.Options(**options))
-    return (folder / "out" / f"{reports.stem(asked)}.tex").read_text()
+    reports.draw_experiment(asked, folder, folder / "out", reports.Options(**options))
+    return (folder / "out" / f"{reports.file_stem(asked)}.tex").read_text()
 
 
 def wide_block(sets: int, rows: int = 3) -> Block:
@@ -149,9 +149,9 @@ def test_every_table_fits_a_page_of_a_plain_article(tmp_path: Path, style: str) 
         replace(request("table", "classes", cells), name="classes"),
     ]
     for one in asked:
-        reports.draw(one, tmp_path, tmp_path / "out", reports.Options(decimals=2))
-        log = compile_latex(tmp_path / "out", reports.stem(one), style)
-        assert not re.findall(r"Overfull.*|.*too large.*", log), reports.stem(one)
+        reports.draw_experiment(one, tmp_path, tmp_path / "out", reports.Options(decimals=2))
+        log = compile_latex(tmp_path / "out", reports.file_stem(one), style)
+        assert not re.findall(r"Overfull.*|.*too large.*", log), reports.file_stem(one)
         assert "Output written" in log
     text = draw(paper, tmp_path, decimals=2)
     assert all(word in text for word in ("rank", "published", "difference", "textbf", "RAF-DB"))

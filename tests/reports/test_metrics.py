@@ -13,7 +13,7 @@ from scipy.stats import t as student
 import reports
 from benchmark.train.metrics import class_metrics
 from reports.metrics import METRICS, confusion_matrices, image_values, largest_class, metric_of
-from reports.pictures.beside import pictures
+from reports.pictures.beside import pictures_beside
 from reports.statistics import SPREADS, balanced_interval, half_width
 from results.records import Records
 
@@ -68,7 +68,7 @@ def two_rows(tmp_path: Path) -> reports.Asked:
 
 
 def draw(asked: reports.Asked, folder: Path, **options: Any) -> tuple[dict[str, str], list[dict[str, str]]]:
-    reports.draw(asked, folder, folder / "out", reports.Options(**options))
+    reports.draw_experiment(asked, folder, folder / "out", reports.Options(**options))
     texts = {end: (folder / "out" / f"table1{end}").read_text() for end in (".md", ".tex", ".csv", ".html")}
     return texts, list(csv.DictReader(io.StringIO(texts[".csv"])))
 
@@ -159,15 +159,15 @@ def test_a_record_without_predictions_of_every_epoch_has_no_other_rule(tmp_path:
     ids = [record(tmp_path, "scn", s, (0.9, 0.8, 0.5)) for s in range(2)]
     ids += [record(tmp_path, "scn", 2, (0.9, 0.8, 0.5), arrays={"predictions": predictions(2, (0.9, 0.8, 0.5))[-1:]})]
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids)])
-    drawn = reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced", rule="best"))
+    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced", rule="best"))
     assert len(drawn.gaps) == 1 and "has no balanced accuracy by the rule best" in drawn.gaps[0]
-    assert not reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced")).gaps
+    assert not reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced")).gaps
 
 
 def test_a_record_without_the_metric_is_a_gap_and_not_a_nought(tmp_path: Path) -> None:
     one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5), metrics={"macro_f1": None})
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", [one])])
-    drawn = reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
+    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
     assert "– †" in drawn.text and "has no macro f1 by the rule last" in drawn.gaps[0]
 
 
@@ -212,7 +212,7 @@ def pictures_of(asked: reports.Asked, folder: Path, options: reports.Options) ->
 
     asked = asked.of_metric(options.metric)
     read = [(asked, read_cells(asked, Records(folder), options.rule, options))]
-    return {drawing.name: drawing for drawing in pictures(asked, read, options)}
+    return {drawing.name: drawing for drawing in pictures_beside(asked, read, options)}
 
 
 def test_pictures_are_as_wide_as_a_column(two_rows: reports.Asked, tmp_path: Path) -> None:
@@ -265,9 +265,9 @@ def test_arrays_with_other_classes_are_not_counted(tmp_path: Path) -> None:
     ids = [record(tmp_path, "scn", s, (0.9, 0.8, 0.5), arrays={"predictions": bad}) for s in range(5)]
     more = [record(tmp_path, "eac", s, (0.9, 0.8, 0.5)) for s in range(5)]
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids), cell("EAC", "eac", "rafdb", "0.1", more)])
-    drawn = reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
+    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
     assert "No ranks and no bold" in drawn.text
-    drawn = reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1", rule="best"))
+    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1", rule="best"))
     assert len(drawn.gaps) == 5
 
 
@@ -276,7 +276,7 @@ def test_a_title_read_from_a_record_is_not_lost(tmp_path: Path) -> None:
     one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5))
     rewrite(tmp_path, one, lambda kept: kept["metrics"].update(per_class="all"))
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", [one])])
-    drawn = reports.draw(asked, tmp_path, tmp_path / "out", reports.Options(metric="worst-class"))
+    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="worst-class"))
     assert len(drawn.gaps) == 1
 
 

@@ -135,7 +135,7 @@ def test_the_embedded_numbers_are_those_of_tables_and_records(whole):
 def test_people_are_embedded_as_the_csv_of_table_2_has_them(whole, tmp_path):
     folder = tmp_path
     what = table2(folder)[0]
-    reports.draw(what, folder, folder / "out")
+    reports.draw_experiment(what, folder, folder / "out")
     rows = list(csv.DictReader((folder / "out" / "table2.csv").open()))
     (group,) = data_of(whole[2])["people"]
     for row in rows:
@@ -158,7 +158,7 @@ def test_what_noise_did_is_counted_from_labels_where_they_are_kept(whole):
 
 def test_sweeps_are_embedded_as_their_csv_has_them(whole, tmp_path):
     what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1)}, ("0.2",))
-    reports.draw(what, tmp_path, tmp_path / "out")
+    reports.draw_experiment(what, tmp_path, tmp_path / "out")
     rows = list(csv.DictReader((tmp_path / "out" / "figure_tau.csv").open()))
     (group,) = data_of(whole[2])["sweeps"]
     (option,) = group["options"]
@@ -219,7 +219,7 @@ def test_text_of_others_is_never_executed(tmp_path):
     ]
     what = request("table", "clean", cells, title=BAD)
     drawn, text, page = draw([what], tmp_path)
-    reports.draw(what, tmp_path, tmp_path / "out")
+    reports.draw_experiment(what, tmp_path, tmp_path / "out")
     table = (tmp_path / "out" / "table_clean.html").read_text()
     for found in (page, Page(table)):
         assert sum(tag == "script" for tag, _ in found.tags) == (2 if found is page else 0)

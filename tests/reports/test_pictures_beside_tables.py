@@ -13,9 +13,9 @@ from records import cell, request, table1, with_runs, write_record
 import reports
 from reports.asked import Asked, Options
 from reports.cells import read_cells
-from reports.pictures.beside import pictures
+from reports.pictures.beside import pictures_beside
 from reports.pictures.drawing import Drawing
-from reports.pictures.lines import spread, styles
+from reports.pictures.lines import line_styles, spread_heights
 from results.records import Records
 
 RATES = ("0.1", "0.2", "0.3")
@@ -25,7 +25,7 @@ def beside(folder: Path, asked: Asked, *others: Asked) -> dict[str, Drawing]:
     """The pictures of `asked` by name, where the others were asked for in the same command."""
     records = Records(folder)
     read = [(one, read_cells(one, records, "last")) for one in (asked, *others)]
-    return {drawing.name: drawing for drawing in pictures(asked, read, Options())}
+    return {drawing.name: drawing for drawing in pictures_beside(asked, read, Options())}
 
 
 def clean(folder: Path, accuracy: float = 0.9, **more: Any) -> Asked:
@@ -77,12 +77,14 @@ def test_rate_0_stands_on_the_seeds_of_the_other_rates(tmp_path: Path) -> None:
 
 
 def test_a_method_of_the_paper_has_one_colour_everywhere() -> None:
-    alone, all_five = styles(["Baseline", "LA-Net"]), styles(["Baseline", "SCN", "RUL", "EAC", "LA-Net"])
-    rows = styles(["Baseline (LA-Net's recipe)", "SCN (LA-Net's recipe)", "LA-Net", "LA-Net (published sampler)", "X"])
+    alone, all_five = line_styles(["Baseline", "LA-Net"]), line_styles(["Baseline", "SCN", "RUL", "EAC", "LA-Net"])
+    rows = line_styles(
+        ["Baseline (LA-Net's recipe)", "SCN (LA-Net's recipe)", "LA-Net", "LA-Net (published sampler)", "X"]
+    )
     assert alone["LA-Net"] == all_five["LA-Net"] == rows["LA-Net"]
     assert rows["SCN (LA-Net's recipe)"] == all_five["SCN"]
     assert len(set(rows.values())) == 5 and not {rows["X"], rows["LA-Net (published sampler)"]} & set(all_five.values())
-    assert len(set(styles(["Baseline", *map(str, range(15))]).values())) == 16
+    assert len(set(line_styles(["Baseline", *map(str, range(15))]).values())) == 16
 
 
 def test_published_values_are_dashed_and_far_ones_have_a_scale_of_their_own(tmp_path: Path) -> None:
@@ -143,14 +145,14 @@ def test_names_of_lines_do_not_overlap_and_looks_differ(tmp_path: Path, many: in
     assert all(above.y0 >= below.y1 - 1 for below, above in pairwise(boxes))
     whole = made.get_window_extent()
     assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1 for box in boxes)
-    assert len(set(styles(f"Method {number}" for number in range(many)).values())) == many
+    assert len(set(line_styles(f"Method {number}" for number in range(many)).values())) == many
 
 
 def test_names_stay_near_their_lines() -> None:
-    assert spread([3, 9, 20], 2, 0, 30) == [3, 9, 20]
-    assert spread([5, 5, 20], 2, 0, 30) == [4, 6, 20]
-    assert spread([0, 0, 30], 2, 0, 30) == [0, 2, 30]
-    placed = spread([9, 1, 5, 5, 5, 29], 3, 0, 30)
+    assert spread_heights([3, 9, 20], 2, 0, 30) == [3, 9, 20]
+    assert spread_heights([5, 5, 20], 2, 0, 30) == [4, 6, 20]
+    assert spread_heights([0, 0, 30], 2, 0, 30) == [0, 2, 30]
+    placed = spread_heights([9, 1, 5, 5, 5, 29], 3, 0, 30)
     assert all(b - a >= 3 - 1e-9 for a, b in pairwise(sorted(placed))) and np.argsort(placed)[0] == 1
 
 

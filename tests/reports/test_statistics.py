@@ -9,14 +9,14 @@ from scipy.stats import ttest_1samp
 
 from reports.statistics import (
     Interval,
-    adjust,
+    adjust_for_pairs,
     balanced_interval,
     crossed_interval,
     detectable_gain,
     jensen_shannon,
     mean_squares,
-    places,
     pooled_paired_std,
+    possible_places,
     sample_std,
 )
 
@@ -102,8 +102,8 @@ def test_balanced_intervals_hold_the_truth_as_often_as_they_say(n: int) -> None:
 
 def test_p_counts_the_pairs_and_never_passes_one() -> None:
     found = Interval(1.0, 0.2, 1.8, 0.02)
-    assert adjust(found, 10) == Interval(1.0, 0.2, 1.8, pytest.approx(0.2))
-    assert adjust(found, 100).p == 1
+    assert adjust_for_pairs(found, 10) == Interval(1.0, 0.2, 1.8, pytest.approx(0.2))
+    assert adjust_for_pairs(found, 100).p == 1
 
 
 @pytest.mark.parametrize(("n", "effect"), [(3, 3.2640), (5, 1.6823), (10, 0.9964)])
@@ -136,9 +136,9 @@ def test_jensen_shannon_is_scipy_s_squared():
 
 
 def test_places_are_one_behind_the_better_and_one_before_the_worse():
-    assert places(3, []) == [(1, 3)] * 3
-    assert places(3, [(0, 2), (1, 2)]) == [(1, 2), (1, 2), (3, 3)]
-    assert places(3, [(2, 0)]) == [(2, 3), (1, 3), (1, 2)]
+    assert possible_places(3, []) == [(1, 3)] * 3
+    assert possible_places(3, [(0, 2), (1, 2)]) == [(1, 2), (1, 2), (3, 3)]
+    assert possible_places(3, [(2, 0)]) == [(2, 3), (1, 3), (1, 2)]
 
 
 EXAMPLES = [  # ten seeds of a method less the baseline; worked out apart from this code

@@ -22,7 +22,7 @@ from noise.asymmetric import MISTAKEN_FOR
 from reports.cells import Cell
 from reports.formats import markdown_text
 from reports.latex import latex_text
-from reports.table import signed
+from reports.table import format_signed
 from reports.tables.accuracy import accuracy_table
 from results.records import Records
 from results.store import Store
@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def draw(what, folder, **options):
-    drawn = reports.draw(what, folder, folder / "out", reports.Options(**options))
-    name = reports.stem(what)
+    drawn = reports.draw_experiment(what, folder, folder / "out", reports.Options(**options))
+    name = reports.file_stem(what)
     texts = {suffix: (folder / "out" / f"{name}.{suffix}").read_text() for suffix in ("md", "tex", "csv", "html")}
     return drawn, texts, list(csv.DictReader(io.StringIO(texts["csv"])))
 
@@ -69,7 +69,7 @@ def test_a_table_of_other_settings_is_said_to_be_replaced(tmp_path):
         name = {"scn.margin_2": margin} if margin else {}
         ids = [write_record(tmp_path, method="scn", seed=0, accuracy=0.8, overrides=name)]
         what = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids)])
-        return reports.draw(what, tmp_path, tmp_path / "out").replaced
+        return reports.draw_experiment(what, tmp_path, tmp_path / "out").replaced
 
     assert [drawn("0.1"), drawn("0.1")] == ["", ""]
     assert drawn("0.2") == (
@@ -473,7 +473,7 @@ def test_a_table_of_45_records_is_drawn_in_under_two_seconds_without_torch(tmp_p
         "import sys, pickle, reports\n"
         "from pathlib import Path\n"
         f"what = pickle.load(open({str(tmp_path / 'what')!r}, 'rb'))\n"
-        f"reports.draw(what, Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r}))\n"
+        f"reports.draw_experiment(what, Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r}))\n"
         "print(*[name for name in ('torch', 'matplotlib', 'benchmark', 'scipy.stats') if name in sys.modules])"
     )
     (tmp_path / "what").write_bytes(pickle.dumps(what))
@@ -526,7 +526,7 @@ def test_eac_s_seven_classes_of_ferplus_have_no_difference_to_eight(tmp_path):
 
 @pytest.mark.parametrize("value, text", [(-0.04, "0.0"), (-0.0, "0.0"), (0.0, "0.0"), (-1.24, "−1.2"), (3.0, "+3.0")])
 def test_what_rounds_to_nothing_has_no_minus(value, text):
-    assert signed(value) == text
+    assert format_signed(value) == text
 
 
 def test_a_run_that_fell_far_below_its_row_is_named(tmp_path):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from records import cell, request, write_record
 
-from reports import AskedCell, Options, draw, draw_page
+from reports import AskedCell, Options, draw_experiment, draw_page
 from reports.cells import read_cells
-from reports.choose import figure
+from reports.choose import make_figure
 from reports.search import Search, choose_setting, read_searches
 from reports.statistics import crossed_interval, paired_t
 from results.records import Records
@@ -90,7 +90,7 @@ def test_the_expected_accuracy_of_a_budget_is_that_of_all_its_subsets(tmp_path: 
 
 
 def test_the_table_shows_both_settings_and_what_was_chosen(tmp_path: Path) -> None:
-    drawn = draw(searched(tmp_path, "table", "tuned"), tmp_path, tmp_path / "out")
+    drawn = draw_experiment(searched(tmp_path, "table", "tuned"), tmp_path, tmp_path / "out")
     assert {path.suffix for path in drawn.files} == {".md", ".tex", ".csv", ".html"} and not drawn.gaps
     rows = list(csv.DictReader((tmp_path / "out" / "table_tuned.csv").open()))
     scn, rul = rows
@@ -107,7 +107,7 @@ def test_a_search_that_is_not_finished_counts_what_every_seed_has_and_names_the_
     asked = searched(tmp_path, "table", "tuned")
     last = asked.cells[3]
     asked = replace(asked, cells=(*asked.cells[:3], replace(last, ids=(*last.ids[:2], "0" * 20)), *asked.cells[4:]))
-    drawn = draw(asked, tmp_path, tmp_path / "out")
+    drawn = draw_experiment(asked, tmp_path, tmp_path / "out")
     scn = next(csv.DictReader((tmp_path / "out" / "table_tuned.csv").open()))
     assert (scn["n"], scn["draws"]) == ("2", "4") and scn["chosen"] == "0:1 1:2"  # the seeds that are whole
     assert [line for line in drawn.gaps if "00000000: not run" in line]
@@ -121,12 +121,12 @@ def test_where_a_part_of_the_training_images_chose_the_table_says_so(tmp_path: P
     asked = request("table", "tuned", [cell("SCN", "scn", "faces", "0.1", ids, draw=0)])
     (one,) = read_searches(read_cells(asked, Records(tmp_path), "last"))
     assert one.held_out.tolist() == [[0.3, 0.4]]
-    assert "the tenth of the training images" in draw(asked, tmp_path, tmp_path / "out").text
+    assert "the tenth of the training images" in draw_experiment(asked, tmp_path, tmp_path / "out").text
 
 
 @pytest.mark.parametrize("name", ["budget", "sensitivity"])
 def test_the_figures_are_drawn_with_their_numbers(tmp_path: Path, name: str) -> None:
-    drawn = draw(searched(tmp_path, "figure", name), tmp_path, tmp_path / "out", Options())
+    drawn = draw_experiment(searched(tmp_path, "figure", name), tmp_path, tmp_path / "out", Options())
     assert sorted(path.suffix for path in drawn.files) == [".csv", ".pdf", ".png"]
     rows = list(csv.DictReader((tmp_path / "out" / f"figure_{name}.csv").open()))
     if name == "budget":
@@ -144,11 +144,11 @@ def test_the_figures_are_drawn_with_their_numbers(tmp_path: Path, name: str) -> 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     asked = request("table", "tuned", [cell("SCN", "scn", "faces", "0.3", ["0" * 20], draw=0)])
-    drawn = draw(asked, tmp_path, tmp_path / "out")
+    drawn = draw_experiment(asked, tmp_path, tmp_path / "out")
     assert "Nothing was measured here yet" in drawn.text and drawn.gaps
     for name in ("budget", "sensitivity"):
         empty = request("figure", name, asked.cells)
-        assert draw(empty, tmp_path, tmp_path / "out").gaps
+        assert draw_experiment(empty, tmp_path, tmp_path / "out").gaps
 
 
 def write_search(
@@ -171,7 +171,7 @@ def write_search(
 
 
 def draw_tuned(folder: Path, cells: list[AskedCell]) -> tuple[Any, list[dict[str, str]]]:
-    drawn = draw(request("table", "tuned", cells), folder, folder / "out")
+    drawn = draw_experiment(request("table", "tuned", cells), folder, folder / "out")
     return drawn, list(csv.DictReader((folder / "out" / "table_tuned.csv").open()))
 
 
@@ -285,7 +285,7 @@ def test_words_are_counted_and_all_that_was_tried_is_shown(tmp_path: Path) -> No
     drawn, _ = draw_tuned(tmp_path, cells)
     row = "| SCN | scn.margin\\_2 | balanced | balanced (1), uniform (2) | balanced, uniform | balanced, by class, uniform |"
     assert row in drawn.text
-    drawing = figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    drawing = make_figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
     above, below = drawing.figure.axes
     assert [text.get_text() for text in below.get_xticklabels()] == ["balanced", "uniform", "by class"]
     assert above.collections[0].get_offsets()[:, 0].tolist() == [0, 1, 2, 0]
@@ -297,7 +297,7 @@ def test_options_over_more_than_a_decade_are_on_a_logarithmic_axis(
 ) -> None:
     held_out = [[0.5, 0.5], [0.6, 0.7], [0.4, 0.4], [0.3, 0.3]]
     cells = write_search(tmp_path, held_out, [[0.6, 0.6], [0.7, 0.8], [0.5, 0.5], [0.4, 0.4]], values=values)
-    drawing = figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    drawing = make_figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
     above, below = drawing.figure.axes
     assert (above.get_xscale(), below.get_xscale()) == (scale, scale)
     points, ring = below.collections
@@ -311,7 +311,7 @@ def test_options_over_more_than_a_decade_are_on_a_logarithmic_axis(
 
 
 def test_the_budget_has_draws_and_minutes_of_each_method_with_names_at_the_lines(tmp_path: Path) -> None:
-    drawing = figure(searched(tmp_path, "figure", "budget"), Records(tmp_path), Options())
+    drawing = make_figure(searched(tmp_path, "figure", "budget"), Records(tmp_path), Options())
     left, right = drawing.figure.axes
     lines = {line.get_label(): line for line in left.get_lines() if not line.get_label().startswith("_")}
     assert set(lines) == {"SCN", "RUL"} and lines["SCN"].get_xdata().tolist() == [1, 2, 3, 4]

@@ -95,7 +95,7 @@ def test_the_scale_that_is_drawn(
         return SimpleNamespace(records=lambda: [{"spec": spec} for spec in ours + others])
 
     monkeypatch.setattr(arguments, "Records", records)
-    monkeypatch.setattr(arguments, "described", lambda folder: [] if trained_here else ["faces"])
+    monkeypatch.setattr(arguments, "described_data_sets", lambda folder: [] if trained_here else ["faces"])
     folders = [Path(str(number)) for number in range(len(held))]
     assert arguments.scale_of(folders, ["faces"], "paper") == scale
 

@@ -36,7 +36,7 @@ class Canvas:
 
 
 @lru_cache
-def spline(points: int, steps: int) -> np.ndarray:
+def spline_weights(points: int, steps: int) -> np.ndarray:
     """[(points - 1) * steps + 1, points] weights of a Catmull-Rom curve through all points, ends repeated."""
     weights = np.zeros(((points - 1) * steps + 1, points))
     for row in range(len(weights)):
@@ -48,9 +48,9 @@ def spline(points: int, steps: int) -> np.ndarray:
     return weights
 
 
-def curve(points: np.ndarray, steps: int = 4) -> np.ndarray:
+def smooth_curve(points: np.ndarray, steps: int = 4) -> np.ndarray:
     """A smooth open curve through `points`."""
-    return spline(len(points), steps) @ points
+    return spline_weights(len(points), steps) @ points
 
 
 def draw_face(face: Face, grain: np.random.Generator, size: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def draw_face(face: Face, grain: np.random.Generator, size: int) -> np.ndarray:
 def head_outline(face: Face, points: np.ndarray) -> np.ndarray:
     width = abs(face.resting[0, 0])
     forehead = face.place(EDGE[1:-1] * [width, face.forehead] - [0, 0.05])
-    return np.concatenate([curve(points[:17], 2), forehead])
+    return np.concatenate([smooth_curve(points[:17], 2), forehead])
 
 
 def paint_head(canvas: Canvas, face: Face, points: np.ndarray) -> None:
@@ -91,7 +91,7 @@ def paint_head(canvas: Canvas, face: Face, points: np.ndarray) -> None:
     canvas.fill(head_outline(face, points), face.skin)
     if face.beard:
         colour = (1 - face.beard) * face.skin + face.beard * face.hair
-        canvas.fill(np.concatenate([curve(points[2:15], 2), curve(points[[54, 35, 33, 31, 48]])]), colour)
+        canvas.fill(np.concatenate([smooth_curve(points[2:15], 2), smooth_curve(points[[54, 35, 33, 31, 48]])]), colour)
 
 
 def paint_folds(canvas: Canvas, face: Face, at: np.ndarray) -> None:
@@ -128,7 +128,7 @@ def list_folds(face: Face, at: np.ndarray) -> list[tuple[np.ndarray, float]]:
             (out * FROWN + between, frown + wrinkled / 2),
             (out * [[0.04, 0.02], [0.13, 0.1]], wrinkled),
             (out * [[0.05, 0.1], [0.15, 0.19]], wrinkled),
-            (curve(np.array(bow)), smile[side] * 0.8 + face.age / 2),
+            (smooth_curve(np.array(bow)), smile[side] * 0.8 + face.age / 2),
             (out * DIMPLE + at[mouth], dimple[side]),
             (out * [[0.02, 0.04], [0.07, 0.2]] + at[mouth], down[side] + face.age * 0.3),
             (out * POUCH + at[eye], cheek[side] + face.age * 0.3),
@@ -142,16 +142,16 @@ def paint_nose(canvas: Canvas, face: Face, points: np.ndarray) -> None:
     shadow, bright = face.skin * 0.7, np.minimum(face.skin * 1.12 + 8, 255)
     far = 31 if face.rotation[0, 2] > 0 else 35
     canvas.line(
-        curve(np.stack([points[27] * 0.5 + points[39 if far == 31 else 42] * 0.5, points[29], points[far]])),
+        smooth_curve(np.stack([points[27] * 0.5 + points[39 if far == 31 else 42] * 0.5, points[29], points[far]])),
         face.skin * 0.84,
         2,
     )
     canvas.line(points[28:31], bright, 2)
-    canvas.line(curve(points[31:36]), shadow, 2)
+    canvas.line(smooth_curve(points[31:36]), shadow, 2)
     for wing, tip in ((31, 32), (35, 34)):
         rise = points[29] - points[33]
         canvas.line(
-            curve(
+            smooth_curve(
                 np.stack([points[wing] + rise * 0.28, points[wing] + (points[wing] - points[33]) * 0.15, points[wing]])
             ),
             shadow,
@@ -163,7 +163,7 @@ def paint_nose(canvas: Canvas, face: Face, points: np.ndarray) -> None:
 def paint_eye(canvas: Canvas, face: Face, eye: np.ndarray, side: int) -> None:
     """White, iris cut by the lids, lid line, lashes and crease; eye: [6, 2] in iBUG order."""
     left, right = eye[0], eye[3]
-    upper, lower = curve(eye[:4]), curve(eye[[0, 5, 4, 3]])
+    upper, lower = smooth_curve(eye[:4]), smooth_curve(eye[[0, 5, 4, 3]])
     canvas.fill(np.concatenate([upper, lower[::-1]]), np.array([228.0, 224, 220]) * (0.75 + 0.1 * face.skin[0] / 255))
     across, down = right - left, np.array([left[1] - right[1], right[0] - left[0]])
     middle = (left + right) / 2 + across * face.gaze[0] * 4 + down * (face.gaze[1] * 4 - 0.02)
@@ -181,7 +181,7 @@ def paint_eye(canvas: Canvas, face: Face, eye: np.ndarray, side: int) -> None:
 
 def paint_brow(canvas: Canvas, face: Face, brow: np.ndarray) -> None:
     """A band around the five points, thin at the outer end; brow: [5, 2] from the outer to the inner end."""
-    middle = curve(brow)
+    middle = smooth_curve(brow)
     along = (brow[4] - brow[0]) / np.linalg.norm(brow[4] - brow[0])
     half = face.brow / 2 * np.linalg.norm(face.rotation[0]) * BROW * np.array([-along[1], along[0]])
     canvas.fill(np.concatenate([middle + half, (middle - half)[::-1]]), face.hair * 0.75 + face.skin * 0.12)
@@ -189,10 +189,10 @@ def paint_brow(canvas: Canvas, face: Face, brow: np.ndarray) -> None:
 
 def paint_mouth(canvas: Canvas, face: Face, points: np.ndarray) -> None:
     """Lips between the outer and the inner ring, with teeth where the mouth is open."""
-    outer = np.concatenate([curve(points[48:55]), curve(points[[54, 55, 56, 57, 58, 59, 48]])])
-    upper, lower = curve(points[60:65]), curve(points[[60, 67, 66, 65, 64]])
+    outer = np.concatenate([smooth_curve(points[48:55]), smooth_curve(points[[54, 55, 56, 57, 58, 59, 48]])])
+    upper, lower = smooth_curve(points[60:65]), smooth_curve(points[[60, 67, 66, 65, 64]])
     canvas.fill(outer, face.lips)
-    canvas.fill(np.concatenate([curve(points[48:55]), curve(points[60:65])[::-1]]), face.lips * 0.85)
+    canvas.fill(np.concatenate([smooth_curve(points[48:55]), smooth_curve(points[60:65])[::-1]]), face.lips * 0.85)
     opening = np.linalg.norm(points[66] - points[62]) / np.linalg.norm(face.rotation[0])
     if opening > 0.03:
         canvas.fill(np.concatenate([upper, lower[::-1]]), np.array([62.0, 22, 24]))
@@ -216,7 +216,7 @@ def paint_hair(canvas: Canvas, face: Face) -> None:
         [[-width * 0.95, -0.3], [-0.6, -0.62], [face.parting, -0.6 - face.fringe], [0.6, -0.62], [width * 0.95, -0.3]]
     )
     bottom[[1, 3], 1] -= face.fringe * 0.4
-    canvas.fill(face.place(np.concatenate([top, curve(bottom)])), face.hair)
+    canvas.fill(face.place(np.concatenate([top, smooth_curve(bottom)])), face.hair)
 
 
 def paint_glasses(canvas: Canvas, face: Face) -> None:

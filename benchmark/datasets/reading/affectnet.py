@@ -14,7 +14,7 @@ from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.class_folders import holds_class_folders
 from benchmark.datasets.reading.files import (
     Folder,
-    check_name,
+    check_file_name,
     list_few,
     parse_whole_number,
     read_csv_rows,
@@ -107,7 +107,7 @@ def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
         if len(row) != len(columns):
             raise DataError(f"{where}: {len(row)} columns, expected {len(columns)}: {','.join(columns)}")
         cells = dict(zip(columns, row))
-        file = check_name(cells[FILE], where)
+        file = check_file_name(cells[FILE], where)
         if file in seen:
             raise DataError(f"{where}: {file} was listed before ({seen[file]}); keep one row for each image")
         seen[file] = where.rsplit(", ")[-1]
@@ -179,7 +179,9 @@ def read_set(place: AffectNetFiles, split: str) -> AffectNetSplit:
     """One of train_set/ and val_set/: ID.jpg with ID_exp.npy (the label) and, where present, ID_lnd.npy (68 points)."""
     folder = place.base / SETS[split]
     files = Folder("affectnet", folder / "images")
-    names = sorted(check_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not is_hidden(n))
+    names = sorted(
+        check_file_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not is_hidden(n)
+    )
     if not names:
         raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
     facts = set(os.listdir(folder / "annotations"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, check_name, stamp_file
+from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, check_file_name, stamp_file
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LISTS = (".txt", ".csv", ".npz", ".pt", ".pth")  # files beside archives that a reader may want
@@ -116,7 +116,7 @@ def iterate_members(owner: str, path: Path, read: bool = True) -> Iterator[tuple
         with tarfile.open(path) as tar:
             total = 0
             for member in tar:
-                name = check_name(member.name.removeprefix("./"), where)
+                name = check_file_name(member.name.removeprefix("./"), where)
                 total += member.size
                 if total > LARGEST_EXPANSION * path.stat().st_size:
                     raise DataError(f"{where}: would unpack to more than {LARGEST_EXPANSION} times its size; refused")

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import Archive, Folder, check_name, list_few, parse_whole_number, read_csv_rows
+from benchmark.datasets.reading.files import (
+    Archive,
+    Folder,
+    check_file_name,
+    list_few,
+    parse_whole_number,
+    read_csv_rows,
+)
 from benchmark.datasets.reading.pictures import decode_picture
 from benchmark.datasets.reading.splits import is_hidden
 from noise.expressions import ORDERS
@@ -111,7 +118,7 @@ def read_split(files: Folder | Archive, split: str) -> FERPlusSplit:
         if len(row) != 2 + len(COLUMNS):
             hint = OFFICIAL.format("label.csv")
             raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
-        name = check_name(row[0], where)
+        name = check_file_name(row[0], where)
         if name in seen:
             raise DataError(f"{where}: {name} was listed before ({seen[name]}); keep one row for each image")
         seen[name] = where.rsplit(", ")[-1]
@@ -205,7 +212,7 @@ def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[s
         if not name:
             nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
             continue
-        name = f"{split}/{check_name(name, votes[0])}"
+        name = f"{split}/{check_file_name(name, votes[0])}"
         if name in taken:  # four names stand twice in the official file
             repeated.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
             continue

@@ -49,7 +49,7 @@ def compare_counts(owner: str, found: dict[str, int], published: dict[str, int])
     return [f"{owner}: images used: {', '.join(parts)}; published: {sizes}. Not the whole published data set?"]
 
 
-def check_name(name: str, where: str) -> str:
+def check_file_name(name: str, where: str) -> str:
     """A file name that stays inside its folder; raises DataError for '..', absolute paths and control characters."""
     if any(not (letter.isprintable() or unicodedata.category(letter) == "Zs") for letter in name):
         raise DataError(f"{where}: {name!a}: a control character in a file name, or none of UTF-8; rename the file")
@@ -75,7 +75,7 @@ class Folder:
         return found
 
     def open(self, name: str) -> BinaryIO:
-        path = self.path / check_name(name, self.where)
+        path = self.path / check_file_name(name, self.where)
         try:
             if path.exists() and not path.is_file():
                 raise OSError(0, "not a plain file")
@@ -99,7 +99,7 @@ class Archive:
             raise DataError(f"{self.where}: not a whole zip archive ({error}); copy or download it again") from None
         members = self.zip.infolist()
         for member in members:
-            check_name(member.orig_filename, self.where)
+            check_file_name(member.orig_filename, self.where)
         unpacked = sum(member.file_size for member in members)
         if unpacked > min(LARGEST_ARCHIVE, LARGEST_EXPANSION * path.stat().st_size):
             raise DataError(

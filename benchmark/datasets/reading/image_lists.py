@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.class_folders import LabelledFiles, list_inner_folders
-from benchmark.datasets.reading.files import Folder, check_name, list_few, read_csv_rows
+from benchmark.datasets.reading.files import Folder, check_file_name, list_few, read_csv_rows
 from benchmark.datasets.reading.pictures import is_picture
 from benchmark.datasets.reading.splits import find_split
 from noise.expressions import EIGHT, class_word
@@ -167,7 +167,7 @@ class PictureIndex:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name[1:2] == ":":
             parts = parts[1:]
-        check_name("/".join(parts), where)
+        check_file_name("/".join(parts), where)
         if not parts:
             raise DataError(f"{where}: {written!r} names no picture")
         likely = self.by_file.get(parts[-1].lower(), [])

@@ -37,7 +37,7 @@ def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
             held = {key: file[key] for key in ("names", "xy", "unit", "frame", "status", "confidence") if key in file}
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: not readable as plain arrays ({error}); write it with numpy.savez") from None
-    check_arrays(where, held)
+    check_landmark_arrays(where, held)
     rows = {str(name).replace("\\", "/"): row for row, name in enumerate(held["names"])}
     if len(rows) != len(held["names"]):
         raise DataError(f"{where}: array 'names' holds the same name twice; keep one row for each image")
@@ -58,7 +58,7 @@ def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     return points[[rows.get(name, -1) for name in names]]
 
 
-def check_arrays(where: str, held: dict[str, np.ndarray]) -> None:
+def check_landmark_arrays(where: str, held: dict[str, np.ndarray]) -> None:
     """Raises DataError where the arrays do not fit together."""
     for key in ("names", "xy"):
         if key not in held:

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.class_folders import holds_class_folders, list_inner_folders, read_class_folders
 from benchmark.datasets.reading.class_names import interpret_labels
-from benchmark.datasets.reading.files import Archive, Folder, check_name, list_few, parse_whole_number
+from benchmark.datasets.reading.files import Archive, Folder, check_file_name, list_few, parse_whole_number
 from benchmark.datasets.reading.image_lists import Lists, find_lists, read_lists
 from benchmark.datasets.reading.parquet import find_parquet_files
 from noise.expressions import ORDERS, SEVEN
@@ -92,7 +92,7 @@ def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
             continue
         if len(words) != 2:
             raise DataError(f"{where}: {line[:60]!a}, expected a name and a label, for example 'train_00001.jpg 5'")
-        name = check_name(words[0], where)
+        name = check_file_name(words[0], where)
         split = next((s for s in found if name.startswith(f"{s}_")), None)
         if split is None or "/" in name:
             raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
@@ -139,7 +139,7 @@ def read_passed_on(place: RAFDBFiles, unread: list[str]) -> tuple[dict[str, Name
         )
     found, files = {}, {}
     for split, part in listed.items():
-        names = [published_name(file, split) for file, _ in part]
+        names = [published_file_name(file, split) for file, _ in part]
         files |= dict(zip(names, (file for file, _ in part)))
         found[split] = names, np.array([CLASSES.index(meaning[label]) for _, label in part], np.int64)
     refuse_other_order(place, {split: labels for split, (_, labels) in found.items()})
@@ -158,7 +158,7 @@ def refuse_other_order(place: RAFDBFiles, labels: dict[str, np.ndarray]) -> None
             )
 
 
-def published_name(file: str, split: str) -> str:
+def published_file_name(file: str, split: str) -> str:
     """'train_00001.jpg' for a file of that name among the training pictures; else the file's own name."""
     last = file.rsplit("/", 1)[-1]
     known = PUBLISHED_NAME.fullmatch(last)
