@@ -52,9 +52,9 @@ The supplement says that a wrong label is what a class is most easily confused w
 | contempt | neutral | 42 % | neutral | 1 |
 | neutral | sadness | 49 % | sadness | 1 |
 
-Six of eight agree. But only 41.6 % of all disagreeing votes follow the paper's map. People spread over several classes, and not evenly:
-a random annotator differs from the majority in 8 % of the happy faces and in 39 % of the disgusted ones. So asymmetric noise tells how a
-method bears one confusion a class, `--noise votes` how it bears people.
+Six of eight agree. But only 41.6 % of all disagreeing votes follow the paper's map. People spread over several classes, and not
+evenly: a random annotator differs from the majority in 8 % of the happy faces and in 39 % of the disgusted ones. So asymmetric
+noise tells how a method bears one confusion a class, `--noise votes` how it bears people.
 
 You can make a map from people, from a confusion matrix (a CSV with class names around it), or from what a network confuses:
 
@@ -64,13 +64,13 @@ You can make a map from people, from a confusion matrix (a CSV with class names 
 
 ## Real annotators: fer2013
 
-FER2013 gave each picture one label. FER+ later asked ten people about the same pictures. So the first labels are a real noise, the same
-for every seed.
+FER2013 gave each picture one label. FER+ later asked ten people about the same pictures. So the first labels are a real noise,
+the same for every seed.
 
     python run_all.py --table clean --noise fer2013 --methods baseline scn --data ferplus=/data/ferplus
 
-Put Kaggle's `fer2013.csv` (or `icml_face_data.csv`) and FER+'s `fer2013new.csv` into the folder that holds FERPlus. You give no rate;
-tables show the realised one.
+Put Kaggle's `fer2013.csv` (or `icml_face_data.csv`) and FER+'s `fer2013new.csv` into the folder that holds FERPlus. You give no
+rate; tables show the realised one.
 
 | a training image that | gets |
 | --- | --- |
