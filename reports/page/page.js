@@ -82,7 +82,7 @@ function axes(width, height, x, y, right) {
   for (const tick of y.ticks || ticks(y.low, y.high, 4)) picture.append(
     svg("line", { x1: left, x2: left + inner, y1: py(tick), y2: py(tick), class: "line" }),
     svg("text", { x: left - 6, y: py(tick) + 4, "text-anchor": "end" }, String(tick).replace("-", "−")));
-  for (const tick of x.ticks || (x.log ? logTicks(x.low, x.high) : ticks(x.low, x.high, width / 90))) picture.append(
+  for (const tick of x.ticks || (x.log ? logTicks(x.low, x.high) : ticks(x.low, x.high, width / 60))) picture.append(
     svg("line", { x1: px(tick), x2: px(tick), y1: top + tall, y2: top + tall + 4, class: "line" }),
     svg("text", { x: px(tick), y: top + tall + 17, "text-anchor": "middle" }, x.names ? x.names[tick] : String(tick)));
   picture.append(svg("text", { x: left + inner / 2, y: height - 4, "text-anchor": "middle", class: "soft" }, x.label));
@@ -258,15 +258,16 @@ function answer(view, found) {
 
 function rowsTable(view, found) {
   const order = bestFirst(found), [, unit] = data.measures[state.measure];
+  const seeds = view.rows.map(([, , detail]) => detail < 0 ? "" : String(data.details[detail].seeds.length)), alike = new Set(seeds).size === 1;
   const rows = order.map(at => {
     const [title, , detail] = view.rows[at], gap = pair(found, view.rows.length, at, order[0]);
     const open = html("button", { type: "button", class: "open", "aria-expanded": String(state.row === title), "aria-controls": "row", disabled: detail < 0,
       onclick: () => openRow(state.row === title ? null : title) }, title);
     const text = found.text[at];
-    return [open, found.best[at] ? html("b", {}, text) : text, found.rank[at], gap ? interval(gap) : "", detail < 0 ? "" : String(data.details[detail].seeds.length)];
+    return [open, found.best[at] ? html("b", {}, text) : text, found.rank[at], gap ? interval(gap) : "", ...(alike ? [] : [seeds[at]])];
   });
-  const head = ["Method", NAMES.measure(state.measure) + (unit === "points" ? " (%)" : ""), "rank", "less the best", "seeds"];
-  return table(head, rows, `${where(view)}; ${NAMES.rule(state.rule)}; ${view.scale} scale`);
+  const head = ["Method", NAMES.measure(state.measure) + (unit === "points" ? " (%)" : ""), "rank", "less the best", ...(alike ? [] : ["seeds"])];
+  return table(head, rows, `${where(view)}; ${NAMES.rule(state.rule)}; ${view.scale} scale${alike ? `; ${seeds[0]} seeds` : ""}`);
 }
 
 function rowPictures(box, view, found) {
@@ -437,7 +438,7 @@ function section(name, label, groups, draw) {
   document.querySelector(`nav [data-for=${name}]`).hidden = !there;
   if (!there) return () => {};
   let chosen = 0;
-  const again = () => replace(place.querySelector(".shown"), draw(groups[chosen], place.querySelector(".shown")));
+  const again = () => replace(place.querySelector(".shown"), [html("p", { class: "printed" }, groups[chosen].title), ...draw(groups[chosen], place.querySelector(".shown"))]);
   const options = groups.map((group, at) => [String(at), group.title]);
   place.querySelector(".pick").append(select(label, options, "0", at => { chosen = Number(at); again(); }));
   return again;

@@ -109,6 +109,11 @@ def escape_dollars(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def keep_units(text: str) -> str:
+    """The same text, in which no line ends between a number and its per cent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def plain_log_axis(axes: Any) -> None:
     """A logarithmic x axis with numbers as one writes them, at 1, 2 and 5 of each decade, or at 1 alone where that is many."""
     axes.set_xscale("log")

@@ -12,7 +12,6 @@ from reports.captions import (
     dataset_title,
     describe_foundation,
     lines_text,
-    mean_text,
     noise_text,
     scale_text,
     seeds_text,
@@ -82,7 +81,7 @@ def epochs_picture(
     shown = [one.cell for one in courses]
     metric, name = METRICS[options.metric], METRICS[options.metric].title.lower()
     title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
-    words = f"test {name} by epoch, {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"test {name} by epoch; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; thin grey line: the baseline" if any(baseline_course(courses, one) for one in courses) else ""
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
     lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]

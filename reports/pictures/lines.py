@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.captions import unique_texts
 from reports.cells import Cell
-from reports.pictures.drawing import INK, SOFT, escape_dollars
+from reports.pictures.drawing import INK, SOFT, escape_dollars, keep_units
 from results.published import METHODS
 
 # Told apart with any colour vision (after Okabe and Ito, 2008), and once more by their markers.
@@ -71,7 +71,7 @@ def draw_heading(made: Any, title: str, words: str) -> None:
     made.text(
         0.1 / width, 1 - 0.08 / height, escape_dollars(title), fontsize=10, fontweight="bold", color=INK, va="top"
     )
-    words = textwrap.fill(escape_dollars(words), int(16 * width))
+    words = textwrap.fill(keep_units(escape_dollars(words)), int(16 * width))
     made.text(0.1 / width, 1 - 0.29 / height, words, fontsize=8, color=SOFT, va="top")
 
 

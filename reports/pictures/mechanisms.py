@@ -36,7 +36,8 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
     curves = [curve for cell in cells for curve in read_curves(cell)]
     shown = [cell for cell in cells if any(curve.cell is cell for curve in curves)]
     few = [f"{cell.where}: n = {cell.n} of {len(cell.ids)}" for cell in shown if cell.n < len(cell.ids)]
-    drawn = f"lines: means over seeds, bands: one sample standard deviation; {seeds_text(shown)}; {scale_text(shown)}"
+    drawn = "lines: means over seeds at each rate of noise, bands: one sample standard deviation; "
+    drawn += f"{seeds_text(shown)}; {scale_text(shown)}"
     caption = (
         "What shows each method's idea at work, epoch by epoch; shaded: values at which the idea does nothing; "
         f"{drawn}."

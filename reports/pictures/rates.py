@@ -10,7 +10,6 @@ from reports.captions import (
     dataset_title,
     describe_foundation,
     lines_text,
-    mean_text,
     noise_text,
     published_text,
     scale_text,
@@ -75,7 +74,7 @@ def rates_picture(
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured: {empty} of {len(shown)} points."] if empty else []
     clean = any(cell.rate is None for cell in shown)
-    words = f"{RULES[rule]}; {mean_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"{RULES[rule]}; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
         name=picture_name(file_stem(asked), noise, several, "rates"),

@@ -33,7 +33,8 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
     searches = read_searches(cells)
     name = METRICS[options.metric].title.lower()
     words = (
-        f"test: {name}; held-out: accuracy, which chooses; dashed: published value; ringed: chosen; {scale_text(cells)}"
+        f"test: {name} on test images; held-out: accuracy on noisy labels, which chooses the ringed draw; dashed: published "
+        f"value; means over seeds; {scale_text(cells)}"
     )
     return Drawing(
         name=file_stem(asked),

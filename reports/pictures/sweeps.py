@@ -8,13 +8,23 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, file_stem
-from reports.captions import accuracy_caption, dataset_title, describe_foundation, lines_text, noise_text, unique_texts
+from reports.captions import (
+    accuracy_caption,
+    dataset_title,
+    describe_foundation,
+    lines_text,
+    noise_text,
+    scale_text,
+    seeds_text,
+    unique_texts,
+)
 from reports.cells import Cell, read_cells, swept_value
 from reports.metrics import METRICS
 from reports.notes import against_note, list_gaps
-from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.drawing import SOFT, Drawing, escape_dollars, keep_units, new_figure
 from results.published import METHODS
 from results.records import Records
+from results.schema import RULES
 
 # Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
 STYLES = (("#123a6b", "-", "o"), ("#b3471b", "--", "s"), ("#7a9a3a", ":", "^"), ("#8a6fae", "-.", "D"))
@@ -54,6 +64,8 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     cells = [cell for cell in read_cells(asked, records, rule, options) if swept_value(cell)]
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
+    shown = "; ".join([RULES[rule], lines_text(options), seeds_text(cells), scale_text(cells)])
+    below = f"{shown[:1].upper()}{shown[1:]}. {asked.note}".strip()
     methods = unique_texts(method_title(cells, cell.method) for cell in cells)
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
@@ -61,7 +73,7 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
         name=file_stem(asked),
         title=asked.heading,
         caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
-        render=lambda: draw_sweep(cells, asked.note, options),
+        render=lambda: draw_sweep(cells, below, options),
         gaps=list_gaps(cells),
         notes=[*notes, *against_note(cells)],
         stands_on=[*[asked.note] * bool(asked.note), *describe_foundation(cells)],
@@ -139,7 +151,7 @@ def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> 
         ncols = across if narrow else len(drawn)
         made.legend(drawn.values(), drawn.keys(), loc="outside upper center", ncols=ncols, frameon=False)
     if not narrow:  # a paper has the words in its caption
-        made.supxlabel(textwrap.fill(note, 50 * len(columns)), fontsize=7, color=SOFT)
+        made.supxlabel(textwrap.fill(keep_units(note), 50 * len(columns)), fontsize=7, color=SOFT)
     return made
 
 

@@ -4,7 +4,7 @@ import textwrap
 from functools import partial
 from typing import Any
 
-from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
+from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, keep_units, new_figure
 from reports.table import Block, Entry, Table, measured_columns
 
 LINE, CHARACTER, GAP, EDGE = 0.23, 0.078, 0.16, 0.12  # inches: of a row, a letter of 9 points, between columns, around
@@ -22,7 +22,9 @@ def draw_table(table: Table) -> Any:
     blocks = [measured_columns(block) for block in table.blocks]
     ends = column_ends(blocks)
     width = ends[-1] + EDGE
-    words = [line for text in (table.caption, *table.notes) for line in textwrap.wrap(text, int(width * WORDS))]
+    words = [
+        line for text in (table.caption, *table.notes) for line in textwrap.wrap(keep_units(text), int(width * WORDS))
+    ]
     lines = 2 + sum(len(block.rows) + 2.6 for block in blocks) + 0.8 * len(words)
     figure = new_figure(width, lines * LINE + 2 * EDGE, layout="none")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(lines * LINE + EDGE, -EDGE))

@@ -351,8 +351,12 @@ def test_text_can_be_read_in_light_and_in_dark(open_page: Any, scheme: str) -> N
 
 def test_it_prints_without_controls(open_page: Any, tmp_path: Path) -> None:
     page = open_page(color_scheme="dark")
+    assert page.locator(".printed:visible").count() == 0
     page.emulate_media(media="print")
-    assert page.locator("nav:visible, form:visible").count() == 0
+    assert page.locator("nav:visible, form:visible, .pick:visible").count() == 0
+    for name in ("people", "tuning", "mechanisms", "sweeps", "confusions", "noise"):  # what was chosen is still said
+        chosen = page.eval_on_selector(f"#{name} select", "box => box.selectedOptions[0].textContent")
+        assert page.inner_text(f"#{name} .printed") == chosen
     assert (
         contrast(page, "body") > 12
         and page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

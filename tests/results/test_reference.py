@@ -65,6 +65,7 @@ def test_it_is_small_and_holds_no_pictures() -> None:
 def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     """The one command writes what the pages show: every table, the findings, and the table on the two first pages."""
     kept = shutil.copytree(REFERENCE, tmp_path / "reference")
+    shutil.copytree(REFERENCE.parent / "search", tmp_path / "search")
     stale = tmp_path / "docs" / "examples" / "figure9.png"
     stale.parent.mkdir(parents=True)
     stale.touch()
@@ -76,7 +77,11 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr  # every cell of what is drawn is there
     assert "has changed since" not in done.stderr, done.stderr
     assert not stale.exists()  # of other records
-    drawn = [path for path in tmp_path.rglob("*.md") if kept not in path.parents] + sorted(tmp_path.rglob("*.csv"))
+    drawn = [
+        tmp_path / "README.md",
+        *sorted((tmp_path / "docs").rglob("*.md")),
+        *sorted((tmp_path / "docs").rglob("*.csv")),
+    ]
     names = {path.name for path in drawn}
     assert {f"table1{name}.csv" for name in ("", "_rates", "_epochs")} <= names
     assert {"table1.md", "table2.md", "findings.md", "README.md", "index.md"} <= names
@@ -87,6 +92,7 @@ def test_a_clone_without_data_draws_every_page_of_them(tmp_path: Path) -> None:
     assert str(tmp_path) not in pages[0] and '"results":"results/reference"' in pages[0]
     drawn_here, ships = (re.sub(r'(?<=base64,)[^"]*', "", page) for page in pages)  # pictures differ between machines
     assert drawn_here == ships
+    assert "Budget: " in ships and '"budget":[{"title":"Faces (rendered), asymmetric noise, 30 %"' in ships
     pictures = sorted((tmp_path / "docs" / "examples").glob("*.png"))
     assert len(pictures) >= 5 and sum(path.stat().st_size for path in pictures) < 2e6  # a clone takes all of them along
     for path in pictures:
