@@ -97,8 +97,10 @@ def whole(made: tuple, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_an_interrupted_run_goes_on_after_its_last_epoch(made, whole, tmp_path, monkeypatch) -> None:
     assert run(made, tmp_path, monkeypatch, stop_before=3) == (None, [1, 2])
+    change(Store(tmp_path).checkpoint(made[0].id), lambda state: state["seconds"].update(evaluation=1000.0))
     found, trained = run(made, tmp_path, monkeypatch)
     assert trained == [3] and same(found, whole)
+    assert 1000 < found[0]["times"]["evaluation"] < found[0]["times"]["total"]  # the time before counts, too
 
 
 def truncate(path: Path) -> None:
@@ -198,6 +200,7 @@ DAMAGES = {
     "another job's": lambda path: change(path, lambda state: state.update(id="ab" * 10)),
     "by an older method": lambda path: change(path, lambda state: state.update(code="0")),
     "by another torch": lambda path: change(path, lambda state: state.update(torch="1.0")),
+    "on another device": lambda path: change(path, lambda state: state.update(on="cuda")),
     "of an older form": lambda path: change(path, lambda state: state.pop("code")),
     "a weight missing": lambda path: change(path, lambda state: state["method"].popitem()),
     "an optimiser of another form": lambda path: change(path, lambda state: state["optimiser"]["param_groups"].pop()),
@@ -214,6 +217,13 @@ def test_a_checkpoint_that_cannot_be_gone_on_from_is_passed_over(made, whole, tm
     found, trained = run(made, tmp_path, monkeypatch)
     assert trained == [1, 2, 3] and same(found, whole)
     assert not (tmp_path / "harmed").exists()
+
+
+def test_a_run_with_exact_arithmetic_does_not_go_on_from_one_without(made, whole, tmp_path, monkeypatch) -> None:
+    job, resolved, place = made
+    run((job, resolved, replace(place, fast=True)), tmp_path, monkeypatch, stop_before=2)
+    found, trained = run(made, tmp_path, monkeypatch)
+    assert trained == [1, 2, 3] and same(found, whole)
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_nothing(made, whole, tmp_path, monkeypatch, capsys) -> None:

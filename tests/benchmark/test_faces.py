@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmark.cache import lookup
+from benchmark.cache import decoded, lookup
 from benchmark.datasets.drawing import action_units, model, strokes
 from benchmark.datasets.faces import LEAD, Faces, draw_blend, draw_labels, vote_shares
 from benchmark.datasets.points import MIRRORED_68
@@ -18,6 +18,7 @@ SIZE = Faces.size
 PEOPLE = 40
 COUNT = 1000
 SMALL = Faces.Options(train=100, test=100)
+GOLDEN = Path(__file__).parents[1] / "golden" / "drawn_faces.npz"  # describe_rows of SMALL
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,29 @@ def test_splits_seeds_and_images_differ(small):
     assert not np.array_equal(small.train.image(0), small.train.image(1))
     assert not np.array_equal(small.train.image(0), other.train.image(0))
     assert small.identity != other.identity
+
+
+def describe_rows(source) -> dict[str, np.ndarray]:
+    """All labels and votes of the training rows, and of the first 24 the points and the means of 4 x 4 pixels."""
+    rows, images = source.train, np.stack([source.train.image(row) for row in range(24)])
+    blocks = images.reshape(24, SIZE // 4, 4, SIZE // 4, 4, 3).mean((2, 4))
+    return {
+        "labels": rows.labels.astype(np.uint8),
+        "votes": rows.votes.astype(np.uint8),
+        "points": rows.landmarks[:24],
+        "sixteenths": np.rint(16 * blocks).astype(np.uint16),
+    }
+
+
+def test_faces_of_one_version_are_drawn_as_they_always_were(small):
+    """Their identity holds versions, not pixels: where this fails, raise VERSION and make the golden file again."""
+    assert small.identity.startswith("faces 2.2 ")
+    now = describe_rows(small)
+    with np.load(GOLDEN) as kept:
+        assert np.array_equal(now["labels"], kept["labels"]) and np.array_equal(now["votes"], kept["votes"])
+        assert np.allclose(now["points"], kept["points"], rtol=0, atol=2e-4)
+        levels = np.abs(now["sixteenths"].astype(float) - kept["sixteenths"]) / 16
+    assert levels.max() <= 1  # another processor rounds a pixel to the next level
 
 
 def test_drawing_touches_no_global_generator(small):
@@ -212,6 +236,10 @@ def test_the_cache_stores_them(tmp_path):
     stored = lookup.open_data(Faces(), None, SMALL, tmp_path)
     again = lookup.open_data(Faces(), None, SMALL, tmp_path)
     assert stored.fingerprint == again.fingerprint and stored.info["label_rule"]
+    assert stored.info["landmarks usable"] == {"train": 100, "test": 100}
+    decoded.write_description(stored.folder, tmp_path / "described")
+    described = lookup.open_data(Faces(), None, SMALL, tmp_path / "described")
+    assert described.lacks_images and described.fingerprint == stored.fingerprint  # found there, not drawn again
     assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 
 

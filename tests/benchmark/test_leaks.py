@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmark.cache.copies import find_copies, shrink_image
-from benchmark.cache.data_card import make_data_card
+from benchmark.cache.data_card import format_page, make_data_card
 from benchmark.cache.leaks import find_leaks
 from benchmark.cache.lookup import open_data
 from benchmark.commands.run_all import main
@@ -164,6 +164,9 @@ def test_the_stored_size_is_an_option(tmp_path: Path) -> None:
             Image.fromarray(faces(1, label, 224)[0]).save(path)
     data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(size=224), tmp_path / "cache")
     assert data.train.images.shape[1:] == (224, 224, 3) and data.info["facts"]["stored"] == "224 px"
+    page = format_page(make_data_card(data))
+    assert "\n- stored images: 224 x 224, RGB\n" in page
+    assert "\n| all | 7 | 12,271 (-12,264) | 7 | 3,068 (-3,061) |\n" in page
 
 
 def test_a_card_without_any_candidates_of_copies_is_drawn() -> None:

@@ -1,5 +1,6 @@
 """Pictures are decoded as viewers show them."""
 
+import hashlib
 import io
 
 import numpy as np
@@ -42,6 +43,12 @@ def test_transparency_is_white_whatever_colour_lies_below_it(mode: str) -> None:
     assert Image.open(io.BytesIO(content)).mode == mode
     pixels = decode_picture(content, 3, "x")
     assert (pixels[:4] == 255).all() and (abs(pixels[4:].astype(int) - 30) <= 1).all()
+
+
+def test_an_opaque_picture_is_its_file_whether_or_not_it_could_be_transparent() -> None:
+    content = stored(Image.fromarray(UPRIGHT).convert("RGBA"))
+    pixels, hashed = read_picture(content, 3, "x")
+    assert (pixels == UPRIGHT).all() and hashed == hashlib.sha256(content).hexdigest()
 
 
 def test_sixteen_bits_palettes_and_cmyk() -> None:

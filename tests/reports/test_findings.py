@@ -1,6 +1,7 @@
 """Findings: their numbers are those of the records, and their words follow the intervals."""
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -192,6 +193,10 @@ def test_a_comparison_has_one_p_whatever_else_a_table_shows(tmp_path: Path) -> N
     assert p_of(many, tmp_path, "nla", "clex") == pytest.approx(21 * raw)
     raw = crossed_interval(differences(tmp_path, paper[3], paper[0])).p
     assert finding.p == pytest.approx(10 * raw)
+    changed = request("table", "1", [paper[0], replace(paper[3], label="lambda=2")])
+    assert p_of(changed, tmp_path, "eac", "baseline") == pytest.approx(21 * raw)  # no longer the paper's method
+    raw = crossed_interval(differences(tmp_path, more[0], paper[0])).p  # one of the paper's and another
+    assert p_of(many, tmp_path, "nla", "baseline") == p_of(many, tmp_path, "baseline", "nla") == pytest.approx(21 * raw)
 
 
 def differences(folder: Path, first: AskedCell, second: AskedCell) -> np.ndarray:
@@ -206,7 +211,9 @@ def differences(folder: Path, first: AskedCell, second: AskedCell) -> np.ndarray
 def test_other_rows_with_fewer_seeds_leave_a_pair_as_it_is(tmp_path: Path) -> None:
     paper = table1(tmp_path, seeds=8, rates=("0.1",)).cells
     alone, beside = request("table", "1", paper), request("table", "later", [*paper, *later_rows(tmp_path, seeds=5)])
-    assert p_of(alone, tmp_path, "eac", "baseline") == p_of(beside, tmp_path, "eac", "baseline")
+    raw = crossed_interval(differences(tmp_path, paper[3], paper[0])).p  # of all eight seeds
+    for asked in (alone, beside):
+        assert p_of(asked, tmp_path, "eac", "baseline") == pytest.approx(10 * raw)
     records = Records(tmp_path)
     ranked = []
     for asked in (alone, beside):
@@ -216,6 +223,17 @@ def test_other_rows_with_fewer_seeds_leave_a_pair_as_it_is(tmp_path: Path) -> No
     assert set(ranked[0]) == set(METHODS) and set(ranked[1]) == {*METHODS, *LATER}
     for one, other in combinations(METHODS, 2):  # whose place is surely before whose, is the same in both
         assert (ranked[0][one][1] < ranked[0][other][0]) <= (ranked[1][one][0] < ranked[1][other][1])
+
+
+def test_rows_with_or_that_share_fewer_than_five_seeds_have_no_ranks(tmp_path: Path) -> None:
+    paper = table1(tmp_path, seeds=5, rates=("0.1",)).cells
+    other = cell("nla", "nla", "rafdb", "0.1", [write_record(tmp_path, method="nla", seed=s) for s in range(3, 8)])
+    four = [replace(row, ids=row.ids[:4]) for row in paper]
+    records = Records(tmp_path)
+    for rows, ranked in ((paper, True), ([*paper, other], False), (four, False)):
+        cells = read_cells(request("table", "later", rows), records, "last")
+        rank_cells(cells, Hits(records, "last"))
+        assert len(cells) == len(rows) and all((c.places is not None) == ranked for c in cells)
 
 
 def test_ranks_follow_the_p_of_the_pairs(measured: Evidence) -> None:
