@@ -15,7 +15,8 @@ class Baseline(Method):
     recipe = RECIPE
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
 
     def heads(self) -> list[nn.Module]:
         return [self.classifier]

@@ -13,9 +13,9 @@ from methods.base import RECIPE, SGD, Batch
 from methods.baseline import Baseline
 
 
-def kth_largest(importance: Tensor, kept: int) -> Tensor:
-    """The `kept`-th largest value of a vector, a scalar, found among the smallest ones: the fewer of the two sides."""
-    return importance.topk(len(importance) - kept + 1, largest=False, sorted=False).values.max()
+def kth_largest(importance: Tensor, rank: int) -> Tensor:
+    """The `rank`-th largest value of a vector, a scalar, found among the smallest ones: the fewer of the two sides."""
+    return importance.topk(len(importance) - rank + 1, largest=False, sorted=False).values.max()
 
 
 class CDR(Baseline):
@@ -36,10 +36,10 @@ class CDR(Baseline):
 
     def after_backward(self, batch: Batch) -> None:
         """Of the weights of linear layers and convolutions, taken together; the kept gradients are multiplied by 1 - tau."""
-        share = 1 - self.settings.noise_rate
+        kept_share = 1 - self.settings.noise_rate
         weights = [p for p in self.parameters() if p.dim() in (2, 4) and p.grad is not None]
         importance = [(p.detach() * p.grad).abs() for p in weights]
-        every = torch.cat([part.flatten() for part in importance])
-        limit = kth_largest(every, max(1, int(share * len(every))))
-        for p, part in zip(weights, importance):
-            p.grad.mul_((part >= limit) * share)
+        all_importances = torch.cat([weight_importance.flatten() for weight_importance in importance])
+        least_importance = kth_largest(all_importances, max(1, int(kept_share * len(all_importances))))
+        for p, weight_importance in zip(weights, importance):
+            p.grad.mul_((weight_importance >= least_importance) * kept_share)

@@ -32,14 +32,14 @@ def random_others(
     labels: Tensor, classes: int, count: int, generator: torch.Generator | None, alike: bool = False
 ) -> Tensor:
     """`count` random classes other than the label for each image, [B, C] bool; alike: one draw for the whole batch."""
-    draw = torch.rand(1 if alike else len(labels), classes, generator=generator, device=labels.device)
-    draw = draw.expand(len(labels), -1).scatter(1, labels[:, None], 2.0)  # the label comes last
-    return draw.argsort(1).argsort(1) < count
+    class_scores = torch.rand(1 if alike else len(labels), classes, generator=generator, device=labels.device)
+    class_scores = class_scores.expand(len(labels), -1).scatter(1, labels[:, None], 2.0)  # the label comes last
+    return class_scores.argsort(1).argsort(1) < count
 
 
-def exchange_logits(logits: Tensor, other: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+def exchange_logits(logits: Tensor, other_logits: Tensor, chosen_classes: Tensor) -> tuple[Tensor, Tensor]:
     """Both views' logits with those of the chosen classes exchanged; gradients follow them into the other view."""
-    return torch.where(chosen, other, logits), torch.where(chosen, logits, other)
+    return torch.where(chosen_classes, other_logits, logits), torch.where(chosen_classes, logits, other_logits)
 
 
 def project_logits(logits: Tensor, order: float, lower_bound: str, eps: float) -> Tensor:
@@ -53,9 +53,9 @@ def project_logits(logits: Tensor, order: float, lower_bound: str, eps: float) -
     return logits / (norm.clamp(min=eps) if lower_bound == "norm" else norm)
 
 
-def complementary_loss(log_p: Tensor, pushed: Tensor) -> Tensor:
+def complementary_loss(log_p: Tensor, pushed_classes: Tensor) -> Tensor:
     """Sum of log P_k over the classes that are pushed down, mean over the batch."""
-    return (log_p * pushed).sum(1).mean()
+    return (log_p * pushed_classes).sum(1).mean()
 
 
 class CLEX(EAC):
@@ -96,12 +96,12 @@ class CLEX(EAC):
         view2: str = "independent"  # erasing; or 'shared'
 
         def __post_init__(self) -> None:
-            known = {
+            allowed_values = {
                 "lower_bound": ("logits", "norm", "none"),
                 "draw": ("image", "batch"),
                 "view2": ("independent", "shared"),
             }
-            for name, values in known.items():
+            for name, values in allowed_values.items():
                 if getattr(self, name) not in values:
                     raise ValueError(f"clex.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
             within("clex.exchange", self.exchange, 0, 1)
@@ -119,13 +119,15 @@ class CLEX(EAC):
         return self.backbone.maps(images)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        p, labels = self.settings, batch.labels
-        maps = self.features(batch.images), self.features(batch.second)  # each view has its batch statistics
-        logits, second = (self.classifier(spatial_mean(view)) for view in maps)
+        p = self.settings
+        labels = batch.labels
+        view_maps = self.features(batch.images), self.features(batch.second)  # each view has its batch statistics
+        logits, second_logits = (self.classifier(spatial_mean(one_view)) for one_view in view_maps)
         losses = {
-            "complementary": p.weight_complementary * self.complementary(logits, second, labels, batch.generator),
-            "ce": p.weight_ce * (F.cross_entropy(logits, labels) + F.cross_entropy(second, labels)),
-            "attention": p.weight_attention * self.inconsistency(*maps).mean(),
+            "complementary": p.weight_complementary
+            * self.complementary(logits, second_logits, labels, batch.generator),
+            "ce": p.weight_ce * (F.cross_entropy(logits, labels) + F.cross_entropy(second_logits, labels)),
+            "attention": p.weight_attention * self.inconsistency(*view_maps).mean(),
         }
         return losses, logits
 
@@ -133,13 +135,17 @@ class CLEX(EAC):
         return self.attention_distance()
 
     def complementary(
-        self, logits: Tensor, second: Tensor, labels: Tensor, generator: torch.Generator | None = None
+        self, logits: Tensor, second_logits: Tensor, labels: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         """L_CSL of both views' logits after the exchange."""
-        p, classes = self.settings, logits.shape[1]
-        alike = p.draw == "batch"
-        swapped = random_others(labels, classes, floor(p.exchange * (classes - 1)), generator, alike)
-        pushed = random_others(labels, classes, max(0, classes - 1 - p.dropped), generator, alike)
-        views = exchange_logits(logits, second, swapped)
-        found = [project_logits(view, p.norm_order, p.lower_bound, p.eps).log_softmax(1) for view in views]
-        return sum(complementary_loss(log_p, pushed) for log_p in found)
+        p = self.settings
+        classes = logits.shape[1]
+        same_for_batch = p.draw == "batch"
+        swapped_classes = random_others(labels, classes, floor(p.exchange * (classes - 1)), generator, same_for_batch)
+        pushed_classes = random_others(labels, classes, max(0, classes - 1 - p.dropped), generator, same_for_batch)
+        exchanged_logits = exchange_logits(logits, second_logits, swapped_classes)
+        log_probabilities = [
+            project_logits(view_logits, p.norm_order, p.lower_bound, p.eps).log_softmax(1)
+            for view_logits in exchanged_logits
+        ]
+        return sum(complementary_loss(log_p, pushed_classes) for log_p in log_probabilities)

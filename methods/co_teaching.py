@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from methods.base import RECIPE, Backbone, Batch, Method, scaled
 
 
-def small_loss(losses: Tensor, kept: int) -> Tensor:
-    """Indices [kept] of the smallest losses, ties in the order of the batch."""
-    return losses.detach().argsort(stable=True)[:kept]
+def small_loss(losses: Tensor, kept_count: int) -> Tensor:
+    """Indices [kept_count] of the smallest losses, ties in the order of the batch."""
+    return losses.detach().argsort(stable=True)[:kept_count]
 
 
 class CoTeaching(Method):
@@ -42,8 +42,10 @@ class CoTeaching(Method):
                 raise ValueError(f"co_teaching.forget_epochs: {self.forget_epochs} is not at least 1")
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
-        self.other_backbone, self.other_classifier = deepcopy(backbone), nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
+        self.other_backbone = deepcopy(backbone)
+        self.other_classifier = nn.Linear(backbone.width, classes)
 
     def heads(self) -> list[nn.Module]:
         return [self.classifier, self.other_classifier]
@@ -60,12 +62,13 @@ class CoTeaching(Method):
         return self.kept(epoch)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        logits, other_logits = self.logits(batch.images), self.other_classifier(self.other_backbone(batch.images))
+        logits = self.logits(batch.images)
+        other_logits = self.other_classifier(self.other_backbone(batch.images))
         losses = F.cross_entropy(logits, batch.labels, reduction="none")
         other_losses = F.cross_entropy(other_logits, batch.labels, reduction="none")
-        kept = max(1, int(self.kept(batch.epoch) * len(batch.labels)))
-        exchanged = {
-            "first": losses[small_loss(other_losses, kept)].mean(),
-            "second": other_losses[small_loss(losses, kept)].mean(),
+        kept_count = max(1, int(self.kept(batch.epoch) * len(batch.labels)))
+        exchanged_losses = {
+            "first": losses[small_loss(other_losses, kept_count)].mean(),
+            "second": other_losses[small_loss(losses, kept_count)].mean(),
         }
-        return exchanged, logits
+        return exchanged_losses, logits

@@ -25,9 +25,11 @@ def members_first(member: Tensor) -> tuple[Tensor, Tensor]:
     So a pass over a whole batch holds members only, and how many there are need not be known on the host. Without a
     member all rows are named, and no place counts.
     """
-    count, places = member.sum(), torch.arange(len(member), device=member.device)
-    period = torch.where(count > 0, count, len(member))
-    return member.logical_not().to(torch.uint8).argsort(stable=True)[places % period], places < count
+    member_count = member.sum()
+    batch_positions = torch.arange(len(member), device=member.device)
+    period = torch.where(member_count > 0, member_count, len(member))
+    members_in_front = member.logical_not().to(torch.uint8).argsort(stable=True)
+    return members_in_front[batch_positions % period], batch_positions < member_count
 
 
 class DISC(Baseline):
@@ -71,48 +73,52 @@ class DISC(Baseline):
         return epoch <= self.settings.warm_up
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        both = self.logits(torch.cat([batch.images, batch.second])).chunk(2)
-        for kept, logits in zip((self.weak, self.strong), both):
-            kept[batch.index] = logits.detach().softmax(1)
-        given = [logits.log_softmax(1).gather(1, batch.labels[:, None])[:, 0] for logits in both]
+        view_logits = self.logits(torch.cat([batch.images, batch.second])).chunk(2)
+        for stored_predictions, logits in zip((self.weak, self.strong), view_logits):
+            stored_predictions[batch.index] = logits.detach().softmax(1)
+        label_log_p = [logits.log_softmax(1).gather(1, batch.labels[:, None])[:, 0] for logits in view_logits]
         if batch.epoch <= self.settings.warm_up:
-            return {"ce": -(given[0] + given[1]).mean()}, both[0]
+            return {"ce": -(label_log_p[0] + label_log_p[1]).mean()}, view_logits[0]
         clean, hard, corrected = self.chosen[:, batch.index]
-        robust = sum((1 - (Q * part).exp()) / Q for part in given)
+        robust_losses = sum((1 - (Q * log_p).exp()) / Q for log_p in label_log_p)
         labels = torch.where(corrected, self.corrected_labels[batch.index], batch.labels)
-        member = clean | hard | corrected
+        mix_members = clean | hard | corrected
         losses = {
-            "clean": -(clean * (given[0] + given[1])).mean(),
-            "hard": self.settings.hard_weight * (hard * robust).mean(),
-            "mixed": sum(self.mixed(view, labels, member, batch) for view in (batch.images, batch.second)),
+            "clean": -(clean * (label_log_p[0] + label_log_p[1])).mean(),
+            "hard": self.settings.hard_weight * (hard * robust_losses).mean(),
+            "mixed": sum(self.mixed(view, labels, mix_members, batch) for view in (batch.images, batch.second)),
         }
-        return losses, both[0]
+        return losses, view_logits[0]
 
-    def mixed(self, images: Tensor, labels: Tensor, member: Tensor, batch: Batch) -> Tensor:
+    def mixed(self, images: Tensor, labels: Tensor, mix_members: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy on mixtures of the members of the mix set with each other, in a pass of their own."""
-        rows, counts = members_first(member)
-        own = draw_share(ALPHA, batch.generator, images.device)
-        partner = rows[torch.randperm(len(rows), generator=batch.generator, device=rows.device)]
-        logits = self.logits(own * images[rows] + (1 - own) * images[partner])
-        apart = [F.cross_entropy(logits, labels[which], reduction="none") for which in (rows, partner)]
-        return ((own * apart[0] + (1 - own) * apart[1]) * counts).sum() / counts.sum().clamp_min(1)
+        member_rows, row_counts = members_first(mix_members)
+        own_share = draw_share(ALPHA, batch.generator, images.device)
+        permutation = torch.randperm(len(member_rows), generator=batch.generator, device=member_rows.device)
+        partner_rows = member_rows[permutation]
+        logits = self.logits(own_share * images[member_rows] + (1 - own_share) * images[partner_rows])
+        own_losses = F.cross_entropy(logits, labels[member_rows], reduction="none")
+        partner_losses = F.cross_entropy(logits, labels[partner_rows], reduction="none")
+        mixed_losses = own_share * own_losses + (1 - own_share) * partner_losses
+        return (mixed_losses * row_counts).sum() / row_counts.sum().clamp_min(1)
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """Choose by the thresholds as they are, then let them rise towards what each view is sure of."""
         p = self.settings
-        views = torch.stack([self.weak, self.strong])
-        above = views.gather(2, self.labels.expand(2, -1)[:, :, None])[:, :, 0] > self.thresholds
-        clean, hard = above[0] & above[1], above[0] ^ above[1]
-        confidence, best = views.mean(0).max(1)
+        view_predictions = torch.stack([self.weak, self.strong])
+        above_threshold = view_predictions.gather(2, self.labels.expand(2, -1)[:, :, None])[:, :, 0] > self.thresholds
+        clean = above_threshold[0] & above_threshold[1]
+        hard = above_threshold[0] ^ above_threshold[1]
+        confidence, best_class = view_predictions.mean(0).max(1)
         corrected = confidence > (self.thresholds.mean(0) + p.surplus).clamp_max(p.highest)
         self.chosen.copy_(torch.stack([clean, hard, corrected & ~clean & ~hard]))
-        self.corrected_labels.copy_(best)
-        self.thresholds.mul_(p.momentum).add_((1 - p.momentum) * views.amax(2))
+        self.corrected_labels.copy_(best_class)
+        self.thresholds.mul_(p.momentum).add_((1 - p.momentum) * view_predictions.amax(2))
         shares = self.chosen.float().mean(1)
         return dict(zip(("clean images", "hard images", "corrected images"), shares))
 
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """How far the given label lies behind the best class in the latest predictions of both views."""
-        seen = (self.weak[batch.index] + self.strong[batch.index]) / 2
-        behind = seen.amax(1) - seen.gather(1, batch.labels[:, None])[:, 0]
-        return self.logits(batch.images).softmax(1), behind
+        latest_predictions = (self.weak[batch.index] + self.strong[batch.index]) / 2
+        label_deficit = latest_predictions.amax(1) - latest_predictions.gather(1, batch.labels[:, None])[:, 0]
+        return self.logits(batch.images).softmax(1), label_deficit

@@ -24,13 +24,14 @@ def clean_probability(losses: Tensor) -> Tensor:
     """[n] posterior of the component with the smaller mean, of two Gaussians fitted to losses [n] scaled to 0 .. 1."""
     x = losses.double()
     x = ((x - x.min()) / (x.max() - x.min()).clamp_min(1e-12))[:, None]
-    parameters, before = component_moments(x, two_means(x)), -torch.inf
+    parameters = component_moments(x, two_means(x))
+    previous_likelihood = -torch.inf
     for _ in range(ITERATIONS):
         posterior, likelihood = component_shares(x, *parameters)
         parameters = component_moments(x, posterior)
-        if abs(likelihood - before) < TOLERANCE:
+        if abs(likelihood - previous_likelihood) < TOLERANCE:
             break
-        before = likelihood
+        previous_likelihood = likelihood
     posterior, _ = component_shares(x, *parameters)
     return posterior[:, parameters[1].argmin()].float()
 
@@ -39,16 +40,16 @@ def two_means(x: Tensor) -> Tensor:
     """To which of two centres each value [n, 1] is nearer, [n, 2] of 0 and 1; the centres start at the ends (ours)."""
     centres = torch.arange(2, dtype=x.dtype, device=x.device)
     for _ in range(ITERATIONS):
-        near = F.one_hot((x - centres).square().argmin(1), 2).double()
-        centres = (near * x).sum(0) / near.sum(0).clamp_min(1)
-    return near
+        nearest_centre = F.one_hot((x - centres).square().argmin(1), 2).double()
+        centres = (nearest_centre * x).sum(0) / nearest_centre.sum(0).clamp_min(1)
+    return nearest_centre
 
 
 def component_moments(x: Tensor, shares: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Weights, means and variances [2] of two components, from each value's shares [n, 2] in them."""
-    size = shares.sum(0) + 1e-12
-    means = (shares * x).sum(0) / size
-    return size / len(x), means, (shares * (x - means).square()).sum(0) / size + LEAST_VARIANCE
+    component_sizes = shares.sum(0) + 1e-12
+    means = (shares * x).sum(0) / component_sizes
+    return component_sizes / len(x), means, (shares * (x - means).square()).sum(0) / component_sizes + LEAST_VARIANCE
 
 
 def component_shares(x: Tensor, weights: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, float]:
@@ -59,8 +60,8 @@ def component_shares(x: Tensor, weights: Tensor, means: Tensor, variances: Tenso
 
 def sharpen(shares: Tensor, temperature: float) -> Tensor:
     """Shares [B, C] to the power of 1 / T, with a sum of 1."""
-    raised = shares ** (1 / temperature)
-    return raised / raised.sum(1, keepdim=True)
+    raised_shares = shares ** (1 / temperature)
+    return raised_shares / raised_shares.sum(1, keepdim=True)
 
 
 class DivideMix(Method):
@@ -87,13 +88,15 @@ class DivideMix(Method):
         warm_up_entropy: bool = False  # the warm-up's predictions are kept from being sure
 
         def __post_init__(self) -> None:
-            for name, low in (("warm_up", 1), ("unlabelled_weight", 0), ("alpha", 1e-3), ("temperature", 1e-3)):
-                within(f"dividemix.{name}", getattr(self, name), low)
+            for name, lowest in (("warm_up", 1), ("unlabelled_weight", 0), ("alpha", 1e-3), ("temperature", 1e-3)):
+                within(f"dividemix.{name}", getattr(self, name), lowest)
             within("dividemix.ramp", self.ramp, 1)
 
     def build(self, backbone: Backbone, classes: int, *others: Backbone) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
-        self.other_backbone, self.other_classifier = others[0], nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
+        self.other_backbone = others[0]
+        self.other_classifier = nn.Linear(backbone.width, classes)
         self.pair = ((self.backbone, self.classifier), (self.other_backbone, self.other_classifier))
 
     def heads(self) -> list[nn.Module]:
@@ -117,54 +120,63 @@ class DivideMix(Method):
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         if batch.epoch <= self.settings.warm_up:
             return self.warm_up(batch)
-        views = torch.cat([batch.images, batch.second])
+        both_views = torch.cat([batch.images, batch.second])
         with torch.no_grad():
-            logits = self.each(views)
-            learning = [two_views(part) for part in logits]
+            logits = self.each(both_views)
+            learning_predictions = [two_views(network_logits) for network_logits in logits]
             for backbone, _ in self.pair:
                 backbone.eval()
-            settled = [two_views(part) for part in self.each(views)]
+            settled_predictions = [two_views(network_logits) for network_logits in self.each(both_views)]
             for backbone, _ in self.pair:
                 backbone.train()
         losses = {}
-        for own, name in enumerate(("first", "second")):
-            w = self.believed[batch.index, 1 - own]
-            targets = self.targets(batch.labels, w, learning[own], settled[1 - own])
-            losses |= self.mixmatch(own, name, views, targets.repeat(2, 1), (w > LIKELY).repeat(2), batch)
+        for network_index, network_name in enumerate(("first", "second")):
+            w = self.believed[batch.index, 1 - network_index]
+            targets = self.targets(
+                batch.labels, w, learning_predictions[network_index], settled_predictions[1 - network_index]
+            )
+            losses |= self.mixmatch(
+                network_index, network_name, both_views, targets.repeat(2, 1), (w > LIKELY).repeat(2), batch
+            )
         return losses, logits[0][: len(batch.labels)]
 
     def warm_up(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Cross-entropy, less the entropy of the predictions where that is asked for."""
-        both = self.each(batch.images)
-        losses = {name: F.cross_entropy(logits, batch.labels) for name, logits in zip(("first", "second"), both)}
+        both_logits = self.each(batch.images)
+        losses = {name: F.cross_entropy(logits, batch.labels) for name, logits in zip(("first", "second"), both_logits)}
         if self.settings.warm_up_entropy:
-            certain = [(part.softmax(1) * part.log_softmax(1)).sum(1).mean() for part in both]
-            losses["certainty"] = certain[0] + certain[1]
-        return losses, both[0]
+            negative_entropies = [
+                (network_logits.softmax(1) * network_logits.log_softmax(1)).sum(1).mean()
+                for network_logits in both_logits
+            ]
+            losses["certainty"] = negative_entropies[0] + negative_entropies[1]
+        return losses, both_logits[0]
 
-    def targets(self, labels: Tensor, w: Tensor, learning: Tensor, other: Tensor) -> Tensor:
+    def targets(self, labels: Tensor, w: Tensor, own_predictions: Tensor, other_predictions: Tensor) -> Tensor:
         """Co-refinement where the label is believed, co-guessing elsewhere, [B, C]; w [B] is the other network's."""
         share_of_label = w[:, None]
-        given = F.one_hot(labels, learning.shape[1]).float()
-        refined = share_of_label * given + (1 - share_of_label) * learning
-        guessed = (learning + other) / 2
-        return sharpen(torch.where(share_of_label > LIKELY, refined, guessed), self.settings.temperature)
+        one_hot_labels = F.one_hot(labels, own_predictions.shape[1]).float()
+        refined_labels = share_of_label * one_hot_labels + (1 - share_of_label) * own_predictions
+        guessed_labels = (own_predictions + other_predictions) / 2
+        return sharpen(torch.where(share_of_label > LIKELY, refined_labels, guessed_labels), self.settings.temperature)
 
     def mixmatch(
-        self, own: int, name: str, views: Tensor, targets: Tensor, labelled: Tensor, batch: Batch
+        self, network_index: int, network_name: str, views: Tensor, targets: Tensor, labelled: Tensor, batch: Batch
     ) -> dict[str, Tensor]:
         """L_X, L_U and the regulariser of one network, on mixtures of all views [2B, ...] with any others."""
-        larger = draw_share(self.settings.alpha, batch.generator, views.device)
-        partner = torch.randperm(len(views), generator=batch.generator, device=views.device)
-        backbone, classifier = self.pair[own]
-        logits = classifier(backbone(larger * views + (1 - larger) * views[partner]))
-        targets = larger * targets + (1 - larger) * targets[partner]
-        p, classes = logits.softmax(1), logits.shape[1]
-        cross_entropy, distance = -(targets * logits.log_softmax(1)).sum(1), (p - targets).square().mean(1)
+        larger_share = draw_share(self.settings.alpha, batch.generator, views.device)
+        partner_rows = torch.randperm(len(views), generator=batch.generator, device=views.device)
+        backbone, classifier = self.pair[network_index]
+        logits = classifier(backbone(larger_share * views + (1 - larger_share) * views[partner_rows]))
+        targets = larger_share * targets + (1 - larger_share) * targets[partner_rows]
+        p = logits.softmax(1)
+        classes = logits.shape[1]
+        cross_entropy = -(targets * logits.log_softmax(1)).sum(1)
+        distance = (p - targets).square().mean(1)
         return {
-            f"{name} labelled": mean_of(cross_entropy, labelled),
-            f"{name} unlabelled": self.unlabelled(batch.epoch) * mean_of(distance, ~labelled),
-            f"{name} balance": -(p.mean(0) * classes).log().mean(),
+            f"{network_name} labelled": mean_of(cross_entropy, labelled),
+            f"{network_name} unlabelled": self.unlabelled(batch.epoch) * mean_of(distance, ~labelled),
+            f"{network_name} balance": -(p.mean(0) * classes).log().mean(),
         }
 
     def unlabelled(self, epoch: int) -> float:
@@ -176,8 +188,8 @@ class DivideMix(Method):
         return "plain" if epoch >= self.settings.warm_up else None
 
     def survey_batch(self, batch: Batch) -> None:
-        for number, logits in enumerate(self.each(batch.images)):
-            self.surveyed[batch.index, number] = F.cross_entropy(logits, batch.labels, reduction="none")
+        for network_index, logits in enumerate(self.each(batch.images)):
+            self.surveyed[batch.index, network_index] = F.cross_entropy(logits, batch.labels, reduction="none")
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         if epoch >= self.settings.warm_up:
@@ -186,8 +198,8 @@ class DivideMix(Method):
 
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mean of both predictions; a label is suspect as far as the two mixtures do not believe it."""
-        both = self.each(batch.images)
-        return (both[0].softmax(1) + both[1].softmax(1)) / 2, 1 - self.believed[batch.index].mean(1)
+        both_logits = self.each(batch.images)
+        return (both_logits[0].softmax(1) + both_logits[1].softmax(1)) / 2, 1 - self.believed[batch.index].mean(1)
 
 
 def two_views(logits: Tensor) -> Tensor:

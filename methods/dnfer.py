@@ -37,12 +37,12 @@ def select_confident(probability: Tensor, labels: Tensor) -> Tensor:
     return p.gather(1, labels[:, None])[:, 0] >= p.mean(0)[labels]
 
 
-def supervised_loss(losses: Tensor, chosen: Tensor, average: str = "kept") -> Tensor:
+def supervised_loss(losses: Tensor, chosen_images: Tensor, average: str = "kept") -> Tensor:
     """Mean loss of the chosen images, of all where none is; with 'batch' their sum over the size of the batch."""
-    total = (losses * chosen).sum()
+    loss_sum = (losses * chosen_images).sum()
     if average == "batch":
-        return total / len(losses)
-    return torch.where(chosen.any(), total / chosen.sum().clamp(min=1), losses.mean())
+        return loss_sum / len(losses)
+    return torch.where(chosen_images.any(), loss_sum / chosen_images.sum().clamp(min=1), losses.mean())
 
 
 def symmetric_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -76,14 +76,15 @@ class DNFER(Method):
         average: str = "kept"  # over the images kept; or 'batch'
 
         def __post_init__(self) -> None:
-            for name, known in (("base", ("2", "e")), ("average", ("kept", "batch"))):
-                if getattr(self, name) not in known:
-                    raise ValueError(f"dnfer.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+            for name, allowed_values in (("base", ("2", "e")), ("average", ("kept", "batch"))):
+                if getattr(self, name) not in allowed_values:
+                    raise ValueError(f"dnfer.{name}: {getattr(self, name)!r} is none of {', '.join(allowed_values)}")
             within("dnfer.alpha", self.alpha, 0, 1)
             within("dnfer.warm_up", self.warm_up, 0)
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
@@ -101,20 +102,21 @@ class DNFER(Method):
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p = self.settings
         logits = self.logits(batch.images)  # a pass for each view: weak first
-        views = [logits.log_softmax(1), self.logits(batch.second).log_softmax(1)]
-        losses = [F.nll_loss(view, batch.labels, reduction="none") for view in views]
+        view_log_p = [logits.log_softmax(1), self.logits(batch.second).log_softmax(1)]
+        losses = [F.nll_loss(log_p, batch.labels, reduction="none") for log_p in view_log_p]
         if batch.epoch <= p.warm_up:
             return {"ce": sum(loss.mean() for loss in losses) / 2, "consistency": losses[0].new_zeros(())}, logits
-        chosen = [select_confident(view.detach().exp(), batch.labels) for view in views]
-        self.counted[0] += sum(view.sum() for view in chosen)
+        confident_images = [select_confident(log_p.detach().exp(), batch.labels) for log_p in view_log_p]
+        self.counted[0] += sum(confident.sum() for confident in confident_images)
         self.counted[1] += 2 * len(batch.labels)
-        supervised = sum(supervised_loss(loss, view, p.average) for loss, view in zip(losses, chosen)) / 2
-        consistency = symmetric_divergence(*views).mean() / (log(2) if p.base == "2" else 1)
-        return {"ce": (1 - p.alpha) * supervised, "consistency": p.alpha * consistency}, logits
+        supervised = [supervised_loss(loss, confident, p.average) for loss, confident in zip(losses, confident_images)]
+        supervised_mean = sum(supervised) / 2
+        consistency = symmetric_divergence(*view_log_p).mean() / (log(2) if p.base == "2" else 1)
+        return {"ce": (1 - p.alpha) * supervised_mean, "consistency": p.alpha * consistency}, logits
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The share of looks at images that were trained on; all during the warm-up."""
-        looked = self.counted[1]
-        share = torch.where(looked > 0, self.counted[0] / looked.clamp(min=1), torch.ones_like(looked))
+        look_count = self.counted[1]
+        kept_share = torch.where(look_count > 0, self.counted[0] / look_count.clamp(min=1), torch.ones_like(look_count))
         self.counted.zero_()
-        return {"kept": share}
+        return {"kept": kept_share}

@@ -79,24 +79,25 @@ class EAC(Method):
         input_norm: str = "imagenet"  # or 'vggface2', what the VGGFace2 weights were trained on
 
         def __post_init__(self) -> None:
-            known = {"view2": ("auto", "shared", "independent"), "input_norm": ("imagenet", "vggface2")}
-            for name, values in known.items():
+            allowed_values = {"view2": ("auto", "shared", "independent"), "input_norm": ("imagenet", "vggface2")}
+            for name, values in allowed_values.items():
                 if getattr(self, name) not in values:
                     raise ValueError(f"eac.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
             within("eac.lam", self.lam, 0)
 
     @classmethod
     def adapt(cls, recipe: Recipe, parameters: Any, noisy: bool) -> Recipe:
-        view = parameters.view2
-        if view == "auto":
-            view = "independent" if noisy else "shared"
-        augment = replace(recipe.augment, second_view=view if parameters.lam else None)
+        second_view = parameters.view2
+        if second_view == "auto":
+            second_view = "independent" if noisy else "shared"
+        augment = replace(recipe.augment, second_view=second_view if parameters.lam else None)
         if parameters.input_norm == "vggface2":
             augment = replace(augment, mean=VGGFACE2_MEAN, std=(1 / 255,) * 3)
         return replace(recipe, augment=augment)
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
         # Distances of the epoch: to each image's own mirror image, and to that of another image of its batch.
         self.register_buffer("apart", torch.zeros(2), persistent=False)
 
@@ -111,18 +112,19 @@ class EAC(Method):
         return self.classifier(spatial_mean(self.features(images)))
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        first = self.features(batch.images)
-        logits = self.classifier(spatial_mean(first))
+        first_features = self.features(batch.images)
+        logits = self.classifier(spatial_mean(first_features))
         losses = {"ce": F.cross_entropy(logits, batch.labels)}
         if self.settings.lam:
-            second = self.features(batch.second)  # a pass of its own: each view has its batch statistics
-            losses["consistency"] = self.settings.lam * self.inconsistency(first, second).mean()
+            second_features = self.features(batch.second)  # a pass of its own: each view has its batch statistics
+            losses["consistency"] = self.settings.lam * self.inconsistency(first_features, second_features).mean()
         return losses, logits
 
-    def inconsistency(self, first: Tensor, second: Tensor) -> Tensor:
+    def inconsistency(self, first_features: Tensor, second_features: Tensor) -> Tensor:
         """Flip distance [B] of the attention maps of two views' features."""
         weight = self.classifier.weight
-        maps, mirrored = attention_maps(first, weight), attention_maps(second, weight)
+        maps = attention_maps(first_features, weight)
+        mirrored = attention_maps(second_features, weight)
         distances = flip_distance(maps, mirrored)
         if self.training:
             self.watch(distances, maps, mirrored)
@@ -131,20 +133,22 @@ class EAC(Method):
     @torch.no_grad()
     def watch(self, distances: Tensor, maps: Tensor, mirrored: Tensor) -> None:
         """Count on the device: distances [B] as they are, and between each image and the mirror image of the next one."""
-        others = flip_distance(maps, mirrored.roll(1, 0))
-        self.apart += torch.stack([distances.float().mean(), others.float().mean()])
+        other_distances = flip_distance(maps, mirrored.roll(1, 0))
+        self.apart += torch.stack([distances.float().mean(), other_distances.float().mean()])
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         return self.attention_distance() if self.settings.lam else {}
 
     def attention_distance(self) -> dict[str, Tensor]:
         """How much nearer attention is to an image's own mirror image than to another's: 0 the same, 1 no nearer."""
-        own, others = self.apart.clone()
+        own_distance, other_distance = self.apart.clone()
         self.apart.zero_()
-        return {"attention_distance": own / others.clamp(min=1e-12)}
+        return {"attention_distance": own_distance / other_distance.clamp(min=1e-12)}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as an image's attention changes when it is mirrored."""
-        first, second = self.features(batch.images), self.features(batch.images.flip(-1))
-        return self.classifier(spatial_mean(first)).softmax(1), self.inconsistency(first, second)
+        image_features = self.features(batch.images)
+        mirrored_features = self.features(batch.images.flip(-1))
+        distribution = self.classifier(spatial_mean(image_features)).softmax(1)
+        return distribution, self.inconsistency(image_features, mirrored_features)

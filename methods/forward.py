@@ -23,23 +23,23 @@ def estimate_transition(predictions: Tensor, percentile: float) -> Tensor:
 
     predictions: [N, C] probabilities. percentile: only images below this percentile of p_k count; 100: all do.
     """
-    sure = predictions
+    candidate_predictions = predictions
     if percentile < 100:
-        place = ceil(percentile / 100 * (len(predictions) - 1))
-        sure = predictions.masked_fill(predictions >= predictions.sort(0).values[place], -1)
-    rows = predictions[sure.argmax(0)]
-    return rows / rows.sum(1, keepdim=True)
+        percentile_row = ceil(percentile / 100 * (len(predictions) - 1))
+        candidate_predictions = predictions.masked_fill(predictions >= predictions.sort(0).values[percentile_row], -1)
+    surest_predictions = predictions[candidate_predictions.argmax(0)]
+    return surest_predictions / surest_predictions.sum(1, keepdim=True)
 
 
 def parse_transition(text: str) -> Tensor:
     """'0.9,0.1;0.2,0.8' as a [C, C] matrix; raises ValueError."""
     try:
-        values = torch.tensor([[float(part) for part in row.split(",")] for row in text.split(";")])
+        matrix = torch.tensor([[float(cell) for cell in row.split(",")] for row in text.split(";")])
     except ValueError:
         raise ValueError(f"forward.transition: {text!r}, expected 'estimated' or rows as 0.9,0.1;0.2,0.8") from None
-    if values.shape[0] != values.shape[1] or (values < 0).any() or ((values.sum(1) - 1).abs() > 1e-3).any():
+    if matrix.shape[0] != matrix.shape[1] or (matrix < 0).any() or ((matrix.sum(1) - 1).abs() > 1e-3).any():
         raise ValueError(f"forward.transition: {text!r} is no square matrix of shares whose rows sum to 1")
-    return values
+    return matrix
 
 
 class ForwardCorrection(Baseline):
@@ -73,32 +73,33 @@ class ForwardCorrection(Baseline):
                 parse_transition(self.transition)
 
     def check(self, run: Run) -> None:
-        known = self.settings.transition
-        if known != "estimated" and len(parse_transition(known)) != run.classes:
+        transition_text = self.settings.transition
+        if transition_text != "estimated" and len(parse_transition(transition_text)) != run.classes:
             raise ValueError(
-                f"forward.transition: {len(parse_transition(known))} rows, but there are {run.classes} classes"
+                f"forward.transition: {len(parse_transition(transition_text))} rows, but there are {run.classes} classes"
             )
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
-        known = self.settings.transition
-        start = torch.eye(run.classes) if known == "estimated" else parse_transition(known)
-        self.register_buffer("transition", start.to(labels.device))
+        transition_text = self.settings.transition
+        start_matrix = torch.eye(run.classes) if transition_text == "estimated" else parse_transition(transition_text)
+        self.register_buffer("transition", start_matrix.to(labels.device))
         self.register_buffer("predictions", torch.zeros(run.images, run.classes, device=labels.device))
 
     def captured_anew(self, epoch: int) -> Any:
         return self.settings.transition == "estimated" and epoch <= self.settings.estimate_epoch
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        logits, p = self.logits(batch.images), self.settings
+        logits = self.logits(batch.images)
+        p = self.settings
         if p.transition == "estimated" and batch.epoch <= p.estimate_epoch:
             self.predictions[batch.index] = logits.detach().softmax(1)
             return {"forward": F.cross_entropy(logits, batch.labels)}, logits
-        given = (logits.softmax(1) @ self.transition).gather(1, batch.labels[:, None])
-        return {"forward": -given.clamp_min(SMALLEST).log().mean()}, logits
+        label_probability = (logits.softmax(1) @ self.transition).gather(1, batch.labels[:, None])
+        return {"forward": -label_probability.clamp_min(SMALLEST).log().mean()}, logits
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         if self.settings.transition == "estimated" and epoch == self.settings.estimate_epoch:
-            seen = self.predictions[self.predictions.sum(1) > 0]  # an incomplete last batch may be left out
-            self.transition.copy_(estimate_transition(seen, self.settings.percentile))
+            seen_predictions = self.predictions[self.predictions.sum(1) > 0]  # an incomplete last batch may be left out
+            self.transition.copy_(estimate_transition(seen_predictions, self.settings.percentile))
         return {"kept by the matrix": self.transition.diagonal().mean()}

@@ -32,6 +32,7 @@ class GeneralisedCrossEntropy(Baseline):
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """L_q = (1 - p_y^q) / q; from log p_y, whose gradient is finite where p_y underflows."""
-        logits, q = self.logits(batch.images), self.settings.q
-        given = logits.log_softmax(1).gather(1, batch.labels[:, None])
-        return {"gce": (1 - (q * given).exp()).mean() / q}, logits
+        logits = self.logits(batch.images)
+        q = self.settings.q
+        label_log_p = logits.log_softmax(1).gather(1, batch.labels[:, None])
+        return {"gce": (1 - (q * label_log_p).exp()).mean() / q}, logits

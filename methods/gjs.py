@@ -16,18 +16,19 @@ from methods.baseline import Baseline
 SMALLEST = 1e-7  # bound of a probability inside a logarithm, of the published program
 
 
-def generalised_js(first: Tensor, second: Tensor, labels: Tensor, weight: float) -> Tensor:
+def generalised_js(first_logits: Tensor, second_logits: Tensor, labels: Tensor, weight: float) -> Tensor:
     """pi_1 KL(e_y || m) + pi_2 KL(p || m) + pi_3 KL(p' || m), divided by -(1 - pi_1) log(1 - pi_1), averaged.
 
-    first, second: [B, C] logits of the two views. weight: pi_1; the views share the rest.
+    first_logits, second_logits: [B, C] of the two views. weight: pi_1; the views share the rest.
     """
-    view = (1 - weight) / 2
-    p, other = first.softmax(1), second.softmax(1)
-    mean = (view * (p + other)).scatter_add(1, labels[:, None], torch.full_like(p[:, :1], weight))
-    logs = mean.clamp_min(SMALLEST).log()
-    label_term = -logs.gather(1, labels[:, None])[:, 0]
-    view_terms = [(q * (q.clamp_min(SMALLEST).log() - logs)).sum(1) for q in (p, other)]
-    divergence = weight * label_term + view * (view_terms[0] + view_terms[1])
+    view_weight = (1 - weight) / 2
+    p = first_logits.softmax(1)
+    second_p = second_logits.softmax(1)
+    mean_p = (view_weight * (p + second_p)).scatter_add(1, labels[:, None], torch.full_like(p[:, :1], weight))
+    log_mean = mean_p.clamp_min(SMALLEST).log()
+    label_term = -log_mean.gather(1, labels[:, None])[:, 0]
+    view_terms = [(q * (q.clamp_min(SMALLEST).log() - log_mean)).sum(1) for q in (p, second_p)]
+    divergence = weight * label_term + view_weight * (view_terms[0] + view_terms[1])
     return divergence.mean() / -((1 - weight) * log(1 - weight))
 
 
@@ -54,7 +55,8 @@ class GeneralisedJensenShannon(Baseline):
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         views = (batch.images, batch.second)
         if self.settings.together:
-            first, second = self.logits(torch.cat(views)).chunk(2)
+            first_logits, second_logits = self.logits(torch.cat(views)).chunk(2)
         else:
-            first, second = map(self.logits, views)
-        return {"gjs": generalised_js(first, second, batch.labels, self.settings.label_weight)}, first
+            first_logits, second_logits = map(self.logits, views)
+        divergence = generalised_js(first_logits, second_logits, batch.labels, self.settings.label_weight)
+        return {"gjs": divergence}, first_logits

@@ -13,10 +13,11 @@ from methods.base import Batch, scaled, within
 from methods.co_teaching import CoTeaching, small_loss
 
 
-def co_regularisation(first: Tensor, second: Tensor) -> Tensor:
+def co_regularisation(first_logits: Tensor, second_logits: Tensor) -> Tensor:
     """KL(p1 || p2) + KL(p2 || p1) of each image, [B], from two sets of logits; no gradient is stopped."""
-    one, two = first.log_softmax(1), second.log_softmax(1)
-    return ((one.exp() - two.exp()) * (one - two)).sum(1)
+    log_p1 = first_logits.log_softmax(1)
+    log_p2 = second_logits.log_softmax(1)
+    return ((log_p1.exp() - log_p2.exp()) * (log_p1 - log_p2)).sum(1)
 
 
 class JoCoR(CoTeaching):
@@ -41,13 +42,16 @@ class JoCoR(CoTeaching):
             within("jocor.lam", self.lam, 0, 1)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        first, second = self.logits(batch.images), self.other_classifier(self.other_backbone(batch.images))
-        supervised = sum(F.cross_entropy(logits, batch.labels, reduction="none") for logits in (first, second))
-        agreement = co_regularisation(first, second)
-        joint = (1 - self.settings.lam) * supervised + self.settings.lam * agreement
-        kept = small_loss(joint, max(1, int(self.kept(batch.epoch) * len(batch.labels))))
+        first_logits = self.logits(batch.images)
+        second_logits = self.other_classifier(self.other_backbone(batch.images))
+        supervised_losses = sum(
+            F.cross_entropy(logits, batch.labels, reduction="none") for logits in (first_logits, second_logits)
+        )
+        agreement = co_regularisation(first_logits, second_logits)
+        joint_losses = (1 - self.settings.lam) * supervised_losses + self.settings.lam * agreement
+        kept_rows = small_loss(joint_losses, max(1, int(self.kept(batch.epoch) * len(batch.labels))))
         losses = {
-            "supervised": (1 - self.settings.lam) * supervised[kept].mean(),
-            "agreement": self.settings.lam * agreement[kept].mean(),
+            "supervised": (1 - self.settings.lam) * supervised_losses[kept_rows].mean(),
+            "agreement": self.settings.lam * agreement[kept_rows].mean(),
         }
-        return losses, first
+        return losses, first_logits

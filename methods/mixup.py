@@ -42,11 +42,11 @@ class Mixup(Baseline):
                 raise ValueError(f"mixup.alpha: {self.alpha} is not above 0")
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        own = draw_share(self.settings.alpha, batch.generator, batch.images.device)
-        partner = torch.randperm(len(batch.labels), generator=batch.generator, device=batch.labels.device)
-        logits = self.logits(own * batch.images + (1 - own) * batch.images[partner])
+        own_share = draw_share(self.settings.alpha, batch.generator, batch.images.device)
+        partner_rows = torch.randperm(len(batch.labels), generator=batch.generator, device=batch.labels.device)
+        logits = self.logits(own_share * batch.images + (1 - own_share) * batch.images[partner_rows])
         losses = {
-            "own": own * F.cross_entropy(logits, batch.labels),
-            "partner": (1 - own) * F.cross_entropy(logits, batch.labels[partner]),
+            "own": own_share * F.cross_entropy(logits, batch.labels),
+            "partner": (1 - own_share) * F.cross_entropy(logits, batch.labels[partner_rows]),
         }
         return losses, logits

@@ -14,8 +14,8 @@ from methods.nce_rce import normalised_cross_entropy
 
 def asymmetric_cross_entropy(logits: Tensor, labels: Tensor, a: float, q: float) -> Tensor:
     """AGCE = ((a + 1)^q - (a + p_y)^q) / q, averaged."""
-    given = logits.softmax(1).gather(1, labels[:, None])
-    return ((a + 1) ** q - (a + given) ** q).mean() / q
+    label_probability = logits.softmax(1).gather(1, labels[:, None])
+    return ((a + 1) ** q - (a + label_probability) ** q).mean() / q
 
 
 class NormalisedAndAsymmetric(Baseline):
@@ -37,7 +37,8 @@ class NormalisedAndAsymmetric(Baseline):
             within("nce_agce.q", self.q, 1e-6)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        logits, p = self.logits(batch.images), self.settings
+        logits = self.logits(batch.images)
+        p = self.settings
         losses = {
             "nce": p.alpha * normalised_cross_entropy(logits, batch.labels),
             "agce": p.beta * asymmetric_cross_entropy(logits, batch.labels, p.a, p.q),

@@ -16,8 +16,8 @@ from methods.sce import reverse_cross_entropy
 
 def normalised_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """log p_y / sum_k log p_k, in 0 .. 1, averaged."""
-    logs = logits.log_softmax(1)
-    return (logs.gather(1, labels[:, None])[:, 0] / logs.sum(1)).mean()
+    log_p = logits.log_softmax(1)
+    return (log_p.gather(1, labels[:, None])[:, 0] / log_p.sum(1)).mean()
 
 
 class NormalisedAndReverse(Baseline):
@@ -38,7 +38,8 @@ class NormalisedAndReverse(Baseline):
                 raise ValueError(f"nce_rce.log_zero: {self.log_zero} is not below 0")
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        logits, p = self.logits(batch.images), self.settings
+        logits = self.logits(batch.images)
+        p = self.settings
         losses = {
             "nce": p.alpha * normalised_cross_entropy(logits, batch.labels),
             "rce": p.beta * reverse_cross_entropy(logits, batch.labels, p.log_zero),

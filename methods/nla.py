@@ -27,7 +27,8 @@ from methods.base import (
     within,
 )
 
-MEAN, STD = (0.577, 0.4494, 0.4001), (0.2628, 0.2395, 0.2383)
+MEAN = (0.577, 0.4494, 0.4001)
+STD = (0.2628, 0.2395, 0.2383)
 PUBLISHED_BATCH = 32  # the batch at which the published sum over a batch has its published weight
 
 
@@ -38,18 +39,24 @@ def narrowing_factor(epoch: int, epochs: int, slope: float) -> float:
 
 def bell_covariance(spread: float, ratio: float, turn: float) -> tuple[float, float]:
     """Diagonal and off-diagonal of a bell with the axes s along and s / r across; turn: -1 .. 1 of its direction."""
-    along, across = spread**2, (spread / ratio) ** 2
-    return along + across, turn * (along - across)
+    variance_along = spread**2
+    variance_across = (spread / ratio) ** 2
+    return variance_along + variance_across, turn * (variance_along - variance_across)
 
 
-def bell_density(given: Tensor, other: Tensor, mean: tuple[float, float], spread: tuple[float, float]) -> Tensor:
+def bell_density(
+    label_probability: Tensor, rival_probability: Tensor, mean: tuple[float, float], spread: tuple[float, float]
+) -> Tensor:
     """Density of a Gaussian over two probabilities; spread: the diagonal a and the off-diagonal b of its covariance.
 
     In the sum u and the difference d of the deviations the two are independent, with variances 2 (a + b), 2 (a - b).
     """
-    plus, minus = spread[0] + spread[1], spread[0] - spread[1]
-    first, second = given - mean[0], other - mean[1]
-    u, d = first + second, first - second
+    plus = spread[0] + spread[1]
+    minus = spread[0] - spread[1]
+    label_deviation = label_probability - mean[0]
+    rival_deviation = rival_probability - mean[1]
+    u = label_deviation + rival_deviation
+    d = label_deviation - rival_deviation
     return (-(u**2) / (4 * plus) - d**2 / (4 * minus)).exp() / (2 * pi * (plus * minus) ** 0.5)
 
 
@@ -115,8 +122,8 @@ class NLA(Method):
         consistency_reduction: str = "scaled"  # the published sum at its batch of 32; or 'sum', 'mean'
 
         def __post_init__(self) -> None:
-            known = {"divergence": ("logits", "js"), "consistency_reduction": ("scaled", "sum", "mean")}
-            for name, values in known.items():
+            allowed_values = {"divergence": ("logits", "js"), "consistency_reduction": ("scaled", "sum", "mean")}
+            for name, values in allowed_values.items():
                 if getattr(self, name) not in values:
                     raise ValueError(f"nla.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
             for name in ("weight_ce", "weight_naw", "weight_consistency", "true_factor"):
@@ -128,11 +135,13 @@ class NLA(Method):
                 within(f"nla.ratio_{name}", getattr(self, f"ratio_{name}"), 1e-3)
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
-        self.epochs, self.batch_size = run.epochs, run.batch_size
+        self.epochs = run.epochs
+        self.batch_size = run.batch_size
         # Of the epoch: weights, their squares, leading labels, images.
         self.register_buffer("tallied", torch.zeros(4, device=labels.device), persistent=False)
 
@@ -141,46 +150,53 @@ class NLA(Method):
 
     def weights(self, log_p: Tensor, labels: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
         """w [B], and whether the given label leads [B] (a tie counts as leading)."""
-        p, settings = log_p.exp(), self.settings
-        given, other = rival_probabilities(p, labels)
-        leads = given >= other
+        p = log_p.exp()
+        settings = self.settings
+        label_probability, rival_probability = rival_probabilities(p, labels)
+        label_leads = label_probability >= rival_probability
         turn = -narrowing_factor(epoch, self.epochs, settings.slope)
-        true = bell_covariance(settings.spread_true, settings.ratio_true, turn)
-        false = bell_covariance(settings.spread_false, settings.ratio_false, 1.0)
-        where_true = settings.true_factor * bell_density(given, other, settings.mean_true, true)
-        return torch.where(leads, where_true, bell_density(given, other, settings.mean_false, false)), leads
+        true_covariance = bell_covariance(settings.spread_true, settings.ratio_true, turn)
+        false_covariance = bell_covariance(settings.spread_false, settings.ratio_false, 1.0)
+        true_weight = settings.true_factor * bell_density(
+            label_probability, rival_probability, settings.mean_true, true_covariance
+        )
+        false_weight = bell_density(label_probability, rival_probability, settings.mean_false, false_covariance)
+        return torch.where(label_leads, true_weight, false_weight), label_leads
 
     def captured_anew(self, epoch: int) -> Any:
         return narrowing_factor(epoch, self.epochs, self.settings.slope)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         p = self.settings
-        logits, second = self.logits(batch.images), self.logits(batch.second)  # each view has its batch statistics
+        logits = self.logits(batch.images)
+        second_logits = self.logits(batch.second)  # a pass of its own: each view has its batch statistics
         log_p = logits.log_softmax(1)
         ce = F.nll_loss(log_p, batch.labels, reduction="none")
-        weight, leads = self.weights(log_p, batch.labels, batch.epoch)
+        weight, label_leads = self.weights(log_p, batch.labels, batch.epoch)
         weight = weight.detach() if p.detach_weight else weight
-        disagreements = view_disagreement(log_p, second.log_softmax(1), p.divergence).sum()
-        size = {"scaled": PUBLISHED_BATCH / self.batch_size, "sum": 1.0, "mean": 1 / len(logits)}
+        disagreements = view_disagreement(log_p, second_logits.log_softmax(1), p.divergence).sum()
+        reduction_factors = {"scaled": PUBLISHED_BATCH / self.batch_size, "sum": 1.0, "mean": 1 / len(logits)}
         with torch.no_grad():
-            self.tallied += torch.stack([weight.sum(), weight.square().sum(), leads.sum(), torch.ones_like(ce).sum()])
+            self.tallied += torch.stack(
+                [weight.sum(), weight.square().sum(), label_leads.sum(), torch.ones_like(ce).sum()]
+            )
         losses = {
             "ce": p.weight_ce * ce.mean(),
             "naw": p.weight_naw * (weight * ce).mean(),
-            "consistency": p.weight_consistency * size[p.consistency_reduction] * disagreements,
+            "consistency": p.weight_consistency * reduction_factors[p.consistency_reduction] * disagreements,
         }
         return losses, logits
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The mean weight, how far weights spread around it, and the share of images whose given label leads."""
-        weight, square, leading, _ = self.tallied / self.tallied[3].clamp(min=1)
+        mean_weight, mean_square, leading_share, _ = self.tallied / self.tallied[3].clamp(min=1)
         self.tallied.zero_()
-        spread = (square - weight.square()).clamp(min=0).sqrt() / weight.clamp(min=1e-12)
-        return {"mean weight": weight, "weight_spread": spread, "given label leads": leading}
+        weight_spread = (mean_square - mean_weight.square()).clamp(min=0).sqrt() / mean_weight.clamp(min=1e-12)
+        return {"mean weight": mean_weight, "weight_spread": weight_spread, "given label leads": leading_share}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as the strongest other class is ahead of it."""
         p = self.logits(batch.images).softmax(1)
-        given, other = rival_probabilities(p, batch.labels)
-        return p, other - given
+        label_probability, rival_probability = rival_probabilities(p, batch.labels)
+        return p, rival_probability - label_probability

@@ -53,18 +53,22 @@ def soft_labels(q: Tensor, eps: Tensor, threshold: float) -> Tensor:
 
     The largest class (the first, where q is uniform) is always one of the former.
     """
-    likely = (q > threshold) | F.one_hot(q.argmax(1), q.shape[1]).bool()
-    others = (~likely).sum(1, keepdim=True)
-    rest = torch.where(others > 0, eps[:, None], 0.0)
-    share = torch.where(likely, q, 0.0)
-    return torch.where(likely, (1 - rest) * share / share.sum(1, keepdim=True), rest / others.clamp(min=1))
+    likely_classes = (q > threshold) | F.one_hot(q.argmax(1), q.shape[1]).bool()
+    other_count = (~likely_classes).sum(1, keepdim=True)
+    spread_share = torch.where(other_count > 0, eps[:, None], 0.0)
+    likely_q = torch.where(likely_classes, q, 0.0)
+    return torch.where(
+        likely_classes,
+        (1 - spread_share) * likely_q / likely_q.sum(1, keepdim=True),
+        spread_share / other_count.clamp(min=1),
+    )
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Mean features [C, d] of the classes in a batch, and which classes those are [C, 1] bool."""
-    member = F.one_hot(labels, classes).to(features.dtype)
-    count = member.sum(0)[:, None]
-    return member.T @ features / count.clamp(min=1), count > 0
+    class_members = F.one_hot(labels, classes).to(features.dtype)
+    class_counts = class_members.sum(0)[:, None]
+    return class_members.T @ features / class_counts.clamp(min=1), class_counts > 0
 
 
 class OTPNS(Method):
@@ -123,10 +127,12 @@ class OTPNS(Method):
 
     def build(self, backbone: Backbone, classes: int) -> None:
         p = self.settings
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
         self.sigma = nn.Parameter(torch.tensor(-(backbone.width**-0.5) if p.sigma is None else float(p.sigma)))
         self.beta = nn.Parameter(torch.tensor(float(p.beta)))
-        self.teacher, self.predicting = Frozen(self.student), Frozen(self.student)
+        self.teacher = Frozen(self.student)
+        self.predicting = Frozen(self.student)
         self.pool = nn.ModuleList(Frozen(self.student) for _ in range(MEMBERS))
 
     @property
@@ -135,12 +141,13 @@ class OTPNS(Method):
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
-        self.epochs, on = run.epochs, labels.device
-        self.register_buffer("centres", torch.zeros(run.classes, self.backbone.width, device=on))
-        self.register_buffer("known", torch.zeros(run.classes, 1, dtype=torch.bool, device=on))
-        self.register_buffer("accuracies", torch.zeros(MEMBERS, device=on))  # of the pool, on the training labels
+        self.epochs = run.epochs
+        device = labels.device
+        self.register_buffer("centres", torch.zeros(run.classes, self.backbone.width, device=device))
+        self.register_buffer("known", torch.zeros(run.classes, 1, dtype=torch.bool, device=device))
+        self.register_buffer("accuracies", torch.zeros(MEMBERS, device=device))  # of the pool, on the training labels
         # Of the epoch: hits of the teacher, images for which the pool overrules it, images.
-        self.register_buffer("hits", torch.zeros(3, device=on), persistent=False)
+        self.register_buffer("hits", torch.zeros(3, device=device), persistent=False)
 
     def logits(self, images: Tensor) -> Tensor:
         return self.classifier(self.backbone(images)) if self.training else self.predicting(images)
@@ -149,7 +156,8 @@ class OTPNS(Method):
         return teacher_share(epoch, self.epochs, self.settings.gamma)
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        p, labels = self.settings, batch.labels
+        p = self.settings
+        labels = batch.labels
         features = self.backbone(batch.images)
         logits = self.classifier(features)
         self.features = features.detach()
@@ -163,8 +171,8 @@ class OTPNS(Method):
 
     def scaled_logits(self, features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
         """a_i z_i, a_i = sigmoid(sigma ||x_i - mu_y|| + beta); a class not met before has its centre from this batch."""
-        fresh, _ = class_means(self.features, labels, len(self.centres))
-        centres = torch.where(self.known, self.centres, fresh)
+        batch_centres, _ = class_means(self.features, labels, len(self.centres))
+        centres = torch.where(self.known, self.centres, batch_centres)
         nearness = (self.sigma * (features - centres[labels]).norm(dim=1) + self.beta).sigmoid()[:, None]
         return (
             nearness * logits
@@ -175,47 +183,57 @@ class OTPNS(Method):
     @torch.no_grad()
     def supervision(self, batch: Batch) -> Tensor:
         """Soft labels [B, C] of the teacher and the pool."""
-        p, own = self.settings, self.teacher(batch.images)
-        share, fused = teacher_share(batch.epoch, self.epochs, p.gamma), own
-        if share < 1:
+        p = self.settings
+        teacher_logits = self.teacher(batch.images)
+        current_share = teacher_share(batch.epoch, self.epochs, p.gamma)
+        fused_logits = teacher_logits
+        if current_share < 1:
             weights = self.accuracies / self.accuracies.sum().clamp(min=1e-12)
-            pooled = sum(weight * member(batch.images) for weight, member in zip(weights, self.pool))
-            fused = share * own + (1 - share) * pooled
-        chosen = own.argmax(1)
-        counted = (chosen == batch.labels, chosen != fused.argmax(1), torch.ones_like(batch.labels))
-        self.hits += torch.stack([part.sum() for part in counted])
-        q = fused.softmax(1)
-        similar = similarity_to_label(q if p.similarity == "fused" else own.softmax(1), batch.labels)
+            pool_logits = sum(weight * member(batch.images) for weight, member in zip(weights, self.pool))
+            fused_logits = current_share * teacher_logits + (1 - current_share) * pool_logits
+        teacher_labels = teacher_logits.argmax(1)
+        image_flags = (
+            teacher_labels == batch.labels,
+            teacher_labels != fused_logits.argmax(1),
+            torch.ones_like(batch.labels),
+        )
+        self.hits += torch.stack([flags.sum() for flags in image_flags])
+        q = fused_logits.softmax(1)
+        label_similarity = similarity_to_label(
+            q if p.similarity == "fused" else teacher_logits.softmax(1), batch.labels
+        )
         threshold = 1 / q.shape[1] if p.threshold is None else p.threshold
-        return soft_labels(q, smoothing_strength(similar, p.smoothing_low, p.smoothing_high), threshold)
+        return soft_labels(q, smoothing_strength(label_similarity, p.smoothing_low, p.smoothing_high), threshold)
 
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
         """The teacher follows the student, the centres follow their classes."""
-        p, features, self.features = self.settings, self.features, None
+        p = self.settings
+        features = self.features
+        self.features = None
         self.teacher.follow(self.student, p.teacher_momentum)
-        fresh, met = class_means(features, batch.labels, len(self.centres))
-        moved = torch.where(self.known, self.centres.lerp(fresh, 1 - p.centre_momentum), fresh)
-        self.centres.copy_(torch.where(met, moved, self.centres))
-        self.known |= met
+        batch_centres, classes_met = class_means(features, batch.labels, len(self.centres))
+        moved_centres = torch.where(self.known, self.centres.lerp(batch_centres, 1 - p.centre_momentum), batch_centres)
+        self.centres.copy_(torch.where(classes_met, moved_centres, self.centres))
+        self.known |= classes_met
 
     @torch.no_grad()
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The teacher takes the place of the worst member if it is better, and every K epochs in any case."""
-        accuracy, overruled, _ = self.hits / self.hits[2].clamp(min=1)
-        worst = int(self.accuracies.argmin())
+        accuracy, overruled_share, _ = self.hits / self.hits[2].clamp(min=1)
+        worst_member = int(self.accuracies.argmin())
         self.hits.zero_()
-        replaced = []
+        replaced_members = []
         if epoch == 1:
-            replaced = list(range(MEMBERS))
-        elif epoch % self.settings.replace_every == 0 or accuracy > self.accuracies[worst]:
-            replaced = [worst]
-        for member in replaced:
+            replaced_members = list(range(MEMBERS))
+        elif epoch % self.settings.replace_every == 0 or accuracy > self.accuracies[worst_member]:
+            replaced_members = [worst_member]
+        for member in replaced_members:
             self.pool[member].follow(self.teacher.network, 0.0)
             self.accuracies[member] = accuracy
         self.predicting.average(self.pool)
         return {
             "teacher accuracy": accuracy,
             "pool accuracy": self.accuracies.mean(),
-            "pool_overrules": overruled,
+            "pool_overrules": overruled_share,
         }

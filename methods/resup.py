@@ -55,7 +55,7 @@ def bound_similarities(similarities: Tensor, smallest: float, exact_ones: bool =
 
 def weighted_densities(x: Tensor, mixture: Mixture) -> Tensor:
     """pi_j Beta(x; alpha_j, beta_j), [..., 2, N]; x: [..., N]."""
-    a, b, weights = (part[..., None] for part in mixture)
+    a, b, weights = (parameter[..., None] for parameter in mixture)
     constant = (a + b).lgamma() - a.lgamma() - b.lgamma()
     return weights * ((a - 1) * x[..., None, :].log() + (b - 1) * (1 - x[..., None, :]).log() + constant).exp()
 
@@ -65,27 +65,27 @@ def fit_mixture(x: Tensor, iterations: int) -> Mixture:
     alphas = torch.arange(1, 3, dtype=x.dtype, device=x.device).expand(*x.shape[:-1], 2)
     mixture = Mixture(alphas, alphas.flip(-1), torch.full_like(alphas, 0.5))
     for _ in range(iterations):
-        share = weighted_densities(x, mixture).clamp(min=TINY)
-        share = share / share.sum(-2, keepdim=True)
-        total = share.sum(-1)
-        mean = (share @ x[..., None])[..., 0] / total
-        variance = (share * (x[..., None, :] - mean[..., None]).square()).sum(-1) / total
+        shares = weighted_densities(x, mixture).clamp(min=TINY)
+        shares = shares / shares.sum(-2, keepdim=True)
+        share_sums = shares.sum(-1)
+        mean = (shares @ x[..., None])[..., 0] / share_sums
+        variance = (shares * (x[..., None, :] - mean[..., None]).square()).sum(-1) / share_sums
         alphas = mean * (mean * (1 - mean) / variance - 1)
-        mixture = Mixture(alphas, alphas * (1 - mean) / mean, total / x.shape[-1])
+        mixture = Mixture(alphas, alphas * (1 - mean) / mean, share_sums / x.shape[-1])
     return mixture
 
 
 def posterior_table(mixture: Mixture, bins: int) -> Tensor:
     """The share of component 1 on a grid from 0 to 1, [..., bins]."""
     grid = torch.linspace(TINY, 1 - TINY, bins, dtype=torch.float64, device=mixture.weights.device)
-    both = weighted_densities(grid.expand(*mixture.weights.shape[:-1], bins), mixture)
-    return both[..., 1, :] / (both.sum(-2) + TINY)
+    densities = weighted_densities(grid.expand(*mixture.weights.shape[:-1], bins), mixture)
+    return densities[..., 1, :] / (densities.sum(-2) + TINY)
 
 
 def flatten_after_maximum(raw: Tensor) -> Tensor:
     """Every entry after the first maximum is the maximum."""
-    place = torch.arange(raw.shape[-1], device=raw.device)
-    return torch.where(place > raw.argmax(-1, keepdim=True), raw.amax(-1, keepdim=True), raw)
+    bin_numbers = torch.arange(raw.shape[-1], device=raw.device)
+    return torch.where(bin_numbers > raw.argmax(-1, keepdim=True), raw.amax(-1, keepdim=True), raw)
 
 
 def make_rising(raw: Tensor) -> Tensor:
@@ -133,12 +133,12 @@ class ReSup(Method):
         predict: str = "first"  # network; or 'mean' of both
 
         def __post_init__(self) -> None:
-            known = {
+            allowed_values = {
                 "similarities": ("survey", "steps"),
                 "table": ("flattened", "rising"),
                 "predict": ("first", "mean"),
             }
-            for name, values in known.items():
+            for name, values in allowed_values.items():
                 if getattr(self, name) not in values:
                     raise ValueError(f"resup.{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
             within("resup.agreement_weight", self.agreement_weight, 0)
@@ -148,14 +148,16 @@ class ReSup(Method):
             within("resup.smallest", self.smallest, 1e-9, 0.1)
 
     def build(self, backbone: Backbone, classes: int, *others: Backbone) -> None:
-        self.backbone, self.classifier = backbone, nn.Linear(backbone.width, classes)
-        self.other_backbone, self.other_classifier = others[0], nn.Linear(backbone.width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(backbone.width, classes)
+        self.other_backbone = others[0]
+        self.other_classifier = nn.Linear(backbone.width, classes)
 
     def begin(self, labels: Tensor, run: Run) -> None:
         super().begin(labels, run)
-        exact = {"dtype": torch.float64, "device": labels.device}
-        self.register_buffer("tables", torch.ones(2, self.settings.bins, **exact))
-        self.register_buffer("similar", torch.full((2, run.images), 0.5, **exact))
+        tensor_options = {"dtype": torch.float64, "device": labels.device}
+        self.register_buffer("tables", torch.ones(2, self.settings.bins, **tensor_options))
+        self.register_buffer("similar", torch.full((2, run.images), 0.5, **tensor_options))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The logits of the two networks."""
@@ -164,33 +166,36 @@ class ReSup(Method):
     def logits(self, images: Tensor) -> Tensor:
         if self.settings.predict == "first":
             return self.classifier(self.backbone(images))
-        one, two = (logits.log_softmax(1) for logits in self.both(images))
-        return torch.logaddexp(one, two)
+        first_log_p, second_log_p = (logits.log_softmax(1) for logits in self.both(images))
+        return torch.logaddexp(first_log_p, second_log_p)
 
     def captured_anew(self, epoch: int) -> Any:
         return epoch <= self.settings.plain_epochs
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        p, (one, two) = self.settings, self.both(batch.images)
-        ce1, ce2 = (F.cross_entropy(logits, batch.labels, reduction="none") for logits in (one, two))
-        similar = self.remember(batch, one.detach(), two.detach())
+        p = self.settings
+        first_logits, second_logits = self.both(batch.images)
+        ce1, ce2 = (F.cross_entropy(logits, batch.labels, reduction="none") for logits in (first_logits, second_logits))
+        similarities = self.remember(batch, first_logits.detach(), second_logits.detach())
         if batch.epoch <= p.plain_epochs:
-            return {"first": ce1.mean(), "second": ce2.mean(), "agreement": ce1.new_zeros(())}, one
-        clean1, clean2 = (look_up(t, s, p.smallest).to(ce1.dtype) for t, s in zip(self.tables, similar))
-        apart = (one.softmax(1) - two.softmax(1)).square().mean(1)
+            return {"first": ce1.mean(), "second": ce2.mean(), "agreement": ce1.new_zeros(())}, first_logits
+        clean1, clean2 = (look_up(t, s, p.smallest).to(ce1.dtype) for t, s in zip(self.tables, similarities))
+        disagreement = (first_logits.softmax(1) - second_logits.softmax(1)).square().mean(1)
         losses = {
             "first": (clean2 * ce1).mean(),
             "second": (clean1 * ce2).mean(),
-            "agreement": p.agreement_weight * apart.mean(),
+            "agreement": p.agreement_weight * disagreement.mean(),
         }
-        return losses, one
+        return losses, first_logits
 
     @torch.no_grad()
-    def remember(self, batch: Batch, one: Tensor, two: Tensor) -> Tensor:
+    def remember(self, batch: Batch, first_logits: Tensor, second_logits: Tensor) -> Tensor:
         """The similarities [2, B] of both networks, kept for the next fit."""
-        found = torch.stack([cosine_to_label(one, batch.labels), cosine_to_label(two, batch.labels)])
-        self.similar[:, batch.index] = found.double()
-        return found
+        similarities = torch.stack(
+            [cosine_to_label(first_logits, batch.labels), cosine_to_label(second_logits, batch.labels)]
+        )
+        self.similar[:, batch.index] = similarities.double()
+        return similarities
 
     def survey_after(self, epoch: int) -> str | None:
         return self.survey if self.settings.similarities == "survey" else None
@@ -203,20 +208,20 @@ class ReSup(Method):
         """Fit both mixtures; where one cannot be (all similarities equal) its table stays."""
         p = self.settings
         mixture = fit_mixture(bound_similarities(self.similar, p.smallest, p.exact_ones), p.iterations)
-        raw = posterior_table(mixture, p.bins)
-        made = flatten_after_maximum(raw) if p.table == "flattened" else make_rising(raw)
-        usable = torch.stack([part.isfinite().all(-1) for part in (*mixture, raw)]).all(0)
-        self.tables.copy_(torch.where(usable[:, None], made, self.tables))
-        clean = torch.stack([look_up(t, s, p.smallest) for t, s in zip(self.tables, self.similar)])
-        return {"clean share": clean.mean(), "table minimum": self.tables.min()}
+        raw_tables = posterior_table(mixture, p.bins)
+        new_tables = flatten_after_maximum(raw_tables) if p.table == "flattened" else make_rising(raw_tables)
+        usable_fits = torch.stack([fit_values.isfinite().all(-1) for fit_values in (*mixture, raw_tables)]).all(0)
+        self.tables.copy_(torch.where(usable_fits[:, None], new_tables, self.tables))
+        clean_probabilities = torch.stack([look_up(t, s, p.smallest) for t, s in zip(self.tables, self.similar)])
+        return {"clean share": clean_probabilities.mean(), "table minimum": self.tables.min()}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A label is as likely wrong as both networks hold it; by similarity where a table tells nothing apart."""
-        both = self.both(batch.images)
-        similar = [cosine_to_label(logits, batch.labels) for logits in both]
-        trust = []
-        for table, s in zip(self.tables, similar):
-            flat = table.max() == table.min()
-            trust.append(torch.where(flat, s, look_up(table, s, self.settings.smallest).to(s.dtype)))
-        return both[0].softmax(1), 1 - (trust[0] + trust[1]) / 2
+        both_logits = self.both(batch.images)
+        similarities = [cosine_to_label(logits, batch.labels) for logits in both_logits]
+        clean_probabilities = []
+        for table, s in zip(self.tables, similarities):
+            is_flat = table.max() == table.min()
+            clean_probabilities.append(torch.where(is_flat, s, look_up(table, s, self.settings.smallest).to(s.dtype)))
+        return both_logits[0].softmax(1), 1 - (clean_probabilities[0] + clean_probabilities[1]) / 2

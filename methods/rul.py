@@ -35,11 +35,13 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, features: int) -> None:
         super().__init__()
-        self.linear, self.norm = nn.Linear(inputs, features), nn.BatchNorm1d(features, eps=EPSILON)
+        self.linear = nn.Linear(inputs, features)
+        self.norm = nn.BatchNorm1d(features, eps=EPSILON)
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, width, h, w] -> [B, features]."""
-        x, norm = self.linear(maps.flatten(1)), self.norm
+        x = self.linear(maps.flatten(1))
+        norm = self.norm
         if len(x) > 1 or not self.training:
             return norm(x)
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=EPSILON)
@@ -49,8 +51,8 @@ def drop_entries(maps: Tensor, probability: float, generator: torch.Generator | 
     """Dropout with its own random numbers."""
     if not probability:
         return maps
-    kept = torch.empty_like(maps).bernoulli_(1 - probability, generator=generator)
-    return maps * kept / (1 - probability)
+    kept_entries = torch.empty_like(maps).bernoulli_(1 - probability, generator=generator)
+    return maps * kept_entries / (1 - probability)
 
 
 def image_uncertainty(log_variance: Tensor, clamp: float | None = None) -> Tensor:
@@ -66,8 +68,8 @@ def relative_spread(values: Tensor) -> Tensor:
 
 def mix_features(mu: Tensor, s: Tensor, partner: Tensor) -> tuple[Tensor, Tensor]:
     """z_i = a_i mu_i + (1 - a_i) mu_p(i) with a_i = s_i / (s_i + s_p(i)); returns z [B, d] and a [B, 1]."""
-    own = s / (s + s[partner])
-    return own * mu + (1 - own) * mu[partner], own
+    own_share = s / (s + s[partner])
+    return own_share * mu + (1 - own_share) * mu[partner], own_share
 
 
 def mixed_losses(
@@ -130,9 +132,9 @@ class RUL(Method):
         margin_2: float = 0.2
 
         def __post_init__(self) -> None:
-            for name, known in (("pairs", ("any", "different_class")), ("relabel", ("none", "scn"))):
-                if getattr(self, name) not in known:
-                    raise ValueError(f"rul.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+            for name, allowed_values in (("pairs", ("any", "different_class")), ("relabel", ("none", "scn"))):
+                if getattr(self, name) not in allowed_values:
+                    raise ValueError(f"rul.{name}: {getattr(self, name)!r} is none of {', '.join(allowed_values)}")
             within("rul.dropout", self.dropout, 0, 0.99)
             within("rul.features", self.features, 1, 100_000)
             for name in ("own_weight", "partner_weight"):
@@ -149,7 +151,8 @@ class RUL(Method):
         self.normalise = nn.BatchNorm2d(backbone.width, eps=EPSILON, affine=False)
         self.register_buffer("spread", torch.zeros(2), persistent=False)  # summed over steps; their number
         features = self.settings.features
-        self.mu, self.log_variance = Head(inputs, features), Head(inputs, features)
+        self.mu = Head(inputs, features)
+        self.log_variance = Head(inputs, features)
         self.classifier = nn.Linear(features, classes)
 
     def begin(self, labels: Tensor, run: Run) -> None:
@@ -166,10 +169,10 @@ class RUL(Method):
         p = self.settings
         draw_partner = any_partner if p.pairs == "any" else partner_of_another_class
         partner = draw_partner(batch.labels, batch.generator)
-        mixed, mu, _ = self.mixture(batch.images, partner, batch.generator)
+        mixed_features, mu, _ = self.mixture(batch.images, partner, batch.generator)
         with torch.no_grad():
             self.unmixed = self.classifier(mu)
-        losses = mixed_losses(self.classifier(mixed), batch.labels, partner, p.own_weight, p.partner_weight)
+        losses = mixed_losses(self.classifier(mixed_features), batch.labels, partner, p.own_weight, p.partner_weight)
         return losses, self.unmixed
 
     def mixture(
@@ -182,13 +185,14 @@ class RUL(Method):
         self, maps: Tensor, partner: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`mixture` from layer4's maps [B, width, h, w]."""
-        p, maps = self.settings, self.normalise(maps)
+        p = self.settings
+        maps = self.normalise(maps)
         mu = self.mu(drop_entries(maps, p.dropout, generator))
         log_variance = self.log_variance(drop_entries(maps, p.dropout, generator))
         s = image_uncertainty(log_variance, p.clamp)
-        mixed, own = mix_features(mu, s, partner)
+        mixed_features, own_share = mix_features(mu, s, partner)
         self.watch(s.detach())
-        return mixed, mu, own
+        return mixed_features, mu, own_share
 
     @torch.no_grad()
     def watch(self, s: Tensor) -> None:
@@ -202,7 +206,9 @@ class RUL(Method):
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
         """SCN's relabelling, where asked for, from the un-mixed predictions before the step."""
-        p, logits, self.unmixed = self.settings, self.unmixed, None
+        p = self.settings
+        logits = self.unmixed
+        self.unmixed = None
         if p.relabel == "scn" and batch.epoch >= p.relabel_epoch:
             labels = relabel_by_margin(logits, batch.labels, p.margin_2)
             self.labels[batch.index] = labels
@@ -210,9 +216,9 @@ class RUL(Method):
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The mean spread of a batch's uncertainties; with relabelling the share of images with a new label, too."""
-        spread, steps = self.spread.clone()
+        spread_sum, step_count = self.spread.clone()
         self.spread.zero_()
-        values = {"uncertainty_spread": spread / steps.clamp(min=1)}
+        values = {"uncertainty_spread": spread_sum / step_count.clamp(min=1)}
         if self.settings.relabel == "scn":
             values["relabelled"] = self.changed / len(self.labels)
             self.changed.zero_()
@@ -222,5 +228,5 @@ class RUL(Method):
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """A given label is as likely wrong as its image is uncertain: the mean of sigma^2."""
         maps = self.normalise(self.backbone.maps(batch.images))
-        wrongness = image_uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / self.settings.features
-        return self.classifier(self.mu(maps)).softmax(1), wrongness
+        error_score = image_uncertainty(self.log_variance(maps), self.settings.clamp)[:, 0] / self.settings.features
+        return self.classifier(self.mu(maps)).softmax(1), error_score

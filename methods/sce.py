@@ -14,8 +14,8 @@ from methods.baseline import Baseline
 
 def reverse_cross_entropy(logits: Tensor, labels: Tensor, log_zero: float) -> Tensor:
     """-sum_k p(k) log q(k) of a one-hot q with log 0 = `log_zero`: -log_zero (1 - p_y), averaged."""
-    given = logits.softmax(1).gather(1, labels[:, None])
-    return -log_zero * (1 - given).mean()
+    label_probability = logits.softmax(1).gather(1, labels[:, None])
+    return -log_zero * (1 - label_probability).mean()
 
 
 class SymmetricCrossEntropy(Baseline):
@@ -36,7 +36,8 @@ class SymmetricCrossEntropy(Baseline):
                 raise ValueError(f"sce.log_zero: {self.log_zero} is not below 0")
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        logits, p = self.logits(batch.images), self.settings
+        logits = self.logits(batch.images)
+        p = self.settings
         losses = {
             "ce": p.alpha * F.cross_entropy(logits, batch.labels),
             "rce": p.beta * reverse_cross_entropy(logits, batch.labels, p.log_zero),

@@ -38,26 +38,26 @@ def rank_regularisation(importance: Tensor, beta: float, margin: float) -> Tenso
 
     importance: [B] in (0, 1). Zero where one of the groups is empty.
     """
-    top = top_count(len(importance), beta)
-    if top in (0, len(importance)):
+    high_count = top_count(len(importance), beta)
+    if high_count in (0, len(importance)):
         return importance.sum() * 0
-    ordered = importance.sort(descending=True).values
-    return F.relu(margin - (ordered[:top].mean() - ordered[top:].mean()))
+    sorted_importance = importance.sort(descending=True).values
+    return F.relu(margin - (sorted_importance[:high_count].mean() - sorted_importance[high_count:].mean()))
 
 
 def low_importance(importance: Tensor, beta: float) -> Tensor:
     """Which images are in the low-importance group, [B] bool."""
     order = importance.argsort(descending=True, stable=True)
-    low = torch.arange(len(importance), device=importance.device) >= top_count(len(importance), beta)
-    return torch.zeros_like(low).scatter(0, order, low)
+    is_low = torch.arange(len(importance), device=importance.device) >= top_count(len(importance), beta)
+    return torch.zeros_like(is_low).scatter(0, order, is_low)
 
 
 def relabel_by_margin(logits: Tensor, labels: Tensor, margin: float) -> Tensor:
     """New labels [B]: the most probable class where it exceeds the given label's probability by more than `margin`."""
     probability = logits.softmax(1)
-    best, winner = probability.max(1)
-    given = probability.gather(1, labels[:, None])[:, 0]
-    return torch.where(best - given > margin, winner, labels)
+    best_probability, best_class = probability.max(1)
+    label_probability = probability.gather(1, labels[:, None])[:, 0]
+    return torch.where(best_probability - label_probability > margin, best_class, labels)
 
 
 class SCN(Method):
@@ -140,7 +140,9 @@ class SCN(Method):
     @torch.no_grad()
     def after_step(self, batch: Batch) -> None:
         """Relabel from the outputs before the step; the new labels hold from each image's next visit."""
-        p, (importance, logits), self.outputs = self.settings, self.outputs, None
+        p = self.settings
+        importance, logits = self.outputs
+        self.outputs = None
         if batch.epoch < p.relabel_epoch:
             return
         labels = relabel_by_margin(logits, batch.labels, p.margin_2)
@@ -151,9 +153,9 @@ class SCN(Method):
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """The share of the training images that got a new label in this epoch."""
-        share = self.changed / len(self.labels)
+        changed_share = self.changed / len(self.labels)
         self.changed.zero_()
-        return {"relabelled": share}
+        return {"relabelled": changed_share}
 
     @torch.no_grad()
     def opinion(self, batch: Batch) -> tuple[Tensor, Tensor]:

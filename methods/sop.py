@@ -46,25 +46,25 @@ class SparseOverParameterisation(Baseline):
     def begin(self, labels: Tensor, run: Run) -> None:
         """The vectors start at random; a short run or a large batch gives them larger steps (see the method's page)."""
         super().begin(labels, run)
-        draw = torch.Generator().manual_seed(run.seed)
-        start = torch.randn(run.images, 1 + run.classes, generator=draw) * START
-        self.register_buffer("u", start[:, :1].to(labels.device))
-        self.register_buffer("v", start[:, 1:].to(labels.device))
+        generator = torch.Generator().manual_seed(run.seed)
+        start_values = torch.randn(run.images, 1 + run.classes, generator=generator) * START
+        self.register_buffer("u", start_values[:, :1].to(labels.device))
+        self.register_buffer("v", start_values[:, 1:].to(labels.device))
         self.faster = run.batch_size / PUBLISHED_BATCH * PUBLISHED_EPOCHS / run.epochs
 
     def loss(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         logits = self.logits(batch.images)
         label = F.one_hot(batch.labels, logits.shape[1]).float()
-        self.leaves = [part[batch.index].requires_grad_() for part in (self.u, self.v)]
-        towards, away = self.noise(*self.leaves, label)
-        explained = (logits.softmax(1) + towards - away.detach()).clamp_min(SMALLEST)
-        explained = (explained / explained.sum(1, keepdim=True)).clamp(SMALLEST, 1)
-        predicted = F.one_hot(logits.argmax(1), logits.shape[1]).float()
+        self.leaves = [noise_vectors[batch.index].requires_grad_() for noise_vectors in (self.u, self.v)]
+        added_noise, removed_noise = self.noise(*self.leaves, label)
+        explained_p = (logits.softmax(1) + added_noise - removed_noise.detach()).clamp_min(SMALLEST)
+        explained_p = (explained_p / explained_p.sum(1, keepdim=True)).clamp(SMALLEST, 1)
+        predicted_label = F.one_hot(logits.argmax(1), logits.shape[1]).float()
         if self.settings.detach_u_in_mse:
-            towards = towards.detach()
+            added_noise = added_noise.detach()
         losses = {
-            "ce": -(label * explained.log()).sum(1).mean(),
-            "mse": (predicted + towards - away - label).square().sum(1).mean(),
+            "ce": -(label * explained_p.log()).sum(1).mean(),
+            "mse": (predicted_label + added_noise - removed_noise - label).square().sum(1).mean(),
         }
         return losses, logits
 
@@ -74,8 +74,10 @@ class SparseOverParameterisation(Baseline):
         return u.square().clamp(0, 1) * label, v.square().clamp(0, 1) * (1 - label)
 
     def after_step(self, batch: Batch) -> None:
-        for kept, leaf, rate in zip((self.u, self.v), self.leaves, (self.settings.lr_u, self.settings.lr_v)):
-            kept[batch.index] = leaf.detach() - self.faster * rate * leaf.grad
+        for stored_vectors, trained_vectors, learning_rate in zip(
+            (self.u, self.v), self.leaves, (self.settings.lr_u, self.settings.lr_v)
+        ):
+            stored_vectors[batch.index] = trained_vectors.detach() - self.faster * learning_rate * trained_vectors.grad
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         return {"noise at the given class": self.u.square().clamp(0, 1).mean()}

@@ -47,5 +47,5 @@ def class_word(text: str) -> str:
     word = text.strip().lower()
     if word in MEANT:
         return MEANT[word]
-    plain = re.sub(r"^[0-9]{1,2}[\s_.:)-]+", "", word)
-    return MEANT.get(plain, word)
+    unnumbered_word = re.sub(r"^[0-9]{1,2}[\s_.:)-]+", "", word)
+    return MEANT.get(unnumbered_word, word)

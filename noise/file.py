@@ -36,12 +36,14 @@ class LabelFile(Noise):
 
     def __init__(self, argument: str = "") -> None:
         super().__init__(argument)
-        path, _, text = (
+        path, _, option_text = (
             argument.partition("?") if re.search(r"\?(order|wrong)=[^?]*$", argument) else (argument, "", "")
         )
-        self.path, self.options = path, dict(parse_qsl(text, keep_blank_values=True))
-        order, wrong = self.options.get("order"), self.options.get("wrong", "most")
-        if wrong != "most" or set(self.options) - {"order", "wrong"}:
+        self.path = path
+        self.options = dict(parse_qsl(option_text, keep_blank_values=True))
+        order = self.options.get("order")
+        wrong_option = self.options.get("wrong", "most")
+        if wrong_option != "most" or set(self.options) - {"order", "wrong"}:
             raise NoiseError(f"noise file {argument}: after '?' only order=NAME and wrong=most are known.")
         self._known_order(order)
 
@@ -53,21 +55,22 @@ class LabelFile(Noise):
         if data.names is None:
             raise NoiseError("noise 'file' needs image names, which this data set lacks; use another kind.")
         rows, order = self._rows()
-        given = self._by_image(rows, [str(name) for name in data.names])
-        numbered = re.fullmatch(r"[0-9]+", rows[0][2])
-        found = (
-            self._from_numbers(rows, given, order, data) if numbered else self._from_words(rows, given, data.classes)
-        )
-        agreed = float((found == data.labels).mean())
-        if agreed < 0.5 and "wrong" not in self.options:
+        image_rows = self._by_image(rows, [str(name) for name in data.names])
+        has_numbers = re.fullmatch(r"[0-9]+", rows[0][2])
+        if has_numbers:
+            noisy_labels = self._from_numbers(rows, image_rows, order, data)
+        else:
+            noisy_labels = self._from_words(rows, image_rows, data.classes)
+        agreed_share = float((noisy_labels == data.labels).mean())
+        if agreed_share < 0.5 and "wrong" not in self.options:
             raise NoiseError(
-                f"noise file {self.path}: contradicts {1 - agreed:.0%} of the data set's own labels; is this the list of "
+                f"noise file {self.path}: contradicts {1 - agreed_share:.0%} of the data set's own labels; is this the list of "
                 "another data set, or of another order of classes? If it is meant to be so wrong, write "
                 f"file:{self._typed(wrong='most')}."
             )
-        if numbered and "wrong" not in self.options:
-            self._refuse_other_order(rows, given, agreed, data)
-        return found
+        if has_numbers and "wrong" not in self.options:
+            self._refuse_other_order(rows, image_rows, agreed_share, data)
+        return noisy_labels
 
     def _typed(self, **options: str) -> str:
         return f"{self.path}?{'&'.join(f'{key}={value}' for key, value in (self.options | options).items())}"
@@ -82,23 +85,23 @@ class LabelFile(Noise):
         """Every row, and the order of numbers that the list names."""
         try:
             content = self._bytes()
-            sixteen = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-            lines = content.decode("utf-16" if sixteen else "utf-8-sig").splitlines()
+            is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            lines = content.decode("utf-16" if is_utf16 else "utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise NoiseError(f"noise file {self.path}: not a UTF-8 text file of 'name label' rows.") from error
         rows: list[Row] = []
         order = None
-        for number, line in enumerate(lines, 1):
-            if named := re.match(r"\s*#\s*order\s*[:=]\s*(\S+)", line, re.IGNORECASE):
-                order = self._known_order(named[1].lower())
+        for line_number, line in enumerate(lines, 1):
+            if order_line := re.match(r"\s*#\s*order\s*[:=]\s*(\S+)", line, re.IGNORECASE):
+                order = self._known_order(order_line[1].lower())
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             cells = split_line(line)
             if cells is None:
-                raise self._error(number, f"expected 'name label', found '{line.strip()[:60]}'")
+                raise self._error(line_number, f"expected 'name label', found '{line.strip()[:60]}'")
             if rows or not (cells[1].lower() in HEADS or cells[0].lower() in NAMES):
                 label = re.sub(r"^([0-9]+)\.0+$", r"\1", cells[1])  # as spreadsheets write whole numbers
-                rows.append((number, cells[0].replace("\\", "/"), label))
+                rows.append((line_number, cells[0].replace("\\", "/"), label))
         if not rows:
             raise NoiseError(f"noise file {self.path}: no rows; expected one 'name label' row for each image.")
         return rows, self.options.get("order", order)
@@ -106,94 +109,103 @@ class LabelFile(Noise):
     def _known_order(self, order: str | None) -> str | None:
         if order is None or order in ORDERS:
             return order
-        near = get_close_matches(order, ORDERS, 1)
-        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        near_names = get_close_matches(order, ORDERS, 1)
+        hint = f" (did you mean '{near_names[0]}'?)" if near_names else ""
         raise NoiseError(f"noise file {self.argument}: there is no order '{order}'{hint}. Known: {', '.join(ORDERS)}.")
 
-    def _from_words(self, rows: list[Row], given: list[Row], classes: tuple[str, ...]) -> np.ndarray:
-        known = set(classes) | {
-            name for order in ORDERS.values() for name in order
-        }  # contempt, where 7 classes are used
-        for number, _, label in rows:
-            if label.lower() not in classes and class_word(label) not in known:
-                raise self._error(number, f"label '{label}' is no class; classes: {', '.join(classes)}")
-        found = [
-            (number, label.lower() if label.lower() in classes else class_word(label)) for number, _, label in given
+    def _from_words(self, rows: list[Row], image_rows: list[Row], classes: tuple[str, ...]) -> np.ndarray:
+        # Contempt is known where 7 classes are used.
+        known_names = set(classes) | {name for order in ORDERS.values() for name in order}
+        for line_number, _, label in rows:
+            if label.lower() not in classes and class_word(label) not in known_names:
+                raise self._error(line_number, f"label '{label}' is no class; classes: {', '.join(classes)}")
+        labelled_lines = [
+            (line_number, label.lower() if label.lower() in classes else class_word(label))
+            for line_number, _, label in image_rows
         ]
-        return self._places(found, classes)
+        return self._places(labelled_lines, classes)
 
-    def _places(self, found: Iterable[tuple[int, str]], classes: tuple[str, ...]) -> np.ndarray:
-        """[n] int64 places among the classes of (line number, class name)."""
-        places = {name: place for place, name in enumerate(classes)}
-        for number, name in found:
-            if name not in places:
-                raise self._error(number, f"'{name}' is no class of this data set; classes: {', '.join(classes)}")
-        return np.array([places[name] for _, name in found], np.int64)
+    def _places(self, labelled_lines: Iterable[tuple[int, str]], classes: tuple[str, ...]) -> np.ndarray:
+        """[n] int64 numbers of the classes, from (line number, class name)."""
+        class_numbers = {name: class_number for class_number, name in enumerate(classes)}
+        for line_number, name in labelled_lines:
+            if name not in class_numbers:
+                raise self._error(line_number, f"'{name}' is no class of this data set; classes: {', '.join(classes)}")
+        return np.array([class_numbers[name] for _, name in labelled_lines], np.int64)
 
-    def _from_numbers(self, rows: list[Row], given: list[Row], order: str | None, data: Training) -> np.ndarray:
-        for number, _, label in rows:
+    def _from_numbers(self, rows: list[Row], image_rows: list[Row], order: str | None, data: Training) -> np.ndarray:
+        for line_number, _, label in rows:
             if not re.fullmatch(r"[0-9]+", label):
-                raise self._error(number, f"label '{label}' is not a number, as in line {rows[0][0]}; use one form")
+                raise self._error(
+                    line_number, f"label '{label}' is not a number, as in line {rows[0][0]}; use one form"
+                )
         order = order or ("rafdb" if data.dataset == "rafdb" else None)
         if order is None:
             raise self._error(
-                rows[0][0], f"label numbers have no order of their own; {self._advice(rows, given, data)}"
+                rows[0][0], f"label numbers have no order of their own; {self._advice(rows, image_rows, data)}"
             )
-        first = self._first_label(rows, ORDERS[order])
+        first_number = self._first_label(rows, ORDERS[order])
         try:
-            return self._places([(n, ORDERS[order][int(label) - first]) for n, _, label in given], data.classes)
+            labelled_lines = [
+                (line_number, ORDERS[order][int(label) - first_number]) for line_number, _, label in image_rows
+            ]
+            return self._places(labelled_lines, data.classes)
         except NoiseError as error:
             raise NoiseError(f"{error} (numbers in the order of {order})") from None
 
-    def _advice(self, rows: list[Row], given: list[Row], data: Training) -> str:
+    def _advice(self, rows: list[Row], image_rows: list[Row], data: Training) -> str:
         """How to name the order, and which one agrees best with the labels."""
-        agreed = self._agreed(rows, given, data)
-        if not agreed:
+        agreed_shares = self._agreed(rows, image_rows, data)
+        if not agreed_shares:
             return f"write class names: {', '.join(data.classes)}"
-        best = max(agreed, key=lambda order: agreed[order])
-        how = f"write file:{self._typed(order='NAME')} with one of {', '.join(ORDERS)}, or '# order: NAME' in its first line"
-        return f"{how} (most labels, {agreed[best]:.0%}, agree if it is {best})"
+        best_order = max(agreed_shares, key=lambda order: agreed_shares[order])
+        return (
+            f"write file:{self._typed(order='NAME')} with one of {', '.join(ORDERS)}, or '# order: NAME' in its first line "
+            f"(most labels, {agreed_shares[best_order]:.0%}, agree if it is {best_order})"
+        )
 
-    def _agreed(self, rows: list[Row], given: list[Row], data: Training) -> dict[str, float]:
+    def _agreed(self, rows: list[Row], image_rows: list[Row], data: Training) -> dict[str, float]:
         """{order: share of the data set's own labels that the list repeats if its numbers are in this order}."""
-        agreed = {}
+        agreed_shares = {}
         for order in ORDERS:
             try:
-                found = self._from_numbers(rows, given, order, data)
+                listed_labels = self._from_numbers(rows, image_rows, order, data)
             except NoiseError:
                 continue
-            agreed[order] = float((found == data.labels).mean())
-        return agreed
+            agreed_shares[order] = float((listed_labels == data.labels).mean())
+        return agreed_shares
 
-    def _refuse_other_order(self, rows: list[Row], given: list[Row], agreed: float, data: Training) -> None:
+    def _refuse_other_order(self, rows: list[Row], image_rows: list[Row], agreed_share: float, data: Training) -> None:
         """Raises NoiseError where another order of the numbers fits the data set's own labels better than the one used."""
-        others = self._agreed(rows, given, data)
-        best = max(others, key=lambda order: others[order])
-        if others[best] > agreed:
+        agreed_shares = self._agreed(rows, image_rows, data)
+        best_order = max(agreed_shares, key=lambda order: agreed_shares[order])
+        if agreed_shares[best_order] > agreed_share:
             raise NoiseError(
-                f"noise file {self.path}: {others[best]:.0%} of the labels agree with the data set's own if the numbers are in "
-                f"the order of {best}, {agreed:.0%} in the order that is used; write file:{self._typed(order=best)}, or "
-                f"file:{self._typed(wrong='most')} if it is meant."
+                f"noise file {self.path}: {agreed_shares[best_order]:.0%} of the labels agree with the data set's own if the "
+                f"numbers are in the order of {best_order}, {agreed_share:.0%} in the order that is used; "
+                f"write file:{self._typed(order=best_order)}, or file:{self._typed(wrong='most')} if it is meant."
             )
 
     def _first_label(self, rows: list[Row], order: tuple[str, ...]) -> int:
         """0 for labels from 0, 1 for labels from 1; the whole file decides."""
-        last = len(order)
-        for number, _, label in rows:
-            if int(label) > last:
-                raise self._error(number, f"label {label} is outside 0..{last - 1} and 1..{last}")
-        zero = next((number for number, _, label in rows if int(label) == 0), None)
-        end = next((number for number, _, label in rows if int(label) == last), None)
-        if zero and end:
+        class_count = len(order)
+        for line_number, _, label in rows:
+            if int(label) > class_count:
+                raise self._error(line_number, f"label {label} is outside 0..{class_count - 1} and 1..{class_count}")
+        zero_line = next((line_number for line_number, _, label in rows if int(label) == 0), None)
+        last_line = next((line_number for line_number, _, label in rows if int(label) == class_count), None)
+        if zero_line and last_line:
             raise self._error(
-                end, f"label {last}, but line {zero} has label 0; number the classes 0..{last - 1} or 1..{last}"
+                last_line,
+                f"label {class_count}, but line {zero_line} has label 0; "
+                f"number the classes 0..{class_count - 1} or 1..{class_count}",
             )
-        if not zero and not end:
+        if not zero_line and not last_line:
             raise NoiseError(
-                f"noise file {self.path}: no label is 0 or {last}, so the numbers may mean 0..{last - 1} or 1..{last}; "
-                "write class names instead."
+                f"noise file {self.path}: no label is 0 or {class_count}, so the numbers may mean "
+                f"0..{class_count - 1} or 1..{class_count}; write class names instead."
             )
-        return 0 if zero else 1
+        return 0 if zero_line else 1
 
     def _by_image(self, rows: list[Row], names: list[str]) -> list[Row]:
         """The row of each image in `names`: by its whole name, else by its file name where that is the only such one."""
@@ -204,31 +216,34 @@ class LabelFile(Noise):
                     f"noise file {self.path}: images '{images[image_stem(name)]}' and '{name}' cannot be told apart "
                     "in a list; rename one."
                 )
-        given = self._unique(rows, images, image_stem)
-        if len(given) < len(images):
-            counts = Counter(map(file_stem, images))
-            short = {file_stem(image): image for image in images if counts[file_stem(image)] == 1}
-            if len(short) == len(images):
-                by_file = self._unique(rows, short, file_stem)
-                given = {short[key]: row for key, row in by_file.items()} if len(by_file) > len(given) else given
-        missing = [name for key, name in images.items() if key not in given]
-        if missing:
+        rows_by_stem = self._unique(rows, images, image_stem)
+        if len(rows_by_stem) < len(images):
+            file_counts = Counter(map(file_stem, images))
+            unique_files = {file_stem(image): image for image in images if file_counts[file_stem(image)] == 1}
+            if len(unique_files) == len(images):
+                rows_by_file = self._unique(rows, unique_files, file_stem)
+                if len(rows_by_file) > len(rows_by_stem):
+                    rows_by_stem = {unique_files[key]: row for key, row in rows_by_file.items()}
+        missing_names = [name for key, name in images.items() if key not in rows_by_stem]
+        if missing_names:
             raise NoiseError(
-                f"noise file {self.path}: {len(missing)} of {len(names)} training images have no row, the first is "
-                f"'{missing[0]}', and a name in the list is '{rows[0][1]}'; add a row for each, by the data set's names."
+                f"noise file {self.path}: {len(missing_names)} of {len(names)} training images have no row, the first is "
+                f"'{missing_names[0]}', and a name in the list is '{rows[0][1]}'; add a row for each, by the data set's names."
             )
-        return [given[key] for key in images]
+        return [rows_by_stem[key] for key in images]
 
     def _unique(self, rows: list[Row], images: dict[str, str], key: Callable[[str], str]) -> dict[str, Row]:
         """{key: row} of the rows that name one of the images; raises NoiseError where two do."""
-        given: dict[str, Row] = {}
+        rows_by_key: dict[str, Row] = {}
         for row in rows:
-            name = key(row[1])
-            if name in given:
-                raise self._error(row[0], f"image '{row[1]}' was already listed in line {given[name][0]}; keep one row")
-            if name in images:
-                given[name] = row
-        return given
+            image_key = key(row[1])
+            if image_key in rows_by_key:
+                raise self._error(
+                    row[0], f"image '{row[1]}' was already listed in line {rows_by_key[image_key][0]}; keep one row"
+                )
+            if image_key in images:
+                rows_by_key[image_key] = row
+        return rows_by_key
 
     def _error(self, line: int, message: str) -> NoiseError:
         return NoiseError(f"noise file {self.path}, line {line}: {message}.")
@@ -238,11 +253,12 @@ def split_line(line: str) -> tuple[str, str] | None:
     """The name and the label in a line; None where they cannot be told apart. A name may hold spaces before a tab, comma or
     semicolon.
     """
-    words, ended = line.split(), re.fullmatch(r"(.*\.[A-Za-z]{2,4}\"?)\s*[,;\t]\s*([^,;\t]+)", line.strip())
-    if ended:
-        return ended[1].strip('"'), ended[2].strip('"')
-    if len(words) == 2:
-        return words[0].rstrip(","), words[1]
+    spaced_words = line.split()
+    name_match = re.fullmatch(r"(.*\.[A-Za-z]{2,4}\"?)\s*[,;\t]\s*([^,;\t]+)", line.strip())
+    if name_match:
+        return name_match[1].strip('"'), name_match[2].strip('"')
+    if len(spaced_words) == 2:
+        return spaced_words[0].rstrip(","), spaced_words[1]
     cells = [cell.strip().strip('"') for cell in line.split(next((mark for mark in "\t;" if mark in line), ","))]
     return (cells[0], cells[1]) if len(cells) == 2 and all(cells) else None
 

@@ -38,23 +38,27 @@ def instance_noise(
     flips = uniform[1] < flip_rates(rate, uniform[0])
     pixels = int(np.prod(images.shape[1:]))
     projection = random.standard_normal((classes, pixels, classes), dtype=np.float32)
-    mean, std = images[:CHUNK].mean(), images[:CHUNK].std() or 1.0
+    mean = images[:CHUNK].mean()
+    std = images[:CHUNK].std() or 1.0
     noisy = np.array(labels, np.int64)
-    for own in range(classes):
-        rows = np.flatnonzero(flips & (labels == own))
+    for true_class in range(classes):
+        rows = np.flatnonzero(flips & (labels == true_class))
         for chunk in np.array_split(rows, -(-len(rows) // CHUNK) or 1):
             features = (images[chunk].reshape(len(chunk), pixels).astype(np.float32) - mean) / std
-            scores = (features @ projection[own]).astype(np.float64)
-            scores[:, own] = -np.inf
-            weight = np.exp(scores - scores.max(1, keepdims=True)).cumsum(1) if len(chunk) else scores
-            total = weight[:, -1:]
-            noisy[chunk] = (weight > np.minimum(uniform[2][chunk, None] * total, np.nextafter(total, 0))).argmax(1)
+            scores = (features @ projection[true_class]).astype(np.float64)
+            scores[:, true_class] = -np.inf
+            cumulative_weights = np.exp(scores - scores.max(1, keepdims=True)).cumsum(1) if len(chunk) else scores
+            weight_sums = cumulative_weights[:, -1:]
+            noisy[chunk] = (
+                cumulative_weights > np.minimum(uniform[2][chunk, None] * weight_sums, np.nextafter(weight_sums, 0))
+            ).argmax(1)
     return noisy
 
 
 def flip_rates(rate: float, uniform: np.ndarray) -> np.ndarray:
     """[n] flip rates, normal around `rate` and truncated to [0, 1], by inverting its distribution at `uniform`."""
     normal = NormalDist(rate, SPREAD)
-    low, high = normal.cdf(0), normal.cdf(1)
-    inside = np.clip(low + uniform * (high - low), np.nextafter(0, 1), np.nextafter(1, 0))
-    return np.clip([normal.inv_cdf(p) for p in inside], 0, 1)
+    low = normal.cdf(0)
+    high = normal.cdf(1)
+    inner_quantiles = np.clip(low + uniform * (high - low), np.nextafter(0, 1), np.nextafter(1, 0))
+    return np.clip([normal.inv_cdf(p) for p in inner_quantiles], 0, 1)

@@ -22,10 +22,10 @@ def scn_noise(labels: np.ndarray, classes: int, rate: float, random: Random) -> 
     Source: the published program of SCN.
     """
     noisy = np.array(labels, np.int64)
-    for i, own in enumerate(labels):
+    for i, true_label in enumerate(labels):
         u = random.uniform(0, 1)
         random.randint(0, classes - 1)
         if u <= rate:
-            while noisy[i] == own:
+            while noisy[i] == true_label:
                 noisy[i] = random.randint(0, classes - 1)
     return noisy

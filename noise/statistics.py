@@ -5,9 +5,10 @@ import numpy as np
 
 def realised_rates(clean: np.ndarray, noisy: np.ndarray, classes: int) -> dict[str, float | list[float | None]]:
     """Share of wrong labels, over all images (`rate`) and of each true class (`per_class`, None for an empty one)."""
-    clean, wrong = np.asarray(clean), np.asarray(clean) != np.asarray(noisy)
-    per_class = [float(wrong[clean == c].mean()) if (clean == c).any() else None for c in range(classes)]
-    return {"rate": float(wrong.mean()), "per_class": per_class}
+    clean = np.asarray(clean)
+    is_wrong = clean != np.asarray(noisy)
+    per_class = [float(is_wrong[clean == c].mean()) if (clean == c).any() else None for c in range(classes)]
+    return {"rate": float(is_wrong.mean()), "per_class": per_class}
 
 
 def transition_matrix(clean: np.ndarray, noisy: np.ndarray, classes: int) -> np.ndarray:

@@ -21,13 +21,15 @@ def shared_fields_differ(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 def describe_difference(ours: dict[str, Any], theirs: dict[str, Any], text: str) -> str:
     """One line: both accuracies, and where each was made. text: of the job."""
-    here, there = (describe_measured(record) for record in (ours, theirs))
-    return f"{ours['id']} ({text}): {here} here, {there} there; the one here stays"
+    return (
+        f"{ours['id']} ({text}): {describe_measured(ours)} here, {describe_measured(theirs)} there; the one here stays"
+    )
 
 
 def describe_measured(record: dict[str, Any]) -> str:
     """'82.13 % at the last epoch (EPYC, torch 2.11)'."""
-    made = record["provenance"]
-    words = [str(made.get("hardware") or "unknown hardware")]
-    words += [f"torch {made['torch']}"] if made.get("torch") else []
-    return f"{100 * record['metrics']['last']:.2f} % at the last epoch ({', '.join(words)})"
+    provenance = record["provenance"]
+    origin_words = [str(provenance.get("hardware") or "unknown hardware")]
+    if provenance.get("torch"):
+        origin_words.append(f"torch {provenance['torch']}")
+    return f"{100 * record['metrics']['last']:.2f} % at the last epoch ({', '.join(origin_words)})"

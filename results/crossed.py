@@ -42,18 +42,21 @@ def read_crossed(path: Path, job_id: str) -> Crossed | None:
     """What was measured; None where there is none. Raises ValueError, one line, for a file that is something else."""
     try:
         values = json.loads(path.read_bytes())
-        found = Crossed(**values)
-        shares = [getattr(found, name) for name in SHARES]
-        shares += [] if found.worst_class is None else [found.worst_class]
-        sound = all(type(share) in (int, float) and 0 <= share <= 1 for share in shares)
-        sound = sound and type(found.images) is int and found.images > 0 and found.id == job_id
-        sound = sound and all(isinstance(getattr(found, f.name), str) for f in fields(found) if f.type is str)
-        sound = sound and all(isinstance(name, str) and type(n) is int for name, n in found.left_out.items())
-        sound = sound and isinstance(found.unused, list) and all(isinstance(name, str) for name in found.unused)
+        crossed = Crossed(**values)
+        shares = [getattr(crossed, name) for name in SHARES]
+        if crossed.worst_class is not None:
+            shares.append(crossed.worst_class)
+        is_sound = all(type(share) in (int, float) and 0 <= share <= 1 for share in shares)
+        is_sound = is_sound and type(crossed.images) is int and crossed.images > 0 and crossed.id == job_id
+        is_sound = is_sound and all(isinstance(getattr(crossed, f.name), str) for f in fields(crossed) if f.type is str)
+        is_sound = is_sound and all(isinstance(name, str) and type(n) is int for name, n in crossed.left_out.items())
+        is_sound = (
+            is_sound and isinstance(crossed.unused, list) and all(isinstance(name, str) for name in crossed.unused)
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
+        is_sound = False
+    if not is_sound:
         raise ValueError(f"{path}: not what was written there; remove it and run the table again")
-    return found
+    return crossed

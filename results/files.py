@@ -16,15 +16,15 @@ TRIAL = 1 << 20  # bytes
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file aside, flush it to disk and move it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # not mkstemp's, which only its maker may read
+    temporary_path = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # not mkstemp's, which only its maker may read
     try:
-        with open(aside, "xb") as file:
+        with open(temporary_path, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary_path, path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
         raise
 
 
@@ -32,14 +32,14 @@ def try_writing(folder: Path) -> None:
     """Write a file as large as some records and remove it: an OSError now, and not after hours of work. A full disk takes
     empty files."""
     folder.mkdir(parents=True, exist_ok=True)
-    trial = folder / f".writable-{uuid.uuid4().hex}"
+    trial_file = folder / f".writable-{uuid.uuid4().hex}"
     try:
-        with open(trial, "xb") as file:
+        with open(trial_file, "xb") as file:
             file.write(bytes(TRIAL))
             file.flush()
             os.fsync(file.fileno())
     finally:
-        trial.unlink(missing_ok=True)
+        trial_file.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -132,8 +132,12 @@ def warn_of(records: Records) -> None:
 
 def describe_run(record: dict[str, Any]) -> dict[str, Any]:
     """The row of a run."""
-    spec, resolved, made = record["spec"], record["resolved"], record["provenance"]
-    noise, scale, per_class = spec["noise"], spec["scale"], record["metrics"].get("per_class")
+    spec = record["spec"]
+    resolved = record["resolved"]
+    provenance = record["provenance"]
+    noise = spec["noise"]
+    scale = spec["scale"]
+    per_class = record["metrics"].get("per_class")
     return {
         "id": record["id"],
         "method": spec["method"],
@@ -163,8 +167,8 @@ def describe_run(record: dict[str, Any]) -> dict[str, Any]:
         "parameters": record["cost"].get("parameters"),
         "seconds": record["times"]["total"],
         "peak_memory": record["peak_memory"],
-        "hardware": made.get("hardware"),
-        "torch": made.get("torch"),
+        "hardware": provenance.get("hardware"),
+        "torch": provenance.get("torch"),
         "code": record.get("code"),
     }
 

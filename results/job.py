@@ -61,9 +61,11 @@ class Job:
     @property
     def identity(self) -> dict[str, Any]:
         """What makes up the identity; a second start and the code of a backbone are parts of it where there are such."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        all_fields = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            key: value for key, value in found.items() if key not in ("weights2", "backbone_code") or value is not None
+            key: value
+            for key, value in all_fields.items()
+            if key not in ("weights2", "backbone_code") or value is not None
         }
 
     @cached_property
@@ -77,10 +79,11 @@ class Job:
     def text(self) -> str:
         """The job in a few words, for logs and progress."""
         rate = self.noise["rate"]
-        words = [self.method, self.data["name"], self.noise["kind"] + (f" {rate}" if rate is not None else "")]
-        words += [f"{key}={value}" for key, value in self.overrides.items()]
-        words += ["correct labels only"] if self.part == "correct" else []
-        return " ".join([*words, f"seed {self.seed}"])
+        job_words = [self.method, self.data["name"], self.noise["kind"] + (f" {rate}" if rate is not None else "")]
+        job_words += [f"{key}={value}" for key, value in self.overrides.items()]
+        if self.part == "correct":
+            job_words.append("correct labels only")
+        return " ".join([*job_words, f"seed {self.seed}"])
 
 
 def stream_seed(*parts: Any) -> int:

@@ -59,7 +59,7 @@ def find_published(
 @lru_cache
 def printed_accuracies() -> dict[tuple, list[Published]]:
     """{(noise, rate, method, data set): printed values}, names as printed."""
-    found: dict[tuple, list[Published]] = {}
+    printed_values: dict[tuple, list[Published]] = {}
     for noise, name in FILES.items():
         for row in rows_of(name):
             if row.get("backbone") == "ResNet-50":
@@ -70,14 +70,14 @@ def printed_accuracies() -> dict[tuple, list[Published]]:
             if noise != "asymmetric":  # LA-Net's authors ran those themselves
                 classes = classes or CLASSES.get((row["method"], row["dataset"]))
             std = float(row["std"]) if row.get("std") else None
-            found.setdefault(key, []).append(Published(float(value), std, classes))
-    return found
+            printed_values.setdefault(key, []).append(Published(float(value), std, classes))
+    return printed_values
 
 
 @lru_cache
 def later_accuracies() -> dict[tuple, list[Published]]:
     """{(noise, rate, method, data set): printed values} of methods of other papers; rate None without noise."""
-    found: dict[tuple, list[Published]] = {}
+    printed_values: dict[tuple, list[Published]] = {}
     for row in rows_of("later_methods.csv"):
         rate = None if row["noise_type"] == "none" else row["rate"]
         rule = row["rule"] or "epoch rule not stated"
@@ -89,8 +89,8 @@ def later_accuracies() -> dict[tuple, list[Published]]:
         )
         dataset = row["dataset"].removesuffix("-7").removesuffix("-8")
         key = (row["noise_type"], rate, row["method"], dataset)
-        found.setdefault(key, []).append(value)
-    return found
+        printed_values.setdefault(key, []).append(value)
+    return printed_values
 
 
 @lru_cache

@@ -14,7 +14,8 @@ import numpy as np
 from results.files import digest_file, write_json
 from results.schema import ID, Refused, check_record
 
-LEDGER, REPRODUCED = "checked.json", "reproduced.json"
+LEDGER = "checked.json"
+REPRODUCED = "reproduced.json"
 NETWORK, NETWORK_INFO = ".safetensors", ".network.json"  # beside a record: its trained network, and what it is
 
 
@@ -78,23 +79,24 @@ class Records:
         """
         path = self.path(record["id"]).with_suffix(".npz")
         try:
-            found = path.stat()
-            now = [found.st_size, found.st_mtime_ns]
-            if self.ledger is not None and self.ledger.get(record["id"]) == now:
+            file_status = path.stat()
+            size_and_time = [file_status.st_size, file_status.st_mtime_ns]
+            if self.ledger is not None and self.ledger.get(record["id"]) == size_and_time:
                 return
-            same = digest_file(path) == record.get("arrays")
+            is_same_file = digest_file(path) == record.get("arrays")
         except OSError as error:
             raise Refused(f"{path}: {error.strerror}; the job has to run again") from None
-        if not same:
+        if not is_same_file:
             raise Refused(
                 f"{path}: damaged: it is not the file that its record was kept with; the job has to run again"
             )
         if self.ledger is not None:
-            self.ledger[record["id"]] = now
+            self.ledger[record["id"]] = size_and_time
 
     def arrays(self, record_id: str, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
         """The named arrays (or all) beside a sound record; None where they are missing, broken or not its own."""
-        path, record = self.path(record_id).with_suffix(".npz"), self.get(record_id)
+        path = self.path(record_id).with_suffix(".npz")
+        record = self.get(record_id)
         if record is None:
             return None
         try:
@@ -102,11 +104,13 @@ class Records:
                 if record.get("arrays") not in (None, hashlib.file_digest(file, "sha256").hexdigest()):
                     raise ValueError("the file is not the one the record was kept with")
                 file.seek(0)
-                with np.load(file, allow_pickle=False) as kept:
-                    lacking = [name for name in names or () if name in record.get("slim", {}).get("without", ())]
-                    if lacking:
-                        raise ValueError(f"it ships without '{lacking[0]}', which is drawn under other noises only")
-                    return {name: kept[name] for name in (kept.files if names is None else names)}
+                with np.load(file, allow_pickle=False) as stored_arrays:
+                    missing_names = [name for name in names or () if name in record.get("slim", {}).get("without", ())]
+                    if missing_names:
+                        raise ValueError(
+                            f"it ships without '{missing_names[0]}', which is drawn under other noises only"
+                        )
+                    return {name: stored_arrays[name] for name in (stored_arrays.files if names is None else names)}
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             self.refused[record_id] = f"{path}: {error}; the job has to run again"
             return None
@@ -115,45 +119,49 @@ class Records:
     def remembering(self) -> Iterator[None]:
         """Remember from run to run which arrays were sound, so that 100,000 records are planned in seconds."""
         try:
-            held = json.loads((self.root / LEDGER).read_bytes())
-            self.ledger = {str(key): [int(size), int(time)] for key, (size, time) in held.items()}
+            stored_ledger = json.loads((self.root / LEDGER).read_bytes())
+            self.ledger = {str(key): [int(size), int(time)] for key, (size, time) in stored_ledger.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             self.ledger = {}
-        before = dict(self.ledger)
+        ledger_before = dict(self.ledger)
         try:
             yield
         finally:
-            if self.ledger != before:
+            if self.ledger != ledger_before:
                 with contextlib.suppress(OSError):  # a folder that cannot be written costs the next run time
                     write_json(self.root / LEDGER, self.ledger)
 
     def proved(self) -> dict[str, dict[str, list[str]]]:
         """{method: {code: [other codes that gave the same bits]}}, from records that were run again and compared."""
         try:
-            found = json.loads((self.root / REPRODUCED).read_bytes())
+            proved_codes = json.loads((self.root / REPRODUCED).read_bytes())
             return {
-                str(method): {str(a): [str(b) for b in others] for a, others in of.items()}
-                for method, of in found.items()
+                str(method): {
+                    str(record_code): [str(other_code) for other_code in others]
+                    for record_code, others in codes_by_code.items()
+                }
+                for method, codes_by_code in proved_codes.items()
             }
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
     def same_bits(self, method: str, before: str, now: str) -> bool:
         """Whether a code of a method is another one, or was proved to give its bits, step by step."""
-        pairs = [{code, other} for code, others in self.proved().get(method, {}).items() for other in others]
-        reached, size = {before}, 0
-        while len(reached) > size:
-            size = len(reached)
-            reached = reached.union(*(pair for pair in pairs if pair & reached))
-        return now in reached
+        equal_pairs = [{code, other} for code, others in self.proved().get(method, {}).items() for other in others]
+        reached_codes = {before}
+        reached_count = 0
+        while len(reached_codes) > reached_count:
+            reached_count = len(reached_codes)
+            reached_codes = reached_codes.union(*(pair for pair in equal_pairs if pair & reached_codes))
+        return now in reached_codes
 
     def note_proved(self, method: str, before: str, now: str) -> None:
         """Keep that a record of one code was run again by another with the same bits."""
-        found = self.proved()
-        of_code = found.setdefault(method, {}).setdefault(before, [])
-        if now != before and now not in of_code:
-            of_code.append(now)
-            write_json(self.root / REPRODUCED, found)
+        proved_codes = self.proved()
+        equal_codes = proved_codes.setdefault(method, {}).setdefault(before, [])
+        if now != before and now not in equal_codes:
+            equal_codes.append(now)
+            write_json(self.root / REPRODUCED, proved_codes)
 
     def data_folder(self, record: dict[str, Any]) -> Path | None:
         """The decoded data set that a record was trained on, None where it is not kept here."""

@@ -84,30 +84,32 @@ def find_fault(record: dict[str, Any], job_id: str) -> str | None:
         Job(**record["spec"])
     except TypeError as error:
         return f"field 'spec' is not that of a job ({error})"
-    for where, kind in SHAPE.items():
-        value = read_field(record, where)
+    for field_path, kind in SHAPE.items():
+        value = read_field(record, field_path)
         if type(value) is not kind:
-            return f"field '{where}' is {'missing' if value is None else f'{value!r:.40}'}, expected {WORDS[kind]}"
-    for where, most in MEASURED.items():
-        value = read_field(record, where)
-        if type(value) not in (int, float) or not isfinite(value) or not 0 <= value <= most:
-            return f"field '{where}' is {value!r:.40}, expected a number from 0 to {most:g}"
+            return f"field '{field_path}' is {'missing' if value is None else f'{value!r:.40}'}, expected {WORDS[kind]}"
+    for field_path, largest in MEASURED.items():
+        value = read_field(record, field_path)
+        if type(value) not in (int, float) or not isfinite(value) or not 0 <= value <= largest:
+            return f"field '{field_path}' is {value!r:.40}, expected a number from 0 to {largest:g}"
     for name in ("noisy_val", "held_out"):
         share = record["metrics"].get(name)
         if share is not None and not (type(share) in (int, float) and 0 <= share <= 1):
             return f"field 'metrics.{name}' is {share!r:.40}, expected a number from 0 to 1"
     if not all(isinstance(value, str) for value in record["spec"]["overrides"].values()):
         return "field 'spec.overrides' holds something else than texts"
-    without = read_field(record, "slim.without")
-    if "slim" in record and not (isinstance(without, list) and all(isinstance(name, str) for name in without)):
-        return f"field 'slim.without' is {without!r:.40}, expected a list of names of arrays"
+    left_out_names = read_field(record, "slim.without")
+    if "slim" in record and not (
+        isinstance(left_out_names, list) and all(isinstance(name, str) for name in left_out_names)
+    ):
+        return f"field 'slim.without' is {left_out_names!r:.40}, expected a list of names of arrays"
     return None
 
 
-def read_field(record: dict[str, Any], where: str) -> Any:
+def read_field(record: dict[str, Any], field_path: str) -> Any:
     """The value at 'metrics.last', None where there is none."""
     value: Any = record
-    for name in where.split("."):
+    for name in field_path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
@@ -117,9 +119,10 @@ def changed_settings(record: dict[str, Any]) -> dict[str, str]:
 
     'published' stands for a declared setting that was put back.
     """
-    overrides, chosen = record["spec"]["overrides"], record["resolved"].get("chosen_settings", {})
-    changed = {key: value for key, value in overrides.items() if chosen.get(key) != value}
-    return changed | {key: "published" for key in chosen if key not in overrides}
+    overrides = record["spec"]["overrides"]
+    chosen_settings = record["resolved"].get("chosen_settings", {})
+    changed_values = {key: value for key, value in overrides.items() if chosen_settings.get(key) != value}
+    return changed_values | {key: "published" for key in chosen_settings if key not in overrides}
 
 
 def record_seed(record: dict[str, Any]) -> int:

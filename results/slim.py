@@ -21,14 +21,14 @@ def slim_record(record: dict[str, Any], content: bytes) -> tuple[bytes, bytes]:
     Everything in the record itself stays: measures of arrays that are left out are among its metrics. One that has nothing
     more to lose is given back as it is.
     """
-    needed = WITH_VOTES if record["spec"]["noise"]["kind"] in VOTED else DRAWN
-    before = record.get("slim", {"without": [], "arrays": record["arrays"]})
-    with np.load(io.BytesIO(content), allow_pickle=False) as kept:
-        left_out = [name for name in kept.files if name not in needed]
-        if left_out or "slim" not in record:
-            content = pack_arrays({name: kept[name] for name in kept.files if name in needed})
-            gone = sorted({*before["without"], *left_out})
-            record = record | {"slim": before | {"without": gone}, "arrays": digest_bytes(content)}
+    needed_names = WITH_VOTES if record["spec"]["noise"]["kind"] in VOTED else DRAWN
+    slim_section = record.get("slim", {"without": [], "arrays": record["arrays"]})
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored_arrays:
+        left_out_names = [name for name in stored_arrays.files if name not in needed_names]
+        if left_out_names or "slim" not in record:
+            content = pack_arrays({name: stored_arrays[name] for name in stored_arrays.files if name in needed_names})
+            missing_names = sorted({*slim_section["without"], *left_out_names})
+            record = record | {"slim": slim_section | {"without": missing_names}, "arrays": digest_bytes(content)}
             record["hash"] = content_hash(record)
     return json.dumps(record, separators=(",", ":"), allow_nan=False).encode(), content
 

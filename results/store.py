@@ -138,8 +138,8 @@ class Store(Records):
     def sweep(self, job_id: str) -> None:
         """Remove what a killed attempt had half written; only for who holds the job's lock."""
         for path in (*(self.path(job_id).with_suffix(suffix) for suffix in KEPT), self.checkpoint(job_id)):
-            for left in path.parent.glob(f".{path.name}.*"):
-                left.unlink(missing_ok=True)
+            for leftover_file in path.parent.glob(f".{path.name}.*"):
+                leftover_file.unlink(missing_ok=True)
 
     def finish(self, job_id: str) -> None:
         """Remove what only a run in progress needs; only for who holds the job's lock."""

@@ -21,14 +21,15 @@ class AdaptiveWing(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, prediction: Tensor, target: Tensor) -> Tensor:
         difference = prediction - target
-        distance, power = difference.abs(), ALPHA - target
-        near = distance.clamp(min=torch.finfo(distance.dtype).tiny, max=THETA)
-        raised = near.log().mul_(power).exp_()
-        one_more = raised + 1
-        slope = power.mul_(raised).mul_(OMEGA).div_(near * one_more)
+        distance = difference.abs()
+        power = ALPHA - target
+        clamped_distance = distance.clamp(min=torch.finfo(distance.dtype).tiny, max=THETA)
+        raised_distance = clamped_distance.log().mul_(power).exp_()
+        one_more = raised_distance + 1
+        slope = power.mul_(raised_distance).mul_(OMEGA).div_(clamped_distance * one_more)
         # log(1 + x) as log(u) + (x - (u - 1)) / u with u = 1 + x rounded: exact to the last bits, unlike log(u) alone.
-        loss = one_more.log().add_(raised.sub_(one_more - 1).div_(one_more)).mul_(OMEGA)
-        loss += distance.sub_(near).mul_(slope)
+        loss = one_more.log().add_(raised_distance.sub_(one_more - 1).div_(one_more)).mul_(OMEGA)
+        loss += distance.sub_(clamped_distance).mul_(slope)
         ctx.save_for_backward(slope.mul_(difference.sign_()))
         return loss
 
@@ -45,10 +46,10 @@ def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:
 
 def landmark_loss(prediction: Tensor, target: Tensor, weight: Tensor, usable: Tensor | None = None) -> Tensor:
     """Weighted adaptive wing loss, mean over images [B] that are usable, points and pixels; 0 if no image is."""
-    each = (adaptive_wing(prediction, target) * weight).flatten(1).mean(1)
+    image_losses = (adaptive_wing(prediction, target) * weight).flatten(1).mean(1)
     if usable is None:
-        return each.mean()
-    return torch.where(usable, each, 0.0).sum() / usable.sum().clamp(min=1)
+        return image_losses.mean()
+    return torch.where(usable, image_losses, 0.0).sum() / usable.sum().clamp(min=1)
 
 
 def distribution_loss(targets: Tensor, logits: Tensor) -> Tensor:
@@ -74,14 +75,14 @@ def contrastive_loss(
     sum, exp(E_i), does not depend on j, so loss_ij = softplus(E_i - S_ij).
     group: [B], pairs are formed within a group only. inbatch_negatives: keys of other labels count in E_i too.
     """
-    nothing = torch.finfo(query.dtype).min  # finite, so that a row without any negative has loss and gradient 0
+    masked_value = torch.finfo(query.dtype).min  # finite, so that a row without any negative has loss and gradient 0
     scaled_query = query / temperature
     similarity = scaled_query @ key.T
-    same = labels[:, None] == labels
-    together = torch.ones_like(same) if group is None else group[:, None] == group
-    negatives = (scaled_query @ queue).masked_fill_(labels[:, None] == queue_labels, nothing)
+    same_label = labels[:, None] == labels
+    same_group = torch.ones_like(same_label) if group is None else group[:, None] == group
+    negatives = (scaled_query @ queue).masked_fill_(labels[:, None] == queue_labels, masked_value)
     if inbatch_negatives:
-        negatives = torch.cat([negatives, similarity.masked_fill(same | ~together, nothing)], dim=1)
+        negatives = torch.cat([negatives, similarity.masked_fill(same_label | ~same_group, masked_value)], dim=1)
     loss = F.softplus(negatives.logsumexp(1, keepdim=True) - similarity)
-    positives = same & together
+    positives = same_label & same_group
     return (torch.where(positives, loss, 0.0).sum(1) / positives.sum(1)).mean()

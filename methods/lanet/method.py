@@ -124,30 +124,36 @@ class LANet(Method):
             within("lanet.temperature", self.temperature, 1e-3)
             within("lanet.neighbours", self.neighbours, 1)
             within("lanet.queue", self.queue, 1, 10_000_000)
-            for name, known in (("sampler", ("balanced", "uniform")), ("sampler_seed", ("epoch", "job"))):
-                if getattr(self, name) not in known:
-                    raise ValueError(f"lanet.{name}: {getattr(self, name)!r} is none of {', '.join(known)}")
+            for name, allowed_values in (("sampler", ("balanced", "uniform")), ("sampler_seed", ("epoch", "job"))):
+                if getattr(self, name) not in allowed_values:
+                    raise ValueError(f"lanet.{name}: {getattr(self, name)!r} is none of {', '.join(allowed_values)}")
             if self.emulate_processes not in (1, 2):
                 raise ValueError(f"lanet.emulate_processes: {self.emulate_processes} is neither 1 nor 2")
 
     @classmethod
     def adapt(cls, recipe: Recipe, parameters: Any, noisy: bool) -> Recipe:
-        second = "fresh" if parameters.two_views and parameters.contrastive_weight else None
-        return replace(recipe, augment=replace(recipe.augment, second_view=second))
+        second_view = "fresh" if parameters.two_views and parameters.contrastive_weight else None
+        return replace(recipe, augment=replace(recipe.augment, second_view=second_view))
 
     def build(self, backbone: Backbone, classes: int) -> None:
-        p, width, narrow = self.settings, backbone.width, backbone.widths[0]
+        p = self.settings
+        width = backbone.width
+        landmark_width = backbone.widths[0]
         self.estimates = bool(p.distribution_weight or p.contrastive_weight)
-        self.backbone, self.classifier = backbone, nn.Linear(width, classes)
+        self.backbone = backbone
+        self.classifier = nn.Linear(width, classes)
         self.landmark = LandmarkBranch(backbone) if p.landmark_weight or self.estimates else None
         if p.landmark_weight:
-            self.heat_maps = nn.Conv2d(narrow, POINTS, 1, bias=False)
+            self.heat_maps = nn.Conv2d(landmark_width, POINTS, 1, bias=False)
             self.register_buffer("mirrored", torch.tensor(MIRRORED), persistent=False)
         if self.estimates:
-            self.scores = nn.ModuleDict({"expression": PairScore(width), "landmark": PairScore(narrow)})
+            self.scores = nn.ModuleDict({"expression": PairScore(width), "landmark": PairScore(landmark_width)})
         if p.contrastive_weight:
             self.project = nn.ModuleDict(
-                {"expression": Projection(width, narrow), "landmark": Projection(narrow, narrow)}
+                {
+                    "expression": Projection(width, landmark_width),
+                    "landmark": Projection(landmark_width, landmark_width),
+                }
             )
 
     def begin(self, labels: Tensor, run: Run) -> None:
@@ -156,8 +162,8 @@ class LANet(Method):
         self.check(run)
         self.run = run
         self.brush = brush_for(run.image_size // self.backbone.strides[0])
-        given = labels.cpu().numpy()
-        self.rows_by_class = [np.flatnonzero(given == c) for c in range(run.classes)]
+        given_labels = labels.cpu().numpy()
+        self.rows_by_class = [np.flatnonzero(given_labels == c) for c in range(run.classes)]
         if self.estimates:
             bank = F.one_hot(labels, run.classes).to(self.classifier.weight.dtype)
             self.register_buffer("bank", bank)
@@ -168,27 +174,30 @@ class LANet(Method):
 
     def check(self, run: Run) -> None:
         """Refuse what the method cannot be: a queue in parts of a batch, too few neighbours, a crooked pyramid."""
-        p, batch, coarsest = self.settings, run.batch_size, self.backbone.strides[-1]
-        smallest = min(batch, run.images - (run.steps_per_epoch - 1) * batch)  # the last one may be incomplete
-        if p.contrastive_weight and p.queue % batch:
-            nearest = max(1, round(p.queue / batch)) * batch
+        p = self.settings
+        batch_size = run.batch_size
+        coarsest_stride = self.backbone.strides[-1]
+        last_batch = run.images - (run.steps_per_epoch - 1) * batch_size  # it may be incomplete
+        smallest_batch = min(batch_size, last_batch)
+        if p.contrastive_weight and p.queue % batch_size:
+            nearest_queue = max(1, round(p.queue / batch_size)) * batch_size
             raise ValueError(
-                f"lanet: the queue of {p.queue} is no multiple of the batch size {batch}; "
-                f"use --set lanet.queue={nearest}"
+                f"lanet: the queue of {p.queue} is no multiple of the batch size {batch_size}; "
+                f"use --set lanet.queue={nearest_queue}"
             )
-        if self.estimates and smallest <= p.neighbours:
+        if self.estimates and smallest_batch <= p.neighbours:
             raise ValueError(
-                f"lanet: {p.neighbours} neighbours need batches of at least {p.neighbours + 1} images, not {smallest}; "
+                f"lanet: {p.neighbours} neighbours need batches of at least {p.neighbours + 1} images, not {smallest_batch}; "
                 f"use --set recipe.drop_last=true, another recipe.batch_size or fewer lanet.neighbours"
             )
-        if smallest % p.emulate_processes:
+        if smallest_batch % p.emulate_processes:
             raise ValueError(
-                f"lanet.emulate_processes={p.emulate_processes} does not divide a batch of {smallest} images"
+                f"lanet.emulate_processes={p.emulate_processes} does not divide a batch of {smallest_batch} images"
             )
-        if self.landmark and run.image_size % coarsest:
+        if self.landmark and run.image_size % coarsest_stride:
             raise ValueError(
                 f"lanet: image size {run.image_size}: the landmark pyramid doubles exactly from stage to stage, "
-                f"which needs a multiple of {coarsest} pixels"
+                f"which needs a multiple of {coarsest_stride} pixels"
             )
 
     def key_encoder(self) -> nn.ModuleList:
@@ -208,13 +217,15 @@ class LANet(Method):
 
     def register_queues(self, seed: int, device: torch.device) -> None:
         """Queues of random unit columns, drawn on the CPU so that they are the same on every device."""
-        size, width, dtype = self.settings.queue, self.backbone.widths[0], self.classifier.weight.dtype
+        queue_size = self.settings.queue
+        feature_width = self.backbone.widths[0]
+        dtype = self.classifier.weight.dtype
         state = np.random.SeedSequence([seed, *b"lanet queue"]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(state[0]))
         for name in ("expression_queue", "landmark_queue"):
-            columns = F.normalize(torch.randn(width, size, generator=generator), dim=0)
+            columns = F.normalize(torch.randn(feature_width, queue_size, generator=generator), dim=0)
             self.register_buffer(name, columns.to(device, dtype))
-        self.register_buffer("queue_labels", torch.full((size,), NO_LABEL, device=device, dtype=dtype))
+        self.register_buffer("queue_labels", torch.full((queue_size,), NO_LABEL, device=device, dtype=dtype))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64, device=device))
 
     def order(self, epoch: int, generator: torch.Generator) -> Tensor:
@@ -243,8 +254,8 @@ class LANet(Method):
             targets = self.estimate(expression, landmark, logits.softmax(1), batch)
             update_bank(self.bank, batch.index, targets)
         if p.distribution_weight:
-            aim = targets.detach() if p.detach_targets else targets
-            losses["distribution"] = p.distribution_weight * distribution_loss(aim, logits)
+            loss_targets = targets.detach() if p.detach_targets else targets
+            losses["distribution"] = p.distribution_weight * distribution_loss(loss_targets, logits)
         if p.contrastive_weight:
             losses["contrastive"] = p.contrastive_weight * self.contrast(expression, landmark, targets, batch)
         return losses, logits
@@ -254,10 +265,10 @@ class LANet(Method):
     ) -> tuple[Tensor, list[Tensor]]:
         """Expression feature u [B, d] and the landmark branch's maps h_1 .. h_4; both share the stem and stage 1."""
         with backbone.autocast():
-            shared = backbone.layer1(backbone.stem(images))
-            top = backbone.layer4(backbone.layer3(backbone.layer2(shared)))
-            maps = landmark.maps(shared) if landmark else []
-        return backbone.pooled(top, self.classifier.weight.dtype), maps
+            shared_maps = backbone.layer1(backbone.stem(images))
+            top_maps = backbone.layer4(backbone.layer3(backbone.layer2(shared_maps)))
+            maps = landmark.maps(shared_maps) if landmark else []
+        return backbone.pooled(top_maps, self.classifier.weight.dtype), maps
 
     def landmark_term(self, maps: list[Tensor], batch: Batch) -> Tensor:
         """L_lm: the predicted heat maps against those painted from the landmarks of the images that have some."""
@@ -273,37 +284,41 @@ class LANet(Method):
 
     def estimate(self, expression: Tensor, landmark: Tensor, predictions: Tensor, batch: Batch) -> Tensor:
         """Label-distribution estimation: t [B, C] from the bank and the neighbours in both spaces, with gradient."""
-        p, index = self.settings, batch.index
+        p = self.settings
+        index = batch.index
         excluded = torch.eye(len(index), dtype=torch.bool, device=index.device)
         if p.exclude_same_index:
             excluded = index[:, None] == index
         near_expression = find_neighbours(expression, p.neighbours, excluded)
         near_landmark = find_neighbours(landmark, p.neighbours, excluded)
-        parts, share = [], len(index) // p.emulate_processes
-        for own in (slice(r * share, (r + 1) * share) for r in range(p.emulate_processes)):
-            u, v, soft = (own_gradient(x, own) for x in (expression, landmark, predictions))
+        target_parts = []
+        process_images = len(index) // p.emulate_processes
+        for own_rows in (slice(r * process_images, (r + 1) * process_images) for r in range(p.emulate_processes)):
+            u, v, soft = (own_gradient(x, own_rows) for x in (expression, landmark, predictions))
             from_expression = aggregate_predictions(
                 self.scores["expression"](u, near_expression), near_expression, soft
             )
             from_landmark = aggregate_predictions(self.scores["landmark"](v, near_landmark), near_landmark, soft)
             targets = label_distribution(self.bank[index], from_expression, from_landmark, p.label_momentum)
-            parts.append(targets[own])
-        targets = torch.cat(parts)
+            target_parts.append(targets[own_rows])
+        targets = torch.cat(target_parts)
         self.watch(targets, near_expression, near_landmark, batch.labels)
         return targets
 
     def contrast(self, expression: Tensor, landmark: Tensor, targets: Tensor, batch: Batch) -> Tensor:
         """L_cl in both directions, against the queues before they receive this batch."""
-        p, images = self.settings, len(batch.index)
-        query_expression, query_landmark = self.project["expression"](expression), self.project["landmark"](landmark)
+        p = self.settings
+        image_count = len(batch.index)
+        query_expression = self.project["expression"](expression)
+        query_landmark = self.project["landmark"](landmark)
         key_expression, key_landmark = self.keys(batch.second if p.two_views else batch.images)
         labels = pseudo_labels(targets, batch.index, p.confidence, int(p.ambiguous_offset))
-        process = torch.arange(images, device=labels.device) // (images // p.emulate_processes)
-        shared = (labels, self.queue_labels, p.temperature, process, p.inbatch_negatives)
+        image_process = torch.arange(image_count, device=labels.device) // (image_count // p.emulate_processes)
+        shared_arguments = (labels, self.queue_labels, p.temperature, image_process, p.inbatch_negatives)
         self.pending = key_expression, key_landmark, labels
-        return contrastive_loss(query_expression, key_landmark, self.landmark_queue, *shared) + contrastive_loss(
-            query_landmark, key_expression, self.expression_queue, *shared
-        )
+        one_direction = contrastive_loss(query_expression, key_landmark, self.landmark_queue, *shared_arguments)
+        other_direction = contrastive_loss(query_landmark, key_expression, self.expression_queue, *shared_arguments)
+        return one_direction + other_direction
 
     @torch.no_grad()
     def keys(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -325,9 +340,12 @@ class LANet(Method):
     @torch.no_grad()
     def watch(self, targets: Tensor, near_expression: Tensor, near_landmark: Tensor, labels: Tensor) -> None:
         """Count on the device: ambiguous images, neighbours with the same given label, images."""
-        agree = [(labels[near] == labels[:, None]).float().mean(1).sum() for near in (near_expression, near_landmark)]
-        ambiguous = (targets.amax(1) < self.settings.confidence).sum()
-        self.tally += torch.stack([ambiguous, *agree, torch.ones_like(labels).sum()])
+        agreeing_neighbours = [
+            (labels[near_rows] == labels[:, None]).float().mean(1).sum()
+            for near_rows in (near_expression, near_landmark)
+        ]
+        ambiguous_count = (targets.amax(1) < self.settings.confidence).sum()
+        self.tally += torch.stack([ambiguous_count, *agreeing_neighbours, torch.ones_like(labels).sum()])
 
     def after_epoch(self, epoch: int) -> dict[str, Tensor]:
         """Shares of the epoch: ambiguous images, and neighbours of one given label in both spaces."""
@@ -349,6 +367,6 @@ class LANet(Method):
         return distribution, 1 - distribution.gather(1, batch.labels[:, None])[:, 0]
 
 
-def own_gradient(rows: Tensor, own: slice) -> Tensor:
+def own_gradient(rows: Tensor, own_rows: slice) -> Tensor:
     """The same rows, with gradient through those of one process only."""
-    return torch.cat([rows[: own.start].detach(), rows[own], rows[own.stop :].detach()])
+    return torch.cat([rows[: own_rows.start].detach(), rows[own_rows], rows[own_rows.stop :].detach()])

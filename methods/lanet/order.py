@@ -15,13 +15,16 @@ def progressive_counts(sizes: np.ndarray, epoch: int, epochs: int) -> np.ndarray
     Computed in float64 in this order, because the ceiling sees the last bit. A class without images gets none, the
     others share the epoch.
     """
-    present = np.flatnonzero(sizes)
-    total, done = sizes.sum(), epoch / epochs
-    share = max(1 - done, 0) * (sizes[present] / total) + min(done, 1) * (1 / len(present))
-    wanted = np.ceil(share * total).astype(np.int64)
-    wanted[-1] = max(total - wanted[:-1].sum(), 0)
+    present_classes = np.flatnonzero(sizes)
+    image_total = sizes.sum()
+    done_share = epoch / epochs
+    given_shares = sizes[present_classes] / image_total
+    equal_share = 1 / len(present_classes)
+    class_shares = max(1 - done_share, 0) * given_shares + min(done_share, 1) * equal_share
+    class_counts = np.ceil(class_shares * image_total).astype(np.int64)
+    class_counts[-1] = max(image_total - class_counts[:-1].sum(), 0)
     counts = np.zeros_like(sizes, dtype=np.int64)
-    counts[present] = wanted
+    counts[present_classes] = class_counts
     return counts
 
 
@@ -32,16 +35,16 @@ def progressive_order(rows_by_class: list[np.ndarray], epoch: int, epochs: int, 
     are numpy's legacy `RandomState.choice` class by class, then torch's `randperm`, as published.
     """
     sizes = np.array([len(rows) for rows in rows_by_class])
-    draw = np.random.RandomState(seed)
-    chosen = []
+    random_state = np.random.RandomState(seed)
+    chosen_rows = []
     for rows, count in zip(rows_by_class, progressive_counts(sizes, epoch, epochs)):
         if len(rows) == 0:
             continue
-        whole, rest = divmod(int(count), len(rows)) if count > len(rows) else (0, int(count))
-        chosen += [np.tile(rows, whole), draw.choice(rows, rest, replace=False)]
-    chosen = torch.from_numpy(np.concatenate(chosen))
-    shuffled = torch.randperm(len(chosen), generator=torch.Generator().manual_seed(seed))
-    return chosen[shuffled][: sizes.sum()]
+        whole_copies, extra_rows = divmod(int(count), len(rows)) if count > len(rows) else (0, int(count))
+        chosen_rows += [np.tile(rows, whole_copies), random_state.choice(rows, extra_rows, replace=False)]
+    chosen_rows = torch.from_numpy(np.concatenate(chosen_rows))
+    shuffled_places = torch.randperm(len(chosen_rows), generator=torch.Generator().manual_seed(seed))
+    return chosen_rows[shuffled_places][: sizes.sum()]
 
 
 def side_by_side(order: Tensor, batch_size: int, processes: int) -> Tensor:
@@ -49,6 +52,6 @@ def side_by_side(order: Tensor, batch_size: int, processes: int) -> Tensor:
 
     An incomplete last batch stays as it is.
     """
-    whole = len(order) // batch_size * batch_size
-    batches = order[:whole].view(-1, batch_size // processes, processes)
-    return torch.cat([batches.transpose(1, 2).flatten(), order[whole:]])
+    whole_rows = len(order) // batch_size * batch_size
+    batches = order[:whole_rows].view(-1, batch_size // processes, processes)
+    return torch.cat([batches.transpose(1, 2).flatten(), order[whole_rows:]])

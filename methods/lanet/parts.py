@@ -36,8 +36,8 @@ class LandmarkBranch(nn.Module):
     def feature(self, maps: list[Tensor]) -> Tensor:
         """v = sum_i R_i mean(h_i), [B, width]: the mean of the top-down map G, which is not needed for it."""
         weights = [lateral.weight.flatten(1) for lateral in self.laterals]
-        pooled = [spatial_mean(h, weights[0].dtype) for h in maps]
-        return sum(F.linear(mean, weight) for mean, weight in zip(pooled, weights))
+        pooled_maps = [spatial_mean(h, weights[0].dtype) for h in maps]
+        return sum(F.linear(pooled_map, weight) for pooled_map, weight in zip(pooled_maps, weights))
 
     def heat_maps(self, maps: list[Tensor], head: nn.Conv2d) -> Tensor:
         """Predicted heat maps head(G), [B, P, S, S]: G <- up(G) + R_i h_i from the smallest map to the largest.
@@ -47,8 +47,8 @@ class LandmarkBranch(nn.Module):
         heat = None
         for lateral, h in zip(reversed(self.laterals), reversed(maps)):
             weight = torch.einsum("pd...,dc...->pc...", head.weight, lateral.weight)
-            lifted = F.conv2d(h.to(weight.dtype), weight)
-            heat = lifted if heat is None else double_maps(heat) + lifted
+            lateral_heat = F.conv2d(h.to(weight.dtype), weight)
+            heat = lateral_heat if heat is None else double_maps(heat) + lateral_heat
         return heat
 
 
@@ -91,25 +91,25 @@ class PairScore(nn.Module):
 
         [a_i; c_i] = W0 f_i + b0 and W1 [a_i; c_j] = W1' a_i + W1'' c_j, so W1 meets each image once, not each pair.
         """
-        own, other = self.split(features).chunk(2, dim=1)
+        own_features, neighbour_features = self.split(features).chunk(2, dim=1)
         weight_own, weight_other = self.join.weight.chunk(2, dim=1)
-        left = F.linear(own, weight_own, self.join.bias)
-        right = F.linear(other, weight_other)
-        z = self.score(self.hidden((left[:, None] + right[near]).relu()).relu())
+        own_part = F.linear(own_features, weight_own, self.join.bias)
+        other_part = F.linear(neighbour_features, weight_other)
+        z = self.score(self.hidden((own_part[:, None] + other_part[near]).relu()).relu())
         return torch.sigmoid(z[..., 0] - z[..., 1])
 
 
 @torch.no_grad()
 def find_neighbours(features: Tensor, k: int, excluded: Tensor) -> Tensor:
     """Rows of the k most similar (cosine) of each image, [B, k] int64; excluded: [B, B] bool, similarity -1."""
-    unit = F.normalize(features, dim=1)
-    return (unit @ unit.T).masked_fill(excluded, -1.0).topk(k, dim=1).indices
+    unit_features = F.normalize(features, dim=1)
+    return (unit_features @ unit_features.T).masked_fill(excluded, -1.0).topk(k, dim=1).indices
 
 
-def aggregate_predictions(scores: Tensor, near: Tensor, predictions: Tensor) -> Tensor:
+def aggregate_predictions(scores: Tensor, neighbour_rows: Tensor, predictions: Tensor) -> Tensor:
     """A_i = (sum_j s_ij p_j + eps mean(p)) / (sum_j s_ij + eps) over the neighbours j of i, [B, C]; rows sum to 1."""
-    weighted = torch.einsum("bk,bkc->bc", scores, predictions[near])
-    return (weighted + EPSILON * predictions.mean(0)) / (scores.sum(1, keepdim=True) + EPSILON)
+    weighted_predictions = torch.einsum("bk,bkc->bc", scores, predictions[neighbour_rows])
+    return (weighted_predictions + EPSILON * predictions.mean(0)) / (scores.sum(1, keepdim=True) + EPSILON)
 
 
 def label_distribution(bank: Tensor, expression: Tensor, landmark: Tensor, momentum: float) -> Tensor:
@@ -120,8 +120,8 @@ def label_distribution(bank: Tensor, expression: Tensor, landmark: Tensor, momen
 def update_bank(bank: Tensor, index: Tensor, targets: Tensor) -> None:
     """D[n_i] <- t_i in place; of several rows for the same image the last one counts, on every device."""
     position = torch.arange(len(index), device=index.device)
-    last = torch.where(index[:, None] == index, position, -1).amax(1)
-    bank.index_copy_(0, index, targets.detach()[last])
+    last_positions = torch.where(index[:, None] == index, position, -1).amax(1)
+    bank.index_copy_(0, index, targets.detach()[last_positions])
 
 
 def pseudo_labels(targets: Tensor, index: Tensor, confidence: float, offset: int = 0) -> Tensor:

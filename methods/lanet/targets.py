@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 PUBLISHED_SIDE = 56
-HEAVY, LIGHT, HEAVY_FROM = 10.0, 1.0, 0.2
+HEAVY = 10.0
+LIGHT = 1.0
+HEAVY_FROM = 0.2
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Brush:
 def brush_for(side: int) -> Brush:
     """The published brush at 56 pixels a side, lengths in proportion elsewhere, sigma at least 0.75 pixels."""
     sigma = max(0.75, Brush.sigma * side / PUBLISHED_SIDE)
-    share = sigma / Brush.sigma
-    return Brush(sigma, round(Brush.before * share), round(Brush.after * share), round(Brush.dilation * share))
+    size_ratio = sigma / Brush.sigma
+    return Brush(
+        sigma, round(Brush.before * size_ratio), round(Brush.after * size_ratio), round(Brush.dilation * size_ratio)
+    )
 
 
 def map_points(landmarks: Tensor, ratio: float, exact: bool = False) -> Tensor:
@@ -49,13 +53,16 @@ def gaussian_profiles(points: Tensor, side: int, brush: Brush, exact: bool = Fal
     q = points[..., None]
     pixel = torch.arange(side, device=points.device, dtype=points.dtype)
     if exact:
-        centre, first, last = q, q - brush.before, q + brush.before
+        centre = q
+        first_pixel = q - brush.before
+        last_pixel = q + brush.before
     else:
-        first = torch.where(q >= brush.before, q - brush.before, q - brush.before + 1)
-        centre, last = first + brush.before, q + brush.after
-    inside = (pixel >= first) & (pixel <= last)
+        first_pixel = torch.where(q >= brush.before, q - brush.before, q - brush.before + 1)
+        centre = first_pixel + brush.before
+        last_pixel = q + brush.after
+    is_inside = (pixel >= first_pixel) & (pixel <= last_pixel)
     distance = (pixel - centre).clamp(-brush.before, brush.before)  # farther is outside, and exp is slow near underflow
-    return torch.exp(-(distance**2) / (2 * brush.sigma**2)) * inside
+    return torch.exp(-(distance**2) / (2 * brush.sigma**2)) * is_inside
 
 
 def heat_maps(profile: Tensor) -> Tensor:
@@ -65,9 +72,9 @@ def heat_maps(profile: Tensor) -> Tensor:
 
 def weight_maps(profile: Tensor, dilation: int = 1) -> Tensor:
     """10 where the heat map, dilated by `dilation` pixels, exceeds 0.2, and 1 elsewhere, [..., side, side]."""
-    flat = profile.flatten(0, -2)
-    dilated = F.max_pool1d(flat, 2 * dilation + 1, stride=1, padding=dilation).reshape(profile.shape)
-    return heat_maps(dilated).gt_(HEAVY_FROM).mul_(HEAVY - LIGHT).add_(LIGHT)
+    flat_profile = profile.flatten(0, -2)
+    dilated_profile = F.max_pool1d(flat_profile, 2 * dilation + 1, stride=1, padding=dilation).reshape(profile.shape)
+    return heat_maps(dilated_profile).gt_(HEAVY_FROM).mul_(HEAVY - LIGHT).add_(LIGHT)
 
 
 @torch.no_grad()

@@ -25,15 +25,17 @@ class Frozen(nn.Module):
     @torch.no_grad()
     def follow(self, network: nn.Module, momentum: float) -> None:
         """w <- momentum w + (1 - momentum) of the network's; running statistics are copied."""
-        for mine, theirs in zip(self.network.parameters(), network.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - momentum)
-        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+        for frozen_tensor, network_tensor in zip(self.network.parameters(), network.parameters(), strict=True):
+            frozen_tensor.lerp_(network_tensor, 1 - momentum)
+        for frozen_tensor, network_tensor in zip(self.network.buffers(), network.buffers(), strict=True):
+            frozen_tensor.copy_(network_tensor)
 
     @torch.no_grad()
     def average(self, networks: Iterable["Frozen"]) -> None:
         """The mean of other networks' weights and running statistics; counts as the first one has them."""
         states = [frozen.network.state_dict() for frozen in networks]
-        for name, mine in self.network.state_dict().items():
-            parts = [state[name] for state in states]
-            mine.copy_(torch.stack(parts).mean(0) if mine.is_floating_point() else parts[0])
+        for name, frozen_tensor in self.network.state_dict().items():
+            network_tensors = [state[name] for state in states]
+            frozen_tensor.copy_(
+                torch.stack(network_tensors).mean(0) if frozen_tensor.is_floating_point() else network_tensors[0]
+            )

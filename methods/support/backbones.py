@@ -28,8 +28,10 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
         self.downsample = projection_shortcut(inputs, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,10 +49,13 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
         outputs = width * self.expansion
-        first, second = (stride, 1) if self.stride_on_first else (1, stride)
-        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, first, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, second, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        first_stride, second_stride = (stride, 1) if self.stride_on_first else (1, stride)
+        self.conv1 = nn.Conv2d(inputs, width, 1, first_stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, second_stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
         self.downsample = projection_shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,13 +118,13 @@ class Backbone(nn.Module):
     def maps(self, images: Tensor) -> Tensor:
         """What `encode` gives, in the precision of the parameters."""
         with self.autocast():
-            top = self.encode(images)
-        return top.to(next(self.parameters()).dtype)
+            top_maps = self.encode(images)
+        return top_maps.to(next(self.parameters()).dtype)
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, channels, S, S] -> features [B, width]."""
-        top = self.maps(images)
-        return self.pooled(top) if top.ndim == 4 else top
+        top_maps = self.maps(images)
+        return self.pooled(top_maps) if top_maps.ndim == 4 else top_maps
 
     def autocast(self) -> AbstractContextManager:
         """The context of the layers: automatic casting to `precision`, or nothing."""
@@ -141,7 +146,8 @@ def measure_backbone(backbone: Backbone, side: int) -> None:
     try:
         with torch.no_grad():
             image = torch.zeros(1, backbone.channels, side, side)
-            maps, features = backbone.eval().maps(image), backbone(image)
+            maps = backbone.eval().maps(image)
+            features = backbone(image)
             sides = measure_stages(backbone, image)
     except Exception as error:  # whatever an author's code raises
         raise ValueError(f"cannot take images of {side} px: {type(error).__name__}: {first_line(error)}") from error
@@ -151,10 +157,12 @@ def measure_backbone(backbone: Backbone, side: int) -> None:
     if features.shape != (1, backbone.width):
         raise ValueError(f"gives {list(features.shape)} for one image, expected [1, {backbone.width}] (its width)")
     if maps.ndim == 4 and maps.shape[1] == backbone.width and maps.shape[2] == maps.shape[3]:
-        backbone.gives, backbone.map_side = "maps", maps.shape[3]
-        halved = len(sides) == 4 and all(abs(larger - 2 * smaller) <= 1 for larger, smaller in pairwise(sides))
-        if halved and side % sides[0] == 0:
-            backbone.gives, backbone.strides = "pyramid", tuple(side // sides[0] * 2**n for n in range(4))
+        backbone.gives = "maps"
+        backbone.map_side = maps.shape[3]
+        each_half = len(sides) == 4 and all(abs(larger - 2 * smaller) <= 1 for larger, smaller in pairwise(sides))
+        if each_half and side % sides[0] == 0:
+            backbone.gives = "pyramid"
+            backbone.strides = tuple(side // sides[0] * 2**n for n in range(4))
 
 
 def measure_stages(backbone: Backbone, image: Tensor) -> list[int]:
@@ -164,10 +172,10 @@ def measure_stages(backbone: Backbone, image: Tensor) -> list[int]:
     maps = [backbone.stem(image)]
     for stage in STAGES:
         maps.append(getattr(backbone, stage)(maps[-1]))
-    if any(found.ndim != 4 for found in maps):
+    if any(stage_maps.ndim != 4 for stage_maps in maps):
         return []
-    backbone.widths = tuple(found.shape[1] for found in maps[1:])
-    return [found.shape[3] for found in maps[1:]]
+    backbone.widths = tuple(stage_maps.shape[1] for stage_maps in maps[1:])
+    return [stage_maps.shape[3] for stage_maps in maps[1:]]
 
 
 def first_line(error: BaseException) -> str:
@@ -191,7 +199,9 @@ class ResidualNetwork(Backbone):
     pool: ClassVar[str | None] = "padded"
 
     def build(self, channels: int, side: int) -> None:
-        base, block, pool = self.base, self.block, self.pool
+        base = self.base
+        block = self.block
+        pool = self.pool
         if base % 16:
             raise ValueError(f"a backbone of base width {base} may crash in oneDNN; choose a multiple of 16")
         self.widths = tuple(base * 2**stage * block.expansion for stage in range(4))
@@ -200,16 +210,19 @@ class ResidualNetwork(Backbone):
         self.make_layers(channels)
 
     def make_layers(self, channels: int) -> None:
-        base, block, ceil = self.base, self.block, self.pool == "ceil"
+        base = self.base
+        block = self.block
+        ceil = self.pool == "ceil"
         self.conv1 = nn.Conv2d(channels, base, self.stem_kernel, 2, self.stem_kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(base)
         self.maxpool = nn.Identity() if self.pool is None else nn.MaxPool2d(3, 2, 0 if ceil else 1, ceil_mode=ceil)
         inputs = (base, *self.widths)
         for stage, depth in enumerate(self.depths):
-            width, stride = base * 2**stage, 1 if stage == 0 else 2
-            first = block(inputs[stage], width, stride)
-            rest = [block(self.widths[stage], width, 1) for _ in range(depth - 1)]
-            self.add_module(f"layer{stage + 1}", nn.Sequential(first, *rest))
+            width = base * 2**stage
+            stride = 1 if stage == 0 else 2
+            first_block = block(inputs[stage], width, stride)
+            further_blocks = [block(self.widths[stage], width, 1) for _ in range(depth - 1)]
+            self.add_module(f"layer{stage + 1}", nn.Sequential(first_block, *further_blocks))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -250,21 +263,24 @@ class ResNet18(TorchvisionLayers):
     """ResNet-18, torchvision's."""
 
     name = "resnet18"
-    block, depths = BasicBlock, (2, 2, 2, 2)
+    block = BasicBlock
+    depths = (2, 2, 2, 2)
 
 
 class ResNet50(TorchvisionLayers):
     """ResNet-50, torchvision's."""
 
     name = "resnet50"
-    block, depths = Bottleneck, (3, 4, 6, 3)
+    block = Bottleneck
+    depths = (3, 4, 6, 3)
 
 
 class ResNet50VGGFace2(ResidualNetwork):
     """ResNet-50 as VGGFace2's networks lay it out; same keys as torchvision's, so a wrong choice loads silently."""
 
     name = "resnet50_vggface2"
-    block, depths = VGGFace2Bottleneck, (3, 4, 6, 3)
+    block = VGGFace2Bottleneck
+    depths = (3, 4, 6, 3)
     pool = "ceil"
 
 
@@ -272,8 +288,11 @@ class ResNet10(ResidualNetwork):
     """One block a stage, widths 16 to 128, a 3x3 stem without pooling: the demo's network for small images."""
 
     name = "resnet10_w16"
-    block, depths = BasicBlock, (1, 1, 1, 1)
-    base, stem_kernel, pool = 16, 3, None
+    block = BasicBlock
+    depths = (1, 1, 1, 1)
+    base = 16
+    stem_kernel = 3
+    pool = None
 
 
 BACKBONES: dict[str, type[Backbone]] = {cls.name: cls for cls in (ResNet10, ResNet18, ResNet50, ResNet50VGGFace2)}

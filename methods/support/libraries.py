@@ -25,26 +25,26 @@ HUB_FILE = "model.safetensors"  # what timm calls its files on the Hugging Face 
 def make_network(name: str, channels: int, side: int) -> Backbone:
     """The network 'LIBRARY/NAME' at random weights, without its classifier; raises ValueError of one line."""
     library, _, network = name.partition("/")
-    kind: type[Wrapped | TorchvisionResNet] = Timm
+    network_class: type[Wrapped | TorchvisionResNet] = Timm
     if library == "torchvision":
         models = library_of(name).models
-        known = models.list_models(module=models)
-        if network in known and models.get_model_builder(network).__annotations__["return"] is models.ResNet:
-            kind = TorchvisionResNet
+        known_names = models.list_models(module=models)
+        if network in known_names and models.get_model_builder(network).__annotations__["return"] is models.ResNet:
+            network_class = TorchvisionResNet
         else:
-            kind = Torchvision
+            network_class = Torchvision
     else:
-        known = library_of(name).list_models()
+        known_names = library_of(name).list_models()
         network = network.partition(".")[0]  # behind the point timm names weights
-    if network not in known:
-        near = get_close_matches(network, known, 1)
-        hint = f" (did you mean '{library}/{near[0]}'?)" if near else ""
+    if network not in known_names:
+        near_names = get_close_matches(network, known_names, 1)
+        hint = f" (did you mean '{library}/{near_names[0]}'?)" if near_names else ""
         raise ValueError(f"{library} has no network '{network}'{hint}")
     try:
-        return kind(name, channels, side)
+        return network_class(name, channels, side)
     except Exception as error:  # a size that it cannot take, in the library's own words
-        why = f"{type(error).__name__}: {first_line(error)}"
-        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {why}") from error
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {reason}") from error
 
 
 def library_of(name: str) -> Any:
@@ -103,15 +103,16 @@ class Torchvision(Wrapped):
     def build(self, channels: int, side: int) -> None:
         name = self.name.partition("/")[2]
         options: dict[str, Any] = {"image_size": side} if name.startswith("vit_") else {}
-        options |= {"input_size": (side, side)} if name == "maxvit_t" else {}
+        if name == "maxvit_t":
+            options["input_size"] = (side, side)
         if name in ("googlenet", "inception_v3"):  # in training they give the logits of two classifiers
             options |= {"aux_logits": False, "init_weights": False}
         self.network = library_of(self.name).models.get_model(name, weights=None, **options)
-        last = [key for key, module in self.network.named_modules() if isinstance(module, nn.Linear)]
-        if not last:
+        linear_names = [key for key, module in self.network.named_modules() if isinstance(module, nn.Linear)]
+        if not linear_names:
             raise ValueError("its classifier is no linear layer")
-        self.width = self.network.get_submodule(last[-1]).in_features
-        self.network.set_submodule(last[-1], nn.Identity())
+        self.width = self.network.get_submodule(linear_names[-1]).in_features
+        self.network.set_submodule(linear_names[-1], nn.Identity())
         take_channels(self.network, channels)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -123,12 +124,16 @@ class Torchvision(Wrapped):
 
 def take_channels(network: nn.Module, channels: int) -> None:
     """Let the first convolution take images of so many channels."""
-    key, first = next((key, module) for key, module in network.named_modules() if isinstance(module, nn.Conv2d))
-    if first.in_channels != channels:
-        settings = {name: getattr(first, name) for name in ("kernel_size", "stride", "padding", "dilation")}
-        made = nn.Conv2d(channels, first.out_channels, **settings, bias=first.bias is not None)
-        nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
-        network.set_submodule(key, made)
+    convolution_name, first_convolution = next(
+        (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)
+    )
+    if first_convolution.in_channels != channels:
+        settings = {name: getattr(first_convolution, name) for name in ("kernel_size", "stride", "padding", "dilation")}
+        new_convolution = nn.Conv2d(
+            channels, first_convolution.out_channels, **settings, bias=first_convolution.bias is not None
+        )
+        nn.init.kaiming_normal_(new_convolution.weight, mode="fan_out", nonlinearity="relu")
+        network.set_submodule(convolution_name, new_convolution)
 
 
 def stage_property(number: int) -> Any:
@@ -155,10 +160,10 @@ class Timm(Wrapped):
         self.eval()
         with torch.no_grad():
             image = torch.zeros(1, channels, side, side)
-            top = self.network.forward_features(image)
-            self.direct = top.ndim == 4 and top.shape[1] == self.width  # else tokens, or channels last
+            top_maps = self.network.forward_features(image)
+            self.direct = top_maps.ndim == 4 and top_maps.shape[1] == self.width  # else tokens, or channels last
             self.stage_names = self.find_stages()
-            if self.stage_names and not self.has_stages(image, top):
+            if self.stage_names and not self.has_stages(image, top_maps):
                 self.stage_names = ()
         self.train()
 
@@ -172,11 +177,18 @@ class Timm(Wrapped):
         infos = getattr(self.network, "feature_info", None) or []
         names = tuple(str(info["module"]) for info in infos)[-4:]
         parent = names[0].rpartition(".")[0] if len(names) == 4 else ""
-        inside = [key for key, _ in self.network.get_submodule(parent).named_children()] if len(names) == 4 else []
-        own = [name.rpartition(".")[2] for name in names]
-        follow = own and own[0] in inside and inside[(at := inside.index(own[0])) : at + 4] == own
-        whole = follow and all(name.rpartition(".")[0] == parent for name in names) and (not parent or len(inside) == 4)
-        return names if whole and self.direct else ()
+        child_names = [key for key, _ in self.network.get_submodule(parent).named_children()] if len(names) == 4 else []
+        last_names = [name.rpartition(".")[2] for name in names]
+        are_adjacent = False
+        if last_names and last_names[0] in child_names:
+            start = child_names.index(last_names[0])
+            are_adjacent = child_names[start : start + 4] == last_names
+        are_stages = (
+            are_adjacent
+            and all(name.rpartition(".")[0] == parent for name in names)
+            and (not parent or len(child_names) == 4)
+        )
+        return names if are_stages and self.direct else ()
 
     def has_stages(self, image: Tensor, top: Tensor) -> bool:
         """Whether stem, stages and pooling, one after the other, are the network."""
@@ -187,9 +199,9 @@ class Timm(Wrapped):
             return False
 
     def stem(self, images: Tensor) -> Tensor:
-        first = self.stage_names[0].partition(".")[0]
+        first_stage = self.stage_names[0].partition(".")[0]
         for name, module in self.network.named_children():
-            if name == first:
+            if name == first_stage:
                 break
             images = module(images)
         return images
@@ -211,12 +223,12 @@ class Timm(Wrapped):
         """Fill the network from timm's own file, by timm: for these channels and this side, completely or not at all."""
         overlay = {"file": str(path), "custom_load": False}
         with torch.random.fork_rng(devices=[]):
-            made = library_of(self.name).create_model(
+            timm_network = library_of(self.name).create_model(
                 self.name.partition("/")[2], pretrained=True, pretrained_cfg_overlay=overlay, **self.options
             )
-        made.reset_classifier(0)
-        self.network.load_state_dict(made.state_dict())
-        return Loaded(file_hash(path), len(made.state_dict()), [], [], "timm's file")
+        timm_network.reset_classifier(0)
+        self.network.load_state_dict(timm_network.state_dict())
+        return Loaded(file_hash(path), len(timm_network.state_dict()), [], [], "timm's file")
 
 
 # Weights that a library publishes
@@ -234,14 +246,14 @@ def published_weights_name(backbone: str) -> str:
     try:
         if library == "torchvision":
             return f"{name}.{library_of(name).models.get_model_weights(network).DEFAULT.name}"
-        card = library_of(name).get_pretrained_cfg(network)
+        weights_info = library_of(name).get_pretrained_cfg(network)
     except (ValueError, RuntimeError, KeyError) as error:
         raise ValueError(first_line(error)) from None
-    if card is None or not card.hf_hub_id:
+    if weights_info is None or not weights_info.hf_hub_id:
         raise ValueError(
             f"timm publishes no weights of {backbone}; choose another network, --weights landmarks or random"
         )
-    return f"timm/{card.architecture}.{card.tag}"
+    return f"timm/{weights_info.architecture}.{weights_info.tag}"
 
 
 def fetch_weights(published: str) -> Path:
@@ -250,24 +262,26 @@ def fetch_weights(published: str) -> Path:
     if library == "torchvision":
         network, _, tag = name.partition(".")
         weights = library_of(published).models.get_model_weights(network)[tag]
-        url, path = weights.url, torch_cache_path(weights.url.rpartition("/")[2])
+        url = weights.url
+        path = torch_cache_path(weights.url.rpartition("/")[2])
     else:
-        card = library_of(published).get_pretrained_cfg(name)
+        weights_info = library_of(published).get_pretrained_cfg(name)
         hub = import_module("huggingface_hub")
-        where = {"repo_id": card.hf_hub_id, "filename": card.hf_hub_filename or HUB_FILE}
-        url, path = hub.hf_hub_url(**where), torch_cache_path(f"{name}.safetensors")
-        cached = hub.try_to_load_from_cache(**where)
-        path = path if path.exists() or not isinstance(cached, str) else Path(cached)
+        hub_file = {"repo_id": weights_info.hf_hub_id, "filename": weights_info.hf_hub_filename or HUB_FILE}
+        url = hub.hf_hub_url(**hub_file)
+        path = torch_cache_path(f"{name}.safetensors")
+        cached_path = hub.try_to_load_from_cache(**hub_file)
+        path = path if path.exists() or not isinstance(cached_path, str) else Path(cached_path)
     if path.exists():
         return path
     try:
         if library == "torchvision":
             weights.get_state_dict(progress=False, check_hash=True)
             return path
-        return Path(hub.hf_hub_download(**where))
+        return Path(hub.hf_hub_download(**hub_file))
     except Exception as error:  # no network, no such file, a full disk, another file than was published
-        why = f"{type(error).__name__}: {first_line(error)[:200]}"
-        raise ValueError(f"{url} cannot be fetched ({why}); copy that file to {path}") from None
+        reason = f"{type(error).__name__}: {first_line(error)[:200]}"
+        raise ValueError(f"{url} cannot be fetched ({reason}); copy that file to {path}") from None
 
 
 def torch_cache_path(name: str) -> Path:
@@ -281,10 +295,12 @@ def load_published(backbone: Backbone, path: Path) -> Loaded:
         if isinstance(backbone, Timm):
             return backbone.load(path)
         entries, _ = unwrap_checkpoint(read_checkpoint(path)[0], str(path))
-        key, first = next((k, m) for k, m in backbone.published().named_modules() if isinstance(m, nn.Conv2d))
-        weight = entries.get(f"{key}.weight")
-        if weight is not None and weight.shape[1:2] == (3,) and first.in_channels == 1:
-            entries[f"{key}.weight"] = weight.sum(1, keepdim=True)
+        convolution_name, first_convolution = next(
+            (name, module) for name, module in backbone.published().named_modules() if isinstance(module, nn.Conv2d)
+        )
+        weight = entries.get(f"{convolution_name}.weight")
+        if weight is not None and weight.shape[1:2] == (3,) and first_convolution.in_channels == 1:
+            entries[f"{convolution_name}.weight"] = weight.sum(1, keepdim=True)
         if backbone.name.startswith("torchvision/vit_"):
             network: Any = backbone.published()
             resize = import_module("torchvision.models.vision_transformer").interpolate_embeddings

@@ -9,7 +9,8 @@ from typing import Any
 RESIZE = ("bilinear", "bicubic")
 SECOND_VIEWS = (None, "shared", "independent", "fresh", "strong")
 FILLS = ("zero", "reflect")
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def within(name: str, value: Any, low: float, high: float = inf) -> None:
@@ -23,8 +24,8 @@ def range_of(name: str, value: Any, low: float, high: float) -> None:
     """Raise ValueError where a setting is no pair of numbers in ascending order."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise ValueError(f"{name}: {value!r}, expected two numbers, from and to")
-    for part in value:
-        within(name, part, low, high)
+    for bound in value:
+        within(name, bound, low, high)
     within(name, value[1], value[0], high)
 
 
@@ -101,7 +102,7 @@ class Steps:
         within("factor", self.factor, 0, 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        return self.factor ** sum(step >= done * steps_per_epoch for done in self.after)
+        return self.factor ** sum(step >= done_epochs * steps_per_epoch for done_epochs in self.after)
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ class Cosine:
         within("end", self.end, 0, 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        done = step / (steps_per_epoch * epochs)
-        return self.end + (1 - self.end) * 0.5 * (1 + cos(pi * done))
+        done_share = step / (steps_per_epoch * epochs)
+        return self.end + (1 - self.end) * 0.5 * (1 + cos(pi * done_share))
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,10 @@ class WarmUp:
         check_schedule("then", self.then, self.epochs + 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        warm = self.epochs * steps_per_epoch
-        if step < warm:
-            return self.start + (1 - self.start) * step / warm
-        return self.then.at(step - warm, steps_per_epoch, epochs - self.epochs)
+        warm_steps = self.epochs * steps_per_epoch
+        if step < warm_steps:
+            return self.start + (1 - self.start) * step / warm_steps
+        return self.then.at(step - warm_steps, steps_per_epoch, epochs - self.epochs)
 
 
 @dataclass(frozen=True)
@@ -158,10 +159,10 @@ class OneCycle:
         within("start", self.start, 0, 1)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
-        done = step / (steps_per_epoch * epochs)
-        if done < self.warm:
-            return self.start + (1 - self.start) * done / self.warm
-        return 0.5 * (1 + cos(pi * (done - self.warm) / (1 - self.warm)))
+        done_share = step / (steps_per_epoch * epochs)
+        if done_share < self.warm:
+            return self.start + (1 - self.start) * done_share / self.warm
+        return 0.5 * (1 + cos(pi * (done_share - self.warm) / (1 - self.warm)))
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ class Strong:
     cutout: float = 16 / 224
 
     def __post_init__(self) -> None:
-        for name, high in (("operations", 100), ("level", 10), ("probability", 1), ("cutout", 1)):
-            within(name, getattr(self, name), 0, high)
+        for name, highest in (("operations", 100), ("level", 10), ("probability", 1), ("cutout", 1)):
+            within(name, getattr(self, name), 0, highest)
 
 
 @dataclass(frozen=True)
@@ -220,14 +221,14 @@ class Augment:
         range_of("erase_area", self.erase_area, 1e-6, 1)
         if self.crop is not None:
             range_of("crop", self.crop, 0.01, 1)
-        for name, low in (("mean", -100), ("std", 1e-6)):
+        for name, lowest in (("mean", -100), ("std", 1e-6)):
             if len(getattr(self, name)) != 3:
                 raise ValueError(f"{name}: {getattr(self, name)!r}, expected three numbers")
             for value in getattr(self, name):
-                within(name, value, low, 100)
-        for name, known in (("resize", RESIZE), ("second_view", SECOND_VIEWS), ("shift_fill", FILLS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(map(str, known))}")
+                within(name, value, lowest, 100)
+        for name, allowed_values in (("resize", RESIZE), ("second_view", SECOND_VIEWS), ("shift_fill", FILLS)):
+            if getattr(self, name) not in allowed_values:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(map(str, allowed_values))}")
 
 
 @dataclass(frozen=True)
@@ -259,20 +260,22 @@ OPTIMISERS = (Adam, AdamW, SGD)
 SCHEDULES = (Exponential, Steps, LinearToZero, Cosine, WarmUp, OneCycle)
 
 
-def check_kind(name: str, value: Any, method: str, known: tuple[type, ...]) -> None:
-    """Raise ValueError where a part of a recipe is none of `known` and no dataclass with `method`."""
-    if type(value) in known:
+def check_kind(name: str, value: Any, method: str, known_kinds: tuple[type, ...]) -> None:
+    """Raise ValueError where a part of a recipe is none of `known_kinds` and no dataclass with `method`."""
+    if type(value) in known_kinds:
         return
-    names = ", ".join(kind.__name__ for kind in known)
-    own = type(value).__name__
+    names = ", ".join(kind.__name__ for kind in known_kinds)
+    own_name = type(value).__name__
     if isinstance(value, type) or not dataclasses.is_dataclass(value):
         raise ValueError(
             f"{name}: {value!r}, expected one of {names} of methods.base, or a dataclass of your own with {method}"
         )
-    if own in names.split(", "):
-        raise ValueError(f"{name}: {own} is another class than that of methods.base; import that one, or rename yours")
+    if own_name in names.split(", "):
+        raise ValueError(
+            f"{name}: {own_name} is another class than that of methods.base; import that one, or rename yours"
+        )
     if not callable(getattr(value, method.partition("(")[0], None)):
-        raise ValueError(f"{name}: {own} has no {method}; write it, or take one of {names}")
+        raise ValueError(f"{name}: {own_name} has no {method}; write it, or take one of {names}")
 
 
 def check_schedule(name: str, schedule: Any, epochs: int) -> None:
@@ -327,16 +330,16 @@ def list_kinds(value: Any) -> dict[str, type]:
     if not dataclasses.is_dataclass(value):
         return {}
     kinds = {type(value).__name__: type(value)}
-    for part in dataclasses.fields(value):
-        kinds |= list_kinds(getattr(value, part.name))
+    for part_field in dataclasses.fields(value):
+        kinds |= list_kinds(getattr(value, part_field.name))
     return kinds
 
 
-def recipe_from_dict(value: Any, own: dict[str, type] | None = None) -> Any:
-    """The recipe that `recipe_to_dict` took apart; own: classes that are not of this file, by name."""
+def recipe_from_dict(value: Any, own_kinds: dict[str, type] | None = None) -> Any:
+    """The recipe that `recipe_to_dict` took apart; own_kinds: classes that are not of this file, by name."""
     if isinstance(value, dict):
-        fields = {key: recipe_from_dict(part, own) for key, part in value.items() if key != "kind"}
-        kind = (own or {}).get(value["kind"]) or globals().get(value["kind"])
+        fields = {key: recipe_from_dict(field_value, own_kinds) for key, field_value in value.items() if key != "kind"}
+        kind = (own_kinds or {}).get(value["kind"]) or globals().get(value["kind"])
         if kind is None:
             raise ValueError(f"recipe: {value['kind']} is a class of another method's file")
         return kind(**fields)

@@ -25,8 +25,8 @@ def read_checkpoint(path: Path) -> tuple[Any, str]:
     with path.open("rb") as file:
         head = file.read(1024)
     is_zip = zipfile.is_zipfile(path)
-    if wrong := other_file(head) or (other_zip(path) if is_zip else CUT_OFF if head.startswith(b"PK") else ""):
-        raise ValueError(f"{path}: {wrong}")
+    if complaint := other_file(head) or (other_zip(path) if is_zip else CUT_OFF if head.startswith(b"PK") else ""):
+        raise ValueError(f"{path}: {complaint}")
     try:
         if head[8:9] == b"{" and not text_of(head):
             return read_safetensors(path), "safetensors"
@@ -80,17 +80,21 @@ def other_zip(path: Path) -> str:
     """What a zip that torch.save did not write, or that is damaged, is; empty for a sound one of torch's."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-        inside = [Path(name).name for name in names]
-        if "constants.pkl" in inside:
+        inner_names = [Path(name).name for name in names]
+        if "constants.pkl" in inner_names:
             return f"a TorchScript archive: a program, which is not run here; {SAVE}"
-        if "archive_format" in inside:
+        if "archive_format" in inner_names:
             return f"an exported program (torch.export), which is not run here; {SAVE}"
-        if "data.pkl" not in inside:
-            given = next((name for name in names if name.endswith(WEIGHTS)), None)
+        if "data.pkl" not in inner_names:
+            weights_name = next((name for name in names if name.endswith(WEIGHTS)), None)
             if names and all(name.endswith(".npy") for name in names):
                 return f"a zip of numpy arrays (.npz); {SAVE}"
-            what = f"a zip with {given} in it" if given else f"a zip of other files ({', '.join(names[:2])})"
-            return f"{what}; " + ("unpack it and give that file" if given else "give the file of the weights")
+            description = (
+                f"a zip with {weights_name} in it" if weights_name else f"a zip of other files ({', '.join(names[:2])})"
+            )
+            return f"{description}; " + (
+                "unpack it and give that file" if weights_name else "give the file of the weights"
+            )
         for info in archive.infolist():
             if info.CRC and not is_whole(archive, info):  # torch can leave the sum out, as 0
                 return f"damaged: {info.filename} in it does not have its checksum; download it again"
@@ -117,13 +121,13 @@ def text_of(head: bytes) -> str:
 def explain_unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
     """Why a checkpoint cannot be read, and what to do."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    if foreign := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
+    if foreign_class := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
         r"it asks for ([\w.]+)", text
     ):
-        if foreign[1].startswith("torch._utils."):
+        if foreign_class[1].startswith("torch._utils."):
             return "a pickle of torch tensors; load it where it was made and write it with torch.save"
         return (
-            f"cannot be read as plain weights: it asks for {foreign[1]}, which is no tensor (a whole network, or settings "
+            f"cannot be read as plain weights: it asks for {foreign_class[1]}, which is no tensor (a whole network, or settings "
             "beside it?) and is not run here; save only its tensors with torch.save(network.state_dict(), ...) in the "
             "program that made it"
         )
@@ -131,12 +135,12 @@ def explain_unreadable(error: Exception, head: bytes = b"", suffix: str = "") ->
         return (
             f"cannot be read as plain weights: a text that begins with {beginning[:60]!r}; give the file of the weights"
         )
-    if what := SUFFIXES.get(suffix.lower()):
-        return f"cannot be read as plain weights: {what} by its name; {SAVE}"
-    ended = isinstance(error, EOFError) or re.search(
+    if file_kind := SUFFIXES.get(suffix.lower()):
+        return f"cannot be read as plain weights: {file_kind} by its name; {SAVE}"
+    is_cut_off = isinstance(error, EOFError) or re.search(
         r"truncated|ran out of input|unexpected EOF|EOF|incomplete|central", text
     )
-    if ended or "PytorchStreamReader" in text:
+    if is_cut_off or "PytorchStreamReader" in text:
         return f"cannot be read as plain weights: {CUT_OFF}"
     reason = text.strip().split("\n")[0][:200]
     return f"cannot be read as plain weights ({reason}): damaged, or no checkpoint; {SAVE}, or download it again"
@@ -151,10 +155,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def number_parts() -> list[Any]:
     """What torch files name to rebuild numpy's numbers and arrays ('best accuracy', a confusion matrix): no code."""
-    scalar, array = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
-    kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?")]
-    old = [(scalar, "numpy.core.multiarray.scalar"), (array, "numpy.core.multiarray._reconstruct")]
-    return [scalar, array, np.ndarray, np.dtype, *old, *kinds]
+    scalar = np.float64(0).__reduce__()[0]
+    array = np.zeros(1).__reduce__()[0]
+    number_kinds = [type(np.dtype(kind)) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?")]
+    old_names = [(scalar, "numpy.core.multiarray.scalar"), (array, "numpy.core.multiarray._reconstruct")]
+    return [scalar, array, np.ndarray, np.dtype, *old_names, *number_kinds]
 
 
 def encode_latin1(text: str, encoding: str) -> bytes:

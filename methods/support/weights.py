@@ -62,7 +62,9 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
     then unchanged.
     """
     if isinstance(source, Mapping):
-        name, content, container = "the given dictionary", source, "dictionary"
+        name = "the given dictionary"
+        content = source
+        container = "dictionary"
     else:
         name = str(source)
         content, container = read_checkpoint(Path(source))
@@ -71,11 +73,11 @@ def load_backbone(backbone: Backbone, source: str | Path | Mapping[str, Any]) ->
     state = network.state_dict()
     entries = without_prefix(rename_entries(entries, name), state)
     check_weights(name, entries, state, backbone.channels)
-    fitting = {key: entries[key] for key in state if key in entries}
-    network.load_state_dict(fitting, strict=False)
+    fitting_entries = {key: entries[key] for key in state if key in entries}
+    network.load_state_dict(fitting_entries, strict=False)
     return Loaded(
         sha256=entries_hash(entries) if isinstance(source, Mapping) else file_hash(Path(source)),
-        filled=len(fitting),
+        filled=len(fitting_entries),
         left_random=[key for key in state if key not in entries],
         ignored=[key for key in entries if key not in state],
         container=f"{container}, under {wrapper!r}" if wrapper else container,
@@ -102,9 +104,9 @@ def unwrap_checkpoint(content: Any, name: str) -> tuple[dict[str, Tensor], str |
         if isinstance(key, str) and isinstance(value, Tensor):
             entries[key] = value
     if not entries:
-        under = f" under {'.'.join(wrappers)!r}" if wrappers else ""
-        held = ", ".join(str(key)[:40] for key in list(content)[:6])
-        raise ValueError(f"{name}: holds no tensors{under}, only: {held}; give a network's state_dict")
+        under_text = f" under {'.'.join(wrappers)!r}" if wrappers else ""
+        held_names = ", ".join(str(key)[:40] for key in list(content)[:6])
+        raise ValueError(f"{name}: holds no tensors{under_text}, only: {held_names}; give a network's state_dict")
     return entries, ".".join(wrappers) or None
 
 
@@ -112,12 +114,13 @@ def only_network(content: Mapping[str, Any], name: str) -> str | None:
     """The one entry, whatever its name, that holds a network where the tensors do not lie open; None where none does."""
     if any(isinstance(value, Tensor | np.ndarray) for value in content.values()):
         return None
-    found = [key for key, value in content.items() if isinstance(value, Mapping) and holds_network(value)]
-    if len(found) > 1:
+    network_names = [key for key, value in content.items() if isinstance(value, Mapping) and holds_network(value)]
+    if len(network_names) > 1:
         raise ValueError(
-            f"{name}: holds {len(found)} networks ({', '.join(map(str, found))}); save the one to start from by itself"
+            f"{name}: holds {len(network_names)} networks ({', '.join(map(str, network_names))}); "
+            "save the one to start from by itself"
         )
-    return found[0] if found else None
+    return network_names[0] if network_names else None
 
 
 def holds_network(content: Mapping[str, Any]) -> bool:
@@ -133,34 +136,42 @@ def rename_entries(entries: dict[str, Tensor], name: str = "") -> dict[str, Tens
     numbered = [match for match in children.values() if match]
     if "conv1.weight" in entries or not numbered or any(match[1] not in CHILDREN for match in numbered):
         return entries
-    return {f"{CHILDREN[m[1]]}.{m[2]}" if (m := children[key]) else key: entries[key] for key in entries}
+    renamed = {}
+    for key, match in children.items():
+        renamed[f"{CHILDREN[match[1]]}.{match[2]}" if match else key] = entries[key]
+    return renamed
 
 
 def network_prefix(entries: dict[str, Tensor], name: str) -> str:
     """What stands in front of the one network's names; of a network and its moving average, the network's."""
     for stem in STEMS:
-        blocks = ("layer1.0.conv1.weight",) if stem == STEMS[0] else ("features.4.0.conv1.weight",)
-        found = [key[: -len(stem)] for key in entries if key.endswith(stem)]
-        found = [prefix for prefix in found if prefix + blocks[0] in entries and (not prefix or prefix.endswith("."))]
-        plain = [prefix for prefix in found if "ema" not in re.split(r"[._]", prefix)] or found
-        if "" in plain:
+        first_blocks = ("layer1.0.conv1.weight",) if stem == STEMS[0] else ("features.4.0.conv1.weight",)
+        prefixes = [key[: -len(stem)] for key in entries if key.endswith(stem)]
+        prefixes = [
+            prefix
+            for prefix in prefixes
+            if prefix + first_blocks[0] in entries and (not prefix or prefix.endswith("."))
+        ]
+        plain_prefixes = [prefix for prefix in prefixes if "ema" not in re.split(r"[._]", prefix)] or prefixes
+        if "" in plain_prefixes:
             return ""
-        if len(plain) > 1:
+        if len(plain_prefixes) > 1:
             raise ValueError(
-                f"{name}: holds {len(plain)} networks ({', '.join(plain)}); save the one to start from by itself"
+                f"{name}: holds {len(plain_prefixes)} networks ({', '.join(plain_prefixes)}); "
+                "save the one to start from by itself"
             )
-        if plain:
-            return plain[0]
+        if plain_prefixes:
+            return plain_prefixes[0]
     return ""
 
 
 def without_prefix(entries: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Of a network of another kind: without what one wrapper put in front of all of its names ('module.')."""
-    first = next(iter(state))
-    found = [key.removesuffix(first) for key in entries if key.endswith(f".{first}")]
-    if first in entries or len(found) != 1:
+    first_name = next(iter(state))
+    prefixes = [key.removesuffix(first_name) for key in entries if key.endswith(f".{first_name}")]
+    if first_name in entries or len(prefixes) != 1:
         return entries
-    return {key.removeprefix(found[0]): value for key, value in entries.items()}
+    return {key.removeprefix(prefixes[0]): value for key, value in entries.items()}
 
 
 def check_weights(name: str, entries: dict[str, Tensor], state: dict[str, Tensor], channels: int) -> None:
@@ -171,34 +182,43 @@ def check_weights(name: str, entries: dict[str, Tensor], state: dict[str, Tensor
             f"{name}: made for images of {stem.shape[1]} channels, the backbone takes {channels}; "
             f"use weights trained on {channels} channel(s), or --weights landmarks"
         )
-    odd = [key for key in state if key in entries and not is_plain_tensor(entries[key], state[key].is_floating_point())]
-    if odd:
+    odd_names = [
+        key for key in state if key in entries and not is_plain_tensor(entries[key], state[key].is_floating_point())
+    ]
+    if odd_names:
+        odd_tensor = entries[odd_names[0]]
         raise ValueError(
-            f"{name}: {odd[0]} is no plain array of numbers ({entries[odd[0]].dtype}, {entries[odd[0]].layout}); save the file "
+            f"{name}: {odd_names[0]} is no plain array of numbers ({odd_tensor.dtype}, {odd_tensor.layout}); save the file "
             "again with torch.save(network.float().state_dict(), ...)"
         )
-    missing = [key for key in state if key not in entries and not key.endswith("num_batches_tracked")]
-    misshaped = [key for key in state if key in entries and entries[key].shape != state[key].shape]
-    surplus = [key for key in entries if key not in state and re.match(r"(conv1|bn1|layer\d)\.", key)]
-    if told := list_complaints({"missing": missing, "of another shape": misshaped, "of a deeper network": surplus}):
-        elsewhere = next((key for key in entries if missing and key.endswith(f".{missing[0]}")), None)
-        fix = (
-            f"{missing[0]} stands there as {elsewhere}: give all names one prefix"
-            if elsewhere
+    missing_names = [key for key in state if key not in entries and not key.endswith("num_batches_tracked")]
+    misshaped_names = [key for key in state if key in entries and entries[key].shape != state[key].shape]
+    surplus_names = [key for key in entries if key not in state and re.match(r"(conv1|bn1|layer\d)\.", key)]
+    if complaint := list_complaints(
+        {"missing": missing_names, "of another shape": misshaped_names, "of a deeper network": surplus_names}
+    ):
+        prefixed_name = next((key for key in entries if missing_names and key.endswith(f".{missing_names[0]}")), None)
+        advice = (
+            f"{missing_names[0]} stands there as {prefixed_name}: give all names one prefix"
+            if prefixed_name
             else "choose the backbone that the file was made for (--set recipe.backbone=...) or another file"
         )
-        raise ValueError(f"{name}: does not fill the backbone's {len(state)} entries: {told}; {fix}")
-    filled = [key for key in state if key in entries]
-    broken = [key for key in filled if not torch.isfinite(entries[key]).all()]
-    negative = [key for key in filled if key.endswith("running_var") and (entries[key] < 0).any()]
-    blank = [key for key in filled if entries[key].ndim == 4 and not entries[key].any()]
-    if told := list_complaints({"not finite": broken, "negative": negative, "all zero": blank}):
-        raise ValueError(f"{name}: {told}: damaged, diverged, or float16 that ran over; give another file")
+        raise ValueError(f"{name}: does not fill the backbone's {len(state)} entries: {complaint}; {advice}")
+    filled_names = [key for key in state if key in entries]
+    broken_names = [key for key in filled_names if not torch.isfinite(entries[key]).all()]
+    negative_names = [key for key in filled_names if key.endswith("running_var") and (entries[key] < 0).any()]
+    blank_names = [key for key in filled_names if entries[key].ndim == 4 and not entries[key].any()]
+    if complaint := list_complaints({"not finite": broken_names, "negative": negative_names, "all zero": blank_names}):
+        raise ValueError(f"{name}: {complaint}: damaged, diverged, or float16 that ran over; give another file")
 
 
-def list_complaints(found: dict[str, list[str]]) -> str:
+def list_complaints(names_by_complaint: dict[str, list[str]]) -> str:
     """'3 missing (first: bn1.weight, ...)' for each kind of entries that there are."""
-    return "; ".join(f"{len(keys)} {what} (first: {', '.join(keys[:3])})" for what, keys in found.items() if keys)
+    return "; ".join(
+        f"{len(names)} {complaint} (first: {', '.join(names[:3])})"
+        for complaint, names in names_by_complaint.items()
+        if names
+    )
 
 
 def is_plain_tensor(tensor: Tensor, fractions: bool) -> bool:
@@ -213,8 +233,8 @@ def file_hash(path: Path) -> str:
 
 
 def entries_hash(entries: dict[str, Tensor]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for key in sorted(entries):
-        found.update(f"{key} {entries[key].dtype} {tuple(entries[key].shape)}\n".encode())
-        found.update(entries[key].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        digest.update(f"{key} {entries[key].dtype} {tuple(entries[key].shape)}\n".encode())
+        digest.update(entries[key].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
