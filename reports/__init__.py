@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, file_stem
+from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, output_stem
 
 __all__ = [
     "Asked",
@@ -21,7 +21,7 @@ __all__ = [
     "draw_experiment",
     "draw_page",
     "draw_pictures",
-    "file_stem",
+    "output_stem",
     "try_drawing",
 ]
 

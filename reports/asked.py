@@ -124,6 +124,6 @@ class Drawn:
     replaced: str = ""
 
 
-def file_stem(asked: Asked) -> str:
+def output_stem(asked: Asked) -> str:
     """table1, table_symmetric, figure1, figure_tau."""
     return f"{asked.kind}{asked.name}" if asked.name.isdigit() else f"{asked.kind}_{asked.name}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.pictures.budget import budget_figure
 from reports.pictures.confusion import confusion_figure
 from reports.pictures.drawing import Drawing
@@ -41,14 +41,14 @@ Made = dict[str, Any]  # what one command has drawn, by name: a table or a figur
 def make_table(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Table:
     """Any table; raises ReportError."""
     made = {} if made is None else made
-    if file_stem(asked) not in made:
-        made[file_stem(asked)] = TABLES[asked.drawing](asked, records, options)
-    return made[file_stem(asked)]
+    if output_stem(asked) not in made:
+        made[output_stem(asked)] = TABLES[asked.drawing](asked, records, options)
+    return made[output_stem(asked)]
 
 
 def make_figure(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Drawing:
     """Any figure; raises ReportError."""
     made = {} if made is None else made
-    if file_stem(asked) not in made:
-        made[file_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
-    return made[file_stem(asked)]
+    if output_stem(asked) not in made:
+        made[output_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
+    return made[output_stem(asked)]

@@ -14,7 +14,7 @@ from reports.votes import (
     one_hot_divergence,
     random_annotator_divergence,
     read_votes,
-    vote_shares,
+    votes_to_shares,
 )
 from results.records import Records
 from results.schema import class_names, record_seed
@@ -139,7 +139,7 @@ def measure_group(
             given = arrays["given"][at].astype(int)
             made.kinds[of_seed] = image_kinds(people, given, bool(options.study))
             made.values[of_seed] = jensen_shannon(
-                vote_shares(people), vote_shares(arrays["distribution"][at]), **spelling
+                votes_to_shares(people), votes_to_shares(arrays["distribution"][at]), **spelling
             )
             if of_seed not in one_hot.values:
                 one_hot.kinds[of_seed] = made.kinds[of_seed]

@@ -4,7 +4,7 @@ import numpy as np
 
 from reports.cells import Cell
 from reports.metrics import confusion_matrices
-from reports.votes import read_votes, vote_shares
+from reports.votes import read_votes, votes_to_shares
 from results.published import asymmetric_map
 from results.records import Records
 from results.schema import class_names
@@ -34,7 +34,7 @@ def mean_votes(cell: Cell, records: Records) -> np.ndarray | None:
     arrays = records.arrays(labelled["id"], ("clean", "train_rows")) if labelled else None
     if found is None or arrays is None:
         return None
-    of_image, classes = vote_shares(found[arrays["train_rows"]]), len(class_names(cell.records[0]))
+    of_image, classes = votes_to_shares(found[arrays["train_rows"]]), len(class_names(cell.records[0]))
     means = [of_image[arrays["clean"] == c] for c in range(classes)]
     return np.stack([np.nanmean(part, 0) if len(part) else np.full(classes, np.nan) for part in means])
 

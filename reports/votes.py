@@ -17,7 +17,7 @@ KINDS = ("wrong", "ambiguous", "clear")
 ONE_ANNOTATOR = "One annotator's label, expected"
 
 
-def vote_shares(votes: np.ndarray) -> np.ndarray:
+def votes_to_shares(votes: np.ndarray) -> np.ndarray:
     """Vote counts [n, C] as shares that sum to 1; NaN for images without votes."""
     votes = np.asarray(votes, float)
     totals = votes.sum(1, keepdims=True)
@@ -26,13 +26,13 @@ def vote_shares(votes: np.ndarray) -> np.ndarray:
 
 def one_hot_divergence(votes: np.ndarray, labels: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
     """[n] divergence between people's votes [n, C] and the one-hot labels [n]."""
-    people = vote_shares(votes)
+    people = votes_to_shares(votes)
     return jensen_shannon(people, np.eye(people.shape[1])[labels], base, root)
 
 
 def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
     """[n] the same where the label is the vote of one person drawn at random, in expectation over that person."""
-    people = vote_shares(votes)
+    people = votes_to_shares(votes)
     each = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
     return (people * each).sum(1)
 

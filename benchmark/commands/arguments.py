@@ -96,7 +96,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
         rates=each_once([parse_rate(text) for text in args.rates or ()]),
         seeds=parse_seeds(args.seeds) if args.seeds else None,
         sets=sets,
-        scale=choose_subset(scale, sets),
+        scale=scale_with_subset(scale, sets),
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
@@ -119,7 +119,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     )
 
 
-def choose_subset(scale: Scale, sets: dict[str, str]) -> Scale:
+def scale_with_subset(scale: Scale, sets: dict[str, str]) -> Scale:
     """The scale with the training images that `--set scale.subset=N` names; raises Usage."""
     text = sets.get("scale.subset")
     if text is None:

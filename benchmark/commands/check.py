@@ -41,10 +41,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
     args = parser.parse_args(arguments)
-    return handle_errors("benchmark check", lambda: check_file(args))
+    return handle_errors("benchmark check", lambda: check_plugin_file(args))
 
 
-def check_file(args: argparse.Namespace) -> int:
+def check_plugin_file(args: argparse.Namespace) -> int:
     path = file_of(args.name, own_folders(args))
     wrong = 0
     for cls in find_contracts(load_module(path)):

@@ -101,7 +101,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
     store, taken, kept = Store(results), 0, 0
     refused: list[str] = []
     differing: list[str] = []
-    for name, job_id, read in iterate_members(source):
+    for name, job_id, read in iterate_records(source):
         try:
             here = store.done(job_id)
             kept += here
@@ -137,7 +137,7 @@ def check_archive_size(content: bytes, name: str) -> None:
         raise Refused(f"{name}: its .npz unpacks to {size:,} bytes; not a record")
 
 
-def iterate_members(source: Path) -> Iterator[tuple[str, str, Any]]:
+def iterate_records(source: Path) -> Iterator[tuple[str, str, Any]]:
     """(name, job id, read) of every record-like file; nothing is unpacked to disk."""
     if source.is_dir():
         for path in sorted(source.rglob("*.json")):

@@ -10,7 +10,7 @@ from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.terminal import make_printable
 
 
-def list_names(results: Path, own: tuple[Path, ...] = ()) -> str:
+def list_known_names(results: Path, own: tuple[Path, ...] = ()) -> str:
     """Every name with what it stands for; own: folders of one's own. Raises Usage."""
     cards = catalogue.select_usable(catalogue.read_catalogue(results, own), [], own)
     kinds = plugins.find_noises(own)

@@ -46,9 +46,9 @@ def run_request(arguments: list[str]) -> int:
     args = parser().read(arguments)
     args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
     if args.list:
-        from benchmark.commands.listing import list_names
+        from benchmark.commands.listing import list_known_names
 
-        print(list_names(args.results, own_folders(args)))
+        print(list_known_names(args.results, own_folders(args)))
         return 0
     if args.imported:
         from benchmark.commands import import_records

@@ -28,8 +28,8 @@ def chart_figures(figures: Sequence[tuple[Asked, Drawing]], cells: list[Cell]) -
         name: [fact for asked, made in figures if asked.drawing == name for fact in made.facts] for name in SECTIONS
     }
     return {
-        "budget": group_rows(facts["budget"], cells, BUDGET),
-        "sensitivity": group_rows(facts["sensitivity"], cells, SENSITIVITY),
+        "budget": rows_by_condition(facts["budget"], cells, BUDGET),
+        "sensitivity": rows_by_condition(facts["sensitivity"], cells, SENSITIVITY),
         "mechanisms": group_mechanisms(facts["mechanisms"], cells),
         "sweeps": group_sweeps(facts["sweep"], cells),
         "confusions": group_confusions(facts["confusion"], cells),
@@ -41,7 +41,7 @@ def condition_title(fact: Fact, cells: list[Cell]) -> str:
     return f"{dataset_title(cells, fact['dataset'])}, {noise_text(fact['noise'], fact['rate'] or None)}"
 
 
-def group_rows(facts: Sequence[Fact], cells: list[Cell], columns: Sequence[str]) -> list[Fact]:
+def rows_by_condition(facts: Sequence[Fact], cells: list[Cell], columns: Sequence[str]) -> list[Fact]:
     """Facts by data set and noise: {'title', 'rows': [the columns of each]}."""
     groups: dict[str, Fact] = {}
     for fact in facts:

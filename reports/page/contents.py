@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import unique_texts
 from reports.page.details import class_differences, details_of
 from reports.page.views import View, list_measures, titles_of
@@ -44,7 +44,7 @@ def explorer_contents(
         "measures": {one.key: [one.title, one.unit, one.decimals] for one in list_measures(options)},
         "rules": RULES,
         "counted": COUNTED,
-        "tables": {file_stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
+        "tables": {output_stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
         "styles": {
             title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in line_styles(titles).items()
         },

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import dataset_title, noise_text
 from reports.cells import Cell, common_seeds, read_cells
 from reports.metrics import METRICS
@@ -66,7 +66,7 @@ def views_of(asked: Asked, records: Records, options: Options) -> list[View]:
             cells, hits = read_measure(asked, records, options, measure, rule)
             for condition, rows in by_condition(cells).items():
                 if measure.key == "accuracy" and rule == "last" and any(cell.records for cell in rows):
-                    found[condition] = View(file_stem(asked), condition, rows)
+                    found[condition] = View(output_stem(asked), condition, rows)
                 if condition in found and any(cell.values for cell in rows):
                     found[condition].results[measure.key, rule] = numbers_of(rows, hits, measure)
     return list(found.values())

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import UNMEASURED, dataset_title, describe_foundation, lines_text, noise_text, scale_text
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS
@@ -29,7 +29,7 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     words = f"settings chosen by held-out noisy labels; {lines_text(options)}; {scale_text(cells)}"
     expected = f"Expected {METRICS[options.metric].title.lower()}"
     return Drawing(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{expected} {WORDS}; {lines_text(options)}; {scale_text(cells)}." if searches else UNMEASURED,
         render=lambda: draw_budget(asked.heading, words, searches, cells, options),

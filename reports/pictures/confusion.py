@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, seeds_text
 from reports.cells import Cell, read_cells
 from reports.confusion import Confusion, describe_cell, mean_and_std, read_confusions
@@ -26,7 +26,7 @@ def confusion_figure(asked: Asked, records: Records, options: Options) -> Drawin
     confusions, lacking = read_confusions(cells)
     words = f"{WORDS}; {seeds_text(cells)}; {scale_text(cells)}"
     return Drawing(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{words[:1].upper()}{words[1:]}." if confusions else UNMEASURED,
         render=lambda: draw_confusions(asked.heading, words, confusions, cells, options),

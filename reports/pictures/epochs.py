@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     dataset_title,
     describe_foundation,
@@ -86,7 +86,7 @@ def epochs_picture(
     few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
     lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
     return Drawing(
-        name=picture_name(file_stem(asked), noise, several, "epochs"),
+        name=picture_name(output_stem(asked), noise, several, "epochs"),
         title=title,
         caption=(
             f"{metric.caption} in per cent after each epoch; marks: what the best epoch on the test set, the mean of the "

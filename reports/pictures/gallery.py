@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, ReportError, file_stem
+from reports.asked import Asked, Options, ReportError, output_stem
 from reports.captions import dataset_title, describe_foundation, noise_text, scale_text
 from reports.cells import read_cells
 from reports.divergence import find_misfit
 from reports.notes import against_note, list_gaps
 from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
-from reports.votes import image_kinds, people_text, read_votes, vote_shares
+from reports.votes import image_kinds, people_text, read_votes, votes_to_shares
 from results.records import Records
 from results.schema import class_names, record_seed
 
@@ -63,7 +63,7 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
             stands_on = [f"Run {record['id']} (seed {record_seed(record)}).", f"People: {people_text(options.study)}."]
             lacking = [f"{name}: {line}" for line in faces.lacking]
             return Drawing(
-                file_stem(asked),
+                output_stem(asked),
                 title,
                 caption,
                 faces.render,
@@ -74,7 +74,7 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
             )
     reason = "no run with people's votes and decoded images is kept here"
     return Drawing(
-        file_stem(asked),
+        output_stem(asked),
         title,
         f"Not drawn: {reason}.",
         partial(empty_figure, reason),
@@ -98,9 +98,9 @@ class GalleryFaces:
         people = np.asarray(votes[rows], float)
         voted = np.flatnonzero(people.sum(1) > 0)
         self.classes = classes
-        self.rows, self.people = rows[voted], vote_shares(people[voted])
+        self.rows, self.people = rows[voted], votes_to_shares(people[voted])
         self.given = arrays["given"][voted].astype(int)
-        self.distribution = vote_shares(arrays["distribution"][voted])
+        self.distribution = votes_to_shares(arrays["distribution"][voted])
         self.chosen = choose_faces(image_kinds(people[voted], self.given, study))
         self.images = images
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     UNMEASURED,
     dataset_title,
@@ -43,7 +43,7 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
         f"{drawn}."
     )
     return Drawing(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=caption if curves else UNMEASURED,
         render=lambda: draw_mechanisms(asked.heading, drawn, curves),

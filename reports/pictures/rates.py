@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     accuracy_caption,
     dataset_title,
@@ -77,7 +77,7 @@ def rates_picture(
     words = f"{RULES[rule]}; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
-        name=picture_name(file_stem(asked), noise, several, "rates"),
+        name=picture_name(output_stem(asked), noise, several, "rates"),
         title=title,
         caption=accuracy_caption(shown, rule, options, lines_text(options))
         + ("; dashed: published." if printed else "."),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS
@@ -37,7 +37,7 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
         f"value; means over seeds; {scale_text(cells)}"
     )
     return Drawing(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{WORDS.format(metric=name)}; {scale_text(cells)}." if searches else UNMEASURED,
         render=lambda: draw_sensitivity(asked.heading, words, searches, cells),

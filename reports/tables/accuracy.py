@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, published_text
 from reports.cells import Cell, read_cells
 from reports.mechanisms import idle_notes
@@ -45,7 +45,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
     also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading + other_noise(asked, shown),
         caption=f"{accuracy_caption(shown, asked.rule(options), options)}{marks_text(shown, also)}.",
         blocks=blocks,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, seeds_text
 from reports.cells import read_cells
 from reports.confusion import Confusion, describe_cell, mean_and_std, read_confusions
@@ -26,7 +26,7 @@ def classes_table(asked: Asked, records: Records, options: Options) -> Table:
         columns = ["Method", *map(class_title, one.classes, one.images), "mean"]
         blocks.setdefault(heading, Block(heading, columns, [])).rows.append(class_row(one, options.decimals))
     return Table(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=(
             f"Accuracy of each class in per cent, last epoch, mean over seeds; in brackets: test images; mean: of the "

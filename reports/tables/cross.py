@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, AskedCell, Options, file_stem
+from reports.asked import Asked, AskedCell, Options, output_stem
 from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.metrics import METRICS, metric_in_last_epoch
@@ -69,7 +69,7 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
     every = [tested for row in rows for tested in row]
     return Table(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{accuracy_caption(cells, 'last', options)}; trained on the data set above a block, tested on that above a "
         "column.",
@@ -149,7 +149,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
     """Every number of a field."""
     cell, values, first = tested.cell, tested.values, next(iter(tested.crossed), None)
     spread = sample_std(np.array(list(values.values()))) if values else None
-    means = {field: mean_of(tested.values_of(key)) for key, field in SHARES.items()}
+    means = {field: mean_or_blank(tested.values_of(key)) for key, field in SHARES.items()}
     return {
         "row": cell.title,
         "method": cell.method,
@@ -159,7 +159,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         "rate": cell.rate or "",
         "n": len(values),
         "asked": len(cell.ids),
-        "mean": mean_of(values),
+        "mean": mean_or_blank(values),
         "std": "" if spread is None else round(spread, 6),
         **means,
         "images": first.images
@@ -172,5 +172,5 @@ def fact_of(tested: Tested) -> dict[str, Any]:
     }
 
 
-def mean_of(values: dict[int, float]) -> float | str:
+def mean_or_blank(values: dict[int, float]) -> float | str:
     return round(fmean(values.values()), 6) if values else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, ReportError, file_stem
+from reports.asked import Asked, Options, ReportError, output_stem
 from reports.captions import (
     UNMEASURED,
     dataset_title,
@@ -59,7 +59,7 @@ def divergence_table(asked: Asked, records: Records, options: Options) -> Table:
     lacking = dict.fromkeys(cell.dataset for cell in cells if cell.records and cell.dataset not in with_votes)
     notes = [f"{dataset_title(cells, name)}: no people's votes, so nothing to compare with." for name in lacking]
     return Table(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=divergence_caption([c for c in cells if c.dataset in with_votes and c.records], options),
         blocks=[*(alone.block for alone in without_runs), *blocks, published_block()],

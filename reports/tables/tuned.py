@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     UNMEASURED,
     dataset_title,
@@ -53,7 +53,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
         chosen += [values] if values.rows else []
         facts += [fact for _, fact in rows]
     return Table(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{tuned_caption(searches, cells, options)}.",
         blocks=[*blocks, *chosen],

@@ -149,7 +149,7 @@ def test_every_choice_shows_the_numbers_of_the_csv(open_page: Any, asked: tuple[
     folder, whats = asked
     page, seen = open_page(), set()
     for what in whats[:2]:
-        name = reports.file_stem(what)
+        name = reports.output_stem(what)
         for measure in METRICS:
             for rule in ("last", "best", "last5"):
                 options = reports.Options(rule=rule, metric=measure)

@@ -12,7 +12,7 @@ from records import EIGHT, FINGERPRINT, cell, request, with_cells, with_runs, wr
 
 import reports
 from reports.statistics import jensen_shannon
-from reports.votes import image_kinds, one_hot_divergence, random_annotator_divergence, read_study, vote_shares
+from reports.votes import image_kinds, one_hot_divergence, random_annotator_divergence, read_study, votes_to_shares
 
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared"
 
@@ -63,7 +63,7 @@ def test_wrong_takes_precedence_over_ambiguous():
     votes = np.array([[5, 4, 1], [5, 4, 1], [6, 4, 0], [3, 7, 0], [5, 5, 0]])
     given = np.array([1, 0, 0, 0, 1])
     assert image_kinds(votes, given).tolist() == [0, 1, 2, 0, 1]
-    assert image_kinds(vote_shares(votes), given).tolist() == [0, 1, 2, 0, 1]
+    assert image_kinds(votes_to_shares(votes), given).tolist() == [0, 1, 2, 0, 1]
 
 
 def keep_data(folder, votes, name="ferplus", images=True):
@@ -87,7 +87,7 @@ def table2(folder, seeds=2):
     clean = votes[rows].argmax(1)
     cells = []
     for method, title in (("baseline", "Baseline"), ("lanet", "LA-Net")):
-        distribution = np.full((60, 8), 1 / 8) if method == "baseline" else vote_shares(votes[rows])
+        distribution = np.full((60, 8), 1 / 8) if method == "baseline" else votes_to_shares(votes[rows])
         ids = []
         for seed in range(seeds):
             given = np.where(np.arange(60) % 8 == seed, (clean + 1) % 8, clean)
@@ -144,7 +144,7 @@ def test_runs_are_compared_image_by_image_whatever_their_order(tmp_path):
             "train_rows": np.arange(60, dtype=np.int32)[::-1][order],
             "given": clean[order].astype(np.uint8),
             "clean": clean[order].astype(np.uint8),
-            "distribution": vote_shares(votes[order]).astype(np.float16),
+            "distribution": votes_to_shares(votes[order]).astype(np.float16),
         }
         run = {"method": method, "dataset": "ferplus", "noise": "votes", "rate": None, "overrides": {"a": "b"}}
         what = with_runs(what, [write_record(tmp_path, arrays=arrays, **run)], method=method)

@@ -29,7 +29,7 @@ Text before it, as in a paper.
 
 def draw(asked: reports.Asked, folder: Path, **options: Any) -> str:
     reports.draw_experiment(asked, folder, folder / "out", reports.Options(**options))
-    return (folder / "out" / f"{reports.file_stem(asked)}.tex").read_text()
+    return (folder / "out" / f"{reports.output_stem(asked)}.tex").read_text()
 
 
 def wide_block(sets: int, rows: int = 3) -> Block:
@@ -150,8 +150,8 @@ def test_every_table_fits_a_page_of_a_plain_article(tmp_path: Path, style: str) 
     ]
     for one in asked:
         reports.draw_experiment(one, tmp_path, tmp_path / "out", reports.Options(decimals=2))
-        log = compile_latex(tmp_path / "out", reports.file_stem(one), style)
-        assert not re.findall(r"Overfull.*|.*too large.*", log), reports.file_stem(one)
+        log = compile_latex(tmp_path / "out", reports.output_stem(one), style)
+        assert not re.findall(r"Overfull.*|.*too large.*", log), reports.output_stem(one)
         assert "Output written" in log
     text = draw(paper, tmp_path, decimals=2)
     assert all(word in text for word in ("rank", "published", "difference", "textbf", "RAF-DB"))

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def draw(what, folder, **options):
     drawn = reports.draw_experiment(what, folder, folder / "out", reports.Options(**options))
-    name = reports.file_stem(what)
+    name = reports.output_stem(what)
     texts = {suffix: (folder / "out" / f"{name}.{suffix}").read_text() for suffix in ("md", "tex", "csv", "html")}
     return drawn, texts, list(csv.DictReader(io.StringIO(texts["csv"])))
 
