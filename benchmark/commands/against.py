@@ -42,57 +42,67 @@ class Against:
     lines: list[str] = field(default_factory=list)
 
 
-def adopt_records(plan: Plan, store: Store, there: Others) -> Against:
+def adopt_records(plan: Plan, store: Store, others: Others) -> Against:
     """Let the runs of a plan that are not done here, and are sound there, count as done."""
-    if there.folder is None:
+    if others.folder is None:
         return Against()
-    folder, refused = there.folder, list(there.refused)
-    found, theirs, apart = Against(), Records(folder), Differences(folder)
+    folder = others.folder
+    refused = list(others.refused)
+    against = Against()
+    other_records = Records(folder)
+    differences = Differences(folder)
     for run in plan.runs():
         if store.done(run.job.id):
             continue
         try:
-            record = theirs.read(run.job.id)
+            record = other_records.read(run.job.id)
             if record is not None:
-                theirs.need_arrays(record)
+                other_records.need_arrays(record)
         except Refused as error:
             refused.append(str(error))
             continue
-        differs = apart.nearest(run) if record is None else changed_recipe(record, run)
-        if differs:
-            apart.note(run, differs)
+        differing_fields = differences.nearest(run) if record is None else changed_recipe(record, run)
+        if differing_fields:
+            differences.note(run, differing_fields)
         elif record is not None:
-            found.taken[run.job.id] = folder
-    store.elsewhere |= found.taken
-    lines = [f"{len(found.taken)} runs are taken from there", *apart.lines(), *(f"refused: {line}" for line in refused)]
-    found.lines = [f"against {there.name}: {line}" for line in lines]
-    return found
+            against.taken[run.job.id] = folder
+    store.elsewhere |= against.taken
+    lines = [
+        f"{len(against.taken)} runs are taken from there",
+        *differences.lines(),
+        *(f"refused: {line}" for line in refused),
+    ]
+    against.lines = [f"against {others.name}: {line}" for line in lines]
+    return against
 
 
-def open_others(given: str | None, results: Path) -> Others:
+def open_others(typed_source: str | None, results: Path) -> Others:
     """Where the records of others lie; raises Usage. A zip is checked and kept below <results>/against."""
-    if given is None:
+    if typed_source is None:
         return Others()
-    path = REFERENCE if given == "reference" else Path(given)
+    path = REFERENCE if typed_source == "reference" else Path(typed_source)
     if path.is_dir():
         return Others(path, path.name)
-    if given == "reference":
+    if typed_source == "reference":
         raise Usage(
             f"--against reference: {path} is not there; get the project whole, or give a folder or zip of records"
         )
     if not (path.is_file() and zipfile.is_zipfile(path)):
-        raise Usage(f"--against: {given} is neither 'reference' nor a folder or zip of records")
-    kept = results / "against" / digest_file(path)[:12]
-    return Others(kept, path.name, import_records(path, kept).refused)
+        raise Usage(f"--against: {typed_source} is neither 'reference' nor a folder or zip of records")
+    unpacked_folder = results / "against" / digest_file(path)[:12]
+    return Others(unpacked_folder, path.name, import_records(path, unpacked_folder).refused)
 
 
 def changed_recipe(record: dict[str, Any], run: Planned) -> list[str]:
     """Fields of the resolved recipe and parameters that a record of the same job has otherwise."""
-    kept, now = record["resolved"], run.resolved
-    if recipes_agree(kept["recipe"], now["recipe"]) and kept.get("parameters") == now["parameters"]:
+    recorded = record["resolved"]
+    planned = run.resolved
+    if recipes_agree(recorded["recipe"], planned["recipe"]) and recorded.get("parameters") == planned["parameters"]:
         return []
-    there, here = (flatten_fields({key: part.get(key) for key in ("recipe", "parameters")}) for part in (kept, now))
-    return list_differences(there, here) or ["recipe"]
+    recorded_fields, planned_fields = (
+        flatten_fields({key: resolved.get(key) for key in ("recipe", "parameters")}) for resolved in (recorded, planned)
+    )
+    return list_differences(recorded_fields, planned_fields) or ["recipe"]
 
 
 class Differences:
@@ -106,45 +116,60 @@ class Differences:
     def specs(self, method: str) -> list[dict[str, Any]]:
         """Different identities of a method's records, seeds apart."""
         if self.known is None:
-            every: dict[str, dict[str, dict[str, Any]]] = {}
+            specs_by_method: dict[str, dict[str, dict[str, Any]]] = {}
             for record in Records(self.folder).records():
                 spec = flatten_fields({key: value for key, value in record["spec"].items() if key != "seed"})
-                every.setdefault(record["spec"]["method"], {})[repr(sorted(spec.items()))] = spec
-            self.known = {name: list(specs.values()) for name, specs in every.items()}
+                specs_by_method.setdefault(record["spec"]["method"], {})[repr(sorted(spec.items()))] = spec
+            self.known = {name: list(specs.values()) for name, specs in specs_by_method.items()}
         return self.known.get(method, [])
 
     def nearest(self, run: Planned) -> list[str]:
         """In what the closest record of the method differs; nothing where there is none of the method at all."""
-        here = flatten_fields({key: value for key, value in run.job.spec.items() if key != "seed"})
-        closest = min(self.specs(run.job.method), key=lambda there: identity_distance(there, here), default=None)
-        if closest is None:
+        planned_fields = flatten_fields({key: value for key, value in run.job.spec.items() if key != "seed"})
+        closest_fields = min(
+            self.specs(run.job.method),
+            key=lambda recorded_fields: identity_distance(recorded_fields, planned_fields),
+            default=None,
+        )
+        if closest_fields is None:
             return []
-        return list_differences(closest, here) or ["the seed is not there"]
+        return list_differences(closest_fields, planned_fields) or ["the seed is not there"]
 
-    def note(self, run: Planned, differs: list[str]) -> None:
-        more = [f"and {len(differs) - NAMED} more"] if len(differs) > NAMED else []
-        self.counts[run.job.method, run.job.data["name"], "; ".join(differs[:NAMED] + more)] += 1
+    def note(self, run: Planned, differing_fields: list[str]) -> None:
+        named_fields = differing_fields[:NAMED]
+        if len(differing_fields) > NAMED:
+            named_fields.append(f"and {len(differing_fields) - NAMED} more")
+        self.counts[run.job.method, run.job.data["name"], "; ".join(named_fields)] += 1
 
     def lines(self) -> Iterator[str]:
-        for (method, dataset, text), many in self.counts.items():
-            yield f"{many} runs of {method} on {dataset} are not taken: {text}"
+        for (method, dataset, text), run_count in self.counts.items():
+            yield f"{run_count} runs of {method} on {dataset} are not taken: {text}"
 
 
 def flatten_fields(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'data.name': 'faces'} of {'data': {'name': 'faces'}}."""
-    found: dict[str, Any] = {}
+    flat_fields: dict[str, Any] = {}
     for key, inner in value.items():
-        found |= flatten_fields(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
-    return found
+        if isinstance(inner, dict):
+            flat_fields |= flatten_fields(inner, f"{prefix}{key}.")
+        else:
+            flat_fields[f"{prefix}{key}"] = inner
+    return flat_fields
 
 
-def identity_distance(there: dict[str, Any], here: dict[str, Any]) -> int:
+def identity_distance(recorded_fields: dict[str, Any], planned_fields: dict[str, Any]) -> int:
     """How far apart two identities are; another data set or noise counts more than another setting."""
-    keys = [key for key in there.keys() | here.keys() if there.get(key) != here.get(key)]
+    keys = differing_keys(recorded_fields, planned_fields)
     return sum(10 if key == "data.name" else 5 if key in ("noise.kind", "noise.rate", "part") else 1 for key in keys)
 
 
-def list_differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+def list_differences(recorded_fields: dict[str, Any], planned_fields: dict[str, Any]) -> list[str]:
     """'scale.version is 3 there, 4 here' for each field."""
-    keys = sorted(key for key in there.keys() | here.keys() if there.get(key) != here.get(key))
-    return [f"{key} is {there.get(key)!s:.24} there, {here.get(key)!s:.24} here" for key in keys]
+    return [
+        f"{key} is {recorded_fields.get(key)!s:.24} there, {planned_fields.get(key)!s:.24} here"
+        for key in differing_keys(recorded_fields, planned_fields)
+    ]
+
+
+def differing_keys(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))

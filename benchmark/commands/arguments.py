@@ -31,36 +31,36 @@ NO_BF16 = (
 
 def read_request(args: argparse.Namespace, against: Path | None = None) -> Request:
     """The arguments, checked one by one. against: the folder of others' records."""
-    names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
+    wanted_names = [("table", name) for name in args.table] + [("figure", name) for name in args.figure]
     if args.all:
-        names = [(e.kind, e.name) for e in EXPERIMENTS if not e.optional or e.name in args.also]
+        wanted_names = [(e.kind, e.name) for e in EXPERIMENTS if not e.optional or e.name in args.also]
     for name in args.also:
         one_of("--with", "optional table", name, [e.name for e in EXPERIMENTS if e.optional])
         if not args.all:
             raise Usage(f"--with {name}: goes with --all; without it give --table {name}")
-    if not names and not args.sweep:
+    if not wanted_names and not args.sweep:
         raise Usage("nothing to show: give --table, --figure, --sweep or --all (python run_all.py prints them)")
-    for kind, name in names:
+    for kind, name in wanted_names:
         one_of(f"--{kind}", kind, name, [e.name for e in EXPERIMENTS if e.kind == kind])
-    own = own_folders(args)
-    data = given_data(args)
-    asked = args.datasets or list(data) or (args.draw and described_data_sets(args.results)) or ["faces"]
-    if ("table", "cross") in names and len(set(asked)) < 2:
+    plugin_folders = own_folders(args)
+    data_paths = given_data(args)
+    dataset_names = args.datasets or list(data_paths) or (args.draw and described_data_sets(args.results)) or ["faces"]
+    if ("table", "cross") in wanted_names and len(set(dataset_names)) < 2:
         raise Usage(
-            f"--table cross: trains on one data set and tests on another, and there is only {asked[0]}; give two or more, as "
-            "--datasets faces ferplus --data ferplus=PATH"
+            f"--table cross: trains on one data set and tests on another, and there is only {dataset_names[0]}; "
+            "give two or more, as --datasets faces ferplus --data ferplus=PATH"
         )
-    known = data_sets(own, [*asked, *data])
-    for name in [*asked, *data]:
-        one_of("--datasets" if name in asked else "--data", "data set", name, known)
-    for option, place in (("--results", args.results), ("--out", args.out)):
-        if any(path.exists() and not path.is_dir() for path in (place, *place.parents)):
-            raise Usage(f"{option}: {place} is, or lies below, a file; give a folder")
-        if not str(place) or str(place) == ".":
+    known_data_sets = data_sets(plugin_folders, [*dataset_names, *data_paths])
+    for name in [*dataset_names, *data_paths]:
+        one_of("--datasets" if name in dataset_names else "--data", "data set", name, known_data_sets)
+    for option, typed_path in (("--results", args.results), ("--out", args.out)):
+        if any(path.exists() and not path.is_dir() for path in (typed_path, *typed_path.parents)):
+            raise Usage(f"{option}: {typed_path} is, or lies below, a file; give a folder")
+        if not str(typed_path) or str(typed_path) == ".":
             raise Usage(f"{option}: give a folder other than this one")
     if args.against is not None and args.force:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
-    if args.against is not None and ("table", "cross") in names:
+    if args.against is not None and ("table", "cross") in wanted_names:
         raise Usage(
             "--against: records of others come without networks, which --table cross tests; leave one of them out"
         )
@@ -74,23 +74,24 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
         raise Usage(f"--decimals: {args.decimals}; expected a number of decimals, 0 to 6")
     if args.column_width is not None and not 2 <= args.column_width <= 12:
         raise Usage(f"--column-width: {args.column_width:g}; expected inches, 2 to 12 (a column of a paper has 3.3)")
-    where = choose_device(args)
-    real = any(known[name].needs_path for name in asked)
-    usual = "paper" if where == "cuda" and real else "demo"
-    drawn = [folder for folder in (args.results, against) if args.draw and folder]
-    scale = SCALES[args.scale or scale_of(drawn, asked, usual)]
+    device_kind = choose_device(args)
+    has_real_data = any(known_data_sets[name].needs_path for name in dataset_names)
+    usual_scale = "paper" if device_kind == "cuda" and has_real_data else "demo"
+    drawn_folders = [folder for folder in (args.results, against) if args.draw and folder]
+    scale = SCALES[args.scale or scale_of(drawn_folders, dataset_names, usual_scale)]
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
-    every = catalogue.read_catalogue(args.results, own)
-    swept = [name for name in (text.partition(".")[0] for text in args.sweep) if name in every]
-    methods = catalogue.select_usable(every, [*(args.methods or []), *swept], own)
-    sets = parse_sets(args.set, methods, known)
-    cards = tuple(chosen_cards(args)) if where == "cuda" else ()
+    all_methods = catalogue.read_catalogue(args.results, plugin_folders)
+    swept_methods = [name for name in (text.partition(".")[0] for text in args.sweep) if name in all_methods]
+    methods = catalogue.select_usable(all_methods, [*(args.methods or []), *swept_methods], plugin_folders)
+    sets = parse_sets(args.set, methods, known_data_sets)
+    gpu_uuids = tuple(chosen_cards(args)) if device_kind == "cuda" else ()
     sweeps = [make_sweep(text, methods, each_once(args.methods), sets, scale, args.preset) for text in args.sweep]
+    experiments = [find_experiment(kind, name) for kind, name in wanted_names]
     return Request(
-        experiments=[found for kind, name in names if (found := find_experiment(kind, name))] + sweeps,
-        data=data,
-        datasets=asked,
+        experiments=[*(experiment for experiment in experiments if experiment), *sweeps],
+        data=data_paths,
+        datasets=dataset_names,
         methods=each_once(args.methods),
         noise=each_once(args.noise),
         rates=each_once([parse_rate(text) for text in args.rates or ()]),
@@ -100,11 +101,11 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
         preset=args.preset,
         weights=args.weights,
         weights2=args.weights2,
-        precision=choose_precision(args.precision, where, cards, drawn),
-        device=where,
+        precision=choose_precision(args.precision, device_kind, gpu_uuids, drawn_folders),
+        device=device_kind,
         rule=args.rule,
         floor=args.floor,
-        methods_path=own,
+        methods_path=plugin_folders,
         draw=args.draw,
         results=args.results,
         cards=methods,
@@ -140,16 +141,16 @@ def each_once(values: list[str] | None) -> list[str] | None:
 
 def choose_device(args: argparse.Namespace) -> str:
     """'cpu' or 'cuda'."""
-    typed = args.devices
-    if typed and not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", typed):
-        why = "; Apple's GPUs are not supported" if typed == "mps" else ""
-        raise Usage(f"--devices: {typed!r}; expected cpu, cuda, or cuda:0,cuda:1{why}")
-    if typed == "cpu":
-        return typed
+    typed_devices = args.devices
+    if typed_devices and not re.fullmatch(r"cpu|cuda|cuda:\d+(,cuda:\d+)*", typed_devices):
+        mps_note = "; Apple's GPUs are not supported" if typed_devices == "mps" else ""
+        raise Usage(f"--devices: {typed_devices!r}; expected cpu, cuda, or cuda:0,cuda:1{mps_note}")
+    if typed_devices == "cpu":
+        return typed_devices
     if not hardware.find_gpus():
-        lines = hardware.list_unused() or (hardware.look_harder() if typed else [])
-        if typed and not hardware.find_gpus():
-            raise Usage(f"--devices: {typed}: no GPU can be used: {'; '.join(lines)}")
+        lines = hardware.list_unused() or (hardware.look_harder() if typed_devices else [])
+        if typed_devices and not hardware.find_gpus():
+            raise Usage(f"--devices: {typed_devices}: no GPU can be used: {'; '.join(lines)}")
     for line in hardware.list_unused():
         print(f"run_all.py: {make_printable(line)}", file=sys.stderr)
     return "cuda" if hardware.find_gpus() else "cpu"
@@ -158,11 +159,11 @@ def choose_device(args: argparse.Namespace) -> str:
 def chosen_cards(args: argparse.Namespace) -> list[str]:
     """UUIDs of the GPUs to use."""
     uuids = [uuid for uuid, _ in hardware.find_gpus()]
-    wanted = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]
-    for n in wanted:
+    gpu_numbers = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]
+    for n in gpu_numbers:
         if n >= len(uuids):
             raise Usage(f"--devices: there is no cuda:{n}; this machine shows {len(uuids)}")
-    return [uuids[n] for n in wanted] or uuids
+    return [uuids[n] for n in gpu_numbers] or uuids
 
 
 def check_workers(text: str) -> str:
@@ -171,43 +172,51 @@ def check_workers(text: str) -> str:
     return text
 
 
-def choose_precision(text: str, where: str, cards: tuple[str, ...] = (), drawn: Sequence[Path] = ()) -> str:
+def choose_precision(
+    text: str, device_kind: str, gpu_uuids: tuple[str, ...] = (), drawn_folders: Sequence[Path] = ()
+) -> str:
     """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, their folders."""
     if text != "auto":
         return text
-    here = "bf16" if hardware.has_bf16(where, cards) else "fp32"
-    for folder in drawn:
-        if found := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
-            return here if here in found or len(found) != 1 else found.pop()
-    if where == "cuda" and here == "fp32":
+    precision_here = "bf16" if hardware.has_bf16(device_kind, gpu_uuids) else "fp32"
+    for folder in drawn_folders:
+        if recorded_precisions := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
+            if precision_here in recorded_precisions or len(recorded_precisions) != 1:
+                return precision_here
+            return recorded_precisions.pop()
+    if device_kind == "cuda" and precision_here == "fp32":
         print(f"run_all.py: {NO_BF16}", file=sys.stderr)
-    return here
+    return precision_here
 
 
-def scale_of(folders: Sequence[Path], datasets: Collection[str], usual: str) -> str:
+def scale_of(folders: Sequence[Path], datasets: Collection[str], usual_scale: str) -> str:
     """The scale of what is drawn: of the first folder with records of these data sets, that of most of them.
 
     Where they were trained here (the folder has pictures) it is what training takes on this machine, if any record is of that.
     """
     for folder in folders:
-        elsewhere, found = bool(described_data_sets(folder)), Counter[str]()
+        trained_elsewhere = bool(described_data_sets(folder))
+        scale_counts = Counter[str]()
         for spec in (record["spec"] for record in Records(folder).records()):
-            name = spec["scale"]["name"]
-            if spec["data"]["name"] in datasets and name in SCALES:
-                if name == usual and not elsewhere:
-                    return usual  # the others need not be read
-                found[name] += 1
-        if found:
-            return found.most_common(1)[0][0]
-    return usual
+            scale_name = spec["scale"]["name"]
+            if spec["data"]["name"] in datasets and scale_name in SCALES:
+                if scale_name == usual_scale and not trained_elsewhere:
+                    return usual_scale  # the others need not be read
+                scale_counts[scale_name] += 1
+        if scale_counts:
+            return scale_counts.most_common(1)[0][0]
+    return usual_scale
 
 
 def described_data_sets(results: Path) -> list[str]:
     """Data sets of which a results folder holds everything but the pictures, faces first, which may have theirs."""
-    folders = [path.parent for path in (results / "data").glob("*/card.json")]
-    names = {path.name.rpartition("-")[0] for path in folders if not (path / "train_images.npy").exists()}
-    drawn = [path for path in folders if names and path.name.startswith("faces-")]
-    return ["faces"] * bool(drawn) + sorted(names - {"faces"})
+    data_folders = [path.parent for path in (results / "data").glob("*/card.json")]
+    described_names = {
+        path.name.rpartition("-")[0] for path in data_folders if not (path / "train_images.npy").exists()
+    }
+    drawn_faces = [path for path in data_folders if described_names and path.name.startswith("faces-")]
+    others = sorted(described_names - {"faces"})
+    return ["faces", *others] if drawn_faces else others
 
 
 def parse_rate(text: str) -> str:
@@ -232,16 +241,17 @@ def parse_decimal(text: str) -> float:
 
 def parse_seeds(texts: list[str]) -> list[int]:
     """[0, 1, 2] from '0 1 2' or '0-2'."""
-    found: list[int] = []
+    seed_list: list[int] = []
     for text in texts:
         matched = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
         if not matched:
             raise Usage(f"--seeds: {text!r}; expected values such as 0 1 2, or a range such as 0-4")
-        first, last = int(matched[1]), int(matched[2] or matched[1])
-        if not first <= last < first + 1000:
+        first_seed = int(matched[1])
+        last_seed = int(matched[2] or matched[1])
+        if not first_seed <= last_seed < first_seed + 1000:
             raise Usage(f"--seeds: {text} is no range of at most 1,000 seeds")
-        found += range(first, last + 1)
-    return list(dict.fromkeys(found))
+        seed_list += range(first_seed, last_seed + 1)
+    return list(dict.fromkeys(seed_list))
 
 
 def parse_shard(text: str | None) -> tuple[int, int]:
@@ -265,7 +275,7 @@ def slurm_part() -> tuple[int, int]:
     """
     fields = ("ID", "MIN", "STEP", "COUNT")
     try:
-        task, first, step, count = (int(os.environ[f"SLURM_ARRAY_TASK_{name}"]) for name in fields)
-        return (task - first) // step % count, count
+        task_number, first_task, step, task_count = (int(os.environ[f"SLURM_ARRAY_TASK_{name}"]) for name in fields)
+        return (task_number - first_task) // step % task_count, task_count
     except (KeyError, ValueError, ZeroDivisionError):
         raise Usage("--shard slurm: this is no task of a SLURM array; submit it with sbatch --array=0-15") from None

@@ -46,25 +46,25 @@ def main(arguments: list[str]) -> int:
 
 def check_plugin_file(args: argparse.Namespace) -> int:
     path = file_of(args.name, own_folders(args))
-    wrong = 0
+    wrong_count = 0
     for cls in find_contracts(load_module(path)):
         print(f"{path.name}: {contract_kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
         for finding in run_checks(cls, args.data):
             print(finding, flush=True)
-            wrong += finding.status == "wrong"
-    print("the contract is kept" if not wrong else f"{wrong} of the checks above are wrong")
-    return 1 if wrong else 0
+            wrong_count += finding.status == "wrong"
+    print("the contract is kept" if not wrong_count else f"{wrong_count} of the checks above are wrong")
+    return 1 if wrong_count else 0
 
 
-def file_of(name: str, own: tuple[Path, ...]) -> Path:
+def file_of(name: str, plugin_folders: tuple[Path, ...]) -> Path:
     """The file that was typed, or that defines the name that was typed; raises Usage."""
     path = Path(name).resolve()
     if name.endswith(".py") or path.is_file():
         if not path.is_file() or path.suffix != ".py":
             raise Usage(f"{path}: expected a Python file")
         return path
-    known = {found.name: found.file for found in plugins.find_definitions(own)}
-    return known[one_of("FILE|NAME", "method, noise, data set, backbone or file", name, known)]
+    file_by_name = {definition.name: definition.file for definition in plugins.find_definitions(plugin_folders)}
+    return file_by_name[one_of("FILE|NAME", "method, noise, data set, backbone or file", name, file_by_name)]
 
 
 def load_module(path: Path) -> ModuleType:
@@ -79,16 +79,19 @@ def find_contracts(module: ModuleType) -> list[type]:
     """The methods, noises, data sets and backbones that a module defines; raises Usage where there is none."""
     from methods.base import Backbone, Method
 
-    own = [
+    own_classes = [
         v for v in vars(module).values() if inspect.isclass(v) and f"{v.__module__}.".startswith(f"{module.__name__}.")
     ]
-    own = [v for v in own if issubclass(v, Method | Noise | DataSet | Backbone)]
-    found = [v for v in own if "name" in vars(v)]
-    if not found:
-        hint = f"class {own[0].__name__} has no `name`; give it one" if own else "see docs/new-method.md"
-        file, expected = Path(str(module.__file__)).name, "Method, Noise, DataSet or Backbone"
-        raise Usage(f"{file}: no class derived from {expected} with a name; {hint}")
-    return found
+    own_classes = [v for v in own_classes if issubclass(v, Method | Noise | DataSet | Backbone)]
+    named_classes = [v for v in own_classes if "name" in vars(v)]
+    if not named_classes:
+        hint = (
+            f"class {own_classes[0].__name__} has no `name`; give it one" if own_classes else "see docs/new-method.md"
+        )
+        file_name = Path(str(module.__file__)).name
+        base_classes = "Method, Noise, DataSet or Backbone"
+        raise Usage(f"{file_name}: no class derived from {base_classes} with a name; {hint}")
+    return named_classes
 
 
 def contract_kind(cls: type) -> str:
@@ -98,43 +101,43 @@ def contract_kind(cls: type) -> str:
     return next((word for contract, word in kinds.items() if issubclass(cls, contract)), "method")
 
 
-def run_checks(cls: type, data: Path | None = None, only: str = "") -> Iterator[Finding]:
+def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iterator[Finding]:
     """The checks of a class, one after the other; only: those with these words in their names."""
     if issubclass(cls, Noise):
-        from benchmark.check.noises import noise_checks as of_noise
+        from benchmark.check.noises import noise_checks
 
-        asked = of_noise(cls, data)
+        all_checks = noise_checks(cls, data)
     elif issubclass(cls, DataSet):
-        from benchmark.check.data_sets import data_set_checks as of_data_set
+        from benchmark.check.data_sets import data_set_checks
 
-        asked = of_data_set(cls, data)
+        all_checks = data_set_checks(cls, data)
     elif contract_kind(cls) == "backbone":
-        from benchmark.check.backbones import backbone_checks as of_backbone
+        from benchmark.check.backbones import backbone_checks
 
-        asked = of_backbone(cls, data)  # type: ignore[arg-type]
+        all_checks = backbone_checks(cls, data)  # type: ignore[arg-type]
     else:
-        from benchmark.check.methods import method_checks as of_method
+        from benchmark.check.methods import method_checks
 
-        asked = of_method(cls, data)  # type: ignore[arg-type]  # what is neither of the others
-    return collect_findings([c for c in asked if only in c.name], Path(inspect.getfile(cls)))
+        all_checks = method_checks(cls, data)  # type: ignore[arg-type]  # what is neither of the others
+    return collect_findings([c for c in all_checks if name_part in c.name], Path(inspect.getfile(cls)))
 
 
 def collect_findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
-    for one in checks:
+    for check in checks:
         try:
-            one.run()
+            check.run()
         except Wrong as error:
-            yield Finding("wrong", one.name, str(error))
+            yield Finding("wrong", check.name, str(error))
         except Skipped as error:
-            yield Finding("note", one.name, str(error))
+            yield Finding("note", check.name, str(error))
         except Exception as error:  # whatever an author's code raises is a finding
-            yield Finding("wrong", one.name, describe_error(error, file))
+            yield Finding("wrong", check.name, describe_error(error, file))
         else:
-            yield Finding("ok", one.name)
+            yield Finding("ok", check.name)
 
 
 def describe_error(error: BaseException, file: Path) -> str:
     """An error in one line, with the last line of the author's file that it passed through."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
-    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
-    return f"{type(error).__name__}: {first}" + (f" ({file.name}, line {lines[-1]})" if lines else "")
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return f"{type(error).__name__}: {first_line}" + (f" ({file.name}, line {lines[-1]})" if lines else "")

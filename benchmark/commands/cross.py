@@ -24,35 +24,36 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
 
     slots: [GPU, lock file] of each place on a GPU, where it runs on one.
     """
-    waiting = list_waiting(plan, store)
-    if not waiting:
+    waiting_runs = list_waiting(plan, store)
+    if not waiting_runs:
         return
     from benchmark.train.kept_network import load_network
 
-    held = take_slot(slots, whole_gpu=False)
-    print_note(f"testing {len(waiting)} networks on data sets that they were not trained on")
-    for run, others in waiting:
+    held_locks = take_slot(slots, whole_gpu=False)
+    print_note(f"testing {len(waiting_runs)} networks on data sets that they were not trained on")
+    for run, other_sets in waiting_runs:
         try:
             network = load_network(store.network(run.job.id), plan.request.methods_path, plan.request.device)
-            for data in others:
+            for data in other_sets:
                 need_pictures(data)
                 path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
                 write_crossed(path, test_network(network, data))
         except Usage as error:
             print_note(f"missing: {run.job.text}: {error}")
-    for lock in held:
+    for lock in held_locks:
         os.close(lock)
 
 
 def list_waiting(plan: Plan, store: Store) -> list[tuple[Planned, list[Data]]]:
     """The runs whose network is there, each with the data sets that it has to be tested on."""
-    found: dict[str, tuple[Planned, list[Data]]] = {}
+    waiting_runs: dict[str, tuple[Planned, list[Data]]] = {}
     for cell in plan.cells.get(TABLE, ()):
         for run in cell.runs:
             if run.is_done(store):
-                others = [data for data in other_data(cell, plan) if not is_tested(run, data, store)]
-                found |= {run.job.id: (run, others)} if others else {}
-    return list(found.values())
+                untested_sets = [data for data in other_data(cell, plan) if not is_tested(run, data, store)]
+                if untested_sets:
+                    waiting_runs[run.job.id] = (run, untested_sets)
+    return list(waiting_runs.values())
 
 
 def other_data(cell: PlannedCell, plan: Plan) -> Iterator[Data]:
@@ -66,10 +67,10 @@ def is_tested(run: Planned, data: Data, store: Store) -> bool:
 
     path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
     try:
-        found = read_crossed(path, run.job.id)
-        if found is None or found.worst_class is None:
+        crossed = read_crossed(path, run.job.id)
+        if crossed is None or crossed.worst_class is None:
             return False
-        return found.network == read_info(store.network(run.job.id)).sha256
+        return crossed.network == read_info(store.network(run.job.id)).sha256
     except (ValueError, Usage):
         return False
 
@@ -78,20 +79,20 @@ def test_network(network: "Network", data: Data) -> Crossed:
     """One network on the test images of one data set."""
     from benchmark.train.network_evaluation import evaluate_network
 
-    found = evaluate_network(network, data)
+    evaluation = evaluate_network(network, data)
     return Crossed(
         id=network.info.id,
         network=network.info.sha256,
         data=data.name,
         fingerprint=data.fingerprint,
         title=data.title,
-        images=len(found.labels),
-        accuracy=found.accuracy,
-        balanced_accuracy=float(found.measures["balanced_accuracy"]),
-        macro_f1=float(found.measures["macro_f1"]),
-        left_out=found.left_out,
-        unused=list(found.unused),
-        worst_class=min(share for share in found.measures["per_class"] if share is not None),
+        images=len(evaluation.labels),
+        accuracy=evaluation.accuracy,
+        balanced_accuracy=float(evaluation.measures["balanced_accuracy"]),
+        macro_f1=float(evaluation.measures["macro_f1"]),
+        left_out=evaluation.left_out,
+        unused=list(evaluation.unused),
+        worst_class=min(share for share in evaluation.measures["per_class"] if share is not None),
     )
 
 

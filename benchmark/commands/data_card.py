@@ -23,7 +23,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("path", nargs="?", help="the same as --data PATH")
     parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where contact sheets are written")
     args = parser.parse_args(arguments)
-    args.data += [args.path] if args.path else []
+    if args.path:
+        args.data.append(args.path)
     return handle_errors("benchmark data-card", lambda: show_data_card(args))
 
 
@@ -31,32 +32,37 @@ def show_data_card(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
     args.out.mkdir(parents=True, exist_ok=True)
     data = open_named_data(args, quiet=True)  # the card says all
-    found = data_card.make_data_card(data)
-    text = data_card.format_page(found)
-    (data.folder / "data_card.json").write_text(json.dumps(found, indent=1))
-    (data.folder / "data_card.md").write_text(text)
-    print(text)
-    for path in draw_sheets(data, found, args.out):
+    card_facts = data_card.make_data_card(data)
+    page_text = data_card.format_page(card_facts)
+    (data.folder / "data_card.json").write_text(json.dumps(card_facts, indent=1))
+    (data.folder / "data_card.md").write_text(page_text)
+    print(page_text)
+    for path in draw_sheets(data, card_facts, args.out):
         print(f"wrote {path}")
     print(f"decoded images and this card: {data.folder}")
     return 0
 
 
-def draw_sheets(data: Data, found: dict, out: Path) -> list[Path]:
+def draw_sheets(data: Data, card_facts: dict, out: Path) -> list[Path]:
     """Contact sheets: some training images of each class, and pairs of near copies."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    class_rows = []
     for number, name in enumerate(data.classes):
-        chosen = np.flatnonzero(data.train.labels == number)
-        chosen = chosen[np.linspace(0, len(chosen) - 1, min(SHOWN, len(chosen))).astype(int)] if len(chosen) else []
-        rows.append((name, [data.train.images[row] for row in chosen]))
-    sheets = {f"{data.name}_classes.png": rows}
-    pairs = []
-    for split, row, other_split, other_row, mirrored in found["near"]["rows"][:SHOWN]:
+        chosen_rows = np.flatnonzero(data.train.labels == number)
+        chosen_rows = (
+            chosen_rows[np.linspace(0, len(chosen_rows) - 1, min(SHOWN, len(chosen_rows))).astype(int)]
+            if len(chosen_rows)
+            else []
+        )
+        class_rows.append((name, [data.train.images[row] for row in chosen_rows]))
+    sheets = {f"{data.name}_classes.png": class_rows}
+    pair_rows = []
+    for split, row, other_split, other_row, mirrored in card_facts["near"]["rows"][:SHOWN]:
         images = [getattr(data, split).images[row], getattr(data, other_split).images[other_row]]
-        pairs.append((f"{split}, {other_split}" + ", mirrored" * mirrored, images))
-    if pairs:
-        sheets[f"{data.name}_near_copies.png"] = pairs
+        title = f"{split}, {other_split}, mirrored" if mirrored else f"{split}, {other_split}"
+        pair_rows.append((title, images))
+    if pair_rows:
+        sheets[f"{data.name}_near_copies.png"] = pair_rows
     for name, content in sheets.items():
         make_contact_sheet(content).save(out / name)
     return [out / name for name in sheets]
@@ -66,12 +72,14 @@ def make_contact_sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
     """Rows of images, each with its words on the left, as one picture."""
     from PIL import Image, ImageDraw
 
-    words = 150
+    text_width = 150
     columns = max(len(images) for _, images in rows)
-    whole = Image.new("RGB", (words + columns * SIDE, len(rows) * SIDE), "white")
+    sheet = Image.new("RGB", (text_width + columns * SIDE, len(rows) * SIDE), "white")
     for line, (text, images) in enumerate(rows):
-        ImageDraw.Draw(whole).text((6, line * SIDE + SIDE // 2 - 6), text, fill="black")
+        ImageDraw.Draw(sheet).text((6, line * SIDE + SIDE // 2 - 6), text, fill="black")
         for column, image in enumerate(images):
-            shown = Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)).copy()).resize((SIDE - 2, SIDE - 2))
-            whole.paste(shown, (words + column * SIDE, line * SIDE))
-    return whole
+            thumbnail = Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)).copy()).resize(
+                (SIDE - 2, SIDE - 2)
+            )
+            sheet.paste(thumbnail, (text_width + column * SIDE, line * SIDE))
+    return sheet

@@ -20,8 +20,8 @@ def handle_errors(program: str, command: Callable[[], int]) -> int:
     try:
         return command()
     except UNUSABLE as error:
-        said = error_line(error)
+        message = error_line(error)
     except OSError as error:
-        said = make_printable(f"{error.filename or 'output'}: {error.strerror or error}")
-    print(said_once(program, said), file=sys.stderr)
+        message = make_printable(f"{error.filename or 'output'}: {error.strerror or error}")
+    print(said_once(program, message), file=sys.stderr)
     return 2

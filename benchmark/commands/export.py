@@ -39,17 +39,21 @@ def export_tensorboard(results: Path, folder: Path) -> int:
     make_writer = find_writer()
     if folder.exists() and not folder.is_dir():
         raise Usage(f"--tensorboard: {folder} is a file; give a folder")
-    records, written, kept = Records(results), 0, 0
+    records = Records(results)
+    written_count = 0
+    kept_count = 0
     for record in records.records():
-        place = folder / name_run(record)
-        if place.exists():
-            kept += 1
+        run_folder = folder / name_run(record)
+        if run_folder.exists():
+            kept_count += 1
             continue
-        write_run(record, place, make_writer)
-        written += 1
-    if not written + kept + len(records.refused):
+        write_run(record, run_folder, make_writer)
+        written_count += 1
+    if not written_count + kept_count + len(records.refused):
         raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
-    print(f"{written} runs written to {folder}, {kept} were there already; tensorboard --logdir {folder} shows them")
+    print(
+        f"{written_count} runs written to {folder}, {kept_count} were there already; tensorboard --logdir {folder} shows them"
+    )
     for line in sorted(records.refused.values()):
         print(make_printable(f"refused: {line}"), file=sys.stderr)
     return 1 if records.refused else 0
@@ -71,23 +75,23 @@ def name_run(record: dict[str, Any]) -> str:
     return "/".join(re.sub(r"[^\w.+-]+", "-", part) for part in parts)
 
 
-def write_run(record: dict[str, Any], place: Path, make_writer: Any) -> None:
+def write_run(record: dict[str, Any], run_folder: Path, make_writer: Any) -> None:
     """Write one run aside and move it into place, whole or not at all."""
-    aside = place.parent / f".{place.name}.{uuid.uuid4().hex}"
+    temporary_folder = run_folder.parent / f".{run_folder.name}.{uuid.uuid4().hex}"
     try:
-        with make_writer(str(aside)) as writer:
-            about = {"job": Job(**record["spec"]).text, "id": record["id"], "resolved": record["resolved"]}
-            writer.add_text("run", f"```\n{json.dumps(about, indent=1)}\n```")
+        with make_writer(str(temporary_folder)) as writer:
+            run_facts = {"job": Job(**record["spec"]).text, "id": record["id"], "resolved": record["resolved"]}
+            writer.add_text("run", f"```\n{json.dumps(run_facts, indent=1)}\n```")
             for name, values in record["history"].items():
                 for epoch, value in enumerate(values if isinstance(values, list) else [], start=1):
                     if isinstance(value, int | float) and math.isfinite(value):
                         writer.add_scalar(name_curve(name), value, epoch)
-        os.rename(aside, place)
+        os.rename(temporary_folder, run_folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary_folder, ignore_errors=True)
 
 
 def name_curve(name: str) -> str:
     """'loss/ce' of 'loss ce', so that losses stand together; other curves keep their name."""
-    kind, _, part = name.partition(" ")
-    return f"loss/{part}" if kind == "loss" and part else name
+    kind, _, loss_name = name.partition(" ")
+    return f"loss/{loss_name}" if kind == "loss" and loss_name else name

@@ -56,11 +56,11 @@ def show_import(source: Path, results: Path, describe: bool = False, light: bool
         raise Usage(
             f"--describe: {source}: only a results folder has its data beside it; unpack it, or leave --describe out"
         )
-    found = import_records(source, results, light)
-    print(found)
+    imported = import_records(source, results, light)
+    print(imported)
     if describe:
         describe_from(source, results)
-    return 0 if found.taken or found.kept else 2
+    return 0 if imported.taken or imported.kept else 2
 
 
 def describe_from(source: Path, results: Path) -> None:
@@ -68,10 +68,10 @@ def describe_from(source: Path, results: Path) -> None:
     for card in sorted((source / "data").glob("*/card.json")):
         print(f"described {decoded.write_description(card.parent, results / 'data')}")
     store = Store(results)
-    for method, of_code in Store(source).proved().items():
-        for before, others in of_code.items():
-            for now in others:
-                store.note_proved(method, before, now)
+    for method, codes_by_code in Store(source).proved().items():
+        for old_code, same_codes in codes_by_code.items():
+            for new_code in same_codes:
+                store.note_proved(method, old_code, new_code)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Imported:
     differing: tuple[str, ...] = ()  # of those that were here already: one line for each that holds other numbers
 
     def __str__(self) -> str:
-        first = f"imported {self.taken} records, {self.kept} were here already, {len(self.refused)} refused"
-        lines = [first, *(f"other numbers: {line}" for line in self.differing[:NAMED])]
+        first_line = f"imported {self.taken} records, {self.kept} were here already, {len(self.refused)} refused"
+        lines = [first_line, *(f"other numbers: {line}" for line in self.differing[:NAMED])]
         if len(self.differing) > NAMED:
             lines.append(f"other numbers: {len(self.differing) - NAMED} records more")
         return "\n".join([*lines, *(f"refused: {line}" for line in self.refused)])
@@ -98,35 +98,37 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
     What is already here stays as it is, and is compared: one job on two machines may have other numbers.
     light: take only the arrays that are drawn (`results.slim`).
     """
-    store, taken, kept = Store(results), 0, 0
+    store = Store(results)
+    taken_count = 0
+    kept_count = 0
     refused: list[str] = []
     differing: list[str] = []
-    for name, job_id, read in iterate_records(source):
+    for name, job_id, read_file in iterate_records(source):
         try:
-            here = store.done(job_id)
-            kept += here
-            text = read(name).decode("utf-8")
+            is_here = store.done(job_id)
+            kept_count += is_here
+            text = read_file(name).decode("utf-8")
             record = check_record(text, job_id, Path(name))
             if record["spec"].get("protocol") != PROTOCOL:
                 raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
-            if here:
-                ours = store.read(job_id)
-                if ours is not None and differing_parts(ours, record):
-                    differing.append(describe_difference(ours, record, Job(**record["spec"]).text))
+            if is_here:
+                our_record = store.read(job_id)
+                if our_record is not None and differing_parts(our_record, record):
+                    differing.append(describe_difference(our_record, record, Job(**record["spec"]).text))
                 continue
-            arrays = read(name.removesuffix(".json") + ".npz")
+            arrays = read_file(name.removesuffix(".json") + ".npz")
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_archive_size(arrays, name)
-            written = slim_record(record, arrays) if light else (text.encode(), arrays)
+            stored = slim_record(record, arrays) if light else (text.encode(), arrays)
         except UNREADABLE as error:
             text = str(error)
             refused.append(make_printable(text if str(name) in text else f"{name}: {text}"))
             continue
-        write_bytes(store.path(job_id).with_suffix(".npz"), written[1])  # first: a full disk leaves no half of a record
-        write_bytes(store.path(job_id), written[0])
-        taken += 1
-    return Imported(taken, kept, tuple(refused), tuple(differing))
+        write_bytes(store.path(job_id).with_suffix(".npz"), stored[1])  # first: a full disk leaves no half of a record
+        write_bytes(store.path(job_id), stored[0])
+        taken_count += 1
+    return Imported(taken_count, kept_count, tuple(refused), tuple(differing))
 
 
 def check_archive_size(content: bytes, name: str) -> None:

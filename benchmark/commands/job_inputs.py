@@ -48,7 +48,8 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
     kind, _, key = job.weights.partition(":")
     weights = None
     if kind == "landmarks":
-        weights = next((path for f in sources.folders if (path := f / "weights" / f"{key}.pt").exists()), None)
+        made_before = [folder / "weights" / f"{key}.pt" for folder in sources.folders]
+        weights = next((path for path in made_before if path.exists()), None)
     elif kind == "imagenet":
         weights = fetch_published(key)
     elif kind != "random":
@@ -106,8 +107,8 @@ def find_or_make_data(record: dict[str, Any], sources: Sources, device: str, nee
         if not data.lacks_images and not why_other(data):
             return data
     data = decode_again(job, sources)
-    if why := why_other(data):
-        raise Usage(explain_other_data(job.data["name"], sources, why))
+    if difference := why_other(data):
+        raise Usage(explain_other_data(job.data["name"], sources, difference))
     return data
 
 
@@ -121,33 +122,38 @@ def list_decoded(job: Job, sources: Sources) -> Iterator[Data]:
 def decode_again(job: Job, sources: Sources) -> Data:
     """The data set of a job, read with the options of its description, in the folder aside; raises Usage."""
     name = job.data["name"]
-    known = data_sets(sources.own, [name])
-    dataset = known[one_of("--methods-path", "data set", name, known)]()
+    known_data_sets = data_sets(sources.own, [name])
+    dataset = known_data_sets[one_of("--methods-path", "data set", name, known_data_sets)]()
     path = sources.data.get(name)
     if dataset.needs_path and path is None:
         raise Usage(f"the data of the job are not here; give them with --data {name}=PATH")
-    described = next((dataset.Options(**data.info["options"]) for data in list_decoded(job, sources)), None)
-    typed = any(key.startswith(f"{name}.") for key in sources.sets)
-    options = dataset_options(dataset, sources.sets) if typed or described is None else described
+    described_options = next((dataset.Options(**data.info["options"]) for data in list_decoded(job, sources)), None)
+    has_typed_options = any(key.startswith(f"{name}.") for key in sources.sets)
+    options = (
+        dataset_options(dataset, sources.sets) if has_typed_options or described_options is None else described_options
+    )
     return open_data(dataset, path, options, sources.aside / "data", show_decoding)
 
 
-def explain_other_data(name: str, sources: Sources, why: str) -> str:
+def explain_other_data(name: str, sources: Sources, difference: str) -> str:
     """The line on data that is not the record's."""
     path = sources.data.get(name)
     if path is None:
-        return f"{name}: this version of the program, or these options, give other data than the record's ({why})"
+        return (
+            f"{name}: this version of the program, or these options, give other data than the record's ({difference})"
+        )
     fix = "with the options of its run as --set NAME.option=value"
-    if why.startswith("other landmarks"):
+    if difference.startswith("other landmarks"):
         fix = f"or make its landmarks: python -m benchmark landmarks {name} --data {name}={path} --results {sources.aside}"
-    return f"--data {name}={path}: not the data of the record ({why}); give the same folder, {fix}"
+    return f"--data {name}={path}: not the data of the record ({difference}); give the same folder, {fix}"
 
 
 def remake_start(record: dict[str, Any], data: Data, sources: Sources, device: str) -> Start:
     """What the job's network would start from if its weights were made from these landmarks."""
-    job, backbone = Job(**record["spec"]), record["resolved"]["recipe"]["backbone"]
-    own = job.backbone_code, sources.own
-    return landmark_weights(data, backbone, restore_scale(job.scale), job.precision, device, sources.aside, *own)
+    job = Job(**record["spec"])
+    backbone = record["resolved"]["recipe"]["backbone"]
+    own_code = job.backbone_code, sources.own
+    return landmark_weights(data, backbone, restore_scale(job.scale), job.precision, device, sources.aside, *own_code)
 
 
 def make_start_weights(record: dict[str, Any], data: Data, sources: Sources, device: str) -> Path:
@@ -159,7 +165,7 @@ def make_start_weights(record: dict[str, Any], data: Data, sources: Sources, dev
     outcome = run_in_child(make_pretraining_task(start.pretraining, sources.aside, sources.slots))
     if not path.exists():
         raise Usage(f"the start weights could not be made: {outcome.status}: {outcome.message}")
-    recorded = record["resolved"]["weights"].get("loaded", {}).get("sha256")
-    if recorded not in (None, digest_file(path)):
+    recorded_hash = record["resolved"]["weights"].get("loaded", {}).get("sha256")
+    if recorded_hash not in (None, digest_file(path)):
         print_note("the start weights made here differ from the recorded ones, so the job's bits will too")
     return path

@@ -50,27 +50,28 @@ def main(arguments: list[str]) -> int:
 
 def make_landmarks(args: argparse.Namespace) -> int:
     """Detect or import the points, write them, read them back."""
-    out = target_path(args)
-    check_writable("--out", out.parent)
+    points_path = target_path(args)
+    check_writable("--out", points_path.parent)
     check_writable("--sheets", args.sheets)
     data = open_named_data(args)
     if args.out is None and data.train.landmarks is not None:
-        had = data.info["facts"].get("landmarks", "its own")
-        raise Usage(f"{args.name}: has landmarks already ({had}); give --out FILE.npz to make others")
-    names = [str(name) for split in SPLITS for name in getattr(data, split).names]
-    work = args.results / "landmarks" / data.folder.name
-    made = (
-        import_points(data.name, args.imported, names) if args.imported else detect_landmarks(data, work, args.workers)
+        former_points = data.info["facts"].get("landmarks", "its own")
+        raise Usage(f"{args.name}: has landmarks already ({former_points}); give --out FILE.npz to make others")
+    image_names = [str(name) for split in SPLITS for name in getattr(data, split).names]
+    work_folder = args.results / "landmarks" / data.folder.name
+    points = (
+        import_points(data.name, args.imported, image_names)
+        if args.imported
+        else detect_landmarks(data, work_folder, args.workers)
     )
-    write_bytes(out, arrays_bytes({"names": np.array(names), **made}))
-    flagged = int((made["status"] != 0).sum())
-    print(
-        f"wrote {out}: {len(names):,} images, {flagged:,} flagged ({flagged / len(names):.1%}), which train no landmarks"
-    )
+    write_bytes(points_path, arrays_bytes({"names": np.array(image_names), **points}))
+    flagged_count = int((points["status"] != 0).sum())
+    flagged_text = f"{flagged_count:,} flagged ({flagged_count / len(image_names):.1%}), which train no landmarks"
+    print(f"wrote {points_path}: {len(image_names):,} images, {flagged_text}")
     if open_named_data(args).train.landmarks is None:
         print(f"runs do not look there: lay it beside the data as {FILE}, or leave out --out")
-    compare_points(data, made)
-    print(f"wrote {draw_landmark_sheet(data, made, args.sheets)}")
+    compare_points(data, points)
+    print(f"wrote {draw_landmark_sheet(data, points, args.sheets)}")
     return 0
 
 
@@ -79,10 +80,12 @@ def target_path(args: argparse.Namespace) -> Path:
     dataset, path = choose_data_set(args)
     if path is None and args.out is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
-    out = args.out or landmarks_path(dataset, path and readable_place(args, dataset, path), args.results / "data")
-    if out.exists():
-        raise Usage(f"{out}: is there already; remove it to make it anew, or give --out")
-    return out
+    points_path = args.out or landmarks_path(
+        dataset, path and readable_place(args, dataset, path), args.results / "data"
+    )
+    if points_path.exists():
+        raise Usage(f"{points_path}: is there already; remove it to make it anew, or give --out")
+    return points_path
 
 
 def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Path:
@@ -100,13 +103,13 @@ def import_points(owner: str, path: Path, names: list[str]) -> dict[str, np.ndar
     return {"xy": points, "status": (~usable).astype(np.uint8), "confidence": usable.astype(np.float32)}
 
 
-def compare_points(data: Data, made: dict[str, np.ndarray]) -> None:
+def compare_points(data: Data, points: dict[str, np.ndarray]) -> None:
     """Print how far the points are from those that the data set had before."""
-    known = [getattr(data, split).landmarks for split in SPLITS]
-    if any(points is None for points in known):
+    former_points = [getattr(data, split).landmarks for split in SPLITS]
+    if any(split_points is None for split_points in former_points):
         return
-    good = made["status"] == 0
-    distance = point_errors(made["xy"], np.concatenate(known))[good]
+    is_usable = points["status"] == 0
+    distance = point_errors(points["xy"], np.concatenate(former_points))[is_usable]
     distance = distance[np.isfinite(distance)]
     print(
         f"against the points it had before: median {np.median(distance):.1%} of the eye distance, 95 % within "
@@ -117,24 +120,25 @@ def compare_points(data: Data, made: dict[str, np.ndarray]) -> None:
 def point_errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """[n] mean distance of the 19 points over the distance of the eyes' centres; NaN where there is no reference."""
     ours, theirs = (reduce_to_19_points(p) if p.shape[1] == 68 else p for p in (points, reference))
-    eyes = np.linalg.norm(theirs[:, LEFT_EYE] - theirs[:, RIGHT_EYE], axis=1)
-    return np.linalg.norm(ours - theirs, axis=2).mean(1) / eyes
+    eye_distance = np.linalg.norm(theirs[:, LEFT_EYE] - theirs[:, RIGHT_EYE], axis=1)
+    return np.linalg.norm(ours - theirs, axis=2).mean(1) / eye_distance
 
 
-def draw_landmark_sheet(data: Data, made: dict[str, np.ndarray], folder: Path) -> Path:
+def draw_landmark_sheet(data: Data, points: dict[str, np.ndarray], folder: Path) -> Path:
     """Training images with their points: green, or red where they are flagged."""
     from PIL import Image, ImageDraw
 
-    side, columns = 120, 10
+    side = 120
+    columns = 10
     rows = np.linspace(0, len(data.train.labels) - 1, min(SHOWN, len(data.train.labels))).astype(int)
-    whole = Image.new("RGB", (columns * side, -(-len(rows) // columns) * side), "white")
-    for place, row in enumerate(rows):
+    sheet = Image.new("RGB", (columns * side, -(-len(rows) // columns) * side), "white")
+    for position, row in enumerate(rows):
         pixels = np.broadcast_to(data.train.images[row], (*data.train.images.shape[1:3], 3))
-        shown = Image.fromarray(np.ascontiguousarray(pixels)).resize((side - 2, side - 2))
-        draw = ImageDraw.Draw(shown)
-        for x, y in made["xy"][row] * (side - 2):
-            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill="red" if made["status"][row] else "lime")
-        whole.paste(shown, (place % columns * side, place // columns * side))
+        thumbnail = Image.fromarray(np.ascontiguousarray(pixels)).resize((side - 2, side - 2))
+        draw = ImageDraw.Draw(thumbnail)
+        for x, y in points["xy"][row] * (side - 2):
+            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill="red" if points["status"][row] else "lime")
+        sheet.paste(thumbnail, (position % columns * side, position // columns * side))
     folder.mkdir(parents=True, exist_ok=True)
-    whole.save(folder / f"{data.name}_landmarks.png")
+    sheet.save(folder / f"{data.name}_landmarks.png")
     return folder / f"{data.name}_landmarks.png"

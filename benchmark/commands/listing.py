@@ -10,33 +10,37 @@ from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.terminal import make_printable
 
 
-def list_known_names(results: Path, own: tuple[Path, ...] = ()) -> str:
+def list_known_names(results: Path, plugin_folders: tuple[Path, ...] = ()) -> str:
     """Every name with what it stands for; own: folders of one's own. Raises Usage."""
-    cards = catalogue.select_usable(catalogue.read_catalogue(results, own), [], own)
-    kinds = plugins.find_noises(own)
-    parts = {
+    cards = catalogue.select_usable(catalogue.read_catalogue(results, plugin_folders), [], plugin_folders)
+    kinds = plugins.find_noises(plugin_folders)
+    sections = {
         "methods (--methods)": {name: card["source"] or card["title"] for name, card in cards.items()},
         "data sets (--datasets)": {
-            name: found.title + (f"; --data {name}=PATH" if found.needs_path else "")
-            for name, found in data_sets(own).items()
+            name: data_set.title + (f"; --data {name}=PATH" if data_set.needs_path else "")
+            for name, data_set in data_sets(plugin_folders).items()
         },
         "noises (--noise)": {
             f"{name}:{kind.takes}" if kind.takes else name: first_doc_line(kind)
             + ("; takes --rates" if kind.rated else "")
             for name, kind in kinds.items()
         },
-        "backbones (--set backbone.name=NAME)": list_backbones(own),
+        "backbones (--set backbone.name=NAME)": list_backbones(plugin_folders),
         "tables (--table)": {e.name: e.title for e in EXPERIMENTS if e.kind == "table"},
         "figures (--figure)": {e.name: e.title for e in EXPERIMENTS if e.kind == "figure"},
     }
-    width = max(len(name) for names in parts.values() for name in names)
-    return "\n\n".join("\n".join([head, *format_names(names, width)]) for head, names in parts.items())
+    width = max(len(name) for names in sections.values() for name in names)
+    return "\n\n".join("\n".join([head, *format_names(names, width)]) for head, names in sections.items())
 
 
-def list_backbones(own: tuple[Path, ...]) -> dict[str, str]:
+def list_backbones(plugin_folders: tuple[Path, ...]) -> dict[str, str]:
     """The networks by name, with the files that define them; nothing is imported."""
-    found = {known.name: known.file.name for known in plugins.find_definitions(own) if known.kind == "backbone"}
-    return found | {
+    file_names = {
+        definition.name: definition.file.name
+        for definition in plugins.find_definitions(plugin_folders)
+        if definition.kind == "backbone"
+    }
+    return file_names | {
         "torchvision/NAME": "as torchvision.models calls it: torchvision/resnet34",
         "timm/NAME": "as timm calls it: timm/vit_tiny_patch16_224; pip install 'fer-noise-benchmark[timm]'",
     }
@@ -48,7 +52,7 @@ def format_names(names: dict[str, str], width: int) -> list[str]:
 
 def first_doc_line(kind: type) -> str:
     """What a class, or else its file, says of itself in one line."""
-    words = (
+    doc_text = (
         kind.__doc__ if "__doc__" in vars(kind) and kind.__doc__ else getattr(inspect.getmodule(kind), "__doc__", "")
     )
-    return (words or kind.__name__).strip().partition("\n")[0].rstrip(".:")
+    return (doc_text or kind.__name__).strip().partition("\n")[0].rstrip(".:")

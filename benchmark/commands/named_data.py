@@ -51,8 +51,8 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 def choose_data_set(args: argparse.Namespace) -> tuple[DataSet, Path | None]:
     """The data set that was named and where it lies; raises Usage."""
-    known = data_sets(own_folders(args), [args.name])
-    dataset = known[one_of("NAME", "data set", args.name, known)]()
+    known_data_sets = data_sets(own_folders(args), [args.name])
+    dataset = known_data_sets[one_of("NAME", "data set", args.name, known_data_sets)]()
     path = given_data(args).get(args.name)
     if dataset.needs_path and path is None:
         raise Usage(f"{args.name}: give --data PATH, the place where it lies")
@@ -91,18 +91,18 @@ def own_folders(args: argparse.Namespace) -> tuple[Path, ...]:
     return tuple(check_folder(path, "--methods-path") for path in args.methods_path)
 
 
-def data_sets(own: tuple[Path, ...], asked: Iterable[str] = ()) -> dict[str, type[DataSet]]:
+def data_sets(plugin_folders: tuple[Path, ...], needed_names: Iterable[str] = ()) -> dict[str, type[DataSet]]:
     """Every data set by its name; raises Usage where one that is asked for cannot be imported, warns of the others."""
     broken: dict[str, str] = {}
     try:
-        found = plugins.find_data_sets(own, broken)
+        known_data_sets = plugins.find_data_sets(plugin_folders, broken)
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
     for name, why in broken.items():
-        if name in asked:
+        if name in needed_names:
             raise Usage(f"--methods-path: {why}")
         print_once(f"warning: data set {name} is passed over: {why}")
-    return found
+    return known_data_sets
 
 
 @cache
@@ -113,29 +113,30 @@ def print_once(line: str) -> None:
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:
     """{data set: path} from FER_DATA and --data; the latter wins. A command that names one data set takes a bare PATH."""
-    found: dict[str, Path] = {}
-    typed: dict[str, Path] = {}
-    root = os.environ.get("FER_DATA")
-    if root:
-        found = {name: Path(root) / name for name in DATASETS if (Path(root) / name).exists()}
-        if not found:
-            raise Usage(f"FER_DATA: {root} holds none of {', '.join(DATASETS)}")
+    data_paths: dict[str, Path] = {}
+    typed_paths: dict[str, Path] = {}
+    data_root = os.environ.get("FER_DATA")
+    if data_root:
+        data_paths = {name: Path(data_root) / name for name in DATASETS if (Path(data_root) / name).exists()}
+        if not data_paths:
+            raise Usage(f"FER_DATA: {data_root} holds none of {', '.join(DATASETS)}")
     for text in args.data:
         name, _, path = text.partition("=")
-        alone = getattr(args, "name", None)
-        if alone and (not path or name != alone):
-            name, path = alone, text
+        single_name = getattr(args, "name", None)
+        if single_name and (not path or name != single_name):
+            name = single_name
+            path = text
         path = os.path.expanduser(path)  # a shell does not look behind '='
         if not path or not name:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
         if not path_exists(Path(path)):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
-        if typed.setdefault(name, Path(path)) != Path(path):
+        if typed_paths.setdefault(name, Path(path)) != Path(path):
             raise Usage(
-                f"--data: {name} is given twice, {typed[name]} and {path}; one run has one of a name: give one of them"
+                f"--data: {name} is given twice, {typed_paths[name]} and {path}; one run has one of a name: give one of them"
             )
-        found[name] = Path(path)
-    return found
+        data_paths[name] = Path(path)
+    return data_paths
 
 
 def path_exists(path: Path) -> bool:

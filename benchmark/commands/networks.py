@@ -39,36 +39,36 @@ def open_network(args: argparse.Namespace) -> "Network":
 
     check_writable("--out", args.out)
     path = find_network(args.network, args.results)
-    typed = choose_device(args) if args.devices else None
+    typed_device = choose_device(args) if args.devices else None
     info = read_info(path)
-    where = typed or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
-    if where == "cuda":
+    device_kind = typed_device or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
+    if device_kind == "cuda":
         take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
-    network = load_network(path, own_folders(args), where)
+    network = load_network(path, own_folders(args), device_kind)
     for line in network.notes:
         print(make_printable(f"note: {line}"), file=sys.stderr)
     return network
 
 
-def find_network(given: str, results: Path) -> Path:
+def find_network(typed_network: str, results: Path) -> Path:
     """The file of tensors of a record or a file; raises Usage with the command that makes one."""
     from benchmark.train.kept_network import network_file
 
-    path = Path(given).expanduser()
-    if ID.fullmatch(given) and not path.exists():
+    path = Path(typed_network).expanduser()
+    if ID.fullmatch(typed_network) and not path.exists():
         store = Store(results)
-        if not store.path(given).exists():
-            raise Usage(f"there is no record {given} in {results}; give its folder as --results")
-        path = store.path(given)
+        if not store.path(typed_network).exists():
+            raise Usage(f"there is no record {typed_network} in {results}; give its folder as --results")
+        path = store.path(typed_network)
     elif not path.is_file():
-        raise Usage(f"{given}: is neither a record's id (20 hexadecimal digits) nor a file")
+        raise Usage(f"{typed_network}: is neither a record's id (20 hexadecimal digits) nor a file")
     elif path.suffix not in (".safetensors", ".json"):
-        raise Usage(f"{given}: expected a .safetensors file that --keep-weights kept; other files are not read")
-    found = network_file(path)
-    if not found.is_file():
-        command = RUN_AGAIN.format(id=found.stem, results=found.parent.parent)
-        raise Usage(f"{found.stem}: its network was not kept; this trains it again and keeps it: {command}")
-    return found
+        raise Usage(f"{typed_network}: expected a .safetensors file that --keep-weights kept; other files are not read")
+    tensor_file = network_file(path)
+    if not tensor_file.is_file():
+        command = RUN_AGAIN.format(id=tensor_file.stem, results=tensor_file.parent.parent)
+        raise Usage(f"{tensor_file.stem}: its network was not kept; this trains it again and keeps it: {command}")
+    return tensor_file
 
 
 def describe_network(network: "Network") -> str:
@@ -94,6 +94,6 @@ def write_predictions(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", *([] if labels is None else ["label"]), "class", *(f"p_{name}" for name in classes)])
-    for *words, row in zip(*columns, probabilities.tolist(), strict=True):
-        writer.writerow([*words, *(f"{value:.6f}" for value in row)])
+    for *text_fields, row in zip(*columns, probabilities.tolist(), strict=True):
+        writer.writerow([*text_fields, *(f"{value:.6f}" for value in row)])
     write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

@@ -49,12 +49,16 @@ def show_noise_list(args: argparse.Namespace) -> int:
     path = write_noise_list(args)
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
-    given = [f"{args.name}={place}" for name, place in given_data(args).items() if name == args.name]
-    words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
-    words += [word for text in given for word in ("--data", text)] + [w for text in args.set for w in ("--set", text)]
-    words += [word for folder in args.methods_path for word in ("--methods-path", str(folder))]
-    numbered = args.order and not args.name == args.order == "rafdb"
-    print(f"use it: {shlex.join([*words, '--noise', f'file:{path}' + (f'?order={args.order}' if numbered else '')])}")
+    data_options = [f"{args.name}={data_path}" for name, data_path in given_data(args).items() if name == args.name]
+    command_words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
+    command_words += [word for text in data_options for word in ("--data", text)] + [
+        w for text in args.set for w in ("--set", text)
+    ]
+    command_words += [word for folder in args.methods_path for word in ("--methods-path", str(folder))]
+    needs_order = args.order and not args.name == args.order == "rafdb"
+    print(
+        f"use it: {shlex.join([*command_words, '--noise', f'file:{path}' + (f'?order={args.order}' if needs_order else '')])}"
+    )
     return 0
 
 
@@ -68,17 +72,21 @@ def write_noise_list(args: argparse.Namespace) -> Path:
         raise Usage(f"--out {args.out}: the facts are written beside it as .json; name the list otherwise")
     data = open_named_data(args)
     if args.from_confusion:
-        kind, target = "asymmetric", confused_targets(args.from_confusion, data, args.results)
+        kind = "asymmetric"
+        target = confused_targets(args.from_confusion, data, args.results)
         labels = asymmetric_noise(data.train.labels, target, args.rate, Random(args.seed))
-        mapped = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
+        class_map = {name: data.classes[target[c]] for c, name in enumerate(data.classes)}
     else:
-        kind, mapped = args.kind, None
+        kind = args.kind
+        class_map = None
         labels = labels_with_noise(data, args.kind, args.rate, args.seed, own_folders(args))
     rate = args.rate if args.from_confusion or plugins.make_noise(kind, own_folders(args)).rated else None
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
-    cell = f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
-    default = f"noise_{cell}.txt".replace("/", "_")
-    path = args.out or Path("reports/out") / default
+    list_name = (
+        f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
+    )
+    default_name = f"noise_{list_name}.txt".replace("/", "_")
+    path = args.out or Path("reports/out") / default_name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(format_list_lines(data, labels, args.order)), encoding="utf-8")
     clean = np.asarray(data.train.labels)
@@ -88,7 +96,7 @@ def write_noise_list(args: argparse.Namespace) -> Path:
         "kind": kind,
         "nominal": rate,
         "seed": args.seed,
-        "map": mapped,
+        "map": class_map,
         "images": len(labels),
         **realised_rates(clean, labels, len(data.classes)),
         "classes": list(data.classes),
@@ -99,16 +107,19 @@ def write_noise_list(args: argparse.Namespace) -> Path:
     return path
 
 
-def labels_with_noise(data: Data, kind: str, rate: float, seed: int, folders: tuple[Path, ...] = ()) -> np.ndarray:
+def labels_with_noise(
+    data: Data, kind: str, rate: float, seed: int, plugin_folders: tuple[Path, ...] = ()
+) -> np.ndarray:
     """[n] int64 labels of all training images, as a run at paper scale gets them."""
-    made, train = plugins.make_noise(kind, folders), data.train
+    noise = plugins.make_noise(kind, plugin_folders)
+    train = data.train
     votes = None if train.votes is None else np.asarray(train.votes)
-    images = np.asarray(train.images) if "images" in made.needs else None
-    earlier = None if train.earlier_labels is None else np.asarray(train.earlier_labels)
-    seen = Training(
-        np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name, earlier
+    images = np.asarray(train.images) if "images" in noise.needs else None
+    earlier_labels = None if train.earlier_labels is None else np.asarray(train.earlier_labels)
+    training = Training(
+        np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name, earlier_labels
     )
-    return made.labels(seen, rate if made.rated else 0.0, seed)
+    return noise.labels(training, rate if noise.rated else 0.0, seed)
 
 
 def format_list_lines(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:
@@ -117,16 +128,16 @@ def format_list_lines(data: Data, labels: np.ndarray, order: str | None = None) 
     A tab parts the two where a name holds a space.
     """
     names = [str(name) for name in data.train.names]
-    mark = "\t" if any(len(name.split()) != 1 for name in names) else " "
+    separator = "\t" if any(len(name.split()) != 1 for name in names) else " "
     if order is None and data.name == "rafdb" and (labels == data.classes.index(ORDERS["rafdb"][-1])).any():
         order = "rafdb"
-    words = list(data.classes)
+    label_texts = list(data.classes)
     if order:
-        absent = [name for name in data.classes if name not in ORDERS[order]]
-        if absent:
-            raise Usage(f"--order {order}: has no number for {absent[0]}; leave it out to write class names")
-        words = [str(ORDERS[order].index(name) + (order == "rafdb")) for name in data.classes]
-    return [f"{name}{mark}{words[label]}\n" for name, label in zip(names, labels)]
+        absent_classes = [name for name in data.classes if name not in ORDERS[order]]
+        if absent_classes:
+            raise Usage(f"--order {order}: has no number for {absent_classes[0]}; leave it out to write class names")
+        label_texts = [str(ORDERS[order].index(name) + (order == "rafdb")) for name in data.classes]
+    return [f"{name}{separator}{label_texts[label]}\n" for name, label in zip(names, labels)]
 
 
 def confused_targets(source: str, data: Data, results: Path) -> np.ndarray:
@@ -141,9 +152,9 @@ def confused_targets(source: str, data: Data, results: Path) -> np.ndarray:
         matrix = from_record(source, data, results)
     matrix = matrix.astype(float)
     np.fill_diagonal(matrix, -math.inf)
-    lonely = [name for c, name in enumerate(data.classes) if not matrix[c].max() > 0]
-    if lonely:
-        raise Usage(f"--from-confusion {source}: {lonely[0]} is never confused with another class")
+    never_confused = [name for c, name in enumerate(data.classes) if not matrix[c].max() > 0]
+    if never_confused:
+        raise Usage(f"--from-confusion {source}: {never_confused[0]} is never confused with another class")
     return matrix.argmax(1)
 
 
@@ -152,9 +163,11 @@ def from_csv(path: Path, classes: tuple[str, ...]) -> np.ndarray:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-        heads = [cell.lower() for cell in lines[0][1:]]
-        held = {line[0].lower(): dict(zip(heads, map(float, line[1:]), strict=True)) for line in lines[1:]}
-        return np.array([[held[one][other] for other in classes] for one in classes])
+        column_names = [cell.lower() for cell in lines[0][1:]]
+        counts_by_class = {
+            line[0].lower(): dict(zip(column_names, map(float, line[1:]), strict=True)) for line in lines[1:]
+        }
+        return np.array([[counts_by_class[one][other] for other in classes] for one in classes])
     except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
         raise Usage(f"--from-confusion {path}: not a table of numbers with class names around it ({error})") from None
     except KeyError as error:

@@ -11,7 +11,8 @@ from benchmark.commands.named_data import add_data_arguments, open_named_data
 from benchmark.commands.noise_list import labels_with_noise
 from noise.statistics import transition_matrix
 
-RATE, SEED = 0.3, 0
+RATE = 0.3
+SEED = 0
 WORDS = {
     "symmetric": "A wrong label is any other class, each as likely. This is LA-Net's published generator.",
     "scn": "The same law, from the generator that SCN ships: other random numbers.",
@@ -93,12 +94,13 @@ def main(arguments: list[str]) -> int:
 
 def format_noise_page(data: Data) -> str:
     """The page in markdown."""
-    clean, classes = np.asarray(data.train.labels), len(data.classes)
+    clean = np.asarray(data.train.labels)
+    classes = len(data.classes)
     facts = {"rate": f"{RATE:.0%}", "seed": SEED, "images": f"{len(clean):,}", "title": data.title}
     lines = [INTRODUCTION.format(**facts)]
-    for kind, words in WORDS.items():
+    for kind, description in WORDS.items():
         noisy = labels_with_noise(data, kind, RATE, SEED)
-        lines += ["", f"## {kind}", "", f"{words} Wrong labels here: {(noisy != clean).mean():.1%}."]
+        lines += ["", f"## {kind}", "", f"{description} Wrong labels here: {(noisy != clean).mean():.1%}."]
         if kind not in WITHOUT_TABLE:
             shares = 100 * transition_matrix(clean, noisy, classes)
             cells = [[name, *map(format_share, row)] for name, row in zip(data.classes, shares)]

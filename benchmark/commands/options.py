@@ -52,8 +52,8 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: list[str]) -> argparse.Namespace:
         """The arguments, with ~ in paths resolved; raises Usage for an empty value. Of an option that has one place the last
         one counts, as in any program, so that a script's own can be changed behind it; that is said."""
-        given = by_option(words)
-        for option, values in given.items():
+        values_by_option = by_option(words)
+        for option, values in values_by_option.items():
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
                 fix = f" (several values go behind one {option})" if action.nargs else ""
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
                     f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}"
                 )
         args = self.parse_args(words)
-        args.given = set(given)
+        args.given = set(values_by_option)
         for name in PATHS:
             if value := getattr(args, name):
                 setattr(args, name, type(value)(os.path.expanduser(value)))
@@ -71,20 +71,20 @@ class Parser(argparse.ArgumentParser):
 
 def by_option(words: list[str]) -> dict[str, list[list[str]]]:
     """{option: the words behind it, each time that it is given}; raises Usage for an empty word."""
-    found: dict[str, list[list[str]]] = {"": [[]]}
+    values_by_option: dict[str, list[list[str]]] = {"": [[]]}
     option = ""
     for word in words:
         if word.startswith("--"):
             option, equals, word = word.partition("=")
-            found.setdefault(option, []).append([])
+            values_by_option.setdefault(option, []).append([])
             if not equals:
                 continue
         if not word:
             raise Usage(
                 f"{option}: its value is empty; give one, or leave the option out (is a shell variable not set?)"
             )
-        found[option][-1].append(word)
-    return found
+        values_by_option[option][-1].append(word)
+    return values_by_option
 
 
 def experiment_names(kind: str) -> str:

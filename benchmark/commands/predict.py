@@ -37,25 +37,25 @@ def predict_folder(args: argparse.Namespace) -> int:
     network = networks.open_network(args)
     print(make_printable(networks.describe_network(network)))
     names: list[str] = []
-    bad: list[str] = []
-    found = [np.zeros((0, len(network.info.classes)), np.float32)]
-    stored = network.info.stored
-    many = max(1, AT_ONCE // (stored["side"] ** 2 * stored["channels"]))
-    for start in range(0, len(paths), many):
-        read = list(read_pictures(paths[start : start + many], args.folder, network, bad))
-        names += [name for name, _ in read]
-        if read:
-            found.append(predict_stored(network, np.stack([image for _, image in read])))
-    probabilities = np.concatenate(found)
+    unreadable: list[str] = []
+    probability_parts = [np.zeros((0, len(network.info.classes)), np.float32)]
+    stored_form = network.info.stored
+    pictures_at_once = max(1, AT_ONCE // (stored_form["side"] ** 2 * stored_form["channels"]))
+    for start in range(0, len(paths), pictures_at_once):
+        named_pictures = list(read_pictures(paths[start : start + pictures_at_once], args.folder, network, unreadable))
+        names += [name for name, _ in named_pictures]
+        if named_pictures:
+            probability_parts.append(predict_stored(network, np.stack([image for _, image in named_pictures])))
+    probabilities = np.concatenate(probability_parts)
     if len(names):
         path = args.out / f"predictions_{network.info.id[:8]}.csv"
         networks.write_predictions(path, names, probabilities, network.info.classes)
         counts = Counter(network.info.classes[number] for number in probabilities.argmax(1))
         print(f"{len(names):,} pictures: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}")
         print(f"wrote {path}")
-    for line in [*bad[:NAMED], *([f"and {len(bad) - NAMED:,} more"] if len(bad) > NAMED else [])]:
+    for line in [*unreadable[:NAMED], *([f"and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else [])]:
         print(make_printable(f"left out: {line}"), file=sys.stderr)
-    return 1 if bad else 0
+    return 1 if unreadable else 0
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -71,19 +71,20 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def read_pictures(
-    paths: list[Path], folder: Path, network: "Network", bad: list[str]
+    paths: list[Path], folder: Path, network: "Network", unreadable: list[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """(name below the folder, pixels as the network's data set stores them); why one cannot be read goes to `bad`."""
     from benchmark.cache.build import resize_image
     from benchmark.datasets.reading.pictures import decode_picture
 
-    side, channels = network.info.stored["side"], network.info.stored["channels"]
+    side = network.info.stored["side"]
+    channels = network.info.stored["channels"]
     for path in paths:
         name = path.relative_to(folder).as_posix()
         try:
             yield name, resize_image(decode_picture(path.read_bytes(), channels, name), side, channels)
         except (DataError, OSError) as error:
-            bad.append(error_line(error))
+            unreadable.append(error_line(error))
 
 
 def predict_stored(network: "Network", stored: np.ndarray) -> np.ndarray:

@@ -88,25 +88,26 @@ def main(arguments: list[str]) -> int:
 
 def draw_reference(results: Path, pages: Path) -> int:
     """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md and docs/index.md."""
-    readme, first_page = pages / "README.md", pages / "docs" / "index.md"
+    readme = pages / "README.md"
+    first_page = pages / "docs" / "index.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
         raise Usage(
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
         )
     records = Records(results)
     specs = [record["spec"] for record in records.records()]
-    held = Counter(spec["scale"]["name"] for spec in specs)
-    scale, *others = [name for name, _ in held.most_common() if name in SCALES] or [""]
-    declared = {name: card.get("mechanism", []) for name, card in catalogue.read_catalogue(results).items()}
-    evidence = read_evidence(records, scale, declared)
+    records_by_scale = Counter(spec["scale"]["name"] for spec in specs)
+    scale, *other_scales = [name for name, _ in records_by_scale.most_common() if name in SCALES] or [""]
+    mechanisms_by_method = {name: card.get("mechanism", []) for name, card in catalogue.read_catalogue(results).items()}
+    evidence = read_evidence(records, scale, mechanisms_by_method)
     if not evidence.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
-        drawn_faces = with_faces(results, Path(beside))
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second_folder:
+        drawn_faces = with_faces(results, Path(second_folder))
         status = draw_everything(drawn_faces, Path(folder), scale)
-        typed = {name: words_at_another_scale(name, specs) for name in others}
-        for name, words in typed.items():
-            print(f"at {name} scale: {held[name]} records, which are in no finding", file=sys.stderr)
+        words_by_scale = {name: words_at_another_scale(name, specs) for name in other_scales}
+        for name, words in words_by_scale.items():
+            print(f"at {name} scale: {records_by_scale[name]} records, which are in no finding", file=sys.stderr)
             status = max(status, at_another_scale(results, name, words, Path(folder)) if words else 0)
         if status == 2:  # said already
             return status
@@ -120,15 +121,19 @@ def draw_reference(results: Path, pages: Path) -> int:
             if path.name != "README.md":
                 path.unlink()
         for path in sorted(Path(folder).iterdir()):
-            picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # of a table; the README shows one
-            if path.stem == "table1" or (path.suffix in SUFFIXES and not picture and path.name != "claims.md"):
+            is_table_picture = (
+                path.suffix == ".png" and path.with_suffix(".md").exists()
+            )  # of a table; the README shows one
+            if path.stem == "table1" or (path.suffix in SUFFIXES and not is_table_picture and path.name != "claims.md"):
                 (shrink_picture if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
         searched = results.resolve().parent / "search"
-        write_report(drawn_faces, scale, [words for words in typed.values() if words], searched, Path(folder))
+        write_report(drawn_faces, scale, [words for words in words_by_scale.values() if words], searched, Path(folder))
         shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
-    found = findings_markdown(frame, "examples/comparisons.md")
-    (pages / "docs" / "findings.md").write_text(format_findings_page(found, evidence, claims, scale), encoding="utf-8")
+    findings_text = findings_markdown(frame, "examples/comparisons.md")
+    (pages / "docs" / "findings.md").write_text(
+        format_findings_page(findings_text, evidence, claims, scale), encoding="utf-8"
+    )
     table = readme_table(evidence)
     for path in (readme, first_page):
         if path.is_file():
@@ -137,27 +142,30 @@ def draw_reference(results: Path, pages: Path) -> int:
     return status
 
 
-def shrink_picture(picture: Path, place: Path) -> None:
+def shrink_picture(picture: Path, target: Path) -> None:
     """The same PNG in 256 colours, a third of its bytes: a clone takes all of them along. What it says of itself stays."""
     with Image.open(picture) as image:
-        told = PngInfo()
+        picture_text = PngInfo()
         for name, text in image.text.items():  # type: ignore[attr-defined]
-            told.add_text(name, text)
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(place, pnginfo=told, optimize=True)
+            picture_text.add_text(name, text)
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, pnginfo=picture_text, optimize=True)
 
 
-def with_faces(results: Path, beside: Path) -> Path:
+def with_faces(results: Path, linked_folder: Path) -> Path:
     """The same records in a folder that has the drawn faces too, for the gallery; they are embedded, so nobody ships them."""
-    results, data = results.resolve(), beside / "data"
-    data.mkdir()
-    faces = list((results / "data").glob(f"{Faces.name}-*"))
-    linked = [path for path in results.iterdir() if path.name != "data"]
-    linked += [path for path in (results / "data").glob("*") if path not in faces and path.name != "stamps"]
-    for path in linked:
-        (beside / path.relative_to(results)).symlink_to(path)
-    if faces:
-        open_data(Faces(), None, Faces.Options(), data)
-    return beside
+    results = results.resolve()
+    data_folder = linked_folder / "data"
+    data_folder.mkdir()
+    face_folders = list((results / "data").glob(f"{Faces.name}-*"))
+    linked_paths = [path for path in results.iterdir() if path.name != "data"]
+    linked_paths += [
+        path for path in (results / "data").glob("*") if path not in face_folders and path.name != "stamps"
+    ]
+    for path in linked_paths:
+        (linked_folder / path.relative_to(results)).symlink_to(path)
+    if face_folders:
+        open_data(Faces(), None, Faces.Options(), data_folder)
+    return linked_folder
 
 
 def draw_everything(results: Path, out: Path, scale: str) -> int:
@@ -171,14 +179,14 @@ def draw_everything(results: Path, out: Path, scale: str) -> int:
 def words_for_all(results: Path, scale: str) -> list[str]:
     """What one types behind `run_all.py` for that."""
     words = ["--all", "--draw", "--scale", scale]
-    tested = (results / "crossed").is_dir()  # networks were kept, and tested on other data
-    asked = [name for name in OPTIONAL if name != "cross" or tested]
-    whole = whole_tables(results, ["--all", "--with", *asked, "--scale", scale])
-    optional = [name for name in whole if name in asked]
-    return [*words, "--with", *optional] if optional else words
+    has_crossed = (results / "crossed").is_dir()  # networks were kept, and tested on other data
+    optional_names = [name for name in OPTIONAL if name != "cross" or has_crossed]
+    whole_names = whole_tables(results, ["--all", "--with", *optional_names, "--scale", scale])
+    whole_optional = [name for name in whole_names if name in optional_names]
+    return [*words, "--with", *whole_optional] if whole_optional else words
 
 
-def write_report(results: Path, scale: str, others: list[list[str]], searched: Path, out: Path) -> None:
+def write_report(results: Path, scale: str, other_words: list[list[str]], search_folder: Path, out: Path) -> None:
     """Write report.html of all that was measured at a scale.
 
     others: what one types for tables that can be chosen there too. searched: a folder with the search that chose the methods'
@@ -186,19 +194,21 @@ def write_report(results: Path, scale: str, others: list[list[str]], searched: P
     """
     from reports import draw_page
 
-    further = [asked for words in others for asked in all_asked(results, words) if asked.drawing == "accuracy"]
-    wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(searched)]
-    draw_page(wanted, results, out, further=further, folder="results/reference")
+    further_tables = [
+        asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"
+    ]
+    wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(search_folder)]
+    draw_page(wanted, results, out, further=further_tables, folder="results/reference")
 
 
-def read_search(searched: Path) -> list[Asked]:
+def read_search(search_folder: Path) -> list[Asked]:
     """The table and figures of the search whose records lie in that folder; none where it holds no records."""
-    if not any(True for _ in Records(searched).records()):
+    if not any(True for _ in Records(search_folder).records()):
         return []
-    named = [word for found in EXPERIMENTS if found.searched for word in (f"--{found.kind}", found.name)]
-    options = [word for name, value in tuning.DEFAULTS.items() for word in (name, value)]
-    found = all_asked(searched, [*named, *options, "--draw"])
-    return [replace(one, cells=tuple(lie_in(searched, cell) for cell in one.cells)) for one in found]
+    experiment_words = [word for found in EXPERIMENTS if found.searched for word in (f"--{found.kind}", found.name)]
+    option_words = [word for name, value in tuning.DEFAULTS.items() for word in (name, value)]
+    found = all_asked(search_folder, [*experiment_words, *option_words, "--draw"])
+    return [replace(one, cells=tuple(lie_in(search_folder, cell) for cell in one.cells)) for one in found]
 
 
 def lie_in(folder: Path, cell: AskedCell) -> AskedCell:
@@ -216,7 +226,8 @@ def all_asked(results: Path, words: list[str]) -> list[Asked]:
     from results.store import Store
 
     args = parser().read([*words, "--results", str(results)])
-    plan, store = make_plan(read_request(args)), Store(results)
+    plan = make_plan(read_request(args))
+    store = Store(results)
     if not args.datasets:
         drop_unmeasured(plan)
     return [
@@ -262,19 +273,29 @@ def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> 
 
 def words_at_another_scale(scale: str, specs: list[dict[str, Any]]) -> list[str]:
     """What one types for Table 1 there, of the seeds those that every method has; empty where there are none."""
-    here = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
-    of_table = [s for s in here if s["noise"]["kind"] == "asymmetric"]
-    seeds = [{s["seed"] for s in of_table if s["method"] == method} for method in {s["method"] for s in of_table}]
-    if not seeds or not set.intersection(*seeds):
+    scale_specs = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
+    table_specs = [s for s in scale_specs if s["noise"]["kind"] == "asymmetric"]
+    seeds_by_method = [
+        {s["seed"] for s in table_specs if s["method"] == method} for method in {s["method"] for s in table_specs}
+    ]
+    if not seeds_by_method or not set.intersection(*seeds_by_method):
         return []
-    words = ["--table", "1", "--scale", scale, "--draw", "--seeds", *map(str, sorted(set.intersection(*seeds)))]
-    words += ["--datasets", *sorted({s["data"]["name"] for s in of_table})]
-    return [*words, "--rates", *sorted({s["noise"]["rate"] for s in of_table})]
+    words = [
+        "--table",
+        "1",
+        "--scale",
+        scale,
+        "--draw",
+        "--seeds",
+        *map(str, sorted(set.intersection(*seeds_by_method))),
+    ]
+    words += ["--datasets", *sorted({s["data"]["name"] for s in table_specs})]
+    return [*words, "--rates", *sorted({s["noise"]["rate"] for s in table_specs})]
 
 
-def format_findings_page(found: str, evidence: Evidence, claims: str, scale: str) -> str:
+def format_findings_page(findings_text: str, evidence: Evidence, claims: str, scale: str) -> str:
     """docs/findings.md."""
-    parts = [INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, "")), found]
-    if idle := idle_mechanisms(evidence):
-        parts += [ABOUT_IDLE, "\n".join([*(f"- {sentence}" for sentence in idle), ""])]
-    return "\n".join([*parts, ABOUT_CLAIMS, claims])
+    page_parts = [INTRO.format(scale=scale, about=ABOUT_SCALES.get(scale, "")), findings_text]
+    if idle_sentences := idle_mechanisms(evidence):
+        page_parts += [ABOUT_IDLE, "\n".join([*(f"- {sentence}" for sentence in idle_sentences), ""])]
+    return "\n".join([*page_parts, ABOUT_CLAIMS, claims])

@@ -60,15 +60,15 @@ def main(arguments: list[str]) -> int:
 
 def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:
     """Run a job again as the command line says, this one's or that of `run_all.py --reproduce`; returns the exit status."""
-    own = own_folders(args)
+    plugin_folders = own_folders(args)
     sources = Sources(
         results=args.results,
         aside=DEFAULT_RESULTS,
         data=given_data(args),
-        sets=parse_sets(args.set, {}, data_sets(own)),
+        sets=parse_sets(args.set, {}, data_sets(plugin_folders)),
         weights=args.weights and Path(args.weights),
         weights2=args.weights2 and Path(args.weights2),
-        own=own,
+        own=plugin_folders,
     )
     typed_device = choose_device(args) if args.devices else None
     return reproduce_job(
@@ -103,36 +103,37 @@ def reproduce_job(
     device = device or device_of(record)
     slots = hardware.list_slots(list(gpus), 1) if device == "cuda" else []
     job = Job(**record["spec"])
-    place = find_inputs(record, replace(sources, slots=slots), device)
-    with tempfile.TemporaryDirectory() as aside:
-        again = Store(Path(aside))
+    input_fields = find_inputs(record, replace(sources, slots=slots), device)
+    with tempfile.TemporaryDirectory() as temporary_folder:
+        new_store = Store(Path(temporary_folder))
         task = Task(
             id=job.id,
-            makes=str(again.path(job.id)),
-            results=aside,
-            log=str(again.log(job.id)),
+            makes=str(new_store.path(job.id)),
+            results=temporary_folder,
+            log=str(new_store.log(job.id)),
             slots=slots,
             job=asdict(job),
             resolved=record["resolved"],
-            place=place | {"fast": fast, "graphs": graphs, "keep_weights": keep_weights, "results": aside},
+            place=input_fields
+            | {"fast": fast, "graphs": graphs, "keep_weights": keep_weights, "results": temporary_folder},
         )
         outcome = run_in_child(task)
-        new = again.read(job.id)
-        if outcome.status != "ok" or new is None:
+        new_record = new_store.read(job.id)
+        if outcome.status != "ok" or new_record is None:
             print(f"{job.text}: {outcome.status}: {outcome.message}")
             return 1
-        status = compare_runs(record, new, load_arrays(store, job.id), load_arrays(again, job.id))
-        if status == 0 and record["code"] != new["code"]:
-            store.note_proved(job.method, record["code"], new["code"])
+        status = compare_runs(record, new_record, load_arrays(store, job.id), load_arrays(new_store, job.id))
+        if status == 0 and record["code"] != new_record["code"]:
+            store.note_proved(job.method, record["code"], new_record["code"])
         if status == 0 and keep_weights:
-            take_network(again, store, job.id)
+            take_network(new_store, store, job.id)
         return status
 
 
-def take_network(again: Store, store: Store, job_id: str) -> None:
+def take_network(new_store: Store, store: Store, job_id: str) -> None:
     """Copy a trained network to the record that it belongs to."""
     for suffix in (NETWORK, NETWORK_INFO):
-        write_bytes(store.path(job_id).with_suffix(suffix), again.path(job_id).with_suffix(suffix).read_bytes())
+        write_bytes(store.path(job_id).with_suffix(suffix), new_store.path(job_id).with_suffix(suffix).read_bytes())
     print(f"kept {store.network(job_id)}")
 
 
@@ -160,23 +161,24 @@ def load_arrays(store: Store, job_id: str) -> Arrays:
 def compare_runs(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, new_arrays: Arrays) -> int:
     """Print what differs; 0 if everything that was recorded is the same to the last bit."""
     for name in ("last", "best", "last5"):
-        before, after = old["metrics"][name], new["metrics"][name]
+        before = old["metrics"][name]
+        after = new["metrics"][name]
         print(
             f"{name:>6}: {100 * before:.2f} recorded, {100 * after:.2f} now, difference {100 * (after - before):+.2f}"
         )
-    shared = [name for name in old_arrays if name in new_arrays]
-    differing = differing_parts(old, new)
-    differing += [name for name in shared if not np.array_equal(old_arrays[name], new_arrays[name])]
-    lacking = lacking_fields(old, new) + [name for name in old_arrays if name not in new_arrays]
-    if not differing and not lacking:
+    shared_arrays = [name for name in old_arrays if name in new_arrays]
+    differing_names = differing_parts(old, new)
+    differing_names += [name for name in shared_arrays if not np.array_equal(old_arrays[name], new_arrays[name])]
+    lacking_names = lacking_fields(old, new) + [name for name in old_arrays if name not in new_arrays]
+    if not differing_names and not lacking_names:
         left_out = old.get("slim", {}).get("without", [])
-        aside = f" (the record ships without {', '.join(left_out)})" if left_out else ""
-        print(f"the same bits: noise, metrics, history, and the arrays {', '.join(sorted(shared))}{aside}")
+        slim_note = f" (the record ships without {', '.join(left_out)})" if left_out else ""
+        print(f"the same bits: noise, metrics, history, and the arrays {', '.join(sorted(shared_arrays))}{slim_note}")
         return 0
-    if differing:
-        print(f"different: {', '.join(differing)}")
-    if lacking:
-        print(f"recorded, and not measured now: {', '.join(lacking)}")
+    if differing_names:
+        print(f"different: {', '.join(differing_names)}")
+    if lacking_names:
+        print(f"recorded, and not measured now: {', '.join(lacking_names)}")
     print_changes(old["provenance"], new["provenance"])
     return 1
 

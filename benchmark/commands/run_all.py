@@ -30,15 +30,15 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         print(HELP)
         return 0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    former_handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return handle_errors("run_all.py", lambda: run_request(arguments))
     except KeyboardInterrupt:
-        words = "the same command without --force" if "--force" in arguments else "the same command"
-        print(f"\ninterrupted; {words} goes on from the last checkpoints", file=sys.stderr)
+        resume_command = "the same command without --force" if "--force" in arguments else "the same command"
+        print(f"\ninterrupted; {resume_command} goes on from the last checkpoints", file=sys.stderr)
         return 1
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, former_handler or signal.SIG_DFL)
 
 
 def run_request(arguments: list[str]) -> int:
@@ -71,19 +71,21 @@ def plan_run_draw(args: argparse.Namespace) -> int:
 
     shard = parse_shard(args.shard)
     check_workers(args.workers)
-    there = open_others(args.against, args.results)
-    plan = make_plan(read_request(args, there.folder), progress=show_decoding)
+    others = open_others(args.against, args.results)
+    plan = make_plan(read_request(args, others.folder), progress=show_decoding)
     store = Store(args.results)
     left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
-        partly = "; ".join(line for line in left_out if ", 0 % of" not in line)
-        none = "no records for this request; give the folder that holds them as --results"
-        raise Usage(f"--draw: {args.results} has {f'too few records: {partly}' if partly else none}")
+        partly_measured = "; ".join(line for line in left_out if ", 0 % of" not in line)
+        no_records = "no records for this request; give the folder that holds them as --results"
+        raise Usage(
+            f"--draw: {args.results} has {f'too few records: {partly_measured}' if partly_measured else no_records}"
+        )
     for line in [*list_warnings(plan), *unused_options(args, plan), *left_out]:
         print(make_printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
-        against = adopt_records(plan, store, there)
+        against = adopt_records(plan, store, others)
         for line in against.lines:
             print(make_printable(line), file=sys.stderr)
         check_metric(plan, store, args)
@@ -107,7 +109,7 @@ def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
 
 def runs_by_rule(plan: Plan) -> list[Planned]:
     """The runs of tables and figures that show the epochs of `--rule`, not the last one whatever it is."""
-    any_rule = {(found.kind, found.name): found.any_rule for found in EXPERIMENTS}
+    any_rule = {(experiment.kind, experiment.name): experiment.any_rule for experiment in EXPERIMENTS}
     return [
         run for name, cells in plan.cells.items() if any_rule.get(name, True) for cell in cells for run in cell.runs
     ]
@@ -153,10 +155,12 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     from benchmark.plan.cost import suggest_shorter
     from reports import try_drawing
 
-    helps = args.shard == "slurm"
-    if helps and args.force:
+    helps_others = args.shard == "slurm"
+    if helps_others and args.force:
         raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
-    todo = plan.of_shard(shard) if args.force else matrix.list_missing(plan, store, (0, 1) if helps else shard)
+    missing_runs = (
+        plan.of_shard(shard) if args.force else matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
+    )
     options = matrix.make_run_options(
         check_workers(args.workers),
         plan.request.device,
@@ -167,64 +171,67 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         fail_fast=args.fail_fast,
         retry_failed=args.retry_failed,
         typed=args.typed,
-        part=shard if helps else None,
+        part=shard if helps_others else None,
     )
-    if not todo:
+    if not missing_runs:
         return {}
-    if lacking := networks_missing(todo, store):
-        print(lacking, file=sys.stderr)
+    if network_note := networks_missing(missing_runs, store):
+        print(network_note, file=sys.stderr)
     check_writable("--results", store.root)
-    check_writable_inside(store.root, todo)
+    check_writable_inside(store.root, missing_runs)
     for data in plan.data.values():
         need_pictures(data)
-    check_jobs(todo)
+    check_jobs(missing_runs)
     if not args.shard:
         try_drawing(args.out)
-    if line := suggest_shorter(todo, store, options.workers):
+    if line := suggest_shorter(missing_runs, store, options.workers):
         print(line, file=sys.stderr)
     if plan.request.device == "cuda" and not args.cluster:
         try_gpus(chosen_cards(args), plan.request.precision)
     if args.force:
-        for run in todo:
+        for run in missing_runs:
             store.set_aside(run.job.id)
-    return matrix.run_jobs(plan, todo, options)
+    return matrix.run_jobs(plan, missing_runs, options)
 
 
-def networks_missing(todo: list[Planned], store: Any) -> str:
+def networks_missing(missing_runs: list[Planned], store: Any) -> str:
     """What is done about runs that are to keep their network; '' where there are none. Raises Usage where none can be kept."""
-    if not any(run.place.keep_weights for run in todo):
+    if not any(run.place.keep_weights for run in missing_runs):
         return ""
     from benchmark.train.kept_network import need_safetensors
 
     need_safetensors("--keep-weights")
-    again = sum(run.place.keep_weights and store.done(run.job.id) for run in todo)
-    runs = (
+    repeated_runs = sum(run.place.keep_weights and store.done(run.job.id) for run in missing_runs)
+    runs_text = (
         "1 run has its record but no network: it is"
-        if again == 1
-        else f"{again} runs have a record but no network: they are"
+        if repeated_runs == 1
+        else f"{repeated_runs} runs have a record but no network: they are"
     )
-    return f"--keep-weights: {runs} trained again and must give the same numbers" if again else ""
+    return f"--keep-weights: {runs_text} trained again and must give the same numbers" if repeated_runs else ""
 
 
 def list_warnings(plan: Plan) -> list[str]:
     """What a person should know before the first job starts."""
     lines = [said_once(data.name, line) for data in plan.data.values() for line in data.info.get("warnings", [])]
-    texts = {run.resolved["weights"]["text"] for run in plan.runs()}
-    if "random weights" in texts:
+    weight_texts = {run.resolved["weights"]["text"] for run in plan.runs()}
+    if "random weights" in weight_texts:
         lines.append("weights: the backbone starts from random weights (--weights PATH or landmarks to change that)")
     return lines + warn_of_shared_recipe(plan)
 
 
 def warn_of_shared_recipe(plan: Plan) -> list[str]:
     """A line for each method of one's own whose epochs, batch size, optimiser or schedule the scale replaces."""
-    scale, usual = plan.request.scale, plan.request.cards["baseline"]["recipe"]
+    scale = plan.request.scale
+    baseline_recipe = plan.request.cards["baseline"]["recipe"]
     if not scale.shortened:
         return []
     lines = []
     for method in sorted({run.job.method for run in plan.runs()}):
         card = plan.request.cards[method]
         replaced = [
-            name for name in ("epochs", "batch_size", "optimiser", "schedule") if card["recipe"][name] != usual[name]
+            name
+            for name in ("epochs", "batch_size", "optimiser", "schedule")
+            if card["recipe"][name] != baseline_recipe[name]
         ]
         if replaced and not (plugins.ROOT / "methods" / card["file"]).exists():
             lines.append(

@@ -36,59 +36,62 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
         spread=args.spread,
         column_width=args.column_width,
     )
-    wanted, lacking, gaps = [], [], []
-    made: dict[str, Any] = {}
-    missing: dict[str, Planned] = {}
+    wanted = []
+    refused_lines = []
+    gaps = []
+    drawn_before: dict[str, Any] = {}
+    missing_runs: dict[str, Planned] = {}
     for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
-        missing |= {run.job.id: run for cell in cells for run in cell.runs if not run.is_done(store)}
-        described = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
+        missing_runs |= {run.job.id: run for cell in cells for run in cell.runs if not run.is_done(store)}
+        asked_cells = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
         if (kind, name) == cross.TABLE:
             files = [cross.tested_files(cell, plan, store.root) for cell in cells]
-            described = tuple(replace(one, tested=tested) for one, tested in zip(described, files, strict=True))
-        wanted.append(make_asked(kind, name, plan, described, args.against))
-        drawn = reports.draw_experiment(wanted[-1], args.results, args.out, options, made)
-        lacking += drawn.refused
+            asked_cells = tuple(replace(one, tested=tested) for one, tested in zip(asked_cells, files, strict=True))
+        wanted.append(make_asked(kind, name, plan, asked_cells, args.against))
+        drawn = reports.draw_experiment(wanted[-1], args.results, args.out, options, drawn_before)
+        refused_lines += drawn.refused
         gaps += drawn.gaps
         print(drawn.text)
         if drawn.replaced:
             print(drawn.replaced, file=sys.stderr)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
-    pictures = reports.draw_pictures(wanted, args.results, args.out, options, made)
+    pictures = reports.draw_pictures(wanted, args.results, args.out, options, drawn_before)
     print("\n".join(f"wrote {path}" for path in pictures.files), file=sys.stderr)
     if args.all:
-        drawn = reports.draw_page(wanted, args.results, args.out, options, made)
+        drawn = reports.draw_page(wanted, args.results, args.out, options, drawn_before)
         print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
-    for line in dict.fromkeys([*lacking, *(why for run in missing if (why := store.refused.get(run)))]):
+    refused_here = [store.refused[job_id] for job_id in missing_runs if store.refused.get(job_id)]
+    for line in dict.fromkeys([*refused_lines, *refused_here]):
         print(f"refused: {line}", file=sys.stderr)
-    waiting = 0
-    for run in missing.values():
+    waiting_count = 0
+    for run in missing_runs.values():
         reason = why_missing(run, store, outcomes)
-        waiting += reason is None
+        waiting_count += reason is None
         if reason:
             print(f"missing: {run.job.text}: {reason}", file=sys.stderr)
-    if waiting:
-        print(f"missing: {waiting} jobs have not been run", file=sys.stderr)
+    if waiting_count:
+        print(f"missing: {waiting_count} jobs have not been run", file=sys.stderr)
     for line in other_code(plan, store):
         print(line, file=sys.stderr)
-    whole = not missing and not lacking
-    for line in dict.fromkeys(gaps) if whole else ():
+    is_complete = not missing_runs and not refused_lines
+    for line in dict.fromkeys(gaps) if is_complete else ():
         print(f"{'left out' if args.all else 'missing'}: {line}", file=sys.stderr)
-    return 0 if whole and (args.all or not gaps) else 1
+    return 0 if is_complete and (args.all or not gaps) else 1
 
 
 def other_code(plan: Plan, store: Any) -> list[str]:
     """Records made by another state of a method's file although its version is the same."""
-    found: dict[str, list[str]] = {}
+    ids_by_method: dict[str, list[str]] = {}
     same_bits = cache(store.same_bits)
     for run in plan.runs():
         made_by = None if run.job.id in store.elsewhere else store.codes.get(run.job.id)
-        now = plan.cards[run.job.method]["code"]
-        if made_by and not same_bits(run.job.method, made_by, now) and not only_moved(run, made_by, store):
-            found.setdefault(run.job.method, []).append(run.job.id)
+        code_now = plan.cards[run.job.method]["code"]
+        if made_by and not same_bits(run.job.method, made_by, code_now) and not only_moved(run, made_by, store):
+            ids_by_method.setdefault(run.job.method, []).append(run.job.id)
     return [
         f"warning: {plan.cards[method]['file']} has changed since {len(ids)} of these runs; if that "
         f"changes results, raise {method}'s version and run again; if not, python -m benchmark reproduce {min(ids)} shows it"
-        for method, ids in found.items()
+        for method, ids in ids_by_method.items()
     ]
 
 
@@ -97,23 +100,27 @@ def only_moved(run: Planned, made_by: str, store: Any) -> bool:
     record = None if made_by.startswith(STATEMENTS) else store.get(run.job.id)
     if record is None:
         return False
-    kept, now = record["resolved"], run.resolved
-    same = all(now["parameters"].get(name) == value for name, value in kept.get("parameters", {}).items())
-    return same and recipes_agree(
-        kept["recipe"], now["recipe"]
+    recorded = record["resolved"]
+    planned = run.resolved
+    same_parameters = all(
+        planned["parameters"].get(name) == value for name, value in recorded.get("parameters", {}).items()
+    )
+    return same_parameters and recipes_agree(
+        recorded["recipe"], planned["recipe"]
     )  # an option that came later has its former value as default
 
 
 def recipes_agree(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the fields that two recipes both know are the same, but for the views, which a method decides itself."""
-    shared = (old.keys() & new.keys()) - {"second_view"}
-    pairs = [(old[key], new[key]) for key in shared]
+    shared_fields = (old.keys() & new.keys()) - {"second_view"}
+    pairs = [(old[key], new[key]) for key in shared_fields]
     return all(recipes_agree(a, b) if isinstance(a, dict) and isinstance(b, dict) else a == b for a, b in pairs)
 
 
 def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | None:
     """Why a job has no record, in one line; None where it was not tried."""
-    failure, outcome = store.failure(run.job.id), outcomes.get(run.job.id)
+    failure = store.failure(run.job.id)
+    outcome = outcomes.get(run.job.id)
     if failure:
         return f"{failure['class']}: {failure.get('message', '')} ({failure.get('command', '')})"
     return outcome.message if outcome and outcome.message else None
@@ -122,12 +129,12 @@ def why_missing(run: Planned, store: Any, outcomes: dict[str, Any]) -> str | Non
 def row_settings(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """What a row itself changes about its method, by design; 'published' stands for a chosen setting that it puts back."""
     row = cell.row
-    declared = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
+    put_back = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
     overrides = {
         f"recipe.{full_option_name(key[7:])}" if key.startswith("recipe.") else key: v
         for key, v in row.overrides.items()
     }
-    return dict.fromkeys(declared, "published") | overrides
+    return dict.fromkeys(put_back, "published") | overrides
 
 
 def drawn_options(cell: PlannedCell, plan: Plan) -> dict[str, str]:
@@ -145,7 +152,8 @@ def row_values(row: Row) -> dict[str, str]:
 
 def swept_marks(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """The values of a swept option that the figure marks."""
-    request, card = plan.request, plan.cards[cell.row.method]
+    request = plan.request
+    card = plan.cards[cell.row.method]
     return find_marks(cell.row.swept, card, request.scale, request.preset, cell.dataset, request.published_settings)
 
 
@@ -183,8 +191,8 @@ def published_values(card: dict[str, Any]) -> dict[str, Any]:
 def make_asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:
     """A table or figure for the reports: its experiment, the cells, and data sets that only published values are for."""
     experiment = next(one for one in plan.request.experiments if (one.kind, one.name) == (kind, name))
-    shown = dict.fromkeys(cell.dataset for cell in cells)
-    published = [name for name in DATASETS if name not in shown] if experiment.published else []
+    measured_sets = dict.fromkeys(cell.dataset for cell in cells)
+    published_sets = [name for name in DATASETS if name not in measured_sets] if experiment.published else []
     return Asked(
         kind=kind,
         name=name,
@@ -196,7 +204,7 @@ def make_asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], a
         published=experiment.published,
         any_rule=experiment.any_rule,
         note=experiment.note,
-        columns=(*shown, *published),
+        columns=(*measured_sets, *published_sets),
         methods=tuple(dict.fromkeys(row.method for row in experiment.rows)),
         data={name: data.folder.name for name, data in plan.data.items()},
         against=Path(against).name if against else "",

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     return handle_errors("benchmark tuning", lambda: print_choice(words, args.csv))
 
 
-def print_choice(words: list[str], tried: Path | None) -> int:
+def print_choice(words: list[str], csv_path: Path | None) -> int:
     """A line a method, and every draw as a CSV where one is asked for; 1 where runs of the search are missing."""
     cells, results = find_cells(words)
     searches = read_searches(cells)
@@ -57,19 +57,20 @@ def print_choice(words: list[str], tried: Path | None) -> int:
         raise Usage(f"--results: {results} holds no run of this search; see docs/tuning.md for the command")
     for search in searches:
         print(choice_text(search))
-    if tried:
-        write_draws(tried, searches)
-        print(f"wrote {tried}", file=sys.stderr)
-    missing = search_gaps(cells)
-    if not missing:
+    if csv_path:
+        write_draws(csv_path, searches)
+        print(f"wrote {csv_path}", file=sys.stderr)
+    missing_runs = search_gaps(cells)
+    if not missing_runs:
         return 0
-    chosen = {(search.title, search.dataset, search.noise, search.rate) for search in searches}
-    without = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen)
-    for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in without)]:
+    chosen_conditions = {(search.title, search.dataset, search.noise, search.rate) for search in searches}
+    unchosen_cells = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen_conditions)
+    for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in unchosen_cells)]:
         print(line, file=sys.stderr)
     runs = sum(len(cell.ids) for cell in cells)
     print(
-        f"the search is not finished, {len(missing)} of {runs} runs are missing: the choice may change", file=sys.stderr
+        f"the search is not finished, {len(missing_runs)} of {runs} runs are missing: the choice may change",
+        file=sys.stderr,
     )
     return 1
 
@@ -83,29 +84,29 @@ def find_cells(words: list[str]) -> tuple[list[Cell], Path]:
     from benchmark.commands.arguments import read_request
     from benchmark.commands.options import parser
 
-    typed = {word.partition("=")[0] for word in words}
-    defaults = [word for name, value in DEFAULTS.items() if name not in typed for word in (name, value)]
+    typed_options = {word.partition("=")[0] for word in words}
+    defaults = [word for name, value in DEFAULTS.items() if name not in typed_options for word in (name, value)]
     args = parser().read([*defaults, *words, f"--{TABLE[0]}", TABLE[1], "--draw"])
     plan = make_plan(read_request(args))
     store = Store(args.results)
-    asked = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
+    asked_cells = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
     return read_cells(
-        Asked(*TABLE, title="", cells=asked, drawing="tuned"), Records(args.results), "last"
+        Asked(*TABLE, title="", cells=asked_cells, drawing="tuned"), Records(args.results), "last"
     ), args.results
 
 
 def choice_text(search: Search) -> str:
     """SCN, faces, asymmetric 0.3: draw 5, scn.beta=0.8 ...; held out over seeds 100-104: draws 0-15: 50.9 ... %; ..."""
-    place = choose_setting(search)
-    chosen = search.draws[place]
-    settings = ", ".join(f"{key}={value}" for key, value in chosen.settings.items()) or "as published"
+    chosen_place = choose_setting(search)
+    chosen_cell = search.draws[chosen_place]
+    settings = ", ".join(f"{key}={value}" for key, value in chosen_cell.settings.items()) or "as published"
     held_out, test = (100 * shares.mean(1) for shares in (search.held_out, search.test))
     numbers = [cell.draw or 0 for cell in search.draws]
     by_draw = " ".join(f"{value:.1f}" for value in held_out)
     return (
-        f"{chosen.where}: draw {chosen.draw}, {settings}; held out {held_out[place]:.1f} %, mean of "
+        f"{chosen_cell.where}: draw {chosen_cell.draw}, {settings}; held out {held_out[chosen_place]:.1f} %, mean of "
         f"{name_numbers('seed', search.seeds)} (draws {number_ranges(numbers)}: {by_draw}); test, not used in the choice: "
-        f"{test[place]:.1f} %" + (f", draw 0: {test[0]:.1f} %" if place else "")
+        f"{test[chosen_place]:.1f} %" + (f", draw 0: {test[0]:.1f} %" if chosen_place else "")
     )
 
 
@@ -113,14 +114,26 @@ def write_draws(path: Path, searches: list[Search]) -> None:
     """One line a draw and seed; accuracies are shares of 1."""
     rows: list[dict[str, Any]] = []
     for search in searches:
-        place = choose_setting(search)
-        common = {"method": search.method, "dataset": search.dataset, "noise": search.noise, "rate": search.rate or ""}
+        chosen_place = choose_setting(search)
+        search_fields = {
+            "method": search.method,
+            "dataset": search.dataset,
+            "noise": search.noise,
+            "rate": search.rate or "",
+        }
         for at, cell in enumerate(search.draws):
             settings = " ".join(f"{key}={value}" for key, value in cell.settings.items())
-            draw = common | {"draw": cell.draw, "settings": settings, "chosen": "yes" if at == place else "no"}
+            draw_fields = search_fields | {
+                "draw": cell.draw,
+                "settings": settings,
+                "chosen": "yes" if at == chosen_place else "no",
+            }
             for column, number in enumerate(search.seeds):
-                held_out, test = float(search.held_out[at, column]), float(search.test[at, column])
-                rows.append(draw | {"seed": number, "held_out": round(held_out, 6), "test_not_used": round(test, 6)})
+                held_out = float(search.held_out[at, column])
+                test = float(search.test[at, column])
+                rows.append(
+                    draw_fields | {"seed": number, "held_out": round(held_out, 6), "test_not_used": round(test, 6)}
+                )
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")

@@ -16,7 +16,8 @@ COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion"}  # drawings that heed `--co
 
 def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
     """A line for each option that no run and no drawing heeds."""
-    request, lines = plan.request, []
+    request = plan.request
+    lines = []
     methods = {run.job.method for run in plan.runs()}
     for key, value in request.sets.items():
         name = key.partition(".")[0]
@@ -29,11 +30,11 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
     if request.weights2 and not any(plan.cards[method]["networks"] > 1 for method in methods):
         lines.append("--weights2: none of these methods has a second network")
     lines += unused_settings(args, plan)
-    shown = {cell.row.method for cells in plan.cells.values() for cell in cells}
+    shown_methods = {cell.row.method for cells in plan.cells.values() for cell in cells}
     lines += [
         f"--methods {name}: no table or figure here has a row for it"
         for name in request.methods or []
-        if name not in shown
+        if name not in shown_methods
     ]
     kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
@@ -41,25 +42,25 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
     for folder in request.methods_path:
         if not plugins.find_definitions([folder])[len(plugins.find_definitions()) :]:
             lines.append(f"--methods-path: {plugins.describe_folders([folder])}")
-    known = data_sets(request.methods_path)
+    known_data_sets = data_sets(request.methods_path)
     for name in dict.fromkeys(text.partition("=")[0] for text in args.data):
         if name not in plan.data:
             lines.append(f"--data {name}: --datasets does not name it ({' '.join(plan.data)})")
-        elif not known[name].needs_path:
+        elif not known_data_sets[name].needs_path:
             lines.append(f"--data {name}: it is drawn here and reads no folder")
     lines += [f"{option}: {why}" for option, why in unused_in_pictures(args, plan).items()]
-    of_votes = [found for found in EXPERIMENTS if found.drawing == "divergence"]
-    if not any((found.kind, found.name) in plan.cells for found in of_votes):
-        given = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
-        heeding = " and ".join(f"{found.kind} {found.name}" for found in of_votes)
-        lines += [f"{option}: only {heeding} uses it" for option, value in given.items() if value]
+    divergence_experiments = [experiment for experiment in EXPERIMENTS if experiment.drawing == "divergence"]
+    if not any((experiment.kind, experiment.name) in plan.cells for experiment in divergence_experiments):
+        divergence_options = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
+        divergence_names = " and ".join(f"{experiment.kind} {experiment.name}" for experiment in divergence_experiments)
+        lines += [f"{option}: only {divergence_names} uses it" for option, value in divergence_options.items() if value]
     return [f"{line}; it changes nothing here" for line in lines]
 
 
 def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
     """{option: why} of what only tables and figures of accuracy heed."""
-    drawings = {found.drawing for found in EXPERIMENTS if (found.kind, found.name) in plan.cells}
-    given = {
+    drawings = {experiment.drawing for experiment in EXPERIMENTS if (experiment.kind, experiment.name) in plan.cells}
+    heeding_drawings = {
         f"--metric {args.metric}": (args.metric != "accuracy", METRIC_DRAWINGS),
         f"--decimals {args.decimals}": (args.decimals != 1, METRIC_DRAWINGS - {"sensitivity"} | {"classes"}),
         f"--spread {args.spread}": (args.spread != "sd", METRIC_DRAWINGS - {"sensitivity"}),
@@ -67,7 +68,7 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
     }
     return {
         option: "nothing that is asked for shows accuracies that it could change"
-        for option, (is_given, heeding) in given.items()
+        for option, (is_given, heeding) in heeding_drawings.items()
         if is_given and not drawings & heeding
     }
 
@@ -80,14 +81,16 @@ def has_subsets(data: Data, scale: Scale) -> bool:
 def unused_settings(args: argparse.Namespace, plan: Plan) -> list[str]:
     """A line for each of `--draws`, `--tune` and `--settings` that was typed and that no run uses."""
     rows = [cell.row for cells in plan.cells.values() for cell in cells]
-    why = {}
+    reason_by_option = {}
     if all(row.draw is None for row in rows):
-        searched = [found for found in EXPERIMENTS if found.searched]
-        names = ", ".join(f"{found.kind} {found.name}" for found in searched)
-        why = dict.fromkeys(("--draws", "--tune"), f"only a search uses it ({names})")
+        searches = [found for found in EXPERIMENTS if found.searched]
+        names = ", ".join(f"{found.kind} {found.name}" for found in searches)
+        reason_by_option = dict.fromkeys(("--draws", "--tune"), f"only a search uses it ({names})")
     elif not any(row.draw for row in rows):
-        why["--draws"] = "these methods have nothing of their own to draw (--tune all draws the learning rate)"
-    free = [row for row in rows if not row.published_settings]
-    if not any(chosen_settings(plan.cards[row.method], plan.request.scale) for row in free):
-        why["--settings"] = f"no row takes settings chosen for the {plan.request.scale.name} scale"
-    return [f"{option}: {reason}" for option, reason in why.items() if option in args.given]
+        reason_by_option["--draws"] = (
+            "these methods have nothing of their own to draw (--tune all draws the learning rate)"
+        )
+    free_rows = [row for row in rows if not row.published_settings]
+    if not any(chosen_settings(plan.cards[row.method], plan.request.scale) for row in free_rows):
+        reason_by_option["--settings"] = f"no row takes settings chosen for the {plan.request.scale.name} scale"
+    return [f"{option}: {reason}" for option, reason in reason_by_option.items() if option in args.given]

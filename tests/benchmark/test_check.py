@@ -212,7 +212,7 @@ BROKEN = {
 def checked(path: Path, where: str = "") -> list[check.Finding]:
     """The findings on a file, or those of the checks with `where` in their names."""
     (cls,) = check.find_contracts(check.load_module(path))
-    return list(check.run_checks(cls, only=where))
+    return list(check.run_checks(cls, name_part=where))
 
 
 @pytest.mark.slow
