@@ -27,7 +27,7 @@ __all__ = [
 
 
 def draw_experiment(
-    asked: Asked, results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+    asked: Asked, results: Path, out: Path, options: Options | None = None, drawn_before: dict[str, Any] | None = None
 ) -> Drawn:
     """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError.
 
@@ -35,27 +35,33 @@ def draw_experiment(
     """
     from results.records import Records
 
-    options, records, out = options or Options(), Records(results, asked.elsewhere), Path(out)
+    options = options or Options()
+    records = Records(results, asked.elsewhere)
+    out = Path(out)
     asked = asked.of_metric(options.metric)
-    made = {} if made is None else made
+    drawn_before = {} if drawn_before is None else drawn_before
     out.mkdir(parents=True, exist_ok=True)
     if asked.kind == "table":
         from reports.choose import make_table
         from reports.formats import format_markdown, replaced_settings, write_table
 
-        shown = make_table(asked, records, options, made)
-        text = format_markdown(shown)
-        replaced = replaced_settings(out / f"{shown.name}.md", text)
-        return Drawn(write_table(shown, out), text, shown.gaps, sorted(records.refused.values()), replaced)
+        table = make_table(asked, records, options, drawn_before)
+        text = format_markdown(table)
+        replaced = replaced_settings(out / f"{table.name}.md", text)
+        return Drawn(write_table(table, out), text, table.gaps, sorted(records.refused.values()), replaced)
     from reports.choose import make_figure
     from reports.formats import markdown_words
 
-    drawing = make_figure(asked, records, options, made)
+    drawing = make_figure(asked, records, options, drawn_before)
     return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
 
 
 def draw_pictures(
-    asked: Sequence[Asked], results: Path, out: Path, options: Options | None = None, made: dict[str, Any] | None = None
+    asked: Sequence[Asked],
+    results: Path,
+    out: Path,
+    options: Options | None = None,
+    drawn_before: dict[str, Any] | None = None,
 ) -> Drawn:
     """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn).
 
@@ -67,18 +73,22 @@ def draw_pictures(
     from reports.pictures.table import table_picture
     from results.records import Records
 
-    options, out, made = options or Options(), Path(out), {} if made is None else made
+    options = options or Options()
+    out = Path(out)
+    drawn_before = {} if drawn_before is None else drawn_before
     asked = [one.of_metric(options.metric) for one in asked]
     out.mkdir(parents=True, exist_ok=True)
     records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
-    read = [(one, read_cells(one, records, one.rule(options), options)) for one in asked if one.drawing == "accuracy"]
+    read_tables = [
+        (one, read_cells(one, records, one.rule(options), options)) for one in asked if one.drawing == "accuracy"
+    ]
     files = []
-    for one, _ in read:
-        shown = table_picture(make_table(one, records, options, made))
-        files.append(out / f"{shown.name}.png")
-        files[-1].write_bytes(shown.png)
-        for drawing in pictures_beside(one, read, options):
-            made[drawing.name] = drawing
+    for one, _ in read_tables:
+        picture = table_picture(make_table(one, records, options, drawn_before))
+        files.append(out / f"{picture.name}.png")
+        files[-1].write_bytes(picture.png)
+        for drawing in pictures_beside(one, read_tables, options):
+            drawn_before[drawing.name] = drawing
             files += drawing.write(out)
     return Drawn(files)
 
@@ -88,8 +98,8 @@ def draw_page(
     results: Path,
     out: Path,
     options: Options | None = None,
-    made: dict[str, Any] | None = None,
-    further: Sequence[Asked] = (),
+    drawn_before: dict[str, Any] | None = None,
+    further_tables: Sequence[Asked] = (),
     folder: str = "",
 ) -> Drawn:
     """Write report.html, a page that one explores, of every table and figure that was asked for; raises ReportError.
@@ -99,10 +109,12 @@ def draw_page(
     from reports.page.memory import KeepingRecords
     from reports.page.write import write_page
 
-    out, elsewhere = Path(out), {run: at for one in asked for run, at in one.elsewhere.items()}
+    out = Path(out)
+    other_folders = {run: at for one in asked for run, at in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
-    records, made = KeepingRecords(results, elsewhere), {} if made is None else made
-    return write_page(asked, records, out, options or Options(), made, further, folder)
+    records = KeepingRecords(results, other_folders)
+    drawn_before = {} if drawn_before is None else drawn_before
+    return write_page(asked, records, out, options or Options(), drawn_before, further_tables, folder)
 
 
 def try_drawing(out: Path) -> None:
@@ -117,10 +129,10 @@ def try_drawing(out: Path) -> None:
         from reports.pictures.table import table_picture
         from reports.table import Block, Entry, Table
 
-        shown = Table("trial", "Trial", "", [Block("", ["Method"], [[Entry("Baseline", best=True)]])])
+        trial_table = Table("trial", "Trial", "", [Block("", ["Method"], [[Entry("Baseline", best=True)]])])
         with TemporaryDirectory(prefix=".trial-", dir=out) as folder:
-            write_table(shown, Path(folder))
-            table_picture(shown).write(Path(folder))
+            write_table(trial_table, Path(folder))
+            table_picture(trial_table).write(Path(folder))
     except Exception as error:  # whatever an incomplete installation raises
-        said = str(error).strip().partition("\n")[0]
-        raise ReportError(f"nothing could be drawn after training: {type(error).__name__}: {said}") from error
+        message = str(error).strip().partition("\n")[0]
+        raise ReportError(f"nothing could be drawn after training: {type(error).__name__}: {message}") from error

@@ -96,9 +96,9 @@ class Asked:
         """The same by a name of `reports.metrics.METRICS`: the title names it, and printed accuracies are left out."""
         if metric == "accuracy" or self.drawing not in METRIC_DRAWINGS:
             return self
-        measured = dict.fromkeys(cell.dataset for cell in self.cells)
+        measured_sets = dict.fromkeys(cell.dataset for cell in self.cells)
         title = self.title.replace("Accuracy", METRICS[metric].title, 1)
-        return replace(self, title=title, published=None, columns=tuple(measured))
+        return replace(self, title=title, published=None, columns=tuple(measured_sets))
 
     @property
     def heading(self) -> str:

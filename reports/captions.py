@@ -20,8 +20,8 @@ def dataset_title(cells: list[Cell], name: str) -> str:
 
 def noise_text(noise: str, rate: str | None) -> str:
     """asymmetric noise, 10 %"""
-    words = {"none": "no added noise", "votes": "labels drawn from people's votes"}.get(noise, f"{noise} noise")
-    return words if rate is None else f"{words}, {100 * float(rate):g} %"
+    noise_name = {"none": "no added noise", "votes": "labels drawn from people's votes"}.get(noise, f"{noise} noise")
+    return noise_name if rate is None else f"{noise_name}, {100 * float(rate):g} %"
 
 
 UNMEASURED = "Nothing was measured here yet."
@@ -29,23 +29,26 @@ UNMEASURED = "Nothing was measured here yet."
 
 def seeds_text(cells: list[Cell]) -> str:
     """n = 5 seeds unless noted; n = 10 seeds (FERPlus: 5; NLA on RAF-DB: 3) unless noted"""
-    n = max((len(cell.ids) for cell in cells), default=0)
+    most_seeds = max((len(cell.ids) for cell in cells), default=0)
     fewer: dict[int, list[str]] = {}
     for name in unique_texts(cell.dataset for cell in cells):
-        inside = [cell for cell in cells if cell.dataset == name and cell.ids]
-        for many in sorted({len(cell.ids) for cell in inside} - {n}, reverse=True):
-            rows = unique_texts(cell.title for cell in inside if len(cell.ids) == many)
-            all_of_it = all(len(cell.ids) == many for cell in inside)
-            where = dataset_title(cells, name)
-            fewer.setdefault(many, []).append(where if all_of_it else f"{', '.join(rows)} on {where}")
-    noted = "; ".join(f"{', '.join(where)}: {many}" for many, where in sorted(fewer.items(), reverse=True))
-    return f"n = {n} seeds{f' ({noted})' * bool(noted)} unless noted" if n > 1 else "n = 1 seed"
+        cells_here = [cell for cell in cells if cell.dataset == name and cell.ids]
+        for seed_count in sorted({len(cell.ids) for cell in cells_here} - {most_seeds}, reverse=True):
+            rows = unique_texts(cell.title for cell in cells_here if len(cell.ids) == seed_count)
+            all_rows = all(len(cell.ids) == seed_count for cell in cells_here)
+            set_title = dataset_title(cells, name)
+            fewer.setdefault(seed_count, []).append(set_title if all_rows else f"{', '.join(rows)} on {set_title}")
+    if most_seeds < 2:
+        return "n = 1 seed"
+    fewer_texts = [f"{', '.join(places)}: {seed_count}" for seed_count, places in sorted(fewer.items(), reverse=True)]
+    exceptions = f" ({'; '.join(fewer_texts)})" if fewer_texts else ""
+    return f"n = {most_seeds} seeds{exceptions} unless noted"
 
 
 def scale_text(cells: list[Cell]) -> str:
     """demo scale"""
-    names = unique_texts(record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records)
-    return f"{', '.join(names)} scale"
+    scale_names = unique_texts(record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records)
+    return f"{', '.join(scale_names)} scale"
 
 
 def lines_text(options: Options) -> str:
@@ -66,15 +69,11 @@ def accuracy_caption(cells: list[Cell], rule: str, options: Options | None = Non
     options = options or Options()
     if not any(cell.records for cell in cells):
         return UNMEASURED.rstrip(".")
-    several = max(len(cell.ids) for cell in cells) > 1
-    return "; ".join(
-        [
-            f"{METRICS[options.metric].caption} in per cent, {RULES[rule]}",
-            *[spread or mean_text(options)] * several,
-            seeds_text(cells),
-            scale_text(cells),
-        ]
-    )
+    has_seeds = max(len(cell.ids) for cell in cells) > 1
+    parts = [f"{METRICS[options.metric].caption} in per cent, {RULES[rule]}"]
+    if has_seeds:
+        parts.append(spread or mean_text(options))
+    return "; ".join([*parts, seeds_text(cells), scale_text(cells)])
 
 
 def describe_foundation(cells: list[Cell]) -> list[str]:
@@ -84,7 +83,7 @@ def describe_foundation(cells: list[Cell]) -> list[str]:
         return []
     resolved = [record["resolved"] for record in records]
     specs = [record["spec"] for record in records]
-    notes = unique_texts(note for part in resolved for note in part.get("scale_notes", []))
+    notes = unique_texts(note for settings in resolved for note in settings.get("scale_notes", []))
     return [
         *(data_text(cells, name) for name in unique_texts(cell.dataset for cell in cells if cell.records)),
         f"Backbone {told_apart(cells, backbone_text)}; start: {told_apart(cells, start_weights_text)}.",
@@ -118,16 +117,17 @@ def sampler_text(cells: list[Cell]) -> list[str]:
 
 def data_text(cells: list[Cell], name: str) -> str:
     """FERPlus: 8 classes, majority rule, Train+Valid, 25,045 training and 3,137 test images."""
-    of_name = [cell for cell in cells if cell.dataset == name and cell.records]
-    record = of_name[0].records[0]
+    cells_here = [cell for cell in cells if cell.dataset == name and cell.records]
+    record = cells_here[0].records[0]
     data = record["resolved"].get("data", {})
-    words = [f"{len(class_names(record))} classes"]
-    words += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
+    data_facts = [f"{len(class_names(record))} classes"]
+    data_facts += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
-        words.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
-    words += [f"stored at {data['stored']}"] if data.get("stored") else []
-    copies = copies_text(of_name)
-    return f"{data_title(record)}: {', '.join(words)}." + (f" In the whole data set: {copies}." if copies else "")
+        data_facts.append(f"{data['train_images']:,} training and {data['test_images']:,} test images")
+    if data.get("stored"):
+        data_facts.append(f"stored at {data['stored']}")
+    copies = copies_text(cells_here)
+    return f"{data_title(record)}: {', '.join(data_facts)}." + (f" In the whole data set: {copies}." if copies else "")
 
 
 def copies_text(cells: list[Cell]) -> str:
@@ -135,8 +135,8 @@ def copies_text(cells: list[Cell]) -> str:
     if cells[0].data_facts.get("copies"):
         return str(cells[0].data_facts["copies"])
     # Later readings of the same pictures find more copies.
-    known = (record["resolved"].get("data", {}).get("copies") for cell in cells for record in cell.records)
-    return max((str(text) for text in known if text), key=len, default="")
+    recorded_copies = (record["resolved"].get("data", {}).get("copies") for cell in cells for record in cell.records)
+    return max((str(text) for text in recorded_copies if text), key=len, default="")
 
 
 def backbone_text(record: dict[str, Any]) -> str:
@@ -149,32 +149,36 @@ def start_weights_text(record: dict[str, Any]) -> str:
     return str(record["resolved"].get("weights", {}).get("text") or "not recorded")
 
 
-def told_apart(cells: list[Cell], read: Callable[[dict[str, Any]], str]) -> str:
+def told_apart(cells: list[Cell], read_fact: Callable[[dict[str, Any]], str]) -> str:
     """A fact of the records; where there are several, each with the rows or the data sets that it is true of."""
-    names: dict[str, list[tuple[str, str]]] = {}
+    rows_by_fact: dict[str, list[tuple[str, str]]] = {}
     for cell in cells:
-        for value in unique_texts(read(record) for record in cell.records):
-            names.setdefault(value, []).append((cell.title, dataset_title(cells, cell.dataset)))
-    if len(names) < 2:
-        return "".join(names)
-    for place in (0, 1):
-        parts = {value: unique_texts(pair[place] for pair in pairs) for value, pairs in names.items()}
-        if len({name for part in parts.values() for name in part}) == sum(map(len, parts.values())):
-            return "; ".join(f"{value} ({', '.join(part)})" for value, part in parts.items())
-    return "; ".join(f"{value} ({', '.join(unique_texts(map(' on '.join, pairs)))})" for value, pairs in names.items())
+        for fact in unique_texts(read_fact(record) for record in cell.records):
+            rows_by_fact.setdefault(fact, []).append((cell.title, dataset_title(cells, cell.dataset)))
+    if len(rows_by_fact) < 2:
+        return "".join(rows_by_fact)
+    for side in (0, 1):
+        names_by_fact = {fact: unique_texts(pair[side] for pair in pairs) for fact, pairs in rows_by_fact.items()}
+        if len({name for names in names_by_fact.values() for name in names}) == sum(map(len, names_by_fact.values())):
+            return "; ".join(f"{fact} ({', '.join(names)})" for fact, names in names_by_fact.items())
+    return "; ".join(
+        f"{fact} ({', '.join(unique_texts(map(' on '.join, pairs)))})" for fact, pairs in rows_by_fact.items()
+    )
 
 
 def changed_text(cells: list[Cell]) -> list[str]:
     """What was set by hand: in every run shown, or in those of some rows."""
-    measured = [cell for cell in cells if cell.records]
-    common = set.intersection(*(set(cell.by_hand.items()) for cell in measured))
-    every = [f"Changed from that: {settings_text(common)}."] if common else []
-    rows: dict[str, list[str]] = {}
-    for cell in measured:
-        own = set(cell.by_hand.items()) - common
-        if own:
-            rows.setdefault(settings_text(own), []).append(cell.title)
-    return every + [f"Changed by hand in {', '.join(unique_texts(titles))}: {text}." for text, titles in rows.items()]
+    measured_cells = [cell for cell in cells if cell.records]
+    shared_changes = set.intersection(*(set(cell.by_hand.items()) for cell in measured_cells))
+    sentences = [f"Changed from that: {settings_text(shared_changes)}."] if shared_changes else []
+    rows_by_change: dict[str, list[str]] = {}
+    for cell in measured_cells:
+        own_changes = set(cell.by_hand.items()) - shared_changes
+        if own_changes:
+            rows_by_change.setdefault(settings_text(own_changes), []).append(cell.title)
+    return sentences + [
+        f"Changed by hand in {', '.join(unique_texts(titles))}: {text}." for text, titles in rows_by_change.items()
+    ]
 
 
 def settings_text(changes: Iterable[tuple[str, str]]) -> str:
@@ -190,29 +194,29 @@ def realised_text(cells: list[Cell]) -> list[str]:
             if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
                 rates.setdefault((cell.noise, cell.rate), cell.realised)
         if rates:
-            several = len({noise for noise, _ in rates}) > 1
-            shown = [
-                f"{100 * got:.1f} %"
-                + (f" for {100 * float(rate):g} %{f' {noise}' * several}" if rate else f" ({noise})")
-                for (noise, rate), got in rates.items()
-            ]
+            several_kinds = len({noise for noise, _ in rates}) > 1
+            rate_texts = []
+            for (noise, rate), realised in rates.items():
+                kind_text = f" {noise}" if several_kinds else ""
+                nominal = f" for {100 * float(rate):g} %{kind_text}" if rate else f" ({noise})"
+                rate_texts.append(f"{100 * realised:.1f} %{nominal}")
             sentences.append(
-                f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(shown)}."
+                f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(rate_texts)}."
             )
     return sentences
 
 
 def map_text(cells: list[Cell]) -> list[str]:
     """Which wrong label asymmetric noise gives to each class of the data sets shown; nothing where a class has none."""
-    noisy = [record for cell in cells if cell.noise == "asymmetric" for record in cell.records]
-    classes = unique_texts(name for record in noisy for name in class_names(record))
-    known = asymmetric_map()
-    if not classes or not set(classes) <= set(known):
+    noisy_records = [record for cell in cells if cell.noise == "asymmetric" for record in cell.records]
+    classes = unique_texts(name for record in noisy_records for name in class_names(record))
+    target_by_class = asymmetric_map()
+    if not classes or not set(classes) <= set(target_by_class):
         return []
-    of_paper = [f"{name} to {known[name][0]}" for name in classes if known[name][1]]
-    added = [f"{name} to {known[name][0]}" for name in classes if not known[name][1]]
-    own = f"; not in its map of seven classes: {', '.join(added)}" if added else ""
-    return [f"Asymmetric noise turns, as in the caption of the paper's Table 1, {', '.join(of_paper)}{own}."]
+    paper_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if target_by_class[name][1]]
+    added_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if not target_by_class[name][1]]
+    added_text = f"; not in its map of seven classes: {', '.join(added_pairs)}" if added_pairs else ""
+    return [f"Asymmetric noise turns, as in the caption of the paper's Table 1, {', '.join(paper_pairs)}{added_text}."]
 
 
 def hardware_text(records: list[dict[str, Any]]) -> list[str]:
@@ -220,21 +224,21 @@ def hardware_text(records: list[dict[str, Any]]) -> list[str]:
     counts = Counter(str(record["provenance"].get("hardware")) for record in records)
     if len(counts) < 2:
         return [f"Trained on {name}." for name in counts if name != "None"]
-    return [f"Mixed hardware: {', '.join(f'{name} ({many} runs)' for name, many in counts.most_common())}."]
+    return [f"Mixed hardware: {', '.join(f'{name} ({run_count} runs)' for name, run_count in counts.most_common())}."]
 
 
 def code_text(cells: list[Cell]) -> list[str]:
     """Named only where runs of one method were made by states of its file that may give other bits."""
     states = Counter((cell.method, code) for cell in cells for code in cell.codes if code)
-    mixed = [method for method, many in Counter(method for method, _ in states).items() if many > 1]
-    if not mixed:
+    mixed_methods = [method for method, run_count in Counter(method for method, _ in states).items() if run_count > 1]
+    if not mixed_methods:
         return []
-    words = [
-        f"{method} {code.removeprefix('statements:')[:8]} ({many} runs)"
-        for (method, code), many in states.items()
-        if method in mixed
+    state_texts = [
+        f"{method} {code.removeprefix('statements:')[:8]} ({run_count} runs)"
+        for (method, code), run_count in states.items()
+        if method in mixed_methods
     ]
-    return [f"Different states of a method's file at equal version: {', '.join(words)}."]
+    return [f"Different states of a method's file at equal version: {', '.join(state_texts)}."]
 
 
 def weights_text(records: list[dict[str, Any]]) -> list[str]:
@@ -244,29 +248,33 @@ def weights_text(records: list[dict[str, Any]]) -> list[str]:
         loaded = record["resolved"].get("weights", {}).get("loaded")
         if loaded:
             files.setdefault(record["spec"]["weights"], Counter())[str(loaded.get("sha256"))] += 1
-    return [
-        f"Different files of start weights {name[:20]}: {', '.join(f'{sha[:8]} ({n} runs)' for sha, n in found.items())}."
-        for name, found in files.items()
-        if len(found) > 1
-    ]
+    sentences = []
+    for name, file_counts in files.items():
+        if len(file_counts) > 1:
+            hashes = ", ".join(f"{sha[:8]} ({run_count} runs)" for sha, run_count in file_counts.items())
+            sentences.append(f"Different files of start weights {name[:20]}: {hashes}.")
+    return sentences
 
 
-def published_text(cells: list[Cell], also: Iterable[str] = ()) -> list[str]:
+def published_text(cells: list[Cell], further_noises: Iterable[str] = ()) -> list[str]:
     """Where the printed values come from; also: noise kinds of columns that were not run."""
     printed = [(cell.noise, cell.published.source) for cell in cells if cell.published]
-    noises = unique_texts([*(noise for noise, source in printed if not source), *also])
+    noises = unique_texts([*(noise for noise, source in printed if not source), *further_noises])
     sources = [SOURCES[noise] for noise in noises if noise in SOURCES] + unique_texts(source for _, source in printed)
     if not sources:
         return []
-    differ = ["other start weights", "other classes where marked"]
+    differences = ["other start weights", "other classes where marked"]
     scales = {record["spec"].get("scale", {}).get("name") for cell in cells for record in cell.records}
     if "demo" in scales:
-        differ.append("another network, image size and number of images than the demo's")
+        differences.append("another network, image size and number of images than the demo's")
     if "small" in scales:
-        differ.append("images of 224 px and more epochs than the small scale")
-    return [
-        f"Published: {'; '.join(sources)}. Compare with care: these have {', '.join(differ[:-1])} and {differ[-1]}."
-    ] + ["Difference: measured minus published, in points."] * any(cell.difference is not None for cell in cells)
+        differences.append("images of 224 px and more epochs than the small scale")
+    sentences = [
+        f"Published: {'; '.join(sources)}. Compare with care: these have {', '.join(differences[:-1])} and {differences[-1]}."
+    ]
+    if any(cell.difference is not None for cell in cells):
+        sentences.append("Difference: measured minus published, in points.")
+    return sentences
 
 
 def unique_texts(values: Iterable[Any]) -> list[str]:

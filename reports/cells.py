@@ -56,8 +56,8 @@ class Cell:
     @property
     def by_hand(self) -> dict[str, str]:
         """What `--set` changed about these runs, beyond what the row is about: {'lanet.confidence': '0.5'}."""
-        changed = {key: value for record in self.records for key, value in changed_settings(record).items()}
-        return {key: value for key, value in sorted(changed.items()) if key not in self.of_row}
+        changed_values = {key: value for record in self.records for key, value in changed_settings(record).items()}
+        return {key: value for key, value in sorted(changed_values.items()) if key not in self.of_row}
 
     @property
     def n(self) -> int:
@@ -101,21 +101,21 @@ class Cell:
         if self.mean is None:
             return "–"
         spread = "" if self.half_width is None else f"±{self.half_width:.{self.decimals}f}"
-        few = f" ({self.n}/{len(self.ids)})" if self.n < len(self.ids) else ""
-        return f"{self.mean:.{self.decimals}f}{spread}{few}"
+        seeds_note = f" ({self.n}/{len(self.ids)})" if self.n < len(self.ids) else ""
+        return f"{self.mean:.{self.decimals}f}{spread}{seeds_note}"
 
     @property
     def where(self) -> str:
-        words = [self.title, self.dataset, self.noise + (f" {self.rate}" if self.rate else "")]
-        return ", ".join(words)
+        condition_parts = [self.title, self.dataset, self.noise + (f" {self.rate}" if self.rate else "")]
+        return ", ".join(condition_parts)
 
 
-def of_seeds(cell: Cell, wanted: Collection[int]) -> Cell:
+def of_seeds(cell: Cell, wanted_seeds: Collection[int]) -> Cell:
     """A cell with these seeds alone; as it is where none of them was measured."""
-    values = {number: value for number, value in cell.values.items() if number in wanted}
-    kept = [record for record in cell.records if record_seed(record) in wanted]
-    ids = [*(record["id"] for record in kept), *cell.absent]
-    return replace(cell, values=values, records=kept, ids=ids) if values else cell
+    values = {number: value for number, value in cell.values.items() if number in wanted_seeds}
+    kept_records = [record for record in cell.records if record_seed(record) in wanted_seeds]
+    ids = [*(record["id"] for record in kept_records), *cell.absent]
+    return replace(cell, values=values, records=kept_records, ids=ids) if values else cell
 
 
 def read_cells(asked: Asked, records: Records, rule: str, options: Options | None = None) -> list[Cell]:
@@ -125,75 +125,79 @@ def read_cells(asked: Asked, records: Records, rule: str, options: Options | Non
     """
     options = options or Options()
     cells = [read_cell(cell, asked, records, rule, options) for cell in asked.cells]
-    first: dict[str, dict[str, Any]] = {}
+    first_records: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for record in cell.records:
-            other = first.setdefault(cell.dataset, record)
-            one, two = (r["spec"]["data"]["fingerprint"] for r in (other, record))
-            if one != two:
+            first_record = first_records.setdefault(cell.dataset, record)
+            first_print, second_print = (r["spec"]["data"]["fingerprint"] for r in (first_record, record))
+            if first_print != second_print:
                 raise ReportError(
-                    f"{asked.kind} {asked.name}: {cell.where}: runs {other['id']} and {record['id']} were trained "
-                    f"on different data (fingerprints {one[:12]} and {two[:12]}); give the same data, or another --results"
+                    f"{asked.kind} {asked.name}: {cell.where}: runs {first_record['id']} and {record['id']} were trained "
+                    f"on different data (fingerprints {first_print[:12]} and {second_print[:12]}); give the same data, or "
+                    "another --results"
                 )
     add_facts(cells, records)
-    for cell, wanted in zip(cells, asked.cells, strict=True):
-        cell.mechanism = declared_curves(cell.records) or list(wanted.mechanism)
+    for cell, asked_cell in zip(cells, asked.cells, strict=True):
+        cell.mechanism = declared_curves(cell.records) or list(asked_cell.mechanism)
     return cells
 
 
 def declared_curves(records: Iterable[dict[str, Any]]) -> list[Any]:
     """What the first record says that keeps any."""
-    kept = (record["resolved"].get("mechanism") for record in records)
-    return next((curves for curves in kept if isinstance(curves, list) and curves), [])
+    kept_curves = (record["resolved"].get("mechanism") for record in records)
+    return next((curves for curves in kept_curves if isinstance(curves, list) and curves), [])
 
 
 def add_facts(cells: Iterable[Cell], records: Records) -> None:
     """Fill in what more than one record tells: `codes`, and `data_facts` of the data set that is decoded here."""
-    cells, known = list(cells), {}
+    cells = list(cells)
+    facts_by_data = {}
     tell_codes(cells, records)
     for cell in cells:
         if cell.records:
             data = cell.records[0]["spec"]["data"]
             key = (data["name"], data["fingerprint"])
-            if key not in known:
-                known[key] = records.data_facts(cell.records[0])
-            cell.data_facts = known[key]
+            if key not in facts_by_data:
+                facts_by_data[key] = records.data_facts(cell.records[0])
+            cell.data_facts = facts_by_data[key]
 
 
 def tell_codes(cells: Iterable[Cell], records: Records) -> None:
     """Fill in `codes`."""
-    same, states = cache(records.same_bits), {}
+    same_bits = cache(records.same_bits)
+    states_by_method = {}
     for cell in cells:
-        known = states.setdefault(cell.method, [])
+        known_states = states_by_method.setdefault(cell.method, [])
         for code in (str(record.get("code", "")) for record in cell.records):
-            alike = next((state for state in known if same(cell.method, state, code)), None)
-            known += [code] if alike is None else []
-            cell.codes.append(code if alike is None else alike)
+            same_state = next((state for state in known_states if same_bits(cell.method, state, code)), None)
+            if same_state is None:
+                known_states.append(code)
+            cell.codes.append(code if same_state is None else same_state)
 
 
-def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, options: Options) -> Cell:
-    found = [records.get(record_id) for record_id in wanted.ids]
+def read_cell(asked_cell: AskedCell, asked: Asked, records: Records, rule: str, options: Options) -> Cell:
+    found_records = [records.get(record_id) for record_id in asked_cell.ids]
     cell = Cell(
-        title=wanted.label or wanted.row,
-        method=wanted.method,
-        dataset=wanted.dataset,
-        noise=wanted.noise or next((r["spec"]["noise"]["kind"] for r in found if r), asked.noise),
-        rate=wanted.rate,
-        label=wanted.label,
-        part=wanted.part,
-        ids=list(wanted.ids),
-        reason=wanted.reason,
-        of_row=wanted.overrides,
-        draw=wanted.draw,
-        settings=wanted.settings,
-        published_settings=wanted.published_settings,
+        title=asked_cell.label or asked_cell.row,
+        method=asked_cell.method,
+        dataset=asked_cell.dataset,
+        noise=asked_cell.noise or next((r["spec"]["noise"]["kind"] for r in found_records if r), asked.noise),
+        rate=asked_cell.rate,
+        label=asked_cell.label,
+        part=asked_cell.part,
+        ids=list(asked_cell.ids),
+        reason=asked_cell.reason,
+        of_row=asked_cell.overrides,
+        draw=asked_cell.draw,
+        settings=asked_cell.settings,
+        published_settings=asked_cell.published_settings,
         decimals=options.decimals,
         spread=options.spread,
-        marks=wanted.marks,
-        as_published=wanted.as_published,
+        marks=asked_cell.marks,
+        as_published=asked_cell.as_published,
     )
-    for record_id, record in zip(cell.ids, found):
-        why = wanted.failures.get(record_id) or records.refused.get(record_id)
+    for record_id, record in zip(cell.ids, found_records):
+        why = asked_cell.failures.get(record_id) or records.refused.get(record_id)
         curve = metric_after_each_epoch(record, options.metric, records) if record else None
         value = metric_by_rule(record, rule, options.metric, curve) if record else None
         if record is not None and value is not None:
@@ -201,7 +205,7 @@ def read_cell(wanted: AskedCell, asked: Asked, records: Records, rule: str, opti
             cell.values[record_seed(record)] = 100 * value
             if curve is not None:
                 cell.curves[record_seed(record)] = 100 * curve
-            cell.against = asked.against if record_id in wanted.elsewhere else cell.against
+            cell.against = asked.against if record_id in asked_cell.elsewhere else cell.against
             continue
         if record is not None:
             why = f"the record has no {METRICS[options.metric].title.lower()} by the rule {rule}"

@@ -38,17 +38,17 @@ FIGURES = {
 Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once
 
 
-def make_table(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Table:
+def make_table(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Table:
     """Any table; raises ReportError."""
-    made = {} if made is None else made
-    if output_stem(asked) not in made:
-        made[output_stem(asked)] = TABLES[asked.drawing](asked, records, options)
-    return made[output_stem(asked)]
+    drawn_before = {} if drawn_before is None else drawn_before
+    if output_stem(asked) not in drawn_before:
+        drawn_before[output_stem(asked)] = TABLES[asked.drawing](asked, records, options)
+    return drawn_before[output_stem(asked)]
 
 
-def make_figure(asked: Asked, records: Records, options: Options, made: Made | None = None) -> Drawing:
+def make_figure(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Drawing:
     """Any figure; raises ReportError."""
-    made = {} if made is None else made
-    if output_stem(asked) not in made:
-        made[output_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
-    return made[output_stem(asked)]
+    drawn_before = {} if drawn_before is None else drawn_before
+    if output_stem(asked) not in drawn_before:
+        drawn_before[output_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
+    return drawn_before[output_stem(asked)]

@@ -44,33 +44,39 @@ def read_confusion(cell: Cell) -> Confusion | None:
 
 def matrix_of(record: dict[str, Any]) -> np.ndarray | None:
     """[classes, classes] counts of a record; None where it has none."""
-    many = len(class_names(record))
+    class_count = len(class_names(record))
     try:
         matrix = np.array(record["metrics"]["confusion"], float)
     except (KeyError, TypeError, ValueError):
         return None
-    return matrix if matrix.shape == (many, many) and np.isfinite(matrix).all() and (matrix >= 0).all() else None
+    return (
+        matrix
+        if matrix.shape == (class_count, class_count) and np.isfinite(matrix).all() and (matrix >= 0).all()
+        else None
+    )
 
 
 def read_confusions(cells: list[Cell]) -> tuple[list[Confusion], list[str]]:
     """Those of a table's cells, and a note on the cells with runs that have none."""
-    measured = [cell for cell in cells if cell.records and cell.part == "table"]
-    found = [read_confusion(cell) for cell in measured]
-    lacking = [cell.where for cell, one in zip(measured, found, strict=True) if one is None]
-    notes = [f"Without a whole confusion matrix: {'; '.join(lacking)}."] if lacking else []
-    return [one for one in found if one is not None], notes
+    measured_cells = [cell for cell in cells if cell.records and cell.part == "table"]
+    confusions = [read_confusion(cell) for cell in measured_cells]
+    lacking_cells = [
+        cell.where for cell, confusion in zip(measured_cells, confusions, strict=True) if confusion is None
+    ]
+    notes = [f"Without a whole confusion matrix: {'; '.join(lacking_cells)}."] if lacking_cells else []
+    return [confusion for confusion in confusions if confusion is not None], notes
 
 
-def describe_cell(one: Confusion) -> dict[str, Any]:
+def describe_cell(confusion: Confusion) -> dict[str, Any]:
     """The first columns of a CSV."""
-    cell = one.cell
+    cell = confusion.cell
     return {
         "method": cell.method,
         "row": cell.title,
         "dataset": cell.dataset,
         "noise": cell.noise,
         "rate": cell.rate or "",
-        "n": len(one.counts),
+        "n": len(confusion.counts),
         "asked": len(cell.ids),
     }
 

@@ -44,8 +44,8 @@ class Measured:
     def of_kind(self, kind: int) -> tuple[float, int]:
         """Mean over the images of a kind, averaged over seeds, and how many images that is on average."""
         means = [self.values[s][self.kinds[s] == kind].mean() for s in self.values if (self.kinds[s] == kind).any()]
-        many = [int((self.kinds[s] == kind).sum()) for s in self.values]
-        return (float(np.mean(means)) if means else float("nan")), round(float(np.mean(many)))
+        image_counts = [int((self.kinds[s] == kind).sum()) for s in self.values]
+        return (float(np.mean(means)) if means else float("nan")), round(float(np.mean(image_counts)))
 
     def interval_of_kind(self, kind: int) -> Interval | None:
         """Over seeds and images where the same images are of that kind in every seed, else over seeds; None for too few."""
@@ -60,8 +60,8 @@ class Measured:
         return interval_of(self.over_seeds_and_images()[:, self.labels == number])
 
     def of_class(self, number: int) -> float:
-        here = self.labels == number
-        return float(self.over_images()[here].mean()) if here.any() else float("nan")
+        is_class = self.labels == number
+        return float(self.over_images()[is_class].mean()) if is_class.any() else float("nan")
 
 
 def interval_of(values: np.ndarray) -> Interval | None:
@@ -88,11 +88,11 @@ def group_divergences(cells: list[Cell], records: Records, options: Options) -> 
         if cell.records and cell.part == "table":
             conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
     votes: dict[str, np.ndarray | None] = {}
-    for (dataset, noise, rate), here in conditions.items():
+    for (dataset, noise, rate), cells_here in conditions.items():
         if dataset not in votes:
-            votes[dataset] = read_votes(here[0].records[0], records, options.study)
+            votes[dataset] = read_votes(cells_here[0].records[0], records, options.study)
         if votes[dataset] is not None:
-            group = measure_group(dataset, noise, rate, here, votes[dataset], records, options)
+            group = measure_group(dataset, noise, rate, cells_here, votes[dataset], records, options)
             if group.measured:
                 yield group
 
@@ -107,9 +107,9 @@ def compare_distance(row: Measured | None, other: Measured | None) -> tuple[Inte
     seeds = sorted(row.values.keys() & other.values.keys()) if row and other else []
     if row is None or other is None or not seeds:
         return None
-    found = crossed_interval(np.stack([other.values[number] - row.values[number] for number in seeds]))
+    interval = crossed_interval(np.stack([other.values[number] - row.values[number] for number in seeds]))
     pairs = pairs_counted(row.cell, other.cell) if row.cell and other.cell else PAIRS_WITH_OTHERS
-    return adjust_for_pairs(found, pairs), len(seeds)
+    return adjust_for_pairs(interval, pairs), len(seeds)
 
 
 def measure_group(
@@ -118,34 +118,42 @@ def measure_group(
     """The one-hot row, from the labels of each seed, and a row a method, on the images that every run has."""
     runs = {cell.title: list(open_arrays(cell, votes, records)) for cell in cells}
     classes = class_names(cells[0].records[0])
-    every = [arrays["train_rows"] for found in runs.values() for _, arrays in found]
+    rows_by_run = [arrays["train_rows"] for runs_of_cell in runs.values() for _, arrays in runs_of_cell]
     group = Group(dataset, noise, rate, classes, [], None)
-    if not every:
+    if not rows_by_run:
         return group
-    rows = every[0] if all(np.array_equal(every[0], other) for other in every) else common_rows(every)
+    rows = (
+        rows_by_run[0]
+        if all(np.array_equal(rows_by_run[0], other) for other in rows_by_run)
+        else common_rows(rows_by_run)
+    )
     people = np.asarray(votes[rows], float)
-    voted = people.sum(1) > 0
-    rows, people = rows[voted], people[voted]
+    has_votes = people.sum(1) > 0
+    rows = rows[has_votes]
+    people = people[has_votes]
     if not len(rows):
         return group
-    reference = next(arrays for found in runs.values() for _, arrays in found)
+    reference = next(arrays for runs_of_cell in runs.values() for _, arrays in runs_of_cell)
     labels = reference["clean"][find_positions(reference["train_rows"], rows)].astype(int)
     one_hot = Measured(GIVEN, None, rows, labels)
-    found_rows, spelling = [one_hot], {"base": options.log_base, "root": options.root}
+    table_rows = [one_hot]
+    spelling = {"base": options.log_base, "root": options.root}
     for cell in cells:
-        made = Measured(row_title(cell), cell, rows, labels)
+        measured = Measured(row_title(cell), cell, rows, labels)
         for of_seed, arrays in runs[cell.title]:
-            at = find_positions(arrays["train_rows"], rows)
-            given = arrays["given"][at].astype(int)
-            made.kinds[of_seed] = image_kinds(people, given, bool(options.study))
-            made.values[of_seed] = jensen_shannon(
-                votes_to_shares(people), votes_to_shares(arrays["distribution"][at]), **spelling
+            positions = find_positions(arrays["train_rows"], rows)
+            given_labels = arrays["given"][positions].astype(int)
+            measured.kinds[of_seed] = image_kinds(people, given_labels, bool(options.study))
+            measured.values[of_seed] = jensen_shannon(
+                votes_to_shares(people), votes_to_shares(arrays["distribution"][positions]), **spelling
             )
             if of_seed not in one_hot.values:
-                one_hot.kinds[of_seed] = made.kinds[of_seed]
-                one_hot.values[of_seed] = one_hot_divergence(people, given, **spelling)
-        found_rows += [made] if made.values else []
-    group.measured, group.annotator = found_rows, random_annotator_divergence(people, **spelling)
+                one_hot.kinds[of_seed] = measured.kinds[of_seed]
+                one_hot.values[of_seed] = one_hot_divergence(people, given_labels, **spelling)
+        if measured.values:
+            table_rows.append(measured)
+    group.measured = table_rows
+    group.annotator = random_annotator_divergence(people, **spelling)
     return group
 
 
@@ -174,18 +182,18 @@ def find_misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
     return None
 
 
-def common_rows(every: list[np.ndarray]) -> np.ndarray:
+def common_rows(rows_by_run: list[np.ndarray]) -> np.ndarray:
     """Rows of the data cache that all the runs trained on."""
-    common = every[0]
-    for other in every[1:]:
-        common = np.intersect1d(common, other)
+    common = rows_by_run[0]
+    for further_rows in rows_by_run[1:]:
+        common = np.intersect1d(common, further_rows)
     return common
 
 
-def find_positions(all_rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def find_positions(all_rows: np.ndarray, wanted_rows: np.ndarray) -> np.ndarray:
     """Where each wanted row stands in a run's arrays."""
     order = np.argsort(all_rows)
-    return order[np.searchsorted(all_rows, wanted, sorter=order)]
+    return order[np.searchsorted(all_rows, wanted_rows, sorter=order)]
 
 
 def row_title(cell: Cell) -> str:

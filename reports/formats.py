@@ -21,15 +21,20 @@ def write_table(table: Table, out: Path) -> list[Path]:
     return paths + write_latex(table, out)
 
 
-def replaced_settings(path: Path, now: str) -> str:
+def replaced_settings(path: Path, new_text: str) -> str:
     """A line on a table in Markdown that had other settings than the text that takes its place; '' where it had the same."""
     if not path.is_file():
         return ""
-    before, after = (set_by_hand(text) for text in (path.read_text(encoding="utf-8", errors="replace"), now))
-    if before == after:
+    old_settings, new_settings = (
+        set_by_hand(text) for text in (path.read_text(encoding="utf-8", errors="replace"), new_text)
+    )
+    if old_settings == new_settings:
         return ""
-    was = "; ".join(line for line in before if line not in after) or "fewer set by hand"
-    return f"{path} is replaced, and its other formats; they showed other settings ({was}). To keep both, give another --out"
+    lost_settings = "; ".join(line for line in old_settings if line not in new_settings) or "fewer set by hand"
+    return (
+        f"{path} is replaced, and its other formats; they showed other settings ({lost_settings}). To keep both, give "
+        "another --out"
+    )
 
 
 def set_by_hand(markdown: str) -> list[str]:
@@ -45,19 +50,20 @@ def format_markdown(table: Table) -> str:
     return markdown_words(table, *(markdown_block(block) for block in table.blocks))
 
 
-def markdown_words(drawn: Table | Drawing, *between: str) -> str:
+def markdown_words(drawn: Table | Drawing, *middle_parts: str) -> str:
     """Title, what stands between, the caption, notes, and the list of what it stands on."""
-    parts = [f"### {markdown_text(drawn.title)}", *between, markdown_text(drawn.caption)]
+    parts = [f"### {markdown_text(drawn.title)}", *middle_parts, markdown_text(drawn.caption)]
     parts += [markdown_text(note) for note in drawn.notes]
-    listed = "\n".join(f"- {markdown_text(fact)}" for fact in drawn.stands_on)
-    parts += [f"Stands on:\n\n{listed}"] if listed else []
+    fact_list = "\n".join(f"- {markdown_text(fact)}" for fact in drawn.stands_on)
+    if fact_list:
+        parts.append(f"Stands on:\n\n{fact_list}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def markdown_text(text: str) -> str:
-    for character in "\\|*_`[]<>":
-        text = text.replace(character, "\\" + character if character not in "<>" else f"&{'lg'[character == '>']}t;")
-    return one_line(text)
+    for character in "\\|*_`[]":
+        text = text.replace(character, f"\\{character}")
+    return one_line(text.replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def markdown_block(block: Block) -> str:

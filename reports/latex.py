@@ -12,7 +12,9 @@ from reports.table import BESIDE, Block, Entry, Table, measured_columns, one_lin
 
 # Points of a plain article of 10 points: of a page's text in one column, of a column of two, and what tabulars may take of
 # the height, so that a caption fits beside them.
-PAGE, COLUMN, HEIGHT = 340, 196, 420
+PAGE = 340
+COLUMN = 196
+HEIGHT = 420
 LETTER, BETWEEN, ROW, AROUND = (
     4.7,
     8,
@@ -42,7 +44,7 @@ def write_latex(table: Table, out: Path) -> list[Path]:
     notes_are_short = sum(map(len, table.notes)) <= SHORT
     title = re.sub(r"^Table \d+\. ", "", table.title)  # LaTeX counts tables itself
     caption = [f"{title}.", table.caption, *(table.notes if notes_are_short else [])]
-    pages = fill_floats([part for block in table.blocks for part in fit_block(measured_columns(block))])
+    pages = fill_floats([narrow_block for block in table.blocks for narrow_block in fit_block(measured_columns(block))])
     floats = [Float(pages[0], " ".join(caption), table.name)]
     for number, blocks in enumerate(pages[1:], 2):
         floats.append(Float(blocks, f"{title} (continued).", f"{table.name}_{number}"))
@@ -63,19 +65,22 @@ def width_of(block: Block) -> float:
 def fit_block(block: Block) -> list[Block]:
     """The block in parts as wide as a page, which do not part a data set from its rank, and of a page's rows."""
     starts = [at for at, name in enumerate(block.columns) if at and name not in BESIDE] + [len(block.columns)]
-    parts, kept = [], [0]
-    for first, end in pairwise(starts):
-        wider = [*kept, *range(first, end)]
-        if len(kept) > 1 and width_of(of_columns(block, wider)) > PAGE:
-            parts.append(of_columns(block, kept))
-            wider = [0, *range(first, end)]
-        kept = wider
-    return [some for part in [*parts, of_columns(block, kept)] for some in in_rows(part)]
+    parts = []
+    kept_columns = [0]
+    for start, end in pairwise(starts):
+        wider_columns = [*kept_columns, *range(start, end)]
+        if len(kept_columns) > 1 and width_of(of_columns(block, wider_columns)) > PAGE:
+            parts.append(of_columns(block, kept_columns))
+            wider_columns = [0, *range(start, end)]
+        kept_columns = wider_columns
+    return [piece for narrow_block in [*parts, of_columns(block, kept_columns)] for piece in in_rows(narrow_block)]
 
 
-def of_columns(block: Block, kept: Sequence[int]) -> Block:
+def of_columns(block: Block, kept_columns: Sequence[int]) -> Block:
     return replace(
-        block, columns=[block.columns[at] for at in kept], rows=[[row[at] for at in kept] for row in block.rows]
+        block,
+        columns=[block.columns[at] for at in kept_columns],
+        rows=[[row[at] for at in kept_columns] for row in block.rows],
     )
 
 
@@ -94,7 +99,7 @@ def fill_floats(blocks: list[Block]) -> list[list[Block]]:
     """As many blocks a float as a page is high."""
     pages: list[list[Block]] = [[]]
     for block in blocks:
-        height = sum(AROUND + ROW * len(one.rows) for one in [*pages[-1], block])
+        height = sum(AROUND + ROW * len(placed_block.rows) for placed_block in [*pages[-1], block])
         if pages[-1] and height > HEIGHT:
             pages.append([])
         pages[-1].append(block)
@@ -128,6 +133,6 @@ def latex_environment() -> Any:
     marks = {"block_start_string": "<%", "block_end_string": "%>", "variable_start_string": "<<"}
     marks |= {"variable_end_string": ">>", "comment_start_string": "<#", "comment_end_string": "#>"}
     folder = FileSystemLoader(Path(__file__).resolve().parent)
-    made = Environment(loader=folder, autoescape=False, trim_blocks=True, lstrip_blocks=True, **marks)
-    made.filters |= {"latex": latex_text, "latex_entry": latex_entry}
-    return made
+    environment = Environment(loader=folder, autoescape=False, trim_blocks=True, lstrip_blocks=True, **marks)
+    environment.filters |= {"latex": latex_text, "latex_entry": latex_entry}
+    return environment

@@ -55,12 +55,18 @@ def read_curves(cell: Cell) -> list[MechanismCurve]:
         if declared is None:
             continue
         histories = [read_history(record, declared["name"]) for record in cell.records]
-        kept = [values for values in histories if values is not None and len(values)]
-        if kept and len(kept) == len(histories) and len({len(values) for values in kept}) == 1:
+        kept_histories = [values for values in histories if values is not None and len(values)]
+        if (
+            kept_histories
+            and len(kept_histories) == len(histories)
+            and len({len(values) for values in kept_histories}) == 1
+        ):
             unit = 100.0 if declared["title"].endswith(SHARE) else 1.0
             idle = declared["idle"]
-            scaled = None if idle is None else (unit * idle[0], unit * idle[1])
-            curves.append(MechanismCurve(cell, **declared | {"idle": scaled}, values=unit * np.array(kept)))
+            scaled_idle = None if idle is None else (unit * idle[0], unit * idle[1])
+            curves.append(
+                MechanismCurve(cell, **declared | {"idle": scaled_idle}, values=unit * np.array(kept_histories))
+            )
     return curves
 
 
@@ -72,8 +78,8 @@ def as_declared(curve: Any) -> dict[str, Any] | None:
     if not (isinstance(name, str) and isinstance(title, str) and isinstance(text, str)):
         return None
     if idle is not None:
-        pair = isinstance(idle, list | tuple) and len(idle) == 2
-        if not pair or not all(type(value) in (int, float) and isfinite(value) for value in idle):
+        is_pair = isinstance(idle, list | tuple) and len(idle) == 2
+        if not is_pair or not all(type(value) in (int, float) and isfinite(value) for value in idle):
             return None
     return {"name": name, "title": title, "idle": idle, "idle_text": text}
 
@@ -82,9 +88,9 @@ def lacking_curves(cell: Cell) -> list[str]:
     """Titles of declared curves that the records of a cell do not hold."""
     if not cell.records:
         return []
-    names = {curve.name for curve in read_curves(cell)}
+    held_names = {curve.name for curve in read_curves(cell)}
     declared = [curve for curve in map(as_declared, cell.mechanism) if curve is not None]
-    return [lower_title(curve["title"]) for curve in declared if curve["name"] not in names]
+    return [lower_title(curve["title"]) for curve in declared if curve["name"] not in held_names]
 
 
 def lower_title(title: str) -> str:
@@ -96,27 +102,27 @@ def lower_title(title: str) -> str:
 def idle_notes(cells: Iterable[Cell]) -> list[str]:
     """One sentence a row and curve: which of the row's numbers were measured while its idea did nothing."""
     cells = list(cells)
-    idle: dict[tuple[str, str], list[MechanismCurve]] = {}
+    idle_curves: dict[tuple[str, str], list[MechanismCurve]] = {}
     for curve in (curve for cell in cells for curve in read_curves(cell)):
         if curve.idles:
-            idle.setdefault((curve.cell.title, curve.name), []).append(curve)
-    return [idle_sentence(curves, cells) for curves in idle.values()]
+            idle_curves.setdefault((curve.cell.title, curve.name), []).append(curve)
+    return [idle_sentence(curves, cells) for curves in idle_curves.values()]
 
 
 def idle_sentence(curves: list[MechanismCurve], cells: list[Cell]) -> str:
     """LA-Net: images called ambiguous 97 to 99 % on FERPlus (asymmetric noise, 10, 20, 30 %), so ..."""
-    places: dict[tuple[str, str], list[MechanismCurve]] = {}
+    curves_by_condition: dict[tuple[str, str], list[MechanismCurve]] = {}
     for curve in curves:
-        places.setdefault((curve.cell.dataset, curve.cell.noise), []).append(curve)
+        curves_by_condition.setdefault((curve.cell.dataset, curve.cell.noise), []).append(curve)
     parts = []
-    for (dataset, noise), here in places.items():
-        rates = [f"{100 * float(curve.cell.rate):g}" for curve in here if curve.cell.rate is not None]
-        shown = noise_text(noise, None) + (f", {', '.join(rates)} %" if rates else "")
-        parts.append(f"{value_range(here)} on {dataset_title(cells, dataset)} ({shown})")
-    first = curves[0]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    for (dataset, noise), curves_here in curves_by_condition.items():
+        rates = [f"{100 * float(curve.cell.rate):g}" for curve in curves_here if curve.cell.rate is not None]
+        condition = noise_text(noise, None) + (f", {', '.join(rates)} %" if rates else "")
+        parts.append(f"{value_range(curves_here)} on {dataset_title(cells, dataset)} ({condition})")
+    first_curve = curves[0]
+    places_text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return (
-        f"{first.cell.title}: {lower_title(first.title)} {listed}, so {first.idle_text} "
+        f"{first_curve.cell.title}: {lower_title(first_curve.title)} {places_text}, so {first_curve.idle_text} "
         "(mean over the last half of the epochs)."
     )
 

@@ -38,14 +38,15 @@ def confusion_matrices(predictions: np.ndarray, labels: np.ndarray, classes: int
 
 def metric_of(confusion: np.ndarray, metric: str) -> np.ndarray:
     """[...] shares of 1 from confusion matrices [..., classes, classes]; a class without images counts nowhere."""
-    hits, of_class = np.diagonal(confusion, axis1=-2, axis2=-1), confusion.sum(-1)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    of_class = confusion.sum(-1)
     if metric == "accuracy":
         return hits.sum(-1) / of_class.sum(-1)
-    seen = of_class > 0
+    has_images = of_class > 0
     by_class = f1_of(confusion) if metric == "macro-f1" else hits / np.maximum(of_class, 1)
     if metric == "worst-class":
-        return np.where(seen, by_class, 1).min(-1)
-    return (by_class * seen).sum(-1) / seen.sum(-1)
+        return np.where(has_images, by_class, 1).min(-1)
+    return (by_class * has_images).sum(-1) / has_images.sum(-1)
 
 
 def f1_of(confusion: np.ndarray) -> np.ndarray:
@@ -64,7 +65,8 @@ def metric_after_each_epoch(record: dict[str, Any], metric: str, records: Record
     history = read_history(record, "test_accuracy")
     if metric == "accuracy":
         return history
-    arrays, classes = records.arrays(record["id"], ("predictions", "test_labels")), len(class_names(record))
+    arrays = records.arrays(record["id"], ("predictions", "test_labels"))
+    classes = len(class_names(record))
     if arrays is None or history is None or len(arrays["predictions"]) != len(history):
         return None
     if not are_classes(arrays, classes) or arrays["predictions"].shape[1:] != arrays["test_labels"].shape:
@@ -83,12 +85,12 @@ def read_history(record: dict[str, Any], name: str) -> np.ndarray | None:
 
 def metric_in_last_epoch(record: dict[str, Any], metric: str) -> float | None:
     """A share of 1 as the record says it; None where it does not."""
-    kept = record["metrics"]
+    recorded = record["metrics"]
     values = {
-        "accuracy": kept.get("last"),
-        "balanced": kept.get("balanced_accuracy"),
-        "macro-f1": kept.get("macro_f1"),
-        "worst-class": min((value for value in kept.get("per_class") or [] if value is not None), default=None),
+        "accuracy": recorded.get("last"),
+        "balanced": recorded.get("balanced_accuracy"),
+        "macro-f1": recorded.get("macro_f1"),
+        "worst-class": min((value for value in recorded.get("per_class") or [] if value is not None), default=None),
     }
     value = values[metric]
     return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
@@ -114,10 +116,10 @@ def chosen_epochs(record: dict[str, Any], rule: str, curve: np.ndarray | None) -
     if rule == "last":
         return slice(-1, None)
     if rule == "noisy_val":
-        chosen = int(np.argmax(record["history"]["noisy_validation"]))
+        best_epoch = int(np.argmax(record["history"]["noisy_validation"]))
     else:
-        chosen = record["metrics"]["best_epoch"] - 1 if curve is None else int(curve.argmax())
-    return slice(chosen, chosen + 1)
+        best_epoch = record["metrics"]["best_epoch"] - 1 if curve is None else int(curve.argmax())
+    return slice(best_epoch, best_epoch + 1)
 
 
 def metric_by_rule(record: dict[str, Any], rule: str, metric: str, curve: np.ndarray | None) -> float | None:
@@ -141,7 +143,7 @@ def image_values(predictions: np.ndarray, labels: np.ndarray, classes: int, metr
     if metric in ("accuracy", "balanced"):
         return correct.mean(0)
     counts = confusion_matrices(predictions, labels, classes)
-    return np.mean([values_of_epoch(*one, labels, metric) for one in zip(predictions, correct, counts)], axis=0)
+    return np.mean([values_of_epoch(*epoch, labels, metric) for epoch in zip(predictions, correct, counts)], axis=0)
 
 
 def values_of_epoch(
@@ -149,11 +151,12 @@ def values_of_epoch(
 ) -> np.ndarray:
     """[images] the same of one epoch, for the two metrics that depend on which class is which."""
     of_class = confusion.sum(1)
-    seen = of_class > 0
+    has_images = of_class > 0
     if metric == "worst-class":
-        share = np.where(seen, np.diag(confusion) / np.maximum(of_class, 1), 1)
-        return seen.sum() * correct * (labels == share.argmin())
-    f1, size = f1_of(confusion), np.maximum(of_class + confusion.sum(0), 1)
-    pull = seen * f1 / size  # what an image takes from a class by being of it, or by being taken for it
-    slope = 2 * correct * (seen / size)[labels] - pull[labels] - pull[predicted]
+        share = np.where(has_images, np.diag(confusion) / np.maximum(of_class, 1), 1)
+        return has_images.sum() * correct * (labels == share.argmin())
+    f1 = f1_of(confusion)
+    size = np.maximum(of_class + confusion.sum(0), 1)
+    pull = has_images * f1 / size  # what an image takes from a class by being of it, or by being taken for it
+    slope = 2 * correct * (has_images / size)[labels] - pull[labels] - pull[predicted]
     return metric_of(confusion, metric) + of_class[labels] * slope

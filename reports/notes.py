@@ -37,8 +37,8 @@ def failure_notes(cells: list[Cell]) -> list[str]:
 def against_note(cells: list[Cell]) -> list[str]:
     """Which cells were not measured here."""
     names = list(dict.fromkeys(cell.against for cell in cells if cell.against))
-    words = "which agree in data, scale, recipe, precision and noise"
-    return [f"{AGAINST} Not all runs were made here: records of {name}, {words}." for name in names]
+    agreement = "which agree in data, scale, recipe, precision and noise"
+    return [f"{AGAINST} Not all runs were made here: records of {name}, {agreement}." for name in names]
 
 
 def list_gaps(cells: list[Cell]) -> list[str]:
@@ -56,27 +56,29 @@ def detectable_note(cells: list[Cell], options: Options) -> list[str]:
     for cell in cells:
         if cell.values:
             conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    of_set: dict[str, list[tuple[list[int], list[Cell]]]] = {}
+    pairs_by_set: dict[str, list[tuple[list[int], list[Cell]]]] = {}
     for (dataset, *_), rows in conditions.items():
         if len(rows) > 1 and len(seeds := common_seeds(rows)) > 1:
-            of_set.setdefault(dataset, []).append((seeds, rows))
-    found = []
-    for dataset, paired in of_set.items():
-        n = max(len(seeds) for seeds, _ in paired)
-        values = [np.array([[c.values[s] for s in seeds] for c in rows]) for seeds, rows in paired if len(seeds) == n]
+            pairs_by_set.setdefault(dataset, []).append((seeds, rows))
+    gain_texts = []
+    for dataset, paired in pairs_by_set.items():
+        most_seeds = max(len(seeds) for seeds, _ in paired)
+        values = [
+            np.array([[c.values[s] for s in seeds] for c in rows]) for seeds, rows in paired if len(seeds) == most_seeds
+        ]
         std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
-        found.append(
-            f"{dataset_title(cells, dataset)}: {detectable_gain(std, n):.{options.decimals}f} points (n = {n}, standard "
-            f"deviation of paired differences {std:.{options.decimals + 1}f})"
+        gain_texts.append(
+            f"{dataset_title(cells, dataset)}: {detectable_gain(std, most_seeds):.{options.decimals}f} points "
+            f"(n = {most_seeds}, standard deviation of paired differences {std:.{options.decimals + 1}f})"
         )
-    if not found:
+    if not gain_texts:
         return []
     gain = float(supplement_facts()["avg_gain_over_eac_RAF-DB"])
     of_paper = f" The paper's average gain of LA-Net over EAC on RAF-DB is {gain:.1f} points."
     return [
-        f"The smallest gain of one row over another that these seeds can show: {'; '.join(found)}. A paired t test over seeds "
-        "finds it with 80 % power (two-sided, 5 %, one comparison). Ranks need more, because they also count test images and "
-        "all pairs of rows." + (of_paper if options.metric == "accuracy" else "")
+        f"The smallest gain of one row over another that these seeds can show: {'; '.join(gain_texts)}. A paired t test over "
+        "seeds finds it with 80 % power (two-sided, 5 %, one comparison). Ranks need more, because they also count test images "
+        "and all pairs of rows." + (of_paper if options.metric == "accuracy" else "")
     ]
 
 
@@ -99,15 +101,15 @@ def fallen_note(cells: list[Cell], options: Options) -> list[str]:
 
 def below_baseline(cells: list[Cell], decimals: int = 1) -> list[str]:
     """Where a row does not beat the baseline on the same seeds."""
-    plain = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
-    found = []
+    baselines = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
+    losing_rows = []
     for cell in cells:
-        rival = plain.get((cell.dataset, cell.noise, cell.rate))
-        if rival is None or rival is cell:
+        baseline = baselines.get((cell.dataset, cell.noise, cell.rate))
+        if baseline is None or baseline is cell:
             continue
-        gains = [cell.values[s] - rival.values[s] for s in common_seeds([cell, rival])]
+        gains = [cell.values[s] - baseline.values[s] for s in common_seeds([cell, baseline])]
         gain = float(np.mean(gains)) if gains else 1.0
         if gain <= 0:
-            place = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            found.append(f"{cell.title} ({place}) {format_signed(gain, f'+.{decimals}f')}")
-    return [f"Not above the baseline, points on the same seeds: {'; '.join(found)}."] if found else []
+            condition = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
+            losing_rows.append(f"{cell.title} ({condition}) {format_signed(gain, f'+.{decimals}f')}")
+    return [f"Not above the baseline, points on the same seeds: {'; '.join(losing_rows)}."] if losing_rows else []

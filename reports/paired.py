@@ -50,7 +50,9 @@ class Hits:
     """The right answers of runs by one rule and metric, each run read once."""
 
     def __init__(self, records: Records, rule: str, metric: str = "accuracy") -> None:
-        self.records, self.rule, self.metric = records, rule, metric
+        self.records = records
+        self.rule = rule
+        self.metric = metric
         self.kept: dict[str, RunHits | None] = {}
 
     def of_run(self, record: dict[str, Any]) -> "RunHits | None":
@@ -63,10 +65,12 @@ class Hits:
         arrays = self.records.arrays(record["id"], ("predictions", "test_labels", "test_rows"))
         if arrays is None or arrays["predictions"].shape[1:] != arrays["test_labels"].shape:
             return None
-        labels, correct = arrays["test_labels"], arrays["predictions"] == arrays["test_labels"]
+        labels = arrays["test_labels"]
+        correct = arrays["predictions"] == arrays["test_labels"]
         if self.rule == CROSS_FITTED:
             return RunHits(arrays["test_rows"], labels, cross_fit(correct, labels))
-        classes, curve = len(class_names(record)), None
+        classes = len(class_names(record))
+        curve = None
         if self.metric != "accuracy":
             if not are_classes(arrays, classes):
                 return None
@@ -84,11 +88,11 @@ class Hits:
         return np.stack([run.share for run in runs]).reshape(len(cells), len(seeds), -1)
 
     def of_seeds(self, cells: list[Cell], seeds: list[int]) -> list["RunHits | None"]:
-        found = []
+        run_hits = []
         for cell in cells:
             of_seed = {record_seed(record): record for record in cell.records}
-            found += [self.of_run(of_seed[number]) for number in seeds]
-        return found
+            run_hits += [self.of_run(of_seed[number]) for number in seeds]
+        return run_hits
 
     def interval(self, cells: list[Cell], seeds: list[int]) -> Callable[[np.ndarray], Interval]:
         """The interval of differences [seeds, images] of this metric."""
@@ -107,12 +111,12 @@ def cross_fit(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
     correct: [epochs, images]. The halves take every second image of each class, so they are the same for all runs.
     """
     order = np.argsort(labels, kind="stable")
-    half = np.empty(len(labels), bool)
-    half[order] = np.arange(len(labels)) % 2 == 0
+    is_first_half = np.empty(len(labels), bool)
+    is_first_half[order] = np.arange(len(labels)) % 2 == 0
     share = np.empty(len(labels))
-    for measured in (half, ~half):
-        chosen = int(correct[:, ~measured].mean(1).argmax())
-        share[measured] = correct[chosen, measured]
+    for measured in (is_first_half, ~is_first_half):
+        best_epoch = int(correct[:, ~measured].mean(1).argmax())
+        share[measured] = correct[best_epoch, measured]
     return share
 
 
@@ -126,13 +130,13 @@ def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interva
     if hits is None:
         if len(seeds) < 2:
             return None
-        found = paired_t(np.array([first.values[number] - second.values[number] for number in seeds]))
+        interval = paired_t(np.array([first.values[number] - second.values[number] for number in seeds]))
     else:
-        right = hits.of_cells([first, second], seeds)
-        if right is None or not right.size:
+        right_answers = hits.of_cells([first, second], seeds)
+        if right_answers is None or not right_answers.size:
             return None
-        found = in_points(hits.interval([first], seeds)(right[0] - right[1]))
-    return adjust_for_pairs(found, pairs_counted(first, second)), len(seeds)
+        interval = in_points(hits.interval([first], seeds)(right_answers[0] - right_answers[1]))
+    return adjust_for_pairs(interval, pairs_counted(first, second)), len(seeds)
 
 
 def pairs_counted(first: Cell, second: Cell) -> int:
@@ -155,9 +159,9 @@ def rank_cells(cells: list[Cell], hits: Hits | None) -> None:
         if cell.n >= ENOUGH_SEEDS:
             conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
     for rows in conditions.values():
-        better = better_pairs(rows, hits) if len(rows) > 1 else None
-        if better is not None:
-            for cell, place in zip(rows, possible_places(len(rows), better), strict=True):
+        better_rows = better_pairs(rows, hits) if len(rows) > 1 else None
+        if better_rows is not None:
+            for cell, place in zip(rows, possible_places(len(rows), better_rows), strict=True):
                 cell.places = place
 
 
@@ -182,17 +186,17 @@ def rank_text(cell: Cell) -> str:
 
 def ranks_note(cells: list[Cell], column: bool) -> list[str]:
     """What bold and ranks mean in a table, or why there are none; nothing where no two rows stand beside each other."""
-    measured = [cell for cell in cells if cell.values]
-    if len({(cell.dataset, cell.noise, cell.rate) for cell in measured}) == len(measured):
+    measured_cells = [cell for cell in cells if cell.values]
+    if len({(cell.dataset, cell.noise, cell.rate) for cell in measured_cells}) == len(measured_cells):
         return []
-    if not any(cell.places for cell in measured):
-        n = max(cell.n for cell in measured)
-        why = (
+    if not any(cell.places for cell in measured_cells):
+        n = max(cell.n for cell in measured_cells)
+        reason = (
             f"n = {n} is fewer than five seeds" if n < ENOUGH_SEEDS else "rows do not share five seeds and test images"
         )
-        return [f"No ranks and no bold: {why}."]
-    also = "; rank: the places that it can have, shared by rows that cannot be told apart" if column else ""
+        return [f"No ranks and no bold: {reason}."]
+    rank_note = "; rank: the places that it can have, shared by rows that cannot be told apart" if column else ""
     return [
         "Bold: no other row of that data set and rate is shown to be better (paired differences over seeds and test images, "
-        f"closed form, 5 %; {COUNTED}){also}."
+        f"closed form, 5 %; {COUNTED}){rank_note}."
     ]

@@ -58,15 +58,16 @@ class Search:
 
     def cell_of(self, choice: np.ndarray) -> Cell:
         """The runs of one draw a seed as a cell of a table."""
-        first = self.draws[0]
+        first_draw = self.draws[0]
         records = [record_of(self.draws[draw], number) for draw, number in zip(choice, self.seeds, strict=True)]
-        made = Cell(self.title, self.method, self.dataset, self.noise, self.rate, ids=[r["id"] for r in records])
-        made.decimals = first.decimals
-        made.spread = first.spread
-        made.records, made.published = records, first.published
+        cell = Cell(self.title, self.method, self.dataset, self.noise, self.rate, ids=[r["id"] for r in records])
+        cell.decimals = first_draw.decimals
+        cell.spread = first_draw.spread
+        cell.records = records
+        cell.published = first_draw.published
         values = 100 * self.accuracy_of(choice)
-        made.values = dict(zip(self.seeds, values.tolist(), strict=True))
-        return made
+        cell.values = dict(zip(self.seeds, values.tolist(), strict=True))
+        return cell
 
     @property
     def minutes(self) -> float:
@@ -76,8 +77,8 @@ class Search:
 
     def expected_accuracy(self, draws: int) -> np.ndarray:
         """[seeds] expected metric on the test images of the best by held-out labels among so many draws without replacement."""
-        every = len(self.draws)
-        chance = [comb(every - 1 - place, draws - 1) / comb(every, draws) for place in range(every)]
+        draw_count = len(self.draws)
+        chance = [comb(draw_count - 1 - place, draws - 1) / comb(draw_count, draws) for place in range(draw_count)]
         order = np.argsort(-self.held_out.round(DIGITS), axis=0, kind="stable")
         return np.array(chance) @ np.take_along_axis(self.test, order, 0)
 
@@ -88,7 +89,8 @@ def read_searches(cells: list[Cell]) -> list[Search]:
     for cell in cells:
         if cell.draw is not None:
             groups.setdefault((cell.title, cell.method, cell.dataset, cell.noise, cell.rate), []).append(cell)
-    return [found for key, draws in groups.items() if (found := make_search(key, draws)) is not None]
+    searches = [make_search(key, draws) for key, draws in groups.items()]
+    return [search for search in searches if search is not None]
 
 
 def make_search(key: tuple, cells: list[Cell]) -> Search | None:
@@ -98,30 +100,36 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
     the draws that all of them have; where nothing beyond draw 0 was run, those of draw 0.
     """
     draws = sorted(cells, key=lambda cell: cell.draw)
-    measured = [held_out_by_seed(cell) for cell in draws]
-    every_seed = set().union(*measured)
-    drawn = set().union(*(found for cell, found in zip(draws, measured, strict=True) if cell.draw))
-    seeds = sorted(set.intersection(*map(set, measured)) or (drawn & measured[0].keys()) or measured[0].keys())
+    held_out_by_draw = [held_out_by_seed(cell) for cell in draws]
+    every_seed = set().union(*held_out_by_draw)
+    searched_seeds = set().union(
+        *(held_out for cell, held_out in zip(draws, held_out_by_draw, strict=True) if cell.draw)
+    )
+    seeds = sorted(
+        set.intersection(*map(set, held_out_by_draw))
+        or (searched_seeds & held_out_by_draw[0].keys())
+        or held_out_by_draw[0].keys()
+    )
     if not seeds:
         return None
-    kept = [at for at, found in enumerate(measured) if set(seeds) <= set(found)]
+    kept_draws = [at for at, held_out in enumerate(held_out_by_draw) if set(seeds) <= set(held_out)]
     return Search(
         *key,
-        draws=[draws[at] for at in kept],
+        draws=[draws[at] for at in kept_draws],
         seeds=seeds,
-        held_out=np.array([[measured[at][number] for number in seeds] for at in kept]),
-        test=np.array([[draws[at].values[number] / 100 for number in seeds] for at in kept]),
+        held_out=np.array([[held_out_by_draw[at][number] for number in seeds] for at in kept_draws]),
+        test=np.array([[draws[at].values[number] / 100 for number in seeds] for at in kept_draws]),
         asked=len(draws),
         asked_seeds=max(len(cell.ids) for cell in draws),
         other_seeds=sorted(every_seed - set(seeds)),
-        other_draws=[cell.draw or 0 for at, cell in enumerate(draws) if at not in kept],
+        other_draws=[cell.draw or 0 for at, cell in enumerate(draws) if at not in kept_draws],
     )
 
 
 def held_out_by_seed(cell: Cell) -> dict[int, float]:
     """{seed: share of held-out noisy labels that are met} of the runs that have it."""
-    found = {record_seed(record): recorded_held_out(record) for record in cell.records}
-    return {number: value for number, value in found.items() if value is not None}
+    held_out = {record_seed(record): recorded_held_out(record) for record in cell.records}
+    return {number: value for number, value in held_out.items() if value is not None}
 
 
 def choose_best(scores: np.ndarray) -> np.ndarray:
@@ -143,14 +151,14 @@ def record_of(cell: Cell, number: int) -> dict[str, Any]:
 
 def held_out_notes(searches: list[Search]) -> list[str]:
     """Which images chose; with the rows where there are both kinds."""
-    rows: dict[bool, dict[str, None]] = {}
-    for one in searches:
-        for record in (record for cell in one.draws for record in cell.records):
-            rows.setdefault(record["spec"]["holdout"], {})[one.draws[0].where] = None
-    both = len(rows) > 1
+    rows_by_protocol: dict[bool, dict[str, None]] = {}
+    for search in searches:
+        for record in (record for cell in search.draws for record in cell.records):
+            rows_by_protocol.setdefault(record["spec"]["holdout"], {})[search.draws[0].where] = None
+    both_kinds = len(rows_by_protocol) > 1
     return [
-        f"Settings were chosen by {PROTOCOLS[holdout]}" + (f" ({'; '.join(where)})." if both else ".")
-        for holdout, where in sorted(rows.items())
+        f"Settings were chosen by {PROTOCOLS[holdout]}" + (f" ({'; '.join(where)})." if both_kinds else ".")
+        for holdout, where in sorted(rows_by_protocol.items())
     ]
 
 
@@ -162,12 +170,13 @@ def choose_setting(search: Search) -> int:
 def partial_notes(searches: list[Search]) -> list[str]:
     """Which seeds and draws were measured and do not count; one line a search."""
     lines = []
-    for one in searches:
-        left_out = [name_numbers("seed", one.other_seeds), name_numbers("draw", one.other_draws)]
+    for search in searches:
+        left_out = [name_numbers("seed", search.other_seeds), name_numbers("draw", search.other_draws)]
         if any(left_out):
             lines.append(
-                f"{one.draws[0].where}: {len(one.draws)} of {one.asked} draws count, in {name_numbers('seed', one.seeds)}; "
-                f"left out, because runs are missing: {' and '.join(filter(None, left_out))}."
+                f"{search.draws[0].where}: {len(search.draws)} of {search.asked} draws count, in "
+                f"{name_numbers('seed', search.seeds)}; left out, because runs are missing: "
+                f"{' and '.join(filter(None, left_out))}."
             )
     return lines
 
@@ -176,10 +185,10 @@ def search_gaps(cells: list[Cell]) -> list[str]:
     """One line a run of a search that is not there, or whose record has no held-out accuracy."""
     lines = []
     for cell in cells:
-        named = cell if cell.draw is None else replace(cell, title=f"{cell.title}, draw {cell.draw}")
-        lines += list_gaps([named])
+        named_cell = cell if cell.draw is None else replace(cell, title=f"{cell.title}, draw {cell.draw}")
+        lines += list_gaps([named_cell])
         lines += [
-            f"{named.where}: {record['id'][:8]}: its record has no accuracy on held-out images; run it again with --force"
+            f"{named_cell.where}: {record['id'][:8]}: its record has no accuracy on held-out images; run it again with --force"
             for record in cell.records
             if cell.draw is not None and recorded_held_out(record) is None
         ]

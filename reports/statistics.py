@@ -71,7 +71,9 @@ def paired_t(differences: np.ndarray) -> Interval:
 def mean_squares(difference: np.ndarray) -> MeanSquares:
     """Of [seeds, images], at least two of each."""
     seeds, images = difference.shape
-    of_seed, of_image, mean = difference.mean(1), difference.mean(0), difference.mean()
+    of_seed = difference.mean(1)
+    of_image = difference.mean(0)
+    mean = difference.mean()
     rest = difference - of_seed[:, None] - of_image + mean
     return MeanSquares(
         seeds=float(images * ((of_seed - mean) ** 2).sum() / (seeds - 1)),
@@ -90,10 +92,10 @@ def crossed_interval(difference: np.ndarray) -> Interval:
     seeds, images = difference.shape
     if min(seeds, images) == 1:
         return paired_t(difference.ravel())
-    found = mean_squares(difference)
-    spread = max(found.seeds - found.rest, 0) + max(found.images - found.rest, 0) + found.rest
-    squares = found.seeds**2 / (seeds - 1) + found.images**2 / (images - 1)
-    squares += found.rest**2 / ((seeds - 1) * (images - 1))
+    squares_of = mean_squares(difference)
+    spread = max(squares_of.seeds - squares_of.rest, 0) + max(squares_of.images - squares_of.rest, 0) + squares_of.rest
+    squares = squares_of.seeds**2 / (seeds - 1) + squares_of.images**2 / (images - 1)
+    squares += squares_of.rest**2 / ((seeds - 1) * (images - 1))
     freedom = spread**2 / squares if squares > 0 else 1.0
     return student_interval(float(difference.mean()), spread / (seeds * images), freedom)
 
@@ -104,32 +106,37 @@ def balanced_interval(difference: np.ndarray, labels: np.ndarray) -> Interval:
     labels: [images] int. The sizes of the classes are fixed, images vary within them; seeds and images at least two, a class
     of one image adds nothing to the spread between images.
     """
-    difference, labels = np.asarray(difference, float), np.asarray(labels)
-    seeds, classes = len(difference), np.unique(labels)
+    difference = np.asarray(difference, float)
+    labels = np.asarray(labels)
+    seeds = len(difference)
+    classes = np.unique(labels)
     of_class = np.stack([difference[:, labels == c].mean(1) for c in classes], 1)  # [seeds, classes]
     of_seed = of_class.mean(1)
     spread_of_seeds = float(of_seed.var(ddof=1)) / seeds
-    rest, between, squares = 0.0, 0.0, 0.0
+    rest = 0.0
+    between = 0.0
+    squares = 0.0
     for c in classes:
-        part = difference[:, labels == c]
-        images = part.shape[1]
+        class_differences = difference[:, labels == c]
+        images = class_differences.shape[1]
         if images < 2:
             continue
-        found, weight = mean_squares(part), 1 / (len(classes) ** 2 * seeds * images)
-        rest += found.rest * weight
-        if found.images > found.rest:
-            between += (found.images - found.rest) * weight
-            squares += (found.images * weight) ** 2 / (images - 1)
-            squares += (found.rest * weight) ** 2 / ((seeds - 1) * (images - 1))
+        squares_of = mean_squares(class_differences)
+        weight = 1 / (len(classes) ** 2 * seeds * images)
+        rest += squares_of.rest * weight
+        if squares_of.images > squares_of.rest:
+            between += (squares_of.images - squares_of.rest) * weight
+            squares += (squares_of.images * weight) ** 2 / (images - 1)
+            squares += (squares_of.rest * weight) ** 2 / ((seeds - 1) * (images - 1))
     variance = max(spread_of_seeds, rest) + between
     squares += spread_of_seeds**2 / (seeds - 1)
     freedom = variance**2 / squares if squares > 0 else 1.0
     return student_interval(float(of_seed.mean()), variance, freedom)
 
 
-def adjust_for_pairs(found: Interval, pairs: int) -> Interval:
+def adjust_for_pairs(interval: Interval, pairs: int) -> Interval:
     """The same with its p times the number of pairs that it is one of (Bonferroni), at most 1."""
-    return replace(found, p=min(1.0, found.p * pairs))
+    return replace(interval, p=min(1.0, interval.p * pairs))
 
 
 def possible_places(rows: int, better: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -140,23 +147,23 @@ def possible_places(rows: int, better: Iterable[tuple[int, int]]) -> list[tuple[
     pairs = list(better)
     above = [sum(worse == row for _, worse in pairs) for row in range(rows)]
     below = [sum(best == row for best, _ in pairs) for row in range(rows)]
-    return [(1 + many, rows - few) for many, few in zip(above, below, strict=True)]
+    return [(1 + better_count, rows - worse_count) for better_count, worse_count in zip(above, below, strict=True)]
 
 
-def in_points(found: Interval) -> Interval:
+def in_points(interval: Interval) -> Interval:
     """An interval of shares as one of per cent points."""
-    return replace(found, mean=100 * found.mean, low=100 * found.low, high=100 * found.high)
+    return replace(interval, mean=100 * interval.mean, low=100 * interval.low, high=100 * interval.high)
 
 
-def is_sure(found: Interval) -> bool:
+def is_sure(interval: Interval) -> bool:
     """Whether a difference is told from 0 at the level of every verdict."""
-    return found.p < SURE
+    return interval.p < SURE
 
 
 def pooled_paired_std(values: np.ndarray) -> float:
     """Standard deviation of a difference between two rows, pooled over all pairs; values: [rows, seeds]."""
-    first, second = np.triu_indices(len(values), 1)
-    return float(np.sqrt(np.var(values[first] - values[second], axis=1, ddof=1).mean()))
+    first_rows, second_rows = np.triu_indices(len(values), 1)
+    return float(np.sqrt(np.var(values[first_rows] - values[second_rows], axis=1, ddof=1).mean()))
 
 
 def detectable_gain(std: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -174,7 +181,8 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray, base: float = 2, root: bool = F
     """Jensen-Shannon divergence of rows [..., C] that sum to 1; with `root` the distance (its square root)."""
     from scipy.special import rel_entr
 
-    p, q = np.asarray(p, float), np.asarray(q, float)
+    p = np.asarray(p, float)
+    q = np.asarray(q, float)
     middle = (p + q) / 2
     nats = (rel_entr(p, middle).sum(-1) + rel_entr(q, middle).sum(-1)) / 2
     divergence = np.maximum(nats, 0) / np.log(base)  # rounding can leave nearly equal rows just below 0

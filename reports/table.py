@@ -50,15 +50,19 @@ class Table:
 
 def measured_columns(block: Block) -> Block:
     """Without the data sets of which nothing was measured, and what stands beside them; all where nothing was."""
-    kept, measured = [0], True
+    kept_columns = [0]
+    is_measured = True
     for at, name in enumerate(block.columns[1:], 1):
         if name not in BESIDE:
-            measured = any(row[at].text != NO_DATA for row in block.rows)
-        kept += [at] if measured else []
-    if len(kept) == 1:
+            is_measured = any(row[at].text != NO_DATA for row in block.rows)
+        if is_measured:
+            kept_columns.append(at)
+    if len(kept_columns) == 1:
         return block
     return replace(
-        block, columns=[block.columns[at] for at in kept], rows=[[row[at] for at in kept] for row in block.rows]
+        block,
+        columns=[block.columns[at] for at in kept_columns],
+        rows=[[row[at] for at in kept_columns] for row in block.rows],
     )
 
 

@@ -15,28 +15,33 @@ def nominal_matrix(kind: str, rate: float, classes: list[str], votes: np.ndarray
 
     votes: [C, C] mean shares of people's votes on the images of each class, for labels that are drawn from them.
     """
-    many = len(classes)
+    class_count = len(classes)
     if kind in ("symmetric", "scn"):
-        return np.full((many, many), rate / (many - 1)) + np.eye(many) * (1 - rate - rate / (many - 1))
-    known = asymmetric_map()
-    if kind == "asymmetric" and set(classes) <= set(known):
-        target = [classes.index(known[name][0]) for name in classes]
-        return np.eye(many) * (1 - rate) + rate * np.eye(many)[target]
+        return np.full((class_count, class_count), rate / (class_count - 1)) + np.eye(class_count) * (
+            1 - rate - rate / (class_count - 1)
+        )
+    target_by_class = asymmetric_map()
+    if kind == "asymmetric" and set(classes) <= set(target_by_class):
+        target = [classes.index(target_by_class[name][0]) for name in classes]
+        return np.eye(class_count) * (1 - rate) + rate * np.eye(class_count)[target]
     if kind == "none":
-        return np.eye(many)
+        return np.eye(class_count)
     return votes if kind == "votes" else None
 
 
 def mean_votes(cell: Cell, records: Records) -> np.ndarray | None:
     """[C, C] mean shares of people's votes on the training images of each class; None without votes or labels."""
-    found = read_votes(cell.records[0], records, None)
-    labelled = next((record for record in cell.records if holds_labels(record)), None)
-    arrays = records.arrays(labelled["id"], ("clean", "train_rows")) if labelled else None
-    if found is None or arrays is None:
+    vote_counts = read_votes(cell.records[0], records, None)
+    labelled_record = next((record for record in cell.records if holds_labels(record)), None)
+    arrays = records.arrays(labelled_record["id"], ("clean", "train_rows")) if labelled_record else None
+    if vote_counts is None or arrays is None:
         return None
-    of_image, classes = votes_to_shares(found[arrays["train_rows"]]), len(class_names(cell.records[0]))
-    means = [of_image[arrays["clean"] == c] for c in range(classes)]
-    return np.stack([np.nanmean(part, 0) if len(part) else np.full(classes, np.nan) for part in means])
+    of_image = votes_to_shares(vote_counts[arrays["train_rows"]])
+    classes = len(class_names(cell.records[0]))
+    votes_by_class = [of_image[arrays["clean"] == c] for c in range(classes)]
+    return np.stack(
+        [np.nanmean(class_votes, 0) if len(class_votes) else np.full(classes, np.nan) for class_votes in votes_by_class]
+    )
 
 
 def holds_labels(record: dict) -> bool:
@@ -50,22 +55,28 @@ def realised_matrix(cell: Cell, records: Records) -> np.ndarray | None:
     Of records without labels the share of wrong ones in each class is known, and where these go if a class has one target.
     """
     classes = class_names(cell.records[0])
-    found = [of_run(record, classes, records) for record in cell.records]
-    kept = [matrix for matrix in found if matrix is not None]
-    return np.mean(kept, axis=0) if kept else None
+    matrices = [of_run(record, classes, records) for record in cell.records]
+    known_matrices = [matrix for matrix in matrices if matrix is not None]
+    return np.mean(known_matrices, axis=0) if known_matrices else None
 
 
 def of_run(record: dict, classes: list[str], records: Records) -> np.ndarray | None:
-    many = len(classes)
+    class_count = len(classes)
     arrays = records.arrays(record["id"], ("given", "clean")) if holds_labels(record) else None
-    if arrays is not None and arrays["given"].shape == arrays["clean"].shape and arrays["given"].max(initial=0) < many:
-        counts = confusion_matrices(arrays["given"][None], arrays["clean"], many)[0]
+    if (
+        arrays is not None
+        and arrays["given"].shape == arrays["clean"].shape
+        and arrays["given"].max(initial=0) < class_count
+    ):
+        counts = confusion_matrices(arrays["given"][None], arrays["clean"], class_count)[0]
         return counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    wrong = record["noise"].get("per_class") or []
-    if len(wrong) != many or any(share is None for share in wrong):
+    wrong_shares = record["noise"].get("per_class") or []
+    if len(wrong_shares) != class_count or any(share is None for share in wrong_shares):
         return None
     target = nominal_matrix(record["spec"]["noise"]["kind"], 1.0, classes)
     one_target = target is not None and (target.max(1) == 1).all()
-    made = target * np.array(wrong, float)[:, None] if one_target else np.full((many, many), np.nan)
-    np.fill_diagonal(made, 1 - np.array(wrong, float))
-    return made
+    run_matrix = (
+        target * np.array(wrong_shares, float)[:, None] if one_target else np.full((class_count, class_count), np.nan)
+    )
+    np.fill_diagonal(run_matrix, 1 - np.array(wrong_shares, float))
+    return run_matrix

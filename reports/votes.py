@@ -33,8 +33,8 @@ def one_hot_divergence(votes: np.ndarray, labels: np.ndarray, base: float = 2, r
 def random_annotator_divergence(votes: np.ndarray, base: float = 2, root: bool = False) -> np.ndarray:
     """[n] the same where the label is the vote of one person drawn at random, in expectation over that person."""
     people = votes_to_shares(votes)
-    each = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
-    return (people * each).sum(1)
+    class_divergence = jensen_shannon(people[:, None], np.eye(people.shape[1])[None], base, root)
+    return (people * class_divergence).sum(1)
 
 
 def image_kinds(votes: np.ndarray, given: np.ndarray, study: bool = False) -> np.ndarray:
@@ -42,7 +42,8 @@ def image_kinds(votes: np.ndarray, given: np.ndarray, study: bool = False) -> np
     agree on a class; else 2 clear. A data set's annotators are as many as the largest sum of votes of an image (some
     choose none of the classes); in a study each image has its own.
     """
-    top, annotators = votes.max(1), votes.sum(1) if study else votes.sum(1).max(initial=0)
+    top = votes.max(1)
+    annotators = votes.sum(1) if study else votes.sum(1).max(initial=0)
     wrong = votes[np.arange(len(votes)), given] < top
     return np.where(wrong, 0, np.where(top <= annotators / 2, 1, 2))
 
@@ -71,25 +72,29 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
     missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
     if missing:
         raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
-    whole = {str(name): row for row, name in enumerate(names)}
-    short = Counter(Path(name).name for name in whole)  # a file name alone will do where only one image has it
-    at = {Path(name).name: row for name, row in whole.items() if short[Path(name).name] == 1} | whole
+    row_by_name = {str(name): row for row, name in enumerate(names)}
+    file_names = Counter(
+        Path(name).name for name in row_by_name
+    )  # a file name alone will do where only one image has it
+    row_by_image = {
+        Path(name).name: row for name, row in row_by_name.items() if file_names[Path(name).name] == 1
+    } | row_by_name
     votes = np.zeros((len(names), len(classes)), np.float32)
-    if not any(row["image"] in at or row["image"] in short for row in rows):
+    if not any(row["image"] in row_by_image or row["image"] in file_names for row in rows):
         return votes
-    seen: set[int] = set()
+    seen_rows: set[int] = set()
     for line, row in enumerate(rows, 2):
-        image = at.get(row["image"])
+        image = row_by_image.get(row["image"])
         if image is None:
-            why = (
+            reason = (
                 "is the file name of several images; write whole names"
-                if row["image"] in short
+                if row["image"] in file_names
                 else "is no training image"
             )
-            raise ReportError(f"{path}, line {line}: '{row['image']}' {why} of this data set")
-        if image in seen:
+            raise ReportError(f"{path}, line {line}: '{row['image']}' {reason} of this data set")
+        if image in seen_rows:
             raise ReportError(f"{path}, line {line}: '{row['image']}' stands twice; keep one row for each image")
-        seen.add(image)
+        seen_rows.add(image)
         try:
             votes[image] = [float(row[name]) for name in classes]
         except (TypeError, ValueError):

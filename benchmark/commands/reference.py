@@ -198,7 +198,7 @@ def write_report(results: Path, scale: str, other_words: list[list[str]], search
         asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"
     ]
     wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(search_folder)]
-    draw_page(wanted, results, out, further=further_tables, folder="results/reference")
+    draw_page(wanted, results, out, further_tables=further_tables, folder="results/reference")
 
 
 def read_search(search_folder: Path) -> list[Asked]:

@@ -25,7 +25,8 @@ SECTIONS = {  # the section of the page that shows a figure, by how it is drawn;
 def chart_figures(figures: Sequence[tuple[Asked, Drawing]], cells: list[Cell]) -> dict[str, list[Fact]]:
     """The facts of the figures that the page's script draws, grouped as its sections let one choose."""
     facts = {
-        name: [fact for asked, made in figures if asked.drawing == name for fact in made.facts] for name in SECTIONS
+        name: [fact for asked, drawing in figures if asked.drawing == name for fact in drawing.facts]
+        for name in SECTIONS
     }
     return {
         "budget": rows_by_condition(facts["budget"], cells, BUDGET),
@@ -57,10 +58,10 @@ def group_mechanisms(facts: Sequence[Fact], cells: list[Cell]) -> list[Fact]:
     for fact in facts:
         if not isinstance(fact["epoch"], int):  # the mean of the last half
             continue
-        place = f"{dataset_title(cells, fact['dataset'])}, {noise_text(fact['noise'], None)}"
+        group_title = f"{dataset_title(cells, fact['dataset'])}, {noise_text(fact['noise'], None)}"
         title = f"{fact['row']}: {fact['title']}"
         idle = None if fact["idle_low"] == "" else [fact["idle_low"], fact["idle_high"]]
-        curve = groups.setdefault(place, {}).setdefault(
+        curve = groups.setdefault(group_title, {}).setdefault(
             title, {"title": title, "axis": fact["title"], "idle": idle, "lines": {}}
         )
         rate = f"{100 * float(fact['rate']):g} %" if fact["rate"] else "all rates"
@@ -72,16 +73,18 @@ def group_sweeps(facts: Sequence[Fact], cells: list[Cell]) -> list[Fact]:
     """By data set and method: {'title', 'options': [{'title', 'marks', 'lines': {noise: [[value, mean, std], ...]}}]}."""
     groups: dict[str, dict[str, Fact]] = {}
     for fact in facts:
-        place = f"{dataset_title(cells, fact['dataset'])}: {method_title(cells, fact['method'])}"
+        group_title = f"{dataset_title(cells, fact['dataset'])}: {method_title(cells, fact['method'])}"
         marks = {mark: fact[mark] for mark in MARKS if fact[mark]}
-        option = groups.setdefault(place, {}).setdefault(
+        option = groups.setdefault(group_title, {}).setdefault(
             fact["option"], {"title": fact["option"], "marks": marks, "lines": {}}
         )
         if fact["mean"] != "":
             line = option["lines"].setdefault(noise_text(fact["noise"], fact["rate"] or None), [])
             line.append([fact["value"], fact["mean"], fact["std"] or 0])
-    drawn = {title: [one for one in options.values() if one["lines"]] for title, options in groups.items()}
-    return [{"title": title, "options": options} for title, options in drawn.items() if options]
+    drawn_options = {
+        title: [option for option in options.values() if option["lines"]] for title, options in groups.items()
+    }
+    return [{"title": title, "options": options} for title, options in drawn_options.items() if options]
 
 
 def group_confusions(facts: Sequence[Fact], cells: list[Cell]) -> list[Fact]:

@@ -24,12 +24,12 @@ class Field:
     comparisons: list[list[str]]  # text, mean, 95 % interval, seeds, p
 
 
-def claims_grid(found: list[Verdict]) -> dict[str, Any]:
+def claims_grid(verdicts: list[Verdict]) -> dict[str, Any]:
     """{'datasets': names, 'rows': [(claim, source, a field a data set or None)], 'unmeasured': claims}."""
-    datasets = unique_texts(verdict.dataset for verdict in found)
-    unmeasured = unique_texts(verdict.claim.text for verdict in found if not verdict.dataset)
+    datasets = unique_texts(verdict.dataset for verdict in verdicts)
+    unmeasured = unique_texts(verdict.claim.text for verdict in verdicts if not verdict.dataset)
     claims: dict[tuple[str, str], dict[str, Verdict]] = {}
-    for verdict in (verdict for verdict in found if verdict.dataset):
+    for verdict in (verdict for verdict in verdicts if verdict.dataset):
         claims.setdefault((verdict.claim.text, verdict.claim.source), {})[verdict.dataset] = verdict
     rows = []
     for number, ((text, source), of_dataset) in enumerate(claims.items()):
@@ -45,8 +45,11 @@ def field_of(name: str, verdict: Verdict) -> Field:
     mark, look = MARKS.get(verdict.verdict, OPEN)
     form = f"+.{places_of(verdict.claim.unit)}f"
     comparisons = []
-    for one in verdict.comparisons:
-        if one.found:
-            mean, low, high = (format_signed(value, form) for value in (one.found.mean, one.found.low, one.found.high))
-            comparisons.append([one.text, mean, f"{low} to {high}", str(one.n), f"{one.p:.2g}"])
+    for comparison in verdict.comparisons:
+        if comparison.found:
+            mean, low, high = (
+                format_signed(value, form)
+                for value in (comparison.found.mean, comparison.found.low, comparison.found.high)
+            )
+            comparisons.append([comparison.text, mean, f"{low} to {high}", str(comparison.n), f"{comparison.p:.2g}"])
     return Field(name, mark, look, verdict.verdict, verdict_heading(verdict), summarise_verdict(verdict), comparisons)

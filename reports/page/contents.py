@@ -18,30 +18,32 @@ def explorer_contents(
     views: list[View], wanted: Sequence[Asked], records: Records, options: Options, folder: str
 ) -> dict[str, Any]:
     """What the explorer shows: conditions with their rows and numbers, and the details of each row once."""
-    cells: dict[tuple[str, ...], int] = {}
+    place_by_ids: dict[tuple[str, ...], int] = {}
     details: list[dict[str, Any]] = []
     settings: list[Any] = []
-    described = []
+    view_facts = []
     for view in views:
         rows = []
         for cell in view.cells:
             key = tuple(sorted(record["id"] for record in cell.records))
-            if key and key not in cells:
-                cells[key] = len(details)
+            if key and key not in place_by_ids:
+                place_by_ids[key] = len(details)
                 details.append(details_of(cell, settings))
-            rows.append([cell.title, cell.method, cells.get(key, -1)])
+            rows.append([cell.title, cell.method, place_by_ids.get(key, -1)])
         dataset, noise, rate = view.condition
         results = {f"{measure}/{rule}": numbers for (measure, rule), numbers in view.results.items()}
-        described.append(
+        view_facts.append(
             {"table": view.table, "scale": view.scale, "dataset": dataset, "noise": noise, "rate": rate or ""}
             | {"rows": rows, "results": results, "classes": class_differences(view, records)}
         )
-    titles = unique_texts(row[0] for view in described for row in view["rows"])
+    titles = unique_texts(row[0] for view in view_facts for row in view["rows"])
     return {
-        "views": described,
+        "views": view_facts,
         "details": details,
         "settings": settings,
-        "measures": {one.key: [one.title, one.unit, one.decimals] for one in list_measures(options)},
+        "measures": {
+            measure.key: [measure.title, measure.unit, measure.decimals] for measure in list_measures(options)
+        },
         "rules": RULES,
         "counted": COUNTED,
         "tables": {output_stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},

@@ -19,12 +19,13 @@ from results.schema import class_names, record_seed
 
 def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
     """One row under one condition, last epoch. settings: lists of settings so far, to which a new one is added."""
-    first = cell.records[0]
-    data = first["resolved"]["data"]
-    changed = settings_of(cell)
-    if changed not in settings:
-        settings.append(changed)
-    made, confusion = read_course(cell, "accuracy"), read_confusion(cell)
+    first_record = cell.records[0]
+    data = first_record["resolved"]["data"]
+    cell_settings = settings_of(cell)
+    if cell_settings not in settings:
+        settings.append(cell_settings)
+    course = read_course(cell, "accuracy")
+    confusion = read_confusion(cell)
     return {
         "seeds": cell_seeds(cell),
         "ids": [record["id"] for record in sorted(cell.records, key=record_seed)],
@@ -32,36 +33,36 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
         "missing": [*([cell.reason] if cell.reason else []), *cell.failed],
         "realised": round_or_none(cell.realised and 100 * cell.realised, 1),
         "against": cell.against,
-        "classes": class_names(first),
+        "classes": class_names(first_record),
         "train": data.get("train_per_class"),
         "test": data.get("test_per_class"),
         "by_class": class_accuracies(confusion) if confusion else [],
         "confusion": [[one_place(share) for share in row] for row in confusion.shares.mean(0)] if confusion else [],
-        "course": course_of(made) if made else None,
+        "course": course_of(course) if course else None,
         "mechanism": [curve_of(curve) for curve in read_curves(cell)],
-        "settings": settings.index(changed),
+        "settings": settings.index(cell_settings),
     }
 
 
-def class_accuracies(found: Confusion) -> list[list[float | None]]:
+def class_accuracies(confusion: Confusion) -> list[list[float | None]]:
     """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; None without test images."""
-    spread = found.of_class.std(0, ddof=1) if len(found.counts) > 1 else np.full(len(found.classes), np.nan)
-    return [[one_place(mean), one_place(std)] for mean, std in zip(found.of_class.mean(0), spread, strict=True)]
+    spread = confusion.of_class.std(0, ddof=1) if len(confusion.counts) > 1 else np.full(len(confusion.classes), np.nan)
+    return [[one_place(mean), one_place(std)] for mean, std in zip(confusion.of_class.mean(0), spread, strict=True)]
 
 
 def one_place(value: float) -> float | None:
     return round(float(value), 1) if np.isfinite(value) else None
 
 
-def course_of(made: Course) -> dict[str, Any]:
+def course_of(course: Course) -> dict[str, Any]:
     """Test accuracy over epochs, and where each rule of accuracy looks."""
-    marks = {rule: round(float(values.mean()), 2) for rule, values in made.rules.items()}
-    return as_curve(made.values) | {"marks": marks, "best_epoch": round(float(made.best_epochs.mean()), 1)}
+    marks = {rule: round(float(values.mean()), 2) for rule, values in course.rules.items()}
+    return as_curve(course.values) | {"marks": marks, "best_epoch": round(float(course.best_epochs.mean()), 1)}
 
 
 def curve_of(curve: MechanismCurve) -> dict[str, Any]:
-    said = curve.idle_text if curve.idles else ""
-    return as_curve(curve.values) | {"title": curve.title, "idle": curve.idle, "idles": said}
+    idle_text = curve.idle_text if curve.idles else ""
+    return as_curve(curve.values) | {"title": curve.title, "idle": curve.idle, "idles": idle_text}
 
 
 def as_curve(values: np.ndarray) -> dict[str, list[float]]:
@@ -77,26 +78,34 @@ def round_values(values: np.ndarray) -> list[float]:
 
 def settings_of(cell: Cell) -> list[list[str]]:
     """[name, published, here] of the recipe and the parameters; published is '' where it is not known."""
-    resolved, published = cell.records[0]["resolved"], cell.as_published
-    here = {name: flatten_settings(resolved.get(name, {})) for name in ("parameters", "recipe")}
-    then = {name: flatten_settings(published.get(name, {})) for name in here}
+    resolved = cell.records[0]["resolved"]
+    published = cell.as_published
+    used_settings = {name: flatten_settings(resolved.get(name, {})) for name in ("parameters", "recipe")}
+    published_settings = {name: flatten_settings(published.get(name, {})) for name in used_settings}
     return [
-        [f"{cell.method if part == 'parameters' else part}.{key}", then[part].get(key, ""), value]
-        for part, values in here.items()
+        [
+            f"{cell.method if section == 'parameters' else section}.{key}",
+            published_settings[section].get(key, ""),
+            value,
+        ]
+        for section, values in used_settings.items()
         for key, value in values.items()
     ]
 
 
-def flatten_settings(section: Any, before: str = "") -> dict[str, str]:
+def flatten_settings(section: Any, prefix: str = "") -> dict[str, str]:
     """{'optimiser.lr': '0.006'} of nested settings, without the names of their kinds where these have fields."""
-    found: dict[str, str] = {}
+    flat_settings: dict[str, str] = {}
     for key, value in section.items() if isinstance(section, dict) else ():
         if isinstance(value, dict):
-            found |= {f"{before}{key}": str(value["kind"])} if "kind" in value else {}
-            found |= flatten_settings({name: one for name, one in value.items() if name != "kind"}, f"{before}{key}.")
+            if "kind" in value:
+                flat_settings |= {f"{prefix}{key}": str(value["kind"])}
+            flat_settings |= flatten_settings(
+                {name: one for name, one in value.items() if name != "kind"}, f"{prefix}{key}."
+            )
         elif key != "kind":
-            found[f"{before}{key}"] = setting_text(value)
-    return found
+            flat_settings[f"{prefix}{key}"] = setting_text(value)
+    return flat_settings
 
 
 def setting_text(value: Any) -> str:
@@ -109,23 +118,24 @@ def setting_text(value: Any) -> str:
 
 def class_differences(view: View, records: Records) -> dict[str, Any]:
     """Of each pair of rows what `views.pairs_of` gives, of the accuracy of each class in the last epoch."""
-    hits, rows = Hits(records, "last"), [cell for cell in view.cells if cell.records]
+    hits = Hits(records, "last")
+    rows = [cell for cell in view.cells if cell.records]
     seeds = common_seeds(rows)
-    right = hits.of_cells(rows, seeds) if len(rows) > 1 and len(seeds) > 1 else None
-    if right is None or not right.size:
+    right_answers = hits.of_cells(rows, seeds) if len(rows) > 1 and len(seeds) > 1 else None
+    if right_answers is None or not right_answers.size:
         return {"rows": [], "n": 0, "pairs": []}
     labels = hits.labels(rows, seeds)
-    at = [next(number for number, cell in enumerate(view.cells) if cell is one) for one in rows]
+    row_numbers = [next(number for number, cell in enumerate(view.cells) if cell is one) for one in rows]
     pairs = []
     for one, two in combinations(range(len(rows)), 2):
-        difference = 100 * (right[one] - right[two])
+        difference = 100 * (right_answers[one] - right_answers[two])
         pairs.append([class_text(difference[:, labels == c]) for c in range(len(class_names(rows[0].records[0])))])
-    return {"rows": at, "n": len(seeds), "pairs": pairs}
+    return {"rows": row_numbers, "n": len(seeds), "pairs": pairs}
 
 
 def class_text(difference: np.ndarray) -> list[str]:
     """[mean, low, high] in points of [seeds, images]; empty for a class without test images."""
     if not difference.shape[1]:
         return []
-    found = crossed_interval(difference)
-    return [format_signed(value) for value in (found.mean, found.low, found.high)]
+    interval = crossed_interval(difference)
+    return [format_signed(value) for value in (interval.mean, interval.low, interval.high)]

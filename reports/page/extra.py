@@ -33,22 +33,29 @@ def people_groups(tables: Sequence[Table], cells: list[Cell]) -> list[Fact]:
 def noise_matrices(cells: list[Cell], records: Records) -> list[Fact]:
     """For each data set, kind and rate: the matrix as asked for and as realised, in per cent, None where it is not known."""
     cells = [cell for cell in cells if cell.records and cell.part == "table" and cell.noise != "none"]
-    most: dict[tuple[str, str, str | None], Cell] = {}
+    largest_cells: dict[tuple[str, str, str | None], Cell] = {}
     for cell in cells:
         key = (cell.dataset, cell.noise, cell.rate)
-        most[key] = max(most.get(key, cell), cell, key=lambda one: len(one.records))
-    found = []
-    for (dataset, noise, rate), cell in most.items():
+        largest_cells[key] = max(largest_cells.get(key, cell), cell, key=lambda one: len(one.records))
+    matrices = []
+    for (dataset, noise, rate), cell in largest_cells.items():
         classes = class_names(cell.records[0])
         votes = mean_votes(cell, records) if noise == "votes" else None
-        asked, made = nominal_matrix(noise, float(rate or 0), classes, votes), realised_matrix(cell, records)
-        if made is not None:
+        nominal = nominal_matrix(noise, float(rate or 0), classes, votes)
+        realised = realised_matrix(cell, records)
+        if realised is not None:
             title = f"{dataset_title(cells, dataset)}, {noise_text(noise, rate)}"
             seeds = len(cell.records)
-            found.append(
-                {"title": title, "classes": classes, "n": seeds, "asked": in_per_cent(asked), "made": in_per_cent(made)}
+            matrices.append(
+                {
+                    "title": title,
+                    "classes": classes,
+                    "n": seeds,
+                    "asked": in_per_cent(nominal),
+                    "made": in_per_cent(realised),
+                }
             )
-    return found
+    return matrices
 
 
 def in_per_cent(matrix: np.ndarray | None) -> list[list[float | None]]:

@@ -14,33 +14,34 @@ from results.schema import RULES
 
 def first_table(views: list[View], options: Options) -> dict[str, Any] | None:
     """The first table that was asked for in one block: a row a method, a column a data set and rate; None without runs."""
-    key, names = (options.metric, options.rule), titles_of(views)
-    shown = [view for view in views if (view.table, view.scale) == (views[0].table, views[0].scale)]
-    shown = [view for view in shown if key in view.results]
-    if not shown:
+    key = (options.metric, options.rule)
+    names = titles_of(views)
+    shown_views = [view for view in views if (view.table, view.scale) == (views[0].table, views[0].scale)]
+    shown_views = [view for view in shown_views if key in view.results]
+    if not shown_views:
         return None
     heads: dict[str, list[str]] = {}
-    for view in shown:
+    for view in shown_views:
         dataset, noise, rate = view.condition
-        words = f"{100 * float(rate):g} %" if rate else names["noises"][noise]
-        heads.setdefault(names["datasets"][dataset], []).append(words)
-    shown.sort(key=lambda view: list(heads).index(names["datasets"][view.condition[0]]))
-    titles = unique_texts(cell.title for view in shown for cell in view.cells)
-    noises = unique_texts(names["noises"][view.condition[1]] for view in shown)
+        column_title = f"{100 * float(rate):g} %" if rate else names["noises"][noise]
+        heads.setdefault(names["datasets"][dataset], []).append(column_title)
+    shown_views.sort(key=lambda view: list(heads).index(names["datasets"][view.condition[0]]))
+    titles = unique_texts(cell.title for view in shown_views for cell in view.cells)
+    noises = unique_texts(names["noises"][view.condition[1]] for view in shown_views)
     return {
         "caption": f"{METRICS[options.metric].title} in per cent under {', '.join(noises)}, {RULES[options.rule]}",
         "heads": heads,
         "starts": [sum(map(len, list(heads.values())[:number])) for number in range(len(heads))],
-        "rows": [[Entry(title), *(entry_of(view, title, key) for view in shown)] for title in titles],
+        "rows": [[Entry(title), *(entry_of(view, title, key) for view in shown_views)] for title in titles],
     }
 
 
 def entry_of(view: View, title: str, key: tuple[str, str]) -> Entry:
-    at = next((number for number, cell in enumerate(view.cells) if cell.title == title), None)
-    if at is None:
+    row_number = next((number for number, cell in enumerate(view.cells) if cell.title == title), None)
+    if row_number is None:
         return Entry("")
     numbers = view.results[key]
-    return Entry(numbers["text"][at], bool(numbers["best"][at]), sort=numbers["mean"][at])
+    return Entry(numbers["text"][row_number], bool(numbers["best"][row_number]), sort=numbers["mean"][row_number])
 
 
 def what_was_run(views: list[View]) -> list[str]:
@@ -62,13 +63,13 @@ def what_was_run(views: list[View]) -> list[str]:
 
 def list_protocols(cells: list[Cell]) -> list[tuple[str, str]]:
     """(row on data set, its recipe and parameters), each different one once; of a search that of the published settings."""
-    found = {}
+    protocols = {}
     for cell in (cell for cell in cells if not cell.draw):
         for record in cell.records[:1]:
             resolved = record["resolved"]
             used = {"recipe": resolved.get("recipe"), "parameters": resolved.get("parameters")}
-            found[f"{cell.title}, {cell.dataset}", json.dumps(used, indent=1, sort_keys=True)] = None
-    return sorted(found)
+            protocols[f"{cell.title}, {cell.dataset}", json.dumps(used, indent=1, sort_keys=True)] = None
+    return sorted(protocols)
 
 
 def count_environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -32,12 +32,16 @@ class Measure:
 
 def list_measures(options: Options) -> list[Measure]:
     """Every number that can be chosen."""
-    shown = [Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()]
+    accuracy_measures = [
+        Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()
+    ]
     areas = {
         "own-auroc": ("Wrong labels found by the method's own score (AUROC)", "wrong_label_auroc"),
         "margin-auroc": ("Wrong labels found by the averaged margin (AUROC)", "margin_auroc"),
     }
-    return shown + [Measure(key, title, "AUROC", 3, ("last",), name) for key, (title, name) in areas.items()]
+    return accuracy_measures + [
+        Measure(key, title, "AUROC", 3, ("last",), name) for key, (title, name) in areas.items()
+    ]
 
 
 @dataclass
@@ -60,16 +64,16 @@ def read_views(wanted: Sequence[Asked], records: Records, options: Options) -> l
 
 
 def views_of(asked: Asked, records: Records, options: Options) -> list[View]:
-    found: dict[Condition, View] = {}
+    view_by_condition: dict[Condition, View] = {}
     for measure in list_measures(options):
         for rule in measure.rules:
             cells, hits = read_measure(asked, records, options, measure, rule)
             for condition, rows in by_condition(cells).items():
                 if measure.key == "accuracy" and rule == "last" and any(cell.records for cell in rows):
-                    found[condition] = View(output_stem(asked), condition, rows)
-                if condition in found and any(cell.values for cell in rows):
-                    found[condition].results[measure.key, rule] = numbers_of(rows, hits, measure)
-    return list(found.values())
+                    view_by_condition[condition] = View(output_stem(asked), condition, rows)
+                if condition in view_by_condition and any(cell.values for cell in rows):
+                    view_by_condition[condition].results[measure.key, rule] = numbers_of(rows, hits, measure)
+    return list(view_by_condition.values())
 
 
 def read_measure(
@@ -91,15 +95,15 @@ def read_measure(
 def with_field(cell: Cell, measure: Measure) -> Cell:
     """A cell whose values are a number of its records' metrics, where wrong labels are there to be found."""
     values = {record_seed(record): record["metrics"].get(measure.field) for record in cell.records if cell.realised}
-    kept = {number: float(value) for number, value in values.items() if isinstance(value, (int, float))}
-    return replace(cell, values=kept, decimals=measure.decimals, published=None)
+    known_values = {number: float(value) for number, value in values.items() if isinstance(value, (int, float))}
+    return replace(cell, values=known_values, decimals=measure.decimals, published=None)
 
 
 def by_condition(cells: Iterable[Cell]) -> dict[Condition, list[Cell]]:
-    found: dict[Condition, list[Cell]] = {}
+    cells_by_condition: dict[Condition, list[Cell]] = {}
     for cell in cells:
-        found.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    return found
+        cells_by_condition.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
+    return cells_by_condition
 
 
 def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[str, Any]:
@@ -127,12 +131,12 @@ def cell_seeds(cell: Cell) -> list[int]:
 
 def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[Any] | None:
     """[mean, low, high] of one less two and p, as texts, whether it is sure, and seeds; None if they share too little."""
-    compared = compare_cells(one, two, hits) if len(common_seeds([one, two])) > 1 else None
-    if compared is None:
+    comparison = compare_cells(one, two, hits) if len(common_seeds([one, two])) > 1 else None
+    if comparison is None:
         return None
-    found, seeds = compared
-    texts = [format_signed(value, f"+.{measure.decimals}f") for value in (found.mean, found.low, found.high)]
-    return [*texts, "< 0.001" if found.p < 0.001 else f"{found.p:.2g}", int(is_sure(found)), seeds]
+    interval, seeds = comparison
+    texts = [format_signed(value, f"+.{measure.decimals}f") for value in (interval.mean, interval.low, interval.high)]
+    return [*texts, "< 0.001" if interval.p < 0.001 else f"{interval.p:.2g}", int(is_sure(interval)), seeds]
 
 
 def round_or_none(value: float | None, digits: int) -> float | None:

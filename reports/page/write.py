@@ -39,8 +39,8 @@ def write_page(
     records: Records,
     out: Path,
     options: Options,
-    made: Made,
-    further: Sequence[Asked] = (),
+    drawn_before: Made,
+    further_tables: Sequence[Asked] = (),
     folder: str = "",
 ) -> Drawn:
     """Write report.html into `out`; raises ReportError.
@@ -48,21 +48,25 @@ def write_page(
     made: what was drawn before, by name. further: tables that can be chosen too, of another scale. folder: of the records, as
     a person would type it.
     """
-    read = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
-    cells = [cell for _, found in read for cell in found]
-    of_tables = [cell for asked, found in read if asked.drawing == "accuracy" for cell in found]
-    views = read_views([*wanted, *further], records, options)
-    found = judge_claims(read, records, options)
-    tables = {asked.name: make_table(asked, records, options, made) for asked in wanted if asked.kind == "table"}
-    figures = [(asked, make_figure(asked, records, options, made)) for asked in wanted if asked.kind == "figure"]
-    of_people = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
+    read_experiments = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
+    cells = [cell for _, found in read_experiments for cell in found]
+    table_cells = [cell for asked, found in read_experiments if asked.drawing == "accuracy" for cell in found]
+    views = read_views([*wanted, *further_tables], records, options)
+    found = judge_claims(read_experiments, records, options)
+    tables = {
+        asked.name: make_table(asked, records, options, drawn_before) for asked in wanted if asked.kind == "table"
+    }
+    figures = [
+        (asked, make_figure(asked, records, options, drawn_before)) for asked in wanted if asked.kind == "figure"
+    ]
+    people_tables = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
     data = {
-        **explorer_contents(views, [*wanted, *further], records, options, folder or records.root.as_posix()),
-        "people": people_groups(of_people, cells),
+        **explorer_contents(views, [*wanted, *further_tables], records, options, folder or records.root.as_posix()),
+        "people": people_groups(people_tables, cells),
         **chart_figures(figures, cells),
         "noise": noise_matrices(cells, records),
     }
-    shown = {record["id"]: record for cell in cells for record in cell.records}
+    shown_records = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
         "first": first_table(views, options),
         "what": what_was_run(views),
@@ -70,8 +74,8 @@ def write_page(
         "counted": COUNTED,
         "tables": list(tables.values()),
         "more_tables": [
-            *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(of_tables), BEHIND_STANDS_ON),
-            *extra_table("detection", "Wrong labels found", CAPTION, detection_blocks(of_tables), STANDS_ON),
+            *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(table_cells), BEHIND_STANDS_ON),
+            *extra_table("detection", "Wrong labels found", CAPTION, detection_blocks(table_cells), STANDS_ON),
         ],
         "figures": [(drawing, encode_picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
         "charted": {
@@ -80,7 +84,7 @@ def write_page(
         },
         "data": as_json(data),
         "protocol": list_protocols(cells),
-        "environments": count_environments(list(shown.values())),
+        "environments": count_environments(list(shown_records.values())),
         "refused": sorted(records.refused.values()),
     }
     path = out / "report.html"

@@ -26,49 +26,59 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A row of two panels a data set and noise: against draws, and against the minutes that they cost."""
     cells = read_cells(asked, records, "last", options)
     searches = read_searches(cells)
-    words = f"settings chosen by held-out noisy labels; {lines_text(options)}; {scale_text(cells)}"
+    heading_text = f"settings chosen by held-out noisy labels; {lines_text(options)}; {scale_text(cells)}"
     expected = f"Expected {METRICS[options.metric].title.lower()}"
     return Drawing(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{expected} {WORDS}; {lines_text(options)}; {scale_text(cells)}." if searches else UNMEASURED,
-        render=lambda: draw_budget(asked.heading, words, searches, cells, options),
+        render=lambda: draw_budget(asked.heading, heading_text, searches, cells, options),
         gaps=search_gaps(cells),
         notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
-        stands_on=[COST, *describe_foundation([cell for one in searches for cell in one.draws])],
-        facts=[fact for one in searches for fact in budget_facts(one, options.metric)],
+        stands_on=[COST, *describe_foundation([cell for search in searches for cell in search.draws])],
+        facts=[fact for search in searches for fact in budget_facts(search, options.metric)],
     )
 
 
-def budget_facts(one: Search, metric: str) -> list[dict[str, Any]]:
+def budget_facts(search: Search, metric: str) -> list[dict[str, Any]]:
     """One line a number of draws."""
     rows = []
-    for draws in range(1, len(one.draws) + 1):
-        values = 100 * one.expected_accuracy(draws)
+    for draws in range(1, len(search.draws) + 1):
+        values = 100 * search.expected_accuracy(draws)
         rows.append(
-            {"method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or "", "draws": draws}
-            | {"minutes": round(draws * one.minutes, 3), "mean": round(float(values.mean()), 4)}
+            {
+                "method": search.method,
+                "dataset": search.dataset,
+                "noise": search.noise,
+                "rate": search.rate or "",
+                "draws": draws,
+            }
+            | {"minutes": round(draws * search.minutes, 3), "mean": round(float(values.mean()), 4)}
             | {"std": round(float(values.std(ddof=1)), 4) if len(values) > 1 else "", "n": len(values)}
             | {"metric": metric}
         )
     return rows
 
 
-def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell], options: Options) -> Any:
-    conditions = list(dict.fromkeys((one.dataset, one.noise, one.rate) for one in searches)) or [("", "", None)]
-    titles = list(dict.fromkeys(one.title for one in searches))
+def draw_budget(title: str, heading_text: str, searches: list[Search], cells: list[Cell], options: Options) -> Any:
+    conditions = list(dict.fromkeys((search.dataset, search.noise, search.rate) for search in searches)) or [
+        ("", "", None)
+    ]
+    titles = list(dict.fromkeys(search.title for search in searches))
     looks = line_styles(titles)
-    names = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
-    tall = max(TALL, 0.16 * len(titles) + 0.3)
-    made = new_figure(LEFT + 2 * PLOT + names + BETWEEN, TOP + len(conditions) * (tall + ROW), layout="none")
-    width, height = made.get_size_inches()
+    names_width = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
+    panel_height = max(TALL, 0.16 * len(titles) + 0.3)
+    figure = new_figure(
+        LEFT + 2 * PLOT + names_width + BETWEEN, TOP + len(conditions) * (panel_height + ROW), layout="none"
+    )
+    width, height = figure.get_size_inches()
     for row, condition in enumerate(conditions):
-        bottom = height - TOP - (row + 1) * (tall + ROW) + BELOW
-        left = made.add_axes((LEFT / width, bottom / height, PLOT / width, tall / height))
-        at = (LEFT + PLOT + names + BETWEEN - 0.1) / width
-        right = made.add_axes((at, bottom / height, PLOT / width, tall / height), sharey=left)
-        here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
-        if not here:
+        bottom = height - TOP - (row + 1) * (panel_height + ROW) + BELOW
+        left = figure.add_axes((LEFT / width, bottom / height, PLOT / width, panel_height / height))
+        right_edge = (LEFT + PLOT + names_width + BETWEEN - 0.1) / width
+        right = figure.add_axes((right_edge, bottom / height, PLOT / width, panel_height / height), sharey=left)
+        searches_here = [search for search in searches if (search.dataset, search.noise, search.rate) == condition]
+        if not searches_here:
             left.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=left.transAxes)
             continue
         left.set_title(
@@ -76,29 +86,35 @@ def draw_budget(title: str, words: str, searches: list[Search], cells: list[Cell
             fontsize=9,
             loc="left",
         )
-        draw_panels(left, right, here, looks, 72 * tall, options)
-    draw_heading(made, title, words)
-    return made
+        draw_panels(left, right, searches_here, looks, 72 * panel_height, options)
+    draw_heading(figure, title, heading_text)
+    return figure
 
 
 def draw_panels(
     left: Any, right: Any, searches: list[Search], looks: dict[str, Style], height: float, options: Options
 ) -> None:
     """Against draws, with the names of the lines; and the same lines against minutes."""
-    most, ends = max(len(one.draws) for one in searches), []
-    for one in searches:
-        draws = np.arange(1, len(one.draws) + 1)
-        values = np.array([100 * one.expected_accuracy(int(k)) for k in draws])
+    most_draws = max(len(search.draws) for search in searches)
+    ends = []
+    for search in searches:
+        draws = np.arange(1, len(search.draws) + 1)
+        values = np.array([100 * search.expected_accuracy(int(k)) for k in draws])
         mean = values.mean(1)
         band = np.array([half_width(of_seeds, options.spread) or 0.0 for of_seeds in values])
-        colour, marker, filled = looks[one.title]
-        look = {"marker": marker, "markersize": 3.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.5}
-        for axes, places in ((left, draws), (right, draws * one.minutes)):
-            axes.plot(places, mean, color=colour, label=escape_dollars(one.title), zorder=3, **look)
+        colour, marker, filled = looks[search.title]
+        line_look = {
+            "marker": marker,
+            "markersize": 3.5,
+            "markerfacecolor": colour if filled else "white",
+            "linewidth": 1.5,
+        }
+        for axes, places in ((left, draws), (right, draws * search.minutes)):
+            axes.plot(places, mean, color=colour, label=escape_dollars(search.title), zorder=3, **line_look)
             axes.fill_between(places, mean - band, mean + band, color=colour, alpha=0.12, linewidth=0)
-        ends.append((f"{one.title}  {mean[-1]:.{options.decimals}f}", colour, float(draws[-1]), float(mean[-1])))
-    left.set_xlim(1 - 0.03 * most, most * 1.05 + 0.1)
-    left.set_xticks(whole_ticks(most))
+        ends.append((f"{search.title}  {mean[-1]:.{options.decimals}f}", colour, float(draws[-1]), float(mean[-1])))
+    left.set_xlim(1 - 0.03 * most_draws, most_draws * 1.05 + 0.1)
+    left.set_xticks(whole_ticks(most_draws))
     left.set_xlabel("draws of settings")
     left.set_ylabel(METRICS[options.metric].axis)
     plain_log_axis(right)

@@ -24,73 +24,85 @@ def confusion_figure(asked: Asked, records: Records, options: Options) -> Drawin
     """Rows of panels a data set and noise, a panel a method."""
     cells = read_cells(asked, records, "last")
     confusions, lacking = read_confusions(cells)
-    words = f"{WORDS}; {seeds_text(cells)}; {scale_text(cells)}"
+    heading_text = f"{WORDS}; {seeds_text(cells)}; {scale_text(cells)}"
     return Drawing(
         name=output_stem(asked),
         title=asked.heading,
-        caption=f"{words[:1].upper()}{words[1:]}." if confusions else UNMEASURED,
-        render=lambda: draw_confusions(asked.heading, words, confusions, cells, options),
+        caption=f"{heading_text[:1].upper()}{heading_text[1:]}." if confusions else UNMEASURED,
+        render=lambda: draw_confusions(asked.heading, heading_text, confusions, cells, options),
         gaps=list_gaps(cells),
         notes=[*lacking, *against_note(cells)],
         stands_on=describe_foundation(cells),
-        facts=[fact for one in confusions for fact in confusion_facts(one)],
+        facts=[fact for confusion in confusions for fact in confusion_facts(confusion)],
         column_width=options.column_width,
     )
 
 
-def confusion_facts(one: Confusion) -> list[dict[str, Any]]:
+def confusion_facts(confusion: Confusion) -> list[dict[str, Any]]:
     """One row a pair of classes, for CSV."""
-    shares, size = one.shares, one.images
+    shares = confusion.shares
+    size = confusion.images
     return [
-        {**describe_cell(one), "true_class": true, "predicted_class": predicted, "images": int(size[row])}
+        {**describe_cell(confusion), "true_class": true, "predicted_class": predicted, "images": int(size[row])}
         | mean_and_std(shares[:, row, column])
-        for row, true in enumerate(one.classes)
-        for column, predicted in enumerate(one.classes)
+        for row, true in enumerate(confusion.classes)
+        for column, predicted in enumerate(confusion.classes)
     ]
 
 
-def draw_confusions(title: str, words: str, confusions: list[Confusion], cells: list[Cell], options: Options) -> Any:
+def draw_confusions(
+    title: str, heading_text: str, confusions: list[Confusion], cells: list[Cell], options: Options
+) -> Any:
     groups: dict[tuple[str, str, str | None], list[Confusion]] = {}
-    for one in confusions:
-        groups.setdefault((one.cell.dataset, one.cell.noise, one.cell.rate), []).append(one)
-    most, wide = max(map(len, groups.values()), default=1), options.column_width
-    if wide is None:
-        across, panel, top, below = min(ACROSS, most), PANEL, TOP, BELOW
+    for confusion in confusions:
+        groups.setdefault((confusion.cell.dataset, confusion.cell.noise, confusion.cell.rate), []).append(confusion)
+    most_panels = max(map(len, groups.values()), default=1)
+    column_width = options.column_width
+    if column_width is None:
+        across = min(ACROSS, most_panels)
+        panel = PANEL
+        top = TOP
+        below = BELOW
     else:  # a paper has the words in its caption
-        across, top, below = min(most, max(1, int((wide - LEFT) / LEAST_PANEL))), 0.1, 0.6
-        panel = (wide - LEFT) / across - BETWEEN
+        across = min(most_panels, max(1, int((column_width - LEFT) / LEAST_PANEL)))
+        top = 0.1
+        below = 0.6
+        panel = (column_width - LEFT) / across - BETWEEN
     lines = [(key, group[at : at + across]) for key, group in groups.items() for at in range(0, len(group), across)]
     step = panel + ABOVE + below
-    made = new_figure(LEFT + across * (panel + BETWEEN), top + max(1, len(lines)) * step, layout="none")
-    width, height = made.get_size_inches()
+    figure = new_figure(LEFT + across * (panel + BETWEEN), top + max(1, len(lines)) * step, layout="none")
+    width, height = figure.get_size_inches()
     for number, (key, group) in enumerate(lines):
         bottom = height - top - (number + 1) * step + below
-        for column, one in enumerate(group):
+        for column, confusion in enumerate(group):
             left = LEFT + column * (panel + BETWEEN)
-            axes = made.add_axes((left / width, bottom / height, panel / width, panel / height))
-            draw_matrix(axes, one, panel, with_names=column == 0)
+            axes = figure.add_axes((left / width, bottom / height, panel / width, panel / height))
+            draw_matrix(axes, confusion, panel, with_names=column == 0)
             if column == 0:
-                place = f"{escape_dollars(dataset_title(cells, key[0]))}\n{escape_dollars(noise_text(*key[1:]))}"
-                axes.set_ylabel(place, fontsize=7)
+                condition = f"{escape_dollars(dataset_title(cells, key[0]))}\n{escape_dollars(noise_text(*key[1:]))}"
+                axes.set_ylabel(condition, fontsize=7)
     if not lines:
-        made.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
-    if wide is None:
-        draw_heading(made, title, words)
-    return made
+        figure.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
+    if column_width is None:
+        draw_heading(figure, title, heading_text)
+    return figure
 
 
-def draw_matrix(axes: Any, one: Confusion, panel: float, with_names: bool) -> None:
+def draw_matrix(axes: Any, confusion: Confusion, panel: float, with_names: bool) -> None:
     """Shares as colours and as whole numbers."""
-    mean, many = one.shares.mean(0), len(one.classes)
-    letters = min(7.0, 38 * panel / many)
+    mean = confusion.shares.mean(0)
+    class_count = len(confusion.classes)
+    letter_size = min(7.0, 38 * panel / class_count)
     axes.imshow(mean, cmap="Blues", vmin=0, vmax=100, aspect="equal")
     for row, column in np.argwhere(mean >= 0.5):
-        ink = "white" if mean[row, column] > 55 else INK
-        axes.text(column, row, f"{mean[row, column]:.0f}", ha="center", va="center", fontsize=letters, color=ink)
-    names = [escape_dollars(name) for name in one.classes]
-    axes.set_xticks(range(many), names, rotation=90, fontsize=letters)
-    axes.set_yticks(range(many), names if with_names else [""] * many, fontsize=letters)
+        text_colour = "white" if mean[row, column] > 55 else INK
+        axes.text(
+            column, row, f"{mean[row, column]:.0f}", ha="center", va="center", fontsize=letter_size, color=text_colour
+        )
+    names = [escape_dollars(name) for name in confusion.classes]
+    axes.set_xticks(range(class_count), names, rotation=90, fontsize=letter_size)
+    axes.set_yticks(range(class_count), names if with_names else [""] * class_count, fontsize=letter_size)
     axes.tick_params(length=0, pad=2)
-    axes.set_title(escape_dollars(one.cell.title), fontsize=8, loc="left", pad=3)
+    axes.set_title(escape_dollars(confusion.cell.title), fontsize=8, loc="left", pad=3)
     for side in axes.spines.values():
         side.set(visible=True, color=SOFT, linewidth=0.5)

@@ -16,7 +16,8 @@ from reports.table import csv_rows
 SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 DPI = 160
 MOST_TICKS = 6  # with 1, 2 and 5 of a decade on a logarithmic axis
-INK, SOFT = "#222222", "#777777"
+INK = "#222222"
+SOFT = "#777777"
 
 
 @dataclass
@@ -46,9 +47,9 @@ class Drawing:
         What they stand on is kept in both pictures, and in the PNG the SHA-256 of the CSV that it shows.
         """
         paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
-        told = {"CreationDate": None, "Title": self.title, "Subject": self.words}
+        metadata = {"CreationDate": None, "Title": self.title, "Subject": self.words}
         with drawing_settings():
-            self.figure.savefig(paths[0], metadata=told, bbox_inches=self.edges)
+            self.figure.savefig(paths[0], metadata=metadata, bbox_inches=self.edges)
         paths[1].write_bytes(self.png)
         if self.facts:
             paths.append(out / f"{self.name}.csv")
@@ -75,9 +76,10 @@ class Drawing:
 
     @cached_property
     def png(self) -> bytes:
-        content, told = io.BytesIO(), {"Software": None, "Title": self.title, "Description": self.words} | self.source
+        content = io.BytesIO()
+        metadata = {"Software": None, "Title": self.title, "Description": self.words} | self.source
         with drawing_settings():
-            self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=told)
+            self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=metadata)
         return content.getvalue()
 
 
@@ -99,9 +101,9 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout=layout)
-    FigureCanvasAgg(made)
-    return made
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def escape_dollars(text: str) -> str:

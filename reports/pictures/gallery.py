@@ -35,13 +35,14 @@ KINDS_OF_FACES = (
 def choose_faces(kind_of: np.ndarray, draw: int = DRAW) -> dict[str, np.ndarray]:
     """Positions of the faces of each kind: the first ones of one seeded permutation of all images."""
     order = np.random.default_rng(draw).permutation(len(kind_of))
-    return {name: order[kind_of[order] == kind][:many] for kind, (name, many) in enumerate(WANTED.items())}
+    return {name: order[kind_of[order] == kind][:face_count] for kind, (name, face_count) in enumerate(WANTED.items())}
 
 
 def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """Figure 2 of the first data set with votes, from its run with the smallest seed; raises ReportError."""
     cells = read_cells(asked, records, asked.rule(options))
-    title, name = asked.heading, f"{asked.kind} {asked.name}"
+    title = asked.heading
+    name = f"{asked.kind} {asked.name}"
     for cell in cells:
         for record in sorted(cell.records, key=record_seed):
             votes = read_votes(record, records, options.study)
@@ -54,22 +55,22 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
                 raise ReportError(f"{name}: {record['id']}: {complaint}")
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
             faces = GalleryFaces(arrays, votes, images, class_names(record), bool(options.study))
-            alone = replace(cell, ids=[record["id"]], records=[record])
+            shown_cell = replace(cell, ids=[record["id"]], records=[record])
             caption = (
                 f"Training faces of {dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}, each with its "
                 f"given label, people's votes and LA-Net's label distribution after the last epoch; n = 1 seed; "
-                f"{scale_text([alone])}."
+                f"{scale_text([shown_cell])}."
             )
             stands_on = [f"Run {record['id']} (seed {record_seed(record)}).", f"People: {people_text(options.study)}."]
-            lacking = [f"{name}: {line}" for line in faces.lacking]
+            lacking_faces = [f"{name}: {line}" for line in faces.lacking]
             return Drawing(
                 output_stem(asked),
                 title,
                 caption,
                 faces.render,
-                list_gaps(cells) + lacking,
-                [*(f"{line.capitalize()}." for line in faces.lacking), *against_note([alone])],
-                [*stands_on, *KINDS_OF_FACES, *describe_foundation([alone])],
+                list_gaps(cells) + lacking_faces,
+                [*(f"{line.capitalize()}." for line in faces.lacking), *against_note([shown_cell])],
+                [*stands_on, *KINDS_OF_FACES, *describe_foundation([shown_cell])],
                 faces.facts,
             )
     reason = "no run with people's votes and decoded images is kept here"
@@ -83,9 +84,9 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
 
 
 def empty_figure(reason: str) -> Any:
-    made = new_figure(4, 1.2)
-    made.text(0.5, 0.5, f"Not drawn: {reason}.", ha="center", color=SOFT)
-    return made
+    figure = new_figure(4, 1.2)
+    figure.text(0.5, 0.5, f"Not drawn: {reason}.", ha="center", color=SOFT)
+    return figure
 
 
 class GalleryFaces:
@@ -96,18 +97,23 @@ class GalleryFaces:
     ) -> None:
         rows = arrays["train_rows"]
         people = np.asarray(votes[rows], float)
-        voted = np.flatnonzero(people.sum(1) > 0)
+        voted_rows = np.flatnonzero(people.sum(1) > 0)
         self.classes = classes
-        self.rows, self.people = rows[voted], votes_to_shares(people[voted])
-        self.given = arrays["given"][voted].astype(int)
-        self.distribution = votes_to_shares(arrays["distribution"][voted])
-        self.chosen = choose_faces(image_kinds(people[voted], self.given, study))
+        self.rows = rows[voted_rows]
+        self.people = votes_to_shares(people[voted_rows])
+        self.given = arrays["given"][voted_rows].astype(int)
+        self.distribution = votes_to_shares(arrays["distribution"][voted_rows])
+        self.chosen = choose_faces(image_kinds(people[voted_rows], self.given, study))
         self.images = images
 
     @property
     def lacking(self) -> list[str]:
-        found = {name: len(rows) for name, rows in self.chosen.items()}
-        return [f"only {found[n]} {n} faces, {many} wanted" for n, many in WANTED.items() if found[n] < many]
+        face_counts = {name: len(rows) for name, rows in self.chosen.items()}
+        return [
+            f"only {face_counts[n]} {n} faces, {wanted_count} wanted"
+            for n, wanted_count in WANTED.items()
+            if face_counts[n] < wanted_count
+        ]
 
     @property
     def facts(self) -> list[dict[str, Any]]:
@@ -129,18 +135,18 @@ class GalleryFaces:
         """The grid: a row of three faces at a time, each beside its three small charts."""
         places = [(name, row) for name in WANTED for row in self.chosen[name]]
         lines = -(-len(places) // COLUMNS) or 1
-        made = new_figure(4.1 * COLUMNS, 1.28 * lines + 0.3, layout="none")
-        grid = made.add_gridspec(
+        figure = new_figure(4.1 * COLUMNS, 1.28 * lines + 0.3, layout="none")
+        grid = figure.add_gridspec(
             lines, COLUMNS * 5, width_ratios=WIDTHS * COLUMNS, left=0.01, right=0.99, top=0.98, bottom=0.02
         )
-        for place, (kind, at) in enumerate(places):
-            line, column = divmod(place, COLUMNS)
-            face = made.add_subplot(grid[line, 5 * column])
+        for number, (kind, at) in enumerate(places):
+            line, column = divmod(number, COLUMNS)
+            face = figure.add_subplot(grid[line, 5 * column])
             self.draw_face(face, kind, at)
             for step, (name, values) in enumerate(self.charts(at), 2):
-                axes = made.add_subplot(grid[line, 5 * column + step])
+                axes = figure.add_subplot(grid[line, 5 * column + step])
                 self.draw_bars(axes, values, kind, name, with_names=step == 2)
-        return made
+        return figure
 
     def draw_face(self, axes: Any, kind: str, at: int) -> None:
         image = np.asarray(self.images[self.rows[at]])

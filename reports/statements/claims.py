@@ -49,74 +49,87 @@ def compare_accuracies(method: str, than: str | None, evidence: Evidence) -> Ite
     """A method against another one of the paper's (None: each of them), on each data set shown, at the paper's rates."""
     for dataset in evidence.datasets():
         for rate in PAPER_RATES:
-            first = evidence.cell(dataset, method, PAPER_NOISE, rate)
+            method_cell = evidence.cell(dataset, method, PAPER_NOISE, rate)
             for other in METHODS if than is None else (than,):
                 if other != method:
                     text = f"{noise_text(PAPER_NOISE, rate)}: over {METHODS[other]}"
-                    second = evidence.cell(dataset, other, PAPER_NOISE, rate)
-                    yield evidence.compare(dataset, text, first, second)
+                    other_cell = evidence.cell(dataset, other, PAPER_NOISE, rate)
+                    yield evidence.compare(dataset, text, method_cell, other_cell)
 
 
 def average_gain(dataset: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net over EAC on one data set, mean over the paper's rates, on the seeds that all of them have."""
-    where = f"mean over {', '.join(f'{100 * float(rate):g} %' for rate in PAPER_RATES)}"
-    found = [evidence.cell(dataset, method, PAPER_NOISE, rate) for method in ("lanet", "eac") for rate in PAPER_RATES]
-    cells = [cell for cell in found if cell is not None]
-    seeds = common_seeds(cells) if len(cells) == len(found) else []
-    right = evidence.hits_by(evidence.options.rule).of_cells(cells, seeds) if seeds else None
-    if right is None:
-        yield Comparison(dataset, where)
+    rates_text = f"mean over {', '.join(f'{100 * float(rate):g} %' for rate in PAPER_RATES)}"
+    asked_cells = [
+        evidence.cell(dataset, method, PAPER_NOISE, rate) for method in ("lanet", "eac") for rate in PAPER_RATES
+    ]
+    cells = [cell for cell in asked_cells if cell is not None]
+    seeds = common_seeds(cells) if len(cells) == len(asked_cells) else []
+    right_answers = evidence.hits_by(evidence.options.rule).of_cells(cells, seeds) if seeds else None
+    if right_answers is None:
+        yield Comparison(dataset, rates_text)
         return
-    gains = right[: len(PAPER_RATES)] - right[len(PAPER_RATES) :]
+    gains = right_answers[: len(PAPER_RATES)] - right_answers[len(PAPER_RATES) :]
     yield Comparison(
-        dataset, where, adjust_for_pairs(in_points(crossed_interval(gains.mean(0))), PAIRS_OF_FIVE), len(seeds)
+        dataset, rates_text, adjust_for_pairs(in_points(crossed_interval(gains.mean(0))), PAIRS_OF_FIVE), len(seeds)
     )
 
 
 def best_value(option: str, best: float, grid: Sequence[float], evidence: Evidence) -> Iterator[Comparison]:
     """The published best value of a parameter against every other value of its grid."""
-    at = {}
+    cell_by_place = {}
     for cell in evidence.cells:
         name, value = swept_value(cell) or ("", "")
         if name == f"lanet.{option}":
-            at[cell.dataset, cell.noise, cell.rate, float(value)] = cell
-    for dataset, noise, rate in dict.fromkeys(place[:3] for place in at):
+            cell_by_place[cell.dataset, cell.noise, cell.rate, float(value)] = cell
+    for dataset, noise, rate in dict.fromkeys(place[:3] for place in cell_by_place):
         for value in grid:
             if value != best:
                 text = f"{noise_text(noise, rate)}: over {value:g}"
-                first, second = (at.get((dataset, noise, rate, one)) for one in (best, value))
-                yield evidence.compare(dataset, text, first, second)
+                best_cell, other_cell = (
+                    cell_by_place.get((dataset, noise, rate, setting)) for setting in (best, value)
+                )
+                yield evidence.compare(dataset, text, best_cell, other_cell)
 
 
 def compare_closeness(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in group_divergences(evidence.cells, evidence.records, evidence.options):
-        found = compare_distance(find_row(group, "lanet"), find_row(group, to))
-        yield Comparison(group.dataset, noise_text(group.noise, group.rate), *(found or ()))
+        comparison = compare_distance(find_row(group, "lanet"), find_row(group, to))
+        yield Comparison(group.dataset, noise_text(group.noise, group.rate), *(comparison or ()))
 
 
 def list_claims() -> tuple[Claim, ...]:
     """What is tested; a new claim is one more line."""
     printed = supplement_facts()
     gains = {name: printed[f"avg_gain_over_eac_{title}"] for name, title in DATASETS.items()}
-    tau, omega = float(printed["temperature_best"]), float(printed["momentum_decay_best"])
+    tau = float(printed["temperature_best"])
+    omega = float(printed["momentum_decay_best"])
     taus, omegas = (
         [float(value) for value in printed[f"{name}_grid"].split(";")] for name in ("temperature", "momentum_decay")
     )
-    one, two = ("table", "1"), ("table", "2")
-    first = Claim("LA-Net is first at every rate", "Table 1", one, partial(compare_accuracies, "lanet", None))
+    table_one = ("table", "1")
+    table_two = ("table", "2")
+    first_claim = Claim(
+        "LA-Net is first at every rate", "Table 1", table_one, partial(compare_accuracies, "lanet", None)
+    )
     gain_claims = [
-        Claim(f"LA-Net gains over EAC on {title}", f"section A: {gains[name]} points", one, partial(average_gain, name))
+        Claim(
+            f"LA-Net gains over EAC on {title}",
+            f"section A: {gains[name]} points",
+            table_one,
+            partial(average_gain, name),
+        )
         for name, title in DATASETS.items()
     ]
     return (
-        first,
+        first_claim,
         *(replace(claim, as_printed=True) for claim in gain_claims),
         *(
             Claim(
                 f"{title} is above the baseline at every rate",
                 "Table 1",
-                one,
+                table_one,
                 partial(compare_accuracies, name, "baseline"),
             )
             for name, title in METHODS.items()
@@ -125,7 +138,7 @@ def list_claims() -> tuple[Claim, ...]:
         grid_claim("temperature τ", "tau", "temperature", tau, taus),
         grid_claim("momentum ω", "omega", "label_momentum", omega, omegas),
         *(
-            Claim(text, source, two, partial(compare_closeness, to), "divergence")
+            Claim(text, source, table_two, partial(compare_closeness, to), "divergence")
             for text, source, to in (
                 ("LA-Net's label distributions are closer to people than one-hot labels", "Table 2", "given"),
                 ("… and closer than the baseline's softmax", "control, ours", "baseline"),
@@ -134,48 +147,57 @@ def list_claims() -> tuple[Claim, ...]:
     )
 
 
-def grid_claim(words: str, figure: str, option: str, best: float, grid: Sequence[float]) -> Claim:
+def grid_claim(setting_name: str, figure: str, option: str, best: float, grid: Sequence[float]) -> Claim:
     compare = partial(best_value, option, best, grid)
-    return Claim(f"{words} = {best:g} is best", "section B", ("figure", figure), compare)
+    return Claim(f"{setting_name} = {best:g} is best", "section B", ("figure", figure), compare)
 
 
-def judge_claims(shown: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
+def judge_claims(measured: Sequence[tuple[Asked, list[Cell]]], records: Records, options: Options) -> list[Verdict]:
     """Every claim, tested on what has been measured; shown: each table or figure with its cells."""
-    evidence = {(asked.kind, asked.name): Evidence(records, cells, options) for asked, cells in shown}
+    evidence = {(asked.kind, asked.name): Evidence(records, cells, options) for asked, cells in measured}
     return [verdict for claim in list_claims() for verdict in judge_claim(claim, evidence.get(claim.of))]
 
 
 def judge_claim(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
     """A verdict for each data set on which something of the claim was measured; else one that nothing was."""
-    every = list(claim.compare(evidence)) if evidence else []
-    names = sorted(unique_texts(one.dataset for one in every if one.found), key=lambda name: name not in DATASETS)
+    comparisons = list(claim.compare(evidence)) if evidence else []
+    names = sorted(
+        unique_texts(comparison.dataset for comparison in comparisons if comparison.found),
+        key=lambda name: name not in DATASETS,
+    )
     if not evidence or not names:
         return [Verdict(claim, "not measured")]
-    return [judge_on_data_set(claim, evidence, name, [one for one in every if one.dataset == name]) for name in names]
+    return [
+        judge_on_data_set(
+            claim, evidence, name, [comparison for comparison in comparisons if comparison.dataset == name]
+        )
+        for name in names
+    ]
 
 
-def judge_on_data_set(claim: Claim, evidence: Evidence, dataset: str, every: list[Comparison]) -> Verdict:
+def judge_on_data_set(claim: Claim, evidence: Evidence, dataset: str, comparisons: list[Comparison]) -> Verdict:
     """One word for all comparisons of a claim on one data set (`choose_verdict`), with what it stands on."""
-    found = [one for one in every if one.found]
-    lacking = [one.text for one in every if not one.found]
+    measured = [comparison for comparison in comparisons if comparison.found]
+    lacking = [comparison.text for comparison in comparisons if not comparison.found]
     cells = [cell for cell in evidence.cells if cell.dataset == dataset and cell.records]
     title = dataset_title(cells, dataset) + ("" if dataset in DATASETS else " (not a data set of the paper)")
-    at_scale, rule = scale_text(cells), RULES[evidence.options.rule]
+    at_scale = scale_text(cells)
+    rule = RULES[evidence.options.rule]
     ground = f"at {at_scale}" + (f", {rule}" if claim.unit == "points" else "")
-    elsewhere = claim.as_printed and at_scale != "paper scale"
-    verdict = "not measured" if elsewhere else choose_verdict(found, lacking)
-    return Verdict(claim, verdict, title, ground, found, lacking, changed_text(cells))
+    at_other_scale = claim.as_printed and at_scale != "paper scale"
+    verdict = "not measured" if at_other_scale else choose_verdict(measured, lacking)
+    return Verdict(claim, verdict, title, ground, measured, lacking, changed_text(cells))
 
 
-def choose_verdict(found: list[Comparison], lacking: list[str]) -> str:
+def choose_verdict(measured: list[Comparison], lacking: list[str]) -> str:
     """'holds': all that the claim needs was measured with five seeds or more, and every difference is surely above 0.
 
     'does not hold': one is surely below. 'not shown': neither.
     """
-    sides = [one.side for one in found]
+    sides = [comparison.side for comparison in measured]
     if -1 in sides:
         return "does not hold"
-    if min(one.n for one in found) < ENOUGH_SEEDS:
+    if min(comparison.n for comparison in measured) < ENOUGH_SEEDS:
         return "too few seeds"
     if lacking:
         return "partly measured"
@@ -186,20 +208,22 @@ def summarise_verdict(verdict: Verdict) -> str:
     """What stands beside the verdict in one line."""
     if not verdict.comparisons:
         return "no runs that could tell"
-    n, sides = unique_texts(sorted(one.n for one in verdict.comparisons)), [one.side for one in verdict.comparisons]
-    measured = [(one.found, one.text) for one in verdict.comparisons if one.found]
-    lowest, where = min(measured, key=lambda pair: pair[0].mean)
-    parts = [f"{interval_text(lowest, verdict.claim.unit)} ({where})"]
+    seed_counts = unique_texts(sorted(comparison.n for comparison in verdict.comparisons))
+    sides = [comparison.side for comparison in verdict.comparisons]
+    measured = [(comparison.found, comparison.text) for comparison in verdict.comparisons if comparison.found]
+    lowest, lowest_text = min(measured, key=lambda pair: pair[0].mean)
+    parts = [f"{interval_text(lowest, verdict.claim.unit)} ({lowest_text})"]
     if len(sides) > 1:
         counts = f"above in {sides.count(1)} of {len(sides)} comparisons, below in {sides.count(-1)}"
         parts = [counts, f"smallest {parts[0]}"]
-    parts += [f"n = {n[0]}" if len(n) == 1 else f"n = {n[0]} to {n[-1]}"]
-    parts += [f"{len(verdict.lacking)} more not measured"] if verdict.lacking else []
+    parts += [f"n = {seed_counts[0]}" if len(seed_counts) == 1 else f"n = {seed_counts[0]} to {seed_counts[-1]}"]
+    if verdict.lacking:
+        parts.append(f"{len(verdict.lacking)} more not measured")
     return "; ".join([*parts, *(text.rstrip(".") for text in verdict.changed)])
 
 
-def interval_text(found: Interval, unit: str) -> str:
-    numbers = [format_signed(value, f"+.{places_of(unit)}f") for value in (found.mean, found.low, found.high)]
+def interval_text(interval: Interval, unit: str) -> str:
+    numbers = [format_signed(value, f"+.{places_of(unit)}f") for value in (interval.mean, interval.low, interval.high)]
     return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"
 
 
@@ -208,42 +232,48 @@ def places_of(unit: str) -> int:
     return {"points": 1, "area": 3}.get(unit, 4)
 
 
-def claims_markdown(found: list[Verdict]) -> str:
+def claims_markdown(verdicts: list[Verdict]) -> str:
     """A table with a row a claim and a column a data set: the verdict, and the smallest difference."""
-    datasets = unique_texts(one.dataset for one in found)
+    datasets = unique_texts(verdict.dataset for verdict in verdicts)
     lines = [f"| claim | {' | '.join(datasets)} |", f"| --- |{' --- |' * len(datasets)}"] if datasets else []
     rows: dict[str, dict[str, str]] = {}
-    for one in found:
-        rows.setdefault(f"{one.claim.text} ({one.claim.source})", {})[one.dataset] = field_text(one)
+    for verdict in verdicts:
+        rows.setdefault(f"{verdict.claim.text} ({verdict.claim.source})", {})[verdict.dataset] = field_text(verdict)
     lines += [
         f"| {claim} | {' | '.join(fields.get(name, '') for name in datasets)} |"
         for claim, fields in rows.items()
         if "" not in fields
     ]
-    nothing = [claim for claim, fields in rows.items() if "" in fields]
-    lines += ["", f"Not measured: {'; '.join(nothing)}."] if nothing else []
-    lines += (
-        ["", f"Differences {', '.join(grounds)}."] if (grounds := unique_texts(one.ground for one in found)) else []
-    )
-    lines += ["", *changed] if (changed := unique_texts(text for one in found for text in one.changed)) else []
+    unmeasured = [claim for claim, fields in rows.items() if "" in fields]
+    if unmeasured:
+        lines += ["", f"Not measured: {'; '.join(unmeasured)}."]
+    if grounds := unique_texts(verdict.ground for verdict in verdicts):
+        lines += ["", f"Differences {', '.join(grounds)}."]
+    if changed := unique_texts(text for verdict in verdicts for text in verdict.changed):
+        lines += ["", *changed]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def field_text(one: Verdict) -> str:
+def field_text(verdict: Verdict) -> str:
     """**holds**: +1.5 points [+0.6, +2.4] (asymmetric noise, 10 %: over Baseline); n = 10"""
-    if not one.comparisons:
-        return one.verdict
-    lowest = min((each for each in one.comparisons if each.found), key=lambda each: each.found.mean)
-    at_scale = " at paper scale" if one.verdict == "not measured" else ""
-    return f"**{one.verdict}{at_scale}**: {interval_text(lowest.found, one.claim.unit)} ({lowest.text}); n = {lowest.n}"
+    if not verdict.comparisons:
+        return verdict.verdict
+    lowest = min(
+        (comparison for comparison in verdict.comparisons if comparison.found),
+        key=lambda comparison: comparison.found.mean,
+    )
+    at_scale = " at paper scale" if verdict.verdict == "not measured" else ""
+    return f"**{verdict.verdict}{at_scale}**: {interval_text(lowest.found, verdict.claim.unit)} ({lowest.text}); n = {lowest.n}"
 
 
-def verdict_heading(one: Verdict) -> tuple[str, str]:
+def verdict_heading(verdict: Verdict) -> tuple[str, str]:
     """The verdict with its ground, and the claim with its data set and source."""
-    on = f" on {one.dataset}"
-    claim = f"{one.claim.text}{on if one.dataset and on not in one.claim.text else ''} ({one.claim.source})"
-    if one.verdict != "not measured":
-        return f"{one.verdict} {one.ground}", claim
-    if not one.ground:
-        return one.verdict, claim
-    return "not measured at paper scale", f"{claim}; {one.ground}"
+    text = verdict.claim.text
+    if verdict.dataset and f" on {verdict.dataset}" not in text:
+        text = f"{text} on {verdict.dataset}"
+    claim = f"{text} ({verdict.claim.source})"
+    if verdict.verdict != "not measured":
+        return f"{verdict.verdict} {verdict.ground}", claim
+    if not verdict.ground:
+        return verdict.verdict, claim
+    return "not measured at paper scale", f"{claim}; {verdict.ground}"

@@ -49,7 +49,8 @@ class Evidence:
     """Cells by what they measure, and what is compared between them; options: by which rule of accuracy."""
 
     def __init__(self, records: Records, cells: Iterable[Cell], options: Options | None = None) -> None:
-        self.records, self.options = records, options or Options()
+        self.records = records
+        self.options = options or Options()
         self.cells = [cell for cell in cells if cell.part == "table"]
         self.by_key = {(c.dataset, c.method, c.noise, c.rate, c.label or ""): c for c in self.cells}
         self.hits: dict[tuple[str, str], Hits] = {}
@@ -57,8 +58,8 @@ class Evidence:
     def datasets(self) -> list[str]:
         """Drawn faces first, then the paper's in its order, then others by name."""
         order = ["faces", *DATASETS]
-        found = {cell.dataset for cell in self.cells}
-        return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
+        dataset_names = {cell.dataset for cell in self.cells}
+        return sorted(dataset_names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
     def cell(self, dataset: str, method: str, noise: str, rate: str | None, changed: str = "") -> Cell | None:
         return self.by_key.get((dataset, method, noise, rate, changed))
@@ -80,16 +81,16 @@ class Evidence:
         sides = [self.hits_by(rule).of_cells([cell], seeds) for rule in rules] if cell and seeds else []
         if not sides or any(side is None for side in sides):
             return Comparison(dataset, text)
-        found = in_points(crossed_interval(sides[0][0] - sides[1][0]))  # type: ignore[index]
-        return Comparison(dataset, text, adjust_for_pairs(found, PAIRS_OF_FIVE), len(seeds))
+        interval = in_points(crossed_interval(sides[0][0] - sides[1][0]))  # type: ignore[index]
+        return Comparison(dataset, text, adjust_for_pairs(interval, PAIRS_OF_FIVE), len(seeds))
 
     def compare_numbers(self, dataset: str, text: str, first: dict[int, float], second: dict[int, float]) -> Comparison:
         """One number a seed on each side, so that images do not count (paired t)."""
         seeds = sorted(first.keys() & second.keys())
         if len(seeds) < 2:
             return Comparison(dataset, text)
-        found = paired_t(np.array([first[number] - second[number] for number in seeds]))
-        return Comparison(dataset, text, adjust_for_pairs(found, PAIRS_OF_FIVE), len(seeds))
+        interval = paired_t(np.array([first[number] - second[number] for number in seeds]))
+        return Comparison(dataset, text, adjust_for_pairs(interval, PAIRS_OF_FIVE), len(seeds))
 
 
 def read_evidence(
@@ -103,15 +104,20 @@ def read_evidence(
     cells: dict[tuple[Any, ...], Cell] = {}
     ground: dict[str, dict[str, str]] = {}
     for record in records.records():
-        spec, noise = record["spec"], record["spec"]["noise"]
+        spec = record["spec"]
+        noise = record["spec"]["noise"]
         if scale not in (None, spec["scale"]["name"]):
             continue
         need_alike(record, ground)
         if spec["part"] == "all" and not spec["holdout"]:
-            changed = " ".join(f"{name}={value}" for name, value in sorted(changed_settings(record).items()))
+            changed_text = " ".join(f"{name}={value}" for name, value in sorted(changed_settings(record).items()))
             name = str(record["resolved"].get("method_title") or spec["method"])
-            new = Cell(name, spec["method"], spec["data"]["name"], noise["kind"], noise["rate"], changed or None)
-            cell = cells.setdefault((new.dataset, new.method, new.noise, new.rate, changed), new)
+            new_cell = Cell(
+                name, spec["method"], spec["data"]["name"], noise["kind"], noise["rate"], changed_text or None
+            )
+            cell = cells.setdefault(
+                (new_cell.dataset, new_cell.method, new_cell.noise, new_cell.rate, changed_text), new_cell
+            )
             cell.records.append(record)
             cell.values[record_seed(record)] = 100 * record["metrics"]["last"]
     add_facts(cells.values(), records)
@@ -123,19 +129,19 @@ def read_evidence(
 def need_alike(record: dict[str, Any], ground: dict[str, dict[str, str]]) -> None:
     """Raises ReportError where a run stands on another thing than those before it on the data set (`ground`, filled)."""
     spec = record["spec"]
-    now = {name: str(spec[name]) for name in ALIKE} | {"data": spec["data"]["fingerprint"]}
-    for name, value in ground.setdefault(spec["data"]["name"], now).items():
-        if now[name] != value:
+    facts_now = {name: str(spec[name]) for name in ALIKE} | {"data": spec["data"]["fingerprint"]}
+    for name, value in ground.setdefault(spec["data"]["name"], facts_now).items():
+        if facts_now[name] != value:
             raise ReportError(
-                f"record {record['id']}: {name} {now[name]}, others of {spec['data']['name']} have {value}; findings "
+                f"record {record['id']}: {name} {facts_now[name]}, others of {spec['data']['name']} have {value}; findings "
                 "are of one kind of run: give a folder that holds no other (--results)"
             )
 
 
-def by_seed(cell: Cell | None, read: Callable[[dict[str, Any]], float | None]) -> dict[int, float]:
+def by_seed(cell: Cell | None, read_number: Callable[[dict[str, Any]], float | None]) -> dict[int, float]:
     """{seed: number} of the runs that hold it."""
-    found = {record_seed(record): read(record) for record in cell.records} if cell else {}
-    return {number: value for number, value in found.items() if value is not None}
+    value_by_seed = {record_seed(record): read_number(record) for record in cell.records} if cell else {}
+    return {number: value for number, value in value_by_seed.items() if value is not None}
 
 
 def title_of(evidence: Evidence, dataset: str) -> str:

@@ -53,28 +53,30 @@ def make_comparisons(evidence: Evidence) -> "pandas.DataFrame":
 
     titles = {name: title_of(evidence, name) for name in evidence.datasets()}
     rows = [
-        describe_comparison(question, one, titles)
+        describe_comparison(question, comparison, titles)
         for question in QUESTIONS
-        for one in sorted(question.compare(evidence), key=lambda one: list(titles).index(one.dataset))
+        for comparison in sorted(
+            question.compare(evidence), key=lambda comparison: list(titles).index(comparison.dataset)
+        )
     ]
     return pandas.DataFrame(rows)
 
 
-def describe_comparison(question: Question, one: Comparison, titles: dict[str, str]) -> dict[str, Any]:
+def describe_comparison(question: Question, comparison: Comparison, titles: dict[str, str]) -> dict[str, Any]:
     """The row of a comparison."""
-    found = one.found or Interval(*[float("nan")] * 4)
+    interval = comparison.found or Interval(*[float("nan")] * 4)
     return {
         "question": question.title,
-        "data_set": titles[one.dataset],
-        "compared": one.text,
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
+        "data_set": titles[comparison.dataset],
+        "compared": comparison.text,
+        "difference": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
         "unit": question.unit,
-        "p": found.p,
-        "seeds": one.n,
-        "side": one.side,
-        "verdict": {1: question.above, -1: question.below}.get(one.side, one.verdict),
+        "p": interval.p,
+        "seeds": comparison.n,
+        "side": comparison.side,
+        "verdict": {1: question.above, -1: question.below}.get(comparison.side, comparison.verdict),
         "command": f"python run_all.py {question.table}",
     }
 
@@ -91,19 +93,19 @@ def compare_with_baseline(
 
 
 def title_of_method(evidence: Evidence, method: str) -> str:
-    known = METHODS | LATER
-    return next((cell.title for cell in evidence.cells if cell.method == method), known.get(method, method))
+    known_titles = METHODS | LATER
+    return next((cell.title for cell in evidence.cells if cell.method == method), known_titles.get(method, method))
 
 
 def compare_memorised(evidence: Evidence) -> Iterator[Comparison]:
     """Share of the wrong labels that the network gives back in the last epoch, less the baseline's, in points."""
     for dataset in evidence.datasets():
-        base, *others = (
+        baseline_shares, *other_shares = (
             by_seed(evidence.cell(dataset, method, *WORST_NOISE), lambda r: 100 * r["history"]["memorised"][-1])
             for method in METHODS
         )
-        for method, values in zip(OTHERS, others, strict=True):
-            yield evidence.compare_numbers(dataset, METHODS[method], values, base)
+        for method, values in zip(OTHERS, other_shares, strict=True):
+            yield evidence.compare_numbers(dataset, METHODS[method], values, baseline_shares)
 
 
 def compare_best_epoch(evidence: Evidence) -> Iterator[Comparison]:
@@ -118,12 +120,12 @@ def compare_settings(evidence: Evidence) -> Iterator[Comparison]:
     """Each method with the settings of its scale less the same with its published ones."""
     for dataset in evidence.datasets():
         for method in OTHERS:
-            own = evidence.cell(dataset, method, *WORST_NOISE)
-            place = (dataset, method, *WORST_NOISE)
+            chosen_cell = evidence.cell(dataset, method, *WORST_NOISE)
+            condition = (dataset, method, *WORST_NOISE)
             published = [
-                c for c in evidence.cells if (c.dataset, c.method, c.noise, c.rate) == place and is_published(c)
+                c for c in evidence.cells if (c.dataset, c.method, c.noise, c.rate) == condition and is_published(c)
             ]
-            yield evidence.compare(dataset, METHODS[method], own, next(iter(published), None))
+            yield evidence.compare(dataset, METHODS[method], chosen_cell, next(iter(published), None))
 
 
 def is_published(cell: Cell) -> bool:
@@ -133,22 +135,24 @@ def is_published(cell: Cell) -> bool:
 
 def compare_losses(evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net less the same recipe with its three losses off, under each sampler that was run."""
-    for cell in sorted(evidence.cells, key=lambda one: (one.dataset, one.label or "", one.rate or "")):
+    for cell in sorted(evidence.cells, key=lambda cell: (cell.dataset, cell.label or "", cell.rate or "")):
         changes = set((cell.label or "").split())
         if cell.method == "lanet" and cell.noise == "asymmetric" and changes >= WITHOUT_LOSSES:
-            rest = " ".join(sorted(changes - WITHOUT_LOSSES))
-            own = evidence.cell(cell.dataset, "lanet", cell.noise, cell.rate, rest)
-            text = f"at {100 * float(cell.rate or 0):g} %" + (f" ({rest})" if rest else "")
-            yield evidence.compare(cell.dataset, text, own, cell)
+            other_changes = " ".join(sorted(changes - WITHOUT_LOSSES))
+            full_cell = evidence.cell(cell.dataset, "lanet", cell.noise, cell.rate, other_changes)
+            text = f"at {100 * float(cell.rate or 0):g} %" + (f" ({other_changes})" if other_changes else "")
+            yield evidence.compare(cell.dataset, text, full_cell, cell)
 
 
 def compare_with_people(evidence: Evidence) -> Iterator[Comparison]:
     """How much nearer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence)."""
-    pair = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
-    for group in group_divergences(pair, evidence.records, evidence.options):
-        for other, words in (("given", "the given labels"), ("baseline", "the baseline's softmax")):
-            found = compare_distance(find_row(group, "lanet"), find_row(group, other))
-            yield Comparison(group.dataset, f"than {words} ({noise_text(group.noise, None)})", *(found or ()))
+    cells = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
+    for group in group_divergences(cells, evidence.records, evidence.options):
+        for other, compared_text in (("given", "the given labels"), ("baseline", "the baseline's softmax")):
+            comparison = compare_distance(find_row(group, "lanet"), find_row(group, other))
+            yield Comparison(
+                group.dataset, f"than {compared_text} ({noise_text(group.noise, None)})", *(comparison or ())
+            )
 
 
 def compare_margin(evidence: Evidence) -> Iterator[Comparison]:
@@ -246,11 +250,18 @@ def write_answer(rows: "pandas.DataFrame") -> str:
     """
     order = rows["side"].map({1: 0, -1: 1, 0: 2}) + (rows["seeds"] == 0)
     ordered = rows.loc[order.sort_values(kind="stable").index]
-    parts = [f"{str(word).capitalize()}: {list_rows(part)}." for word, part in ordered.groupby("verdict", sort=False)]
+    parts = [
+        f"{str(verdict).capitalize()}: {list_rows(verdict_rows)}."
+        for verdict, verdict_rows in ordered.groupby("verdict", sort=False)
+    ]
     counted = rows["side"] != 0 if rows["side"].any() else rows["seeds"] == rows["seeds"].max()
-    most = rows.loc[rows["difference"].where(counted).abs().idxmax()]
-    found = interval_text(Interval(most["difference"], most["low"], most["high"]), most["unit"])
-    return " ".join([*parts, f"Largest difference: {most['compared']} on {most['data_set']}, {found}."])
+    largest_row = rows.loc[rows["difference"].where(counted).abs().idxmax()]
+    largest_text = interval_text(
+        Interval(largest_row["difference"], largest_row["low"], largest_row["high"]), largest_row["unit"]
+    )
+    return " ".join(
+        [*parts, f"Largest difference: {largest_row['compared']} on {largest_row['data_set']}, {largest_text}."]
+    )
 
 
 def list_rows(rows: "pandas.DataFrame") -> str:
@@ -269,10 +280,10 @@ def findings_markdown(frame: "pandas.DataFrame", details: str) -> str:
     """A numbered list of what was measured, each with a link to its comparisons in the file `details`; then what was not."""
     measured = list(measured_questions(frame))
     lines = [f"{n}. **{title}** {write_answer(rows)} [All comparisons]({details}#{n})" for n, title, rows in measured]
-    lacking = [one for one in QUESTIONS if one.title not in {title for _, title, _ in measured}]
-    if lacking:
+    unmeasured = [question for question in QUESTIONS if question.title not in {title for _, title, _ in measured}]
+    if unmeasured:
         lines += ["", "Not measured on these records:", ""]
-    return "\n".join([*lines, *(f"- {one.title} (`{one.table}`)" for one in lacking)]) + "\n"
+    return "\n".join([*lines, *(f"- {question.title} (`{question.table}`)" for question in unmeasured)]) + "\n"
 
 
 def comparisons_markdown(frame: "pandas.DataFrame", results: str) -> str:

@@ -38,56 +38,58 @@ Row = tuple[str, str, str | None]  # title, method, label
 def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     """Table 1 or a sibling: a block a noise and rate, a row a method, beside each data set what was published."""
     cells = read_cells(asked, records, asked.rule(options), options)
-    shown = [cell for cell in cells if cell.part == "table"]
+    table_cells = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
-    rank_cells(shown, Hits(records, asked.rule(options), options.metric))
-    layout = Layout(asked, shown, cells_below, options)
+    rank_cells(table_cells, Hits(records, asked.rule(options), options.metric))
+    layout = Layout(asked, table_cells, cells_below, options)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
-    also = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
+    unmeasured_noise = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
         name=output_stem(asked),
-        title=asked.heading + other_noise(asked, shown),
-        caption=f"{accuracy_caption(shown, asked.rule(options), options)}{marks_text(shown, also)}.",
+        title=asked.heading + other_noise(asked, table_cells),
+        caption=f"{accuracy_caption(table_cells, asked.rule(options), options)}{marks_text(table_cells, unmeasured_noise)}.",
         blocks=blocks,
         notes=[
-            *against_note([*shown, *cells_below]),
-            *failure_notes([*shown, *cells_below]),
-            *fallen_note([*shown, *cells_below], options),
-            *idle_notes(shown),
+            *against_note([*table_cells, *cells_below]),
+            *failure_notes([*table_cells, *cells_below]),
+            *fallen_note([*table_cells, *cells_below], options),
+            *idle_notes(table_cells),
         ],
         stands_on=[
-            *describe_foundation(shown),
-            *ranks_note(shown, options.ranks),
-            *detectable_note(shown, options),
-            *below_baseline(shown, options.decimals),
-            *published_text(shown, also),
+            *describe_foundation(table_cells),
+            *ranks_note(table_cells, options.ranks),
+            *detectable_note(table_cells, options),
+            *below_baseline(table_cells, options.decimals),
+            *published_text(table_cells, unmeasured_noise),
         ],
         header=tuple(row_of_csv(Cell("", "", "", "", None), options)),
-        facts=[row_of_csv(cell, options) for cell in [*shown, *layout.missing_cells(), *cells_below]],
-        runs=[row for cell in [*shown, *cells_below] for row in rows_of_runs(cell, options)],
-        gaps=list_gaps([*shown, *cells_below]),
+        facts=[row_of_csv(cell, options) for cell in [*table_cells, *layout.missing_cells(), *cells_below]],
+        runs=[row for cell in [*table_cells, *cells_below] for row in rows_of_runs(cell, options)],
+        gaps=list_gaps([*table_cells, *cells_below]),
     )
 
 
-def marks_text(cells: list[Cell], also: tuple[str, ...]) -> str:
+def marks_text(cells: list[Cell], unmeasured_noise: tuple[str, ...]) -> str:
     """What bold and grey mean, in a few words."""
     bold = "; bold: none shown to be better" if any(cell.places for cell in cells) else ""
-    return bold + ("; grey or italic: published" if also or any(cell.published for cell in cells) else "")
+    return bold + ("; grey or italic: published" if unmeasured_noise or any(cell.published for cell in cells) else "")
 
 
 def other_noise(asked: Asked, cells: list[Cell]) -> str:
     """What the title has to add where `--noise` put other noise into the table than it is named for."""
-    kinds = list(dict.fromkeys(cell.noise for cell in cells))
-    if set(kinds) <= {asked.noise, *asked.noises}:
+    shown_kinds = list(dict.fromkeys(cell.noise for cell in cells))
+    if set(shown_kinds) <= {asked.noise, *asked.noises}:
         return ""
-    return f" (shown here: {', '.join(noise_text(kind, None) for kind in kinds)})"
+    return f" (shown here: {', '.join(noise_text(kind, None) for kind in shown_kinds)})"
 
 
 class Layout:
     """Which conditions, rows and columns a table has, and the cell at each place."""
 
     def __init__(self, asked: Asked, cells: list[Cell], below: list[Cell], options: Options) -> None:
-        self.asked, self.cells, self.below = asked, cells, below
+        self.asked = asked
+        self.cells = cells
+        self.below = below
         self.options = options
         self.ranks = options.ranks and any(cell.places for cell in cells)
         self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, None)]
@@ -113,55 +115,61 @@ class Layout:
 
     def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
         """The table's own methods, and below them, in a block of their own, any others that were asked for."""
-        own = self.asked.methods or tuple(METHODS)
-        others = [row for row in self.rows if row[1] not in own]
-        papers = [row for row in self.rows if row[1] in own]
+        own_methods = self.asked.methods or tuple(METHODS)
+        other_rows = [row for row in self.rows if row[1] not in own_methods]
+        own_rows = [row for row in self.rows if row[1] in own_methods]
         heading = noise_text(noise, rate)
-        found = [self.block(papers or others, heading, noise, rate, floor)]
-        return found + (
-            [self.block(others, f"{heading}: other methods", noise, rate, False)] if papers and others else []
+        first_blocks = [self.block(own_rows or other_rows, heading, noise, rate, floor)]
+        return first_blocks + (
+            [self.block(other_rows, f"{heading}: other methods", noise, rate, False)] if own_rows and other_rows else []
         )
 
-    def block(self, shown: list[Row], heading: str, noise: str, rate: str | None, floor: bool) -> Block:
-        methods = {method for _, method, _ in shown}
-        here = [c for c in [*self.cells, *self.missing_cells()] if (c.noise, c.rate) == (noise, rate)]
-        here = [cell for cell in here if cell.method in methods]
-        columns = self.columns(here)
+    def block(self, shown_rows: list[Row], heading: str, noise: str, rate: str | None, floor: bool) -> Block:
+        methods = {method for _, method, _ in shown_rows}
+        cells_here = [c for c in [*self.cells, *self.missing_cells()] if (c.noise, c.rate) == (noise, rate)]
+        cells_here = [cell for cell in cells_here if cell.method in methods]
+        columns = self.columns(cells_here)
         rows = []
-        for title, method, label in shown:
-            at = {cell.dataset: cell for cell in here if (cell.title, cell.label) == (title, label)}
-            fields = [accuracy_entry(at.get(name), kind, name in self.unmeasured) for name, kind in columns]
+        for title, method, label in shown_rows:
+            cell_by_set = {cell.dataset: cell for cell in cells_here if (cell.title, cell.label) == (title, label)}
+            fields = [accuracy_entry(cell_by_set.get(name), kind, name in self.unmeasured) for name, kind in columns]
             rows.append([Entry(title, detail=method), *fields])
-        ruled = len(rows)
-        below = self.floor_rows(noise, rate, columns) if floor else []
+        ruled_at = len(rows)
+        rows_below = self.floor_rows(noise, rate, columns) if floor else []
         names = [dataset_title(self.cells, name) if kind == "measured" else kind for name, kind in columns]
-        return Block(heading, ["Method", *names], rows + below, ruled if below else None)
+        return Block(heading, ["Method", *names], rows + rows_below, ruled_at if rows_below else None)
 
-    def columns(self, here: list[Cell]) -> list[Column]:
-        found = []
+    def columns(self, cells_here: list[Cell]) -> list[Column]:
+        columns = []
         for name in self.datasets:
-            of_name = [cell for cell in here if cell.dataset == name]
-            found.append((name, "measured"))
-            found += [(name, "rank")] if self.ranks and name not in self.unmeasured else []
-            found += [(name, "published")] if any(cell.published for cell in of_name) else []
-            found += [(name, "difference")] if any(cell.difference is not None for cell in of_name) else []
-        return found
+            cells_of_set = [cell for cell in cells_here if cell.dataset == name]
+            columns.append((name, "measured"))
+            if self.ranks and name not in self.unmeasured:
+                columns.append((name, "rank"))
+            if any(cell.published for cell in cells_of_set):
+                columns.append((name, "published"))
+            if any(cell.difference is not None for cell in cells_of_set):
+                columns.append((name, "difference"))
+        return columns
 
     def floor_rows(self, noise: str, rate: str | None, columns: list[Column]) -> list[list[Entry]]:
         """What needs no method (the largest class) and what no method can know (which labels are right)."""
-        majority = [Entry("Largest class")]
+        majority_row = [Entry("Largest class")]
         for name, kind in columns:
             cells = [c for c in self.cells if (c.dataset, c.noise, c.rate) == (name, noise, rate)]
-            found = [largest_class(record, self.options.metric) for cell in cells for record in cell.records]
-            found = [100 * value for value in found if value is not None]
-            shown = kind == "measured" and found
-            mean = float(np.mean(found)) if shown else 0.0
-            majority.append(Entry(f"{mean:.{self.options.decimals}f}", sort=mean) if shown else Entry(""))
-        rows = [majority]
-        fitting = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
-        for title in dict.fromkeys(cell.title for cell in fitting):
-            at = {cell.dataset: cell for cell in fitting if cell.title == title}
-            fields = [accuracy_entry(at.get(name), kind, False) if name in at else Entry("") for name, kind in columns]
+            largest_shares = [largest_class(record, self.options.metric) for cell in cells for record in cell.records]
+            largest_shares = [100 * value for value in largest_shares if value is not None]
+            is_shown = kind == "measured" and largest_shares
+            mean = float(np.mean(largest_shares)) if is_shown else 0.0
+            majority_row.append(Entry(f"{mean:.{self.options.decimals}f}", sort=mean) if is_shown else Entry(""))
+        rows = [majority_row]
+        cells_below = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
+        for title in dict.fromkeys(cell.title for cell in cells_below):
+            cell_by_set = {cell.dataset: cell for cell in cells_below if cell.title == title}
+            fields = [
+                accuracy_entry(cell_by_set.get(name), kind, False) if name in cell_by_set else Entry("")
+                for name, kind in columns
+            ]
             rows.append([Entry(title), *fields])
         return rows
 
@@ -174,8 +182,8 @@ def accuracy_entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
         printed = cell.published
         if printed is None:
             return Entry("", published=True)
-        other = printed.classes and printed.classes != cell.classes
-        text = printed.text + (f" ({printed.classes} classes)" if other else "")
+        other_classes = printed.classes and printed.classes != cell.classes
+        text = printed.text + (f" ({printed.classes} classes)" if other_classes else "")
         return Entry(text, published=True, sort=printed.mean)
     if kind == "rank":
         return Entry(rank_text(cell), sort=cell.places and float(sum(cell.places)))
@@ -185,8 +193,8 @@ def accuracy_entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
     if unmeasured:
         return Entry(NO_DATA)
     mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
-    first = cell.places is not None and cell.places[0] == 1
-    return Entry(cell.text + mark, first, sort=cell.mean, detail=describe_accuracy(cell))
+    is_best = cell.places is not None and cell.places[0] == 1
+    return Entry(cell.text + mark, is_best, sort=cell.mean, detail=describe_accuracy(cell))
 
 
 def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
@@ -219,7 +227,7 @@ def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
         "part": cell.part,
         "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
         "against": cell.against,
-        "problems": "; ".join([cell.reason] * bool(cell.reason) + cell.failed),
+        "problems": "; ".join(problem for problem in [cell.reason, *cell.failed] if problem),
         "metric": options.metric,
         "se": six_places(half_width(values, "se")),
         "ci_low": six_places(over_seeds and over_seeds.low),
@@ -229,11 +237,17 @@ def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
 
 def rows_of_runs(cell: Cell, options: Options) -> list[dict[str, Any]]:
     """One row a run, for CSV: what it adds to the table, and every metric of its record, in per cent."""
-    common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
-    common |= {"rate": cell.rate or "", "part": cell.part}
-    shown = {"metric": options.metric, "rule": options.rule}
+    cell_fields = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
+    cell_fields |= {"rate": cell.rate or "", "part": cell.part}
+    shown_fields = {"metric": options.metric, "rule": options.rule}
     return [
-        {"id": record["id"], **common, "seed": record_seed(record), "realised": realised_rate(record), **shown}
+        {
+            "id": record["id"],
+            **cell_fields,
+            "seed": record_seed(record),
+            "realised": realised_rate(record),
+            **shown_fields,
+        }
         | {"value": six_places(cell.values[record_seed(record)])}
         | {name: metric_text(name, record["metrics"].get(name)) for name in RUN_METRICS}
         | {"worst_class": metric_text("worst_class", metric_in_last_epoch(record, "worst-class"))}

@@ -20,11 +20,11 @@ def classes_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, "last", Options(decimals=options.decimals))
     confusions, lacking = read_confusions(cells)
     blocks: dict[str, Block] = {}
-    for one in confusions:
-        cell = one.cell
+    for confusion in confusions:
+        cell = confusion.cell
         heading = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-        columns = ["Method", *map(class_title, one.classes, one.images), "mean"]
-        blocks.setdefault(heading, Block(heading, columns, [])).rows.append(class_row(one, options.decimals))
+        columns = ["Method", *map(class_title, confusion.classes, confusion.images), "mean"]
+        blocks.setdefault(heading, Block(heading, columns, [])).rows.append(class_row(confusion, options.decimals))
     return Table(
         name=output_stem(asked),
         title=asked.heading,
@@ -38,7 +38,7 @@ def classes_table(asked: Asked, records: Records, options: Options) -> Table:
         notes=[*lacking, *against_note(cells), *failure_notes(cells)],
         stands_on=describe_foundation(cells),
         header=HEADER,
-        facts=[fact for one in confusions for fact in class_facts(one)],
+        facts=[fact for confusion in confusions for fact in class_facts(confusion)],
         gaps=list_gaps(cells),
     )
 
@@ -47,17 +47,17 @@ def class_title(name: str, images: int) -> str:
     return f"{name} ({images})"
 
 
-def class_row(one: Confusion, decimals: int) -> list[Entry]:
-    means = [float(values.mean()) for values in one.of_class.T]
-    whole = float(np.nanmean(means))
+def class_row(confusion: Confusion, decimals: int) -> list[Entry]:
+    means = [float(values.mean()) for values in confusion.of_class.T]
+    mean_of_classes = float(np.nanmean(means))
     entries = [Entry("–") if np.isnan(mean) else Entry(f"{mean:.{decimals}f}", sort=mean) for mean in means]
-    return [Entry(one.cell.title), *entries, Entry(f"{whole:.{decimals}f}", sort=whole)]
+    return [Entry(confusion.cell.title), *entries, Entry(f"{mean_of_classes:.{decimals}f}", sort=mean_of_classes)]
 
 
-def class_facts(one: Confusion) -> list[dict[str, Any]]:
+def class_facts(confusion: Confusion) -> list[dict[str, Any]]:
     """One row a class, for CSV."""
-    ids = " ".join(record["id"] for record in one.cell.records)
+    ids = " ".join(record["id"] for record in confusion.cell.records)
     return [
-        {**describe_cell(one), "class": name, "images": int(images), **mean_and_std(values), "ids": ids}
-        for name, images, values in zip(one.classes, one.images, one.of_class.T, strict=True)
+        {**describe_cell(confusion), "class": name, "images": int(images), **mean_and_std(values), "ids": ids}
+        for name, images, values in zip(confusion.classes, confusion.images, confusion.of_class.T, strict=True)
     ]

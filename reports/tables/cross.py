@@ -50,8 +50,8 @@ class Tested:
         return self.values_of(self.metric)
 
     def values_of(self, metric: str) -> dict[int, float]:
-        known = {number: shares[metric] for number, shares in self.shares.items()}
-        return {number: 100 * share for number, share in known.items() if share is not None}
+        share_by_seed = {number: shares[metric] for number, shares in self.shares.items()}
+        return {number: 100 * share for number, share in share_by_seed.items() if share is not None}
 
     @property
     def text(self) -> str:
@@ -63,52 +63,54 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, "last", options)
     names = list(dict.fromkeys(cell.dataset for cell in cells))
     rows = [
-        [read_tested(cell, wanted, name, cells, options.metric) for name in names]
-        for cell, wanted in zip(cells, asked.cells, strict=True)
+        [read_tested(cell, asked_cell, name, cells, options.metric) for name in names]
+        for cell, asked_cell in zip(cells, asked.cells, strict=True)
     ]
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
-    every = [tested for row in rows for tested in row]
+    all_tested = [tested for row in rows for tested in row]
     return Table(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{accuracy_caption(cells, 'last', options)}; trained on the data set above a block, tested on that above a "
         "column.",
         blocks=[make_block(condition, rows) for condition in conditions],
-        notes=[*class_notes(every), *failure_notes(cells)],
+        notes=[*class_notes(all_tested), *failure_notes(cells)],
         stands_on=describe_foundation(cells),
         header=HEADER,
-        facts=[fact_of(tested) for tested in every],
-        gaps=[*list_gaps(cells), *(line for tested in every for line in gaps_of(tested))],
+        facts=[fact_of(tested) for tested in all_tested],
+        gaps=[*list_gaps(cells), *(line for tested in all_tested for line in gaps_of(tested))],
     )
 
 
-def read_tested(cell: Cell, wanted: AskedCell, name: str, cells: list[Cell], metric: str) -> Tested:
+def read_tested(cell: Cell, asked_cell: AskedCell, name: str, cells: list[Cell], metric: str) -> Tested:
     """A cell's networks on the data set `name`: on their own as their records say."""
-    title, crossed, faults = dataset_title(cells, name), [], []
+    title = dataset_title(cells, name)
+    crossed = []
+    faults = []
     if name == cell.dataset:
-        own = {
+        own_shares = {
             record_seed(record): {key: metric_in_last_epoch(record, key) for key in SHARES} for record in cell.records
         }
-        return Tested(cell, name, title, own, [], [], metric)
+        return Tested(cell, name, title, own_shares, [], [], metric)
     shares = {}
-    files: Mapping[str, Path] = wanted.tested.get(name, {})
+    files: Mapping[str, Path] = asked_cell.tested.get(name, {})
     for record in cell.records:
         try:
-            found = read_crossed(files[record["id"]], record["id"]) if record["id"] in files else None
+            found_numbers = read_crossed(files[record["id"]], record["id"]) if record["id"] in files else None
         except ValueError as error:
             faults.append(str(error))
             continue
-        if found is not None:
-            crossed.append(found)
-            shares[record_seed(record)] = {key: getattr(found, field) for key, field in SHARES.items()}
+        if found_numbers is not None:
+            crossed.append(found_numbers)
+            shares[record_seed(record)] = {key: getattr(found_numbers, field) for key, field in SHARES.items()}
     return Tested(cell, name, title, shares, crossed, faults, metric)
 
 
 def make_block(condition: tuple[str, str, str | None], rows: list[list[Tested]]) -> Block:
-    here = [row for row in rows if (row[0].cell.dataset, row[0].cell.noise, row[0].cell.rate) == condition]
-    trained_on = next(tested.title for tested in here[0] if tested.data == condition[0])
-    columns = [tested.title + (" (its own)" if tested.data == condition[0] else "") for tested in here[0]]
-    lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in here]
+    rows_here = [row for row in rows if (row[0].cell.dataset, row[0].cell.noise, row[0].cell.rate) == condition]
+    trained_on = next(tested.title for tested in rows_here[0] if tested.data == condition[0])
+    columns = [tested.title + (" (its own)" if tested.data == condition[0] else "") for tested in rows_here[0]]
+    lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in rows_here]
     return Block(f"Trained on {trained_on}, {noise_text(*condition[1:])}", ["Method", *columns], lines)
 
 
@@ -120,34 +122,43 @@ def make_entry(tested: Tested) -> Entry:
     )
 
 
-def class_notes(every: list[Tested]) -> list[str]:
+def class_notes(all_tested: list[Tested]) -> list[str]:
     """What becomes of classes that only one of two data sets has."""
     lines = []
-    for tested in every:
-        where = f"trained on {tested.cell.dataset}, tested on {tested.title}"
-        for found in tested.crossed:
+    for tested in all_tested:
+        place_text = f"trained on {tested.cell.dataset}, tested on {tested.title}"
+        for numbers in tested.crossed:
             lines += [
-                f"{where}: {count:,} images of {name} are left out, which the network does not know."
-                for name, count in found.left_out.items()
+                f"{place_text}: {count:,} images of {name} are left out, which the network does not know."
+                for name, count in numbers.left_out.items()
             ]
-            lines += [f"{where}: the network chooses among the other classes than {name}." for name in found.unused]
+            lines += [
+                f"{place_text}: the network chooses among the other classes than {name}." for name in numbers.unused
+            ]
     return [f"{line[:1].upper()}{line[1:]}" for line in unique_texts(lines)]
 
 
 def gaps_of(tested: Tested) -> list[str]:
     """One line for each network that was not tested on a data set of others."""
-    without = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
-    where = f"{tested.cell.where}: on {tested.title}"
-    lacking = [f"{where}: {without} networks were not tested; run the table without --draw"] if without else []
-    older = len(tested.shares) - len(tested.values)
+    untested_count = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
+    place_text = f"{tested.cell.where}: on {tested.title}"
+    lacking_lines = (
+        [f"{place_text}: {untested_count} networks were not tested; run the table without --draw"]
+        if untested_count
+        else []
+    )
+    older_count = len(tested.shares) - len(tested.values)
     name = METRICS[tested.metric].title.lower()
-    lacking += [f"{where}: {older} tests kept no {name}; run the table without --draw"] if older else []
-    return [*(f"{where}: {line}" for line in tested.faults), *lacking]
+    if older_count:
+        lacking_lines.append(f"{place_text}: {older_count} tests kept no {name}; run the table without --draw")
+    return [*(f"{place_text}: {line}" for line in tested.faults), *lacking_lines]
 
 
 def fact_of(tested: Tested) -> dict[str, Any]:
     """Every number of a field."""
-    cell, values, first = tested.cell, tested.values, next(iter(tested.crossed), None)
+    cell = tested.cell
+    values = tested.values
+    first_numbers = next(iter(tested.crossed), None)
     spread = sample_std(np.array(list(values.values()))) if values else None
     means = {field: mean_or_blank(tested.values_of(key)) for key, field in SHARES.items()}
     return {
@@ -162,11 +173,13 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         "mean": mean_or_blank(values),
         "std": "" if spread is None else round(spread, 6),
         **means,
-        "images": first.images
-        if first
+        "images": first_numbers.images
+        if first_numbers
         else (cell.records[0]["resolved"]["data"].get("test_images", "") if values else ""),
-        "left_out": " ".join(f"{name}={count}" for name, count in first.left_out.items()) if first else "",
-        "unused_classes": " ".join(first.unused) if first else "",
+        "left_out": " ".join(f"{name}={count}" for name, count in first_numbers.left_out.items())
+        if first_numbers
+        else "",
+        "unused_classes": " ".join(first_numbers.unused) if first_numbers else "",
         "ids": " ".join(record["id"] for record in cell.records if record_seed(record) in values),
         "metric": tested.metric,
     }

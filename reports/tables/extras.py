@@ -28,28 +28,28 @@ COST = (
 
 def cells_with_runs(cells: list[Cell]) -> list[Cell]:
     """Cells with runs, each once however many tables show it."""
-    kept = {
+    cell_by_ids = {
         tuple(record["id"] for record in cell.records): cell for cell in cells if cell.records and cell.part == "table"
     }
-    return list(kept.values())
+    return list(cell_by_ids.values())
 
 
-def values_of(cell: Cell, read: Any, factor: float = 1) -> dict[int, float]:
+def values_of(cell: Cell, read_number: Any, factor: float = 1) -> dict[int, float]:
     """{seed: a number of its record}; records that lack it, or hold something else, are passed over."""
-    found = {}
+    value_by_seed = {}
     for record in cell.records:
         try:
-            value = read(record)
+            value = read_number(record)
         except (KeyError, TypeError, IndexError):
             continue
         if isinstance(value, (int, float)) and isfinite(value):
-            found[record_seed(record)] = factor * value
-    return found
+            value_by_seed[record_seed(record)] = factor * value
+    return value_by_seed
 
 
-def mean_entry(cell: Cell, read: Any, form: str, factor: float = 1, mark: str = "") -> Entry:
+def mean_entry(cell: Cell, read_number: Any, form: str, factor: float = 1, mark: str = "") -> Entry:
     """Mean over seeds of a number of the records, with what stands behind it."""
-    values = values_of(cell, read, factor)
+    values = values_of(cell, read_number, factor)
     if not values:
         return Entry("–")
     mean = float(np.mean(list(values.values())))
@@ -72,15 +72,16 @@ def behind_accuracy(cells: list[Cell]) -> list[Block]:
         row.append(
             mean_entry(cell, lambda r: r["history"]["memorised"][-1] if r["noise"]["realised"] else None, ".1f", 100)
         )
-        nominal = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
-        row.append(mean_entry(cell, realised_rate, ".1f", 100, nominal))
-        packed = any(record.get("jobs_on_card", 1) not in (1, None) for record in cell.records)
-        passed_on = any("slim" in record for record in cell.records)  # times are of whoever measured them
+        nominal_text = "" if cell.rate is None else f" of {100 * float(cell.rate):g}"
+        row.append(mean_entry(cell, realised_rate, ".1f", 100, nominal_text))
+        shared_gpu = any(record.get("jobs_on_card", 1) not in (1, None) for record in cell.records)
+        is_slim = any("slim" in record for record in cell.records)  # times are of whoever measured them
         for name, read, form in COST:
-            timed = name != "parameters"
-            row.append(
-                Entry("–") if timed and passed_on else mean_entry(cell, read, form, mark=" *" * (packed and timed))
-            )
+            is_time = name != "parameters"
+            if is_time and is_slim:
+                row.append(Entry("–"))
+            else:
+                row.append(mean_entry(cell, read, form, mark=" *" if shared_gpu and is_time else ""))
         blocks.setdefault(condition_heading(cells, cell), []).append(row)
     columns = [
         "Method",

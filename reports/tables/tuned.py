@@ -39,24 +39,29 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     """A block a data set and noise, and below it the values that were chosen."""
     cells = read_cells(asked, records, "last", options)
     searches = read_searches(cells)
-    tuned = {id(one): one.cell_of(one.chosen) for one in searches}
+    tuned_cells = {id(search): search.cell_of(search.chosen) for search in searches}
     hits = Hits(records, "last", options.metric)
-    rank_cells([tuned[id(one)] for one in searches if one.is_whole], hits)
+    rank_cells([tuned_cells[id(search)] for search in searches if search.is_whole], hits)
     conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells if cell.draw is not None))
-    blocks, chosen, facts = [], [], []
+    blocks = []
+    chosen_blocks = []
+    facts = []
     for condition in conditions:
-        here = [one for one in searches if (one.dataset, one.noise, one.rate) == condition]
-        rows = [tuned_row(one, tuned[id(one)], hits, options) for one in here]
+        searches_here = [search for search in searches if (search.dataset, search.noise, search.rate) == condition]
+        rows = [tuned_row(search, tuned_cells[id(search)], hits, options) for search in searches_here]
         heading = f"{dataset_title(cells, condition[0])}, {noise_text(*condition[1:])}"
-        blocks.append(Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, here, condition)))
-        values = chosen_block(here, f"{heading}: chosen values")
-        chosen += [values] if values.rows else []
+        blocks.append(
+            Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, searches_here, condition))
+        )
+        values = chosen_block(searches_here, f"{heading}: chosen values")
+        if values.rows:
+            chosen_blocks.append(values)
         facts += [fact for _, fact in rows]
     return Table(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{tuned_caption(searches, cells, options)}.",
-        blocks=[*blocks, *chosen],
+        blocks=[*blocks, *chosen_blocks],
         notes=[
             *held_out_notes(searches),
             *partial_notes(searches),
@@ -67,7 +72,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
         ],
         stands_on=[
             *rule_text(searches, options),
-            *describe_foundation([cell for one in searches for cell in one.draws]),
+            *describe_foundation([cell for search in searches for cell in search.draws]),
         ],
         header=HEADER,
         facts=facts,
@@ -78,7 +83,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
 def tuned_caption(searches: list[Search], cells: list[Cell], options: Options) -> str:
     if not searches:
         return UNMEASURED.rstrip(".")
-    seeds = unique_texts(str(len(one.seeds)) for one in searches)
+    seeds = unique_texts(str(len(search.seeds)) for search in searches)
     return (
         f"{METRICS[options.metric].caption} in per cent, last epoch; {mean_text(options)}; n = {' or '.join(seeds)} seeds; "
         f"{scale_text(cells)}; bold: none shown to be better; grey or italic: what a look at the test images would have printed"
@@ -98,47 +103,58 @@ def rule_text(searches: list[Search], options: Options) -> list[str]:
 
 def empty_rows(cells: list[Cell], measured: list[Search], condition: tuple[str, str, str | None]) -> list[list[Entry]]:
     """A row for each method of which nothing that counts was measured."""
-    asked = {cell.title: cell for cell in cells if (cell.dataset, cell.noise, cell.rate) == condition}
-    lacking = [title for title in asked if title not in {one.title for one in measured}]
-    return [[Entry(title, detail=asked[title].method), *[Entry("–")] * (len(COLUMNS) - 1)] for title in lacking]
+    asked_cells = {cell.title: cell for cell in cells if (cell.dataset, cell.noise, cell.rate) == condition}
+    lacking_titles = [title for title in asked_cells if title not in {search.title for search in measured}]
+    return [
+        [Entry(title, detail=asked_cells[title].method), *[Entry("–")] * (len(COLUMNS) - 1)] for title in lacking_titles
+    ]
 
 
 def unequal_notes(searches: list[Search]) -> list[str]:
     """Which rows have no rank because they were given fewer draws than were asked for."""
-    rows = [f"{one.draws[0].where} ({len(one.draws)})" for one in searches if not one.is_whole]
+    rows = [f"{search.draws[0].where} ({len(search.draws)})" for search in searches if not search.is_whole]
     return [f"Without a rank, because fewer draws count than were asked for: {'; '.join(rows)}."] if rows else []
 
 
 def seeds_alone_notes(blocks: list[Block]) -> list[str]:
     """What the mark at an interval means."""
-    marked = any(entry.text.endswith(SEEDS_ALONE) for block in blocks for row in block.rows for entry in row)
+    is_marked = any(entry.text.endswith(SEEDS_ALONE) for block in blocks for row in block.rows for entry in row)
     return (
-        [f"{SEEDS_ALONE} Interval over seeds alone: predictions of some of these runs are not there."] if marked else []
+        [f"{SEEDS_ALONE} Interval over seeds alone: predictions of some of these runs are not there."]
+        if is_marked
+        else []
     )
 
 
-def tuned_row(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
+def tuned_row(search: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
     """A row of the table and its line of the CSV."""
-    published = one.cell_of(np.zeros(len(one.seeds), int))
-    on_test = one.cell_of(one.chosen_on_test)
+    published = search.cell_of(np.zeros(len(search.seeds), int))
+    on_test = search.cell_of(search.chosen_on_test)
     gain, counts_images = gain_over(tuned, published, hits)
     mean = (tuned.mean or 0.0) - (published.mean or 0.0) if gain is None else gain.mean
-    first = tuned.places is not None and tuned.places[0] == 1
-    detail = f"chosen draws {', '.join(f'seed {s}: {d}' for s, d in zip(one.seeds, draw_numbers(one, one.chosen), strict=True))}"
+    is_best = tuned.places is not None and tuned.places[0] == 1
+    chosen_draws = list(zip(search.seeds, draw_numbers(search, search.chosen), strict=True))
+    detail = f"chosen draws {', '.join(f'seed {number}: {draw}' for number, draw in chosen_draws)}"
     entries = [
-        Entry(one.title, detail=one.method),
+        Entry(search.title, detail=search.method),
         Entry(published.text, sort=published.mean),
-        Entry(tuned.text, first, sort=tuned.mean, detail=detail),
+        Entry(tuned.text, is_best, sort=tuned.mean, detail=detail),
         Entry(gain_text(mean, gain, counts_images, options.decimals), sort=mean),
         Entry(rank_text(tuned), sort=tuned.places and float(sum(tuned.places))),
         Entry(on_test.text, published=True, sort=on_test.mean),
-        Entry(f"{len(one.draws)} of {one.asked}", sort=float(len(one.draws))),
-        Entry(f"{len(one.seeds)} of {one.asked_seeds}", sort=float(len(one.seeds))),
+        Entry(f"{len(search.draws)} of {search.asked}", sort=float(len(search.draws))),
+        Entry(f"{len(search.seeds)} of {search.asked_seeds}", sort=float(len(search.seeds))),
     ]
-    low, high = tuned.places or ("", "")
+    best_rank, worst_rank = tuned.places or ("", "")
     fact = {
-        **{"row": one.title, "method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or ""},
-        **{"n": len(one.seeds), "draws": len(one.draws), "draws_asked": one.asked},
+        **{
+            "row": search.title,
+            "method": search.method,
+            "dataset": search.dataset,
+            "noise": search.noise,
+            "rate": search.rate or "",
+        },
+        **{"n": len(search.seeds), "draws": len(search.draws), "draws_asked": search.asked},
         **mean_and_std_fields("published", published),
         **mean_and_std_fields("tuned", tuned),
         **{
@@ -149,19 +165,17 @@ def tuned_row(one: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[l
         "gain_p": round_to_six(gain and gain.p),
         "gain_counts_images": "" if gain is None else "yes" if counts_images else "no",
         **mean_and_std_fields("test_chosen", on_test),
-        **{"rank_low": low, "rank_high": high},
-        "chosen": " ".join(
-            f"{number}:{draw}" for number, draw in zip(one.seeds, draw_numbers(one, one.chosen), strict=True)
-        ),
+        **{"rank_low": best_rank, "rank_high": worst_rank},
+        "chosen": " ".join(f"{number}:{draw}" for number, draw in chosen_draws),
         "ids": " ".join(record["id"] for record in tuned.records),
         "metric": options.metric,
     }
     return entries, fact
 
 
-def draw_numbers(one: Search, choice: np.ndarray) -> list[int]:
+def draw_numbers(search: Search, choice: np.ndarray) -> list[int]:
     """The numbers of the draws at these places."""
-    return [int(one.draws[place].draw or 0) for place in choice]
+    return [int(search.draws[place].draw or 0) for place in choice]
 
 
 def mean_and_std_fields(name: str, cell: Cell) -> dict[str, float | str]:
@@ -177,8 +191,8 @@ def gain_over(tuned: Cell, published: Cell, hits: Hits) -> tuple[Interval | None
     if tuned.n < 2:
         return None, False
     with_images = compare_cells(tuned, published, hits)
-    found = with_images or compare_cells(tuned, published, None)
-    return found and found[0], with_images is not None
+    comparison = with_images or compare_cells(tuned, published, None)
+    return comparison and comparison[0], with_images is not None
 
 
 def gain_text(mean: float, gain: Interval | None, counts_images: bool, decimals: int) -> str:
@@ -192,38 +206,43 @@ def gain_text(mean: float, gain: Interval | None, counts_images: bool, decimals:
 def chosen_block(searches: list[Search], heading: str) -> Block:
     """A row a method and searched option: published value, what was chosen over seeds, and what was tried."""
     rows = []
-    for one in searches:
-        for key, published in one.draws[0].published_settings.items():
-            tried = [cell.settings.get(key, published) for cell in one.draws]
-            chosen = [tried[place] for place in one.chosen]
-            seeds = zip(one.seeds, draw_numbers(one, one.chosen), chosen, strict=True)
+    for search in searches:
+        for key, published in search.draws[0].published_settings.items():
+            tried_values = [cell.settings.get(key, published) for cell in search.draws]
+            chosen_values = [tried_values[place] for place in search.chosen]
+            seeds = zip(search.seeds, draw_numbers(search, search.chosen), chosen_values, strict=True)
             detail = ", ".join(f"seed {number}: {value} (draw {draw})" for number, draw, value in seeds)
-            texts = [Entry(middle_text(chosen), detail=detail), Entry(range_text(chosen)), Entry(range_text(tried))]
-            rows.append([Entry(one.title), Entry(key), Entry(published), *texts])
+            texts = [
+                Entry(middle_text(chosen_values), detail=detail),
+                Entry(range_text(chosen_values)),
+                Entry(range_text(tried_values)),
+            ]
+            rows.append([Entry(search.title), Entry(key), Entry(published), *texts])
     return Block(heading, CHOSEN, rows)
 
 
 def as_numbers(values: list[str]) -> list[float] | None:
     """None where one of the values is no finite number."""
     try:
-        found = [float(value) for value in values]
+        numbers = [float(value) for value in values]
     except ValueError:
         return None
-    return found if np.isfinite(found).all() else None
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def middle_text(values: list[str]) -> str:
     """The median of numbers; of words how often each was chosen."""
-    found = as_numbers(values)
-    if found is None:
+    numbers = as_numbers(values)
+    if numbers is None:
         return ", ".join(f"{value} ({values.count(value)})" for value in unique_texts(sorted(values)))
-    return f"{median(found):.3g}"
+    return f"{median(numbers):.3g}"
 
 
 def range_text(values: list[str]) -> str:
     """0.05 to 0.7 of numbers, as they were set; of words all of them."""
-    found = as_numbers(values)
-    if found is None:
+    numbers = as_numbers(values)
+    if numbers is None:
         return ", ".join(unique_texts(sorted(values)))
-    low, high = values[found.index(min(found))], values[found.index(max(found))]
-    return low if min(found) == max(found) else f"{low} to {high}"
+    low = values[numbers.index(min(numbers))]
+    high = values[numbers.index(max(numbers))]
+    return low if min(numbers) == max(numbers) else f"{low} to {high}"

@@ -186,7 +186,7 @@ def test_confusions_and_ideas_at_work_are_embedded_as_their_csvs_have_them(tmp_p
 
 def test_figure_2_has_the_numbers_of_its_charts(tmp_path):
     asked, made = request("figure", "2", [table2(tmp_path)[0].cells[1]]), {}
-    drawn = reports.draw_page([asked], tmp_path, tmp_path / "out", made=made)
+    drawn = reports.draw_page([asked], tmp_path, tmp_path / "out", drawn_before=made)
     text = drawn.files[0].read_text()
     rows = list(csv.DictReader(made["figure2"].csv.splitlines()))
     assert [row["shown"] for row in rows[:3]] == ["label", "people", "LA-Net"] and len(rows) == 24 * 3
