@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, file_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     accuracy_caption,
     dataset_title,
@@ -70,7 +70,7 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
     notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     return Drawing(
-        name=file_stem(asked),
+        name=output_stem(asked),
         title=asked.heading,
         caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
         render=lambda: draw_sweep(cells, below, options),
