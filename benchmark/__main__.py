@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         print("\n".join(f"python -m benchmark {name:<11} {text}" for name, text in COMMANDS.items()))
         print("python run_all.py              tables and figures; without options, its own short help")
         return 0
-    name, *rest = arguments
+    name, *command_arguments = arguments
     if name not in COMMANDS:
         from benchmark.terminal import Usage, make_printable, one_of
 
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
             print(make_printable(str(error)), file=sys.stderr)
         return 2
     module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")
-    return module.main(rest)
+    return module.main(command_arguments)
 
 
 if __name__ == "__main__":

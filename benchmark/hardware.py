@@ -63,68 +63,70 @@ def list_unused() -> list[str]:
 
 def look_harder() -> list[str]:
     """Look for GPUs where nothing speaks for one, since one was asked for; returns `list_unused()`."""
-    found = read_machine()
-    if not found.gpus and not found.lines:
-        add_gpus_of_torch(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return found.lines
+    machine = read_machine()
+    if not machine.gpus and not machine.lines:
+        add_gpus_of_torch(machine, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return machine.lines
 
 
 @lru_cache
 def read_machine() -> Machine:
-    found = Machine()
-    listed = list_gpus_of_vendor(found)
+    machine = Machine()
+    listed_gpus = list_gpus_of_vendor(machine)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not listed:
-        if visible or found.lines or any(Path(sign).exists() for sign in SIGNS):
-            add_gpus_of_torch(found, visible)
-        if not found.gpus and Path(AMD).exists():
-            found.lines.append(
+    if not listed_gpus:
+        if visible or machine.lines or any(Path(sign).exists() for sign in SIGNS):
+            add_gpus_of_torch(machine, visible)
+        if not machine.gpus and Path(AMD).exists():
+            machine.lines.append(
                 "an AMD GPU is there and not used: nothing here has been tested on ROCm; the run is on the CPU"
             )
-        return found
+        return machine
     if visible is None:
-        found.gpus = [usable for gpu in listed for usable in gpu.usable]
+        machine.gpus = [usable for gpu in listed_gpus for usable in gpu.usable]
     else:
-        choose_visible(found, listed, visible)
-    found.gpus = [with_capability(gpu, found) for gpu in found.gpus]
-    return found
+        choose_visible(machine, listed_gpus, visible)
+    machine.gpus = [with_capability(gpu, machine) for gpu in machine.gpus]
+    return machine
 
 
 def run_nvidia_smi(*arguments: str) -> tuple[str, str]:
     """What nvidia-smi prints, whatever its exit status, and why it printed nothing."""
     try:
-        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
+        completed = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=60, check=False)
     except FileNotFoundError:
         return "", ""
     except (OSError, subprocess.SubprocessError) as error:
         return "", f"nvidia-smi: {error}"
-    why = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return done.stdout, f"nvidia-smi: {why[-1].strip() if why else f'ended with status {done.returncode}'}"
+    error_lines = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+    reason = error_lines[-1].strip() if error_lines else f"ended with status {completed.returncode}"
+    return completed.stdout, f"nvidia-smi: {reason}"
 
 
-def list_gpus_of_vendor(found: Machine) -> list[Gpu]:
+def list_gpus_of_vendor(machine: Machine) -> list[Gpu]:
     """The GPUs that nvidia-smi lists, in its order, with their slices."""
-    text, why = run_nvidia_smi("--query-gpu=uuid,compute_cap", "--format=csv,noheader")
+    text, reason = run_nvidia_smi("--query-gpu=uuid,compute_cap", "--format=csv,noheader")
     capabilities: dict[str, float | None] = {}
     for line in text.splitlines():
-        if matched := LISTED.match(line):
-            capabilities[matched["uuid"]] = parse_reading(matched["capability"])
+        if match := LISTED.match(line):
+            capabilities[match["uuid"]] = parse_reading(match["capability"])
         elif line.strip() and "not a valid field" not in line:  # an old driver does not know capabilities
-            found.lines.append(f"nvidia-smi: {line.strip()[:200]} (this GPU is not used)")
+            machine.lines.append(f"nvidia-smi: {line.strip()[:200]} (this GPU is not used)")
     tree, _ = run_nvidia_smi("-L")
-    slices: dict[str, list[str]] = {}
-    above, without_capability = "", not capabilities
-    for matched in filter(None, map(DEVICE.match, tree.splitlines())):
-        if matched["uuid"].startswith("MIG-"):
-            slices.setdefault(above, []).append(matched["uuid"])
+    slices_by_gpu: dict[str, list[str]] = {}
+    gpu_uuid = ""
+    without_capability = not capabilities
+    for match in filter(None, map(DEVICE.match, tree.splitlines())):
+        if match["uuid"].startswith("MIG-"):
+            slices_by_gpu.setdefault(gpu_uuid, []).append(match["uuid"])
         else:
-            above = matched["uuid"]
+            gpu_uuid = match["uuid"]
             if without_capability:
-                capabilities[above] = None
-    if not capabilities and why:
-        found.lines.append(f"{why} (no GPU is used)")
+                capabilities[gpu_uuid] = None
+    if not capabilities and reason:
+        machine.lines.append(f"{reason} (no GPU is used)")
     return [
-        Gpu(uuid, capability, tuple(Gpu(name, capability) for name in slices.get(uuid, ())))
+        Gpu(uuid, capability, tuple(Gpu(name, capability) for name in slices_by_gpu.get(uuid, ())))
         for uuid, capability in capabilities.items()
     ]
 
@@ -137,39 +139,42 @@ def parse_reading(text: str) -> float | None:
         return None
 
 
-def choose_visible(found: Machine, listed: list[Gpu], visible: str) -> None:
+def choose_visible(machine: Machine, listed_gpus: list[Gpu], visible: str) -> None:
     """Keep what CUDA_VISIBLE_DEVICES names: places in the list, UUIDs or their beginnings, MIG slices."""
-    everything = [*listed, *(part for gpu in listed for part in gpu.slices)]
-    for word in filter(None, map(str.strip, visible.split(","))):
-        if word.isdigit():
-            chosen = [listed[int(word)]] if int(word) < len(listed) else []
+    all_gpus = [*listed_gpus, *(gpu_slice for gpu in listed_gpus for gpu_slice in gpu.slices)]
+    for gpu_name in filter(None, map(str.strip, visible.split(","))):
+        if gpu_name.isdigit():
+            matching_gpus = [listed_gpus[int(gpu_name)]] if int(gpu_name) < len(listed_gpus) else []
         else:
-            chosen = [gpu for gpu in everything if gpu.name == word] or [
-                gpu for gpu in everything if word.startswith(("GPU-", "MIG-")) and gpu.name.startswith(word)
+            matching_gpus = [gpu for gpu in all_gpus if gpu.name == gpu_name] or [
+                gpu for gpu in all_gpus if gpu_name.startswith(("GPU-", "MIG-")) and gpu.name.startswith(gpu_name)
             ]
-        if len(chosen) == 1:
-            new = chosen[0].usable[0]
-            found.gpus += [new] if new not in found.gpus else []
-        elif word.startswith("MIG-") and ask_torch(word)[0]:  # some containers list the whole GPU only
-            found.gpus.append(Gpu(word, None))
+        if len(matching_gpus) == 1:
+            new_gpu = matching_gpus[0].usable[0]
+            if new_gpu not in machine.gpus:
+                machine.gpus.append(new_gpu)
+        elif gpu_name.startswith("MIG-") and ask_torch(gpu_name)[0]:  # some containers list the whole GPU only
+            machine.gpus.append(Gpu(gpu_name, None))
         else:
-            what = "is the beginning of several" if chosen else "names no GPU that nvidia-smi lists"
-            found.lines.append(f"CUDA_VISIBLE_DEVICES: {word!r} {what}; it is not used")
-    if not found.gpus and not found.lines:
-        found.lines.append(f"CUDA_VISIBLE_DEVICES={visible!r} hides {len(listed)} GPU; the run is on the CPU")
+            complaint = "is the beginning of several" if matching_gpus else "names no GPU that nvidia-smi lists"
+            machine.lines.append(f"CUDA_VISIBLE_DEVICES: {gpu_name!r} {complaint}; it is not used")
+    if not machine.gpus and not machine.lines:
+        machine.lines.append(f"CUDA_VISIBLE_DEVICES={visible!r} hides {len(listed_gpus)} GPU; the run is on the CPU")
 
 
-def add_gpus_of_torch(found: Machine, visible: str | None) -> None:
+def add_gpus_of_torch(machine: Machine, visible: str | None) -> None:
     """Ask torch where nvidia-smi lists nothing, as in some containers."""
-    capabilities, why = ask_torch(visible)
-    names = [part.strip() for part in visible.split(",")] if visible else []
+    capabilities, reason = ask_torch(visible)
+    names = [gpu_name.strip() for gpu_name in visible.split(",")] if visible else []
     if capabilities:
-        found.lines = []
-        found.gpus = [Gpu(names[i] if i < len(names) else str(i), c) for i, c in enumerate(capabilities)]
-    elif why and not found.lines:
+        machine.lines = []
+        machine.gpus = [
+            Gpu(names[i] if i < len(names) else str(i), capability) for i, capability in enumerate(capabilities)
+        ]
+    elif reason and not machine.lines:
         sign = next((s for s in SIGNS if Path(s).exists()), visible and f"CUDA_VISIBLE_DEVICES={visible}")
-        found.lines.append(
-            f"{f'{sign} speaks for a GPU, but n' if sign else 'nvidia-smi lists none, and n'}one is used: {why}"
+        machine.lines.append(
+            f"{f'{sign} speaks for a GPU, but n' if sign else 'nvidia-smi lists none, and n'}one is used: {reason}"
         )
 
 
@@ -179,23 +184,25 @@ def ask_torch(visible: str | None) -> tuple[tuple[float, ...], str]:
     environment = dict(os.environ) | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
     command = [sys.executable, "-c", ASK]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
-        said = json.loads(done.stdout.splitlines()[-1])
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment)
+        torch_answer = json.loads(completed.stdout.splitlines()[-1])
     except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         return (), f"torch could not be asked ({lines[-1] if lines else type(error).__name__})"
-    if said["hip"]:
+    if torch_answer["hip"]:
         return (), "torch is a build for ROCm, on which nothing here has been tested"
-    return tuple(said["capabilities"]), "" if said["capabilities"] else "torch sees none (driver, container or mask)"
+    if not torch_answer["capabilities"]:
+        return (), "torch sees none (driver, container or mask)"
+    return tuple(torch_answer["capabilities"]), ""
 
 
-def with_capability(gpu: Gpu, found: Machine) -> Gpu:
+def with_capability(gpu: Gpu, machine: Machine) -> Gpu:
     """A GPU with its capability: where nvidia-smi does not tell, torch does."""
     if gpu.capability is not None:
         return gpu
-    capabilities, why = ask_torch(gpu.name)
+    capabilities, reason = ask_torch(gpu.name)
     if not capabilities:
-        found.lines.append(f"{gpu.name}: its compute capability is not known ({why}); taken for one without bf16")
+        machine.lines.append(f"{gpu.name}: its compute capability is not known ({reason}); taken for one without bf16")
     return Gpu(gpu.name, capabilities[0] if capabilities else None)
 
 
@@ -205,8 +212,8 @@ def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
     chosen: the names of the GPUs that are used; nothing for all of them.
     """
     if device == "cuda":
-        used = [capability for name, capability in find_gpus() if not chosen or name in chosen]
-        return bool(used) and min(used) >= 8
+        used_capabilities = [capability for name, capability in find_gpus() if not chosen or name in chosen]
+        return bool(used_capabilities) and min(used_capabilities) >= 8
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -216,9 +223,9 @@ def has_bf16(device: str, chosen: tuple[str, ...] = ()) -> bool:
 
 def count_cores() -> int:
     """The cores that this process may use: those it is bound to, and in a SLURM job no more than were asked for."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allotted = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return min(bound, int(allotted)) if allotted.isdigit() and int(allotted) else bound
+    bound_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allotted_cores = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return min(bound_cores, int(allotted_cores)) if allotted_cores.isdigit() and int(allotted_cores) else bound_cores
 
 
 def temporary_folder() -> Path:
@@ -232,5 +239,7 @@ def temporary_folder() -> Path:
 def list_slots(uuids: list[str], per_gpu: int) -> list[list[str]]:
     """[[GPU, lock file], ...]: a lock file per slot, in one place for every launcher of this machine."""
     folder = temporary_folder()
-    plain = {uuid: re.sub(r"[^\w-]", "_", uuid) for uuid in uuids}  # an old name of a slice has slashes
-    return [[uuid, str(folder / f"fer-benchmark-{plain[uuid]}-{k}.lock")] for k in range(per_gpu) for uuid in uuids]
+    plain_names = {uuid: re.sub(r"[^\w-]", "_", uuid) for uuid in uuids}  # an old name of a slice has slashes
+    return [
+        [uuid, str(folder / f"fer-benchmark-{plain_names[uuid]}-{k}.lock")] for k in range(per_gpu) for uuid in uuids
+    ]

@@ -58,8 +58,8 @@ def find_methods(folders: Folders = (), broken: Failures | None = None) -> "dict
     """
     from methods.base import Method
 
-    found = [*find_classes("method", Method, folders, broken), *find_packaged_methods(Method, broken)]
-    return index_by_name("method", found)
+    method_classes = [*find_classes("method", Method, folders, broken), *find_packaged_methods(Method, broken)]
+    return index_by_name("method", method_classes)
 
 
 def find_data_sets(folders: Folders = (), broken: Failures | None = None) -> dict[str, type[DataSet]]:
@@ -135,15 +135,23 @@ def build_backbone(name: str, channels: int, side: int, folders: Folders) -> "Ba
     try:
         return backbones[name](channels, side)
     except Exception as error:  # whatever an author's code raises
-        where = Path(inspect.getfile(backbones[name])).name
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == where]
-        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]} ({where}, line {(lines or [1])[-1]})"
-        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {why}") from error
+        file_name = Path(inspect.getfile(backbones[name])).name
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).name == file_name
+        ]
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]} ({file_name}, line {(lines or [1])[-1]})"
+        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {reason}") from error
 
 
 def find_backbone_file(name: str, folders: Folders = ()) -> Path | None:
     """The file that defines a backbone, by its text; None for a library's, or where there is none."""
-    files = [found.file for found in find_definitions(folders) if (found.kind, found.name) == ("backbone", name)]
+    files = [
+        definition.file
+        for definition in find_definitions(folders)
+        if (definition.kind, definition.name) == ("backbone", name)
+    ]
     return files[0] if files else None
 
 
@@ -159,8 +167,10 @@ def index_by_name(kind: str, classes: Iterable[Any]) -> dict[str, Any]:
     for cls in classes:
         other = by_name.setdefault(cls.name, cls)
         if other is not cls:
-            where = inspect.getfile(other)
-            raise ValueError(f"{inspect.getfile(cls)}: {kind} {cls.name!r} is already defined in {where}; rename one")
+            other_file = inspect.getfile(other)
+            raise ValueError(
+                f"{inspect.getfile(cls)}: {kind} {cls.name!r} is already defined in {other_file}; rename one"
+            )
     return by_name
 
 
@@ -271,15 +281,17 @@ def read_definitions(path: Path, changed: int) -> tuple[Definition, ...]:
 
 def find_named_classes(path: Path) -> list[tuple[str, str]]:
     """(class, its `name`) of the classes that a file, or a package from its own files, gives to the outside."""
-    found = []
+    named_classes = []
     for node in iterate_statements(parse_file(path).body):
         if isinstance(node, ast.ClassDef):
-            found += [(node.name, name) for line in node.body for name in read_names(line)]
+            named_classes += [(node.name, name) for line in node.body for name in read_names(line)]
         elif isinstance(node, ast.ImportFrom) and path.name == "__init__.py":
             inner_file = follow_import(path, node)
             imported = {alias.name for alias in node.names}
-            found += [pair for pair in (find_named_classes(inner_file) if inner_file else []) if pair[0] in imported]
-    return found
+            named_classes += [
+                pair for pair in (find_named_classes(inner_file) if inner_file else []) if pair[0] in imported
+            ]
+    return named_classes
 
 
 def iterate_statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -367,8 +379,8 @@ def import_file(path: Path) -> ModuleType:
     """The module in a file; raises PluginError. The project's files are modules of their packages, others stand alone."""
     for folder in PLUGIN_FOLDERS.values():
         if path.is_relative_to(ROOT / folder):
-            inner = path.relative_to(ROOT / folder).with_suffix("").parts
-            return import_module(".".join([*folder.split("/"), *(part for part in inner if part != "__init__")]))
+            inner_parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            return import_module(".".join([*folder.split("/"), *(part for part in inner_parts if part != "__init__")]))
     name = f"own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]

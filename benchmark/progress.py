@@ -18,8 +18,11 @@ FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar}| {postfix}"
 class Progress:
     """Progress of `total` tasks of which `workers` run at once; expected: seconds that they may take, 0 if unknown."""
 
-    def __init__(self, what: str, total: int, workers: int = 1, expected: float = 0.0) -> None:
-        self.what, self.total, self.workers, self.expected = what, total, workers, expected
+    def __init__(self, title: str, total: int, workers: int = 1, expected: float = 0.0) -> None:
+        self.what = title
+        self.total = total
+        self.workers = workers
+        self.expected = expected
         self.done = self.failed = 0
         self.start = time.monotonic()
         self.bar: Any = None
@@ -27,16 +30,17 @@ class Progress:
             from tqdm import tqdm
 
             self.bar = tqdm(
-                total=total, desc=what, file=sys.stderr, bar_format=FORMAT, dynamic_ncols=True, mininterval=0
+                total=total, desc=title, file=sys.stderr, bar_format=FORMAT, dynamic_ncols=True, mininterval=0
             )
         self.draw()
 
-    def finished(self, outcome: Outcome, words: str) -> None:
-        """Count a task that has ended; words: what it was and what came of it, for a line of its own in a log."""
-        good = outcome.status in ("ok", "cached")
-        self.done, self.failed = self.done + good, self.failed + (not good)
+    def finished(self, outcome: Outcome, outcome_text: str) -> None:
+        """Count a task that has ended; outcome_text: what it was and what came of it, for a line of its own in a log."""
+        is_success = outcome.status in ("ok", "cached")
+        self.done = self.done + is_success
+        self.failed = self.failed + (not is_success)
         if self.bar is None:
-            print_note(f"{words} ({self.done + self.failed}/{self.total})")
+            print_note(f"{outcome_text} ({self.done + self.failed}/{self.total})")
         else:
             self.draw()
 
@@ -53,11 +57,19 @@ class Progress:
 
     def rest(self) -> str:
         """What runs and failed, the time that has passed, and the time that is left."""
-        passed, ended = time.monotonic() - self.start, self.done + self.failed
-        left = passed * (self.total - ended) / ended if ended else max(0.0, self.expected - passed)
-        parts = [f"{self.failed} failed"] if self.failed else []
-        parts += [f"{min(self.workers, self.total - ended)} running", f"{format_duration(passed)} passed"]
-        return ", ".join([*parts, f"about {format_duration(left)} left"] if ended or self.expected else parts)
+        passed_seconds = time.monotonic() - self.start
+        ended_tasks = self.done + self.failed
+        left_seconds = max(0.0, self.expected - passed_seconds)
+        if ended_tasks:
+            left_seconds = passed_seconds * (self.total - ended_tasks) / ended_tasks
+        text_parts = [f"{self.failed} failed"] if self.failed else []
+        text_parts += [
+            f"{min(self.workers, self.total - ended_tasks)} running",
+            f"{format_duration(passed_seconds)} passed",
+        ]
+        if ended_tasks or self.expected:
+            text_parts.append(f"about {format_duration(left_seconds)} left")
+        return ", ".join(text_parts)
 
     def close(self) -> None:
         if self.bar is not None:
@@ -66,37 +78,40 @@ class Progress:
 
 
 @contextlib.contextmanager
-def show_progress(what: str, total: int, workers: int = 1, expected: float = 0.0) -> Iterator[Progress | None]:
+def show_progress(title: str, total: int, workers: int = 1, expected: float = 0.0) -> Iterator[Progress | None]:
     """A `Progress` that draws itself while the block runs; None where there is nothing to do."""
     if not total:
         yield None
         return
-    shown, over = Progress(what, total, workers, expected), threading.Event()
+    progress = Progress(title, total, workers, expected)
+    is_over = threading.Event()
 
     def tick() -> None:
-        while not over.wait(REFRESH if shown.bar is not None else MINUTE):
-            shown.draw()
+        while not is_over.wait(REFRESH if progress.bar is not None else MINUTE):
+            progress.draw()
 
-    ticking = threading.Thread(target=tick, daemon=True)
-    ticking.start()
+    drawing_thread = threading.Thread(target=tick, daemon=True)
+    drawing_thread.start()
     try:
-        yield shown
+        yield progress
     finally:
-        over.set()
-        ticking.join()
-        shown.close()
+        is_over.set()
+        drawing_thread.join()
+        progress.close()
 
 
 class Counted:
     """A callable (done, total) for work that counts itself: a live line, or a plain one a minute and at the end."""
 
     def __init__(self, what: str) -> None:
-        self.what, self.said = what, 0.0
+        self.what = what
+        self.said = 0.0
         self.shown: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
         if self.shown is None or done < self.shown.done:
-            self.shown, self.said = Progress(self.what, total), time.monotonic()
+            self.shown = Progress(self.what, total)
+            self.said = time.monotonic()
         self.shown.reached(done)
         if self.shown.bar is not None:
             self.shown.draw()

@@ -86,8 +86,8 @@ class Scale:
     @property
     def identity(self) -> dict[str, Any]:
         """What a job's identity says of its scale; another subset of the training images is a part of it."""
-        named = {"name": self.name, "version": self.version}
-        return named if self.subset == SUBSET_SEED else named | {"subset": self.subset}
+        identity = {"name": self.name, "version": self.version}
+        return identity if self.subset == SUBSET_SEED else identity | {"subset": self.subset}
 
     def applied(self, published: dict[str, Any], data: str) -> dict[str, Any]:
         """A method's recipe at this scale: only the last partial batch and the views stay its own where it is shared."""
@@ -126,14 +126,17 @@ class Scale:
         """The scale in words, for captions; backbone: of a run, whose own words leave out another one."""
         if self.recipe is None:
             return [f"published recipes at {self.side} px", f"AffectNet: {AFFECTNET_EPOCHS} epochs (ours)"]
-        crop, erase = self.augment["crop"], self.augment["erase"]
-        altered = f"mirroring {self.augment['flip']}"
-        altered += f", crops of {crop[0]:.0%} to {crop[1]:.0%} of the area" if crop else ""
-        altered += f", random erasing {erase}" if erase else ""
+        crop = self.augment["crop"]
+        erase = self.augment["erase"]
+        augment_text = f"mirroring {self.augment['flip']}"
+        if crop:
+            augment_text += f", crops of {crop[0]:.0%} to {crop[1]:.0%} of the area"
+        if erase:
+            augment_text += f", random erasing {erase}"
         words = f"{self.words}, {self.network}" if backbone in ("", self.recipe["backbone"]) else self.words
         return [
             f"{words}, {self.recipe['epochs']} epochs of batch {self.recipe['batch_size']}, Adam with one cycle to "
-            f"{self.recipe['optimiser']['lr']}, uniform sampling, {altered}, the same for every method; published "
+            f"{self.recipe['optimiser']['lr']}, uniform sampling, {augment_text}, the same for every method; published "
             "epochs, momenta and queues keep their share of the run"
         ]
 
@@ -222,8 +225,9 @@ def translate_value(
     """A parameter given in published units, as a run of `recipe` on `images` training images needs it."""
     if rule is None:
         return value
-    epochs, batch = recipe["epochs"], recipe["batch_size"]
-    steps = epochs * steps_per_epoch(images, batch, recipe["drop_last"])
+    epochs = recipe["epochs"]
+    batch_size = recipe["batch_size"]
+    steps = epochs * steps_per_epoch(images, batch_size, recipe["drop_last"])
     published_steps = published["epochs"] * steps_per_epoch(
         PUBLISHED_IMAGES, published["batch_size"], published["drop_last"]
     )
@@ -234,7 +238,7 @@ def translate_value(
     if rule == "per step":
         return value ** (published_steps / steps)
     if rule == "queue":
-        return max(1, round(value / PUBLISHED_IMAGES * images / batch)) * batch
+        return max(1, round(value / PUBLISHED_IMAGES * images / batch_size)) * batch_size
     raise ValueError(f"there is no scaling rule {rule!r}; known: epoch, per epoch, per step, queue")
 
 
@@ -253,12 +257,13 @@ def choose_subset(
     if images is None or len(labels) <= images:
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=classes)
-    least = np.minimum(counts, floor_per_class)
-    wanted = np.maximum(np.floor(counts * images / len(labels)).astype(int), least)
-    while wanted.sum() != images:
-        spare = wanted - least if wanted.sum() > images else counts - wanted
-        spare = spare if (spare > 0).any() else wanted  # the floors alone are more than `images`
-        wanted[np.argmax(spare)] += np.sign(images - wanted.sum())
-    draw = np.random.Generator(np.random.PCG64(seed))
-    rows = [draw.permutation(np.flatnonzero(labels == c))[: wanted[c]] for c in range(classes)]
+    least_counts = np.minimum(counts, floor_per_class)
+    class_counts = np.maximum(np.floor(counts * images / len(labels)).astype(int), least_counts)
+    while class_counts.sum() != images:
+        spare_images = class_counts - least_counts if class_counts.sum() > images else counts - class_counts
+        if not (spare_images > 0).any():  # the floors alone are more than `images`
+            spare_images = class_counts
+        class_counts[np.argmax(spare_images)] += np.sign(images - class_counts.sum())
+    generator = np.random.Generator(np.random.PCG64(seed))
+    rows = [generator.permutation(np.flatnonzero(labels == c))[: class_counts[c]] for c in range(classes)]
     return np.sort(np.concatenate(rows))

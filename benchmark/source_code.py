@@ -48,13 +48,13 @@ def follow_import(path: Path, node: ast.Import | ast.ImportFrom, name: str = "")
     is_relative = bool(getattr(node, "level", 0))
     if isinstance(node, ast.ImportFrom):
         package = node.module or ""
-        inside = f"{package}.{name}".strip(".")
+        inner_module = f"{package}.{name}".strip(".")
     else:
-        package = inside = name
+        package = inner_module = name
     # Files in the project's plug-in folders import by full names: a neighbour called like a library is not meant.
-    beside = path.parent if is_relative or path.parent not in plugin_folders() else None
-    for start in [beside] if is_relative else [ROOT, beside]:
-        for module in (inside, package):
+    own_folder = path.parent if is_relative or path.parent not in plugin_folders() else None
+    for start in [own_folder] if is_relative else [ROOT, own_folder]:
+        for module in (inner_module, package):
             if not start or not module:
                 continue
             if start == ROOT and module.split(".")[0] not in FOLLOWED:
@@ -72,17 +72,18 @@ def plugin_folders() -> set[Path]:
 
 def follow_imports(start: Iterable[Path]) -> set[Path]:
     """These files and all that they import, of the project or beside them."""
-    waiting, reached = list(start), set()
-    while waiting:
-        path = waiting.pop()
-        if path in reached:
+    waiting_files = list(start)
+    reached_files = set()
+    while waiting_files:
+        path = waiting_files.pop()
+        if path in reached_files:
             continue
-        reached.add(path)
+        reached_files.add(path)
         for node in ast.walk(parse_file(path)):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 followed = [follow_import(path, node, alias.name) for alias in node.names]
-                waiting += [imported for imported in followed if imported]
-    return reached
+                waiting_files += [imported for imported in followed if imported]
+    return reached_files
 
 
 def hash_code(cls: type) -> str:
@@ -161,8 +162,8 @@ def write_tree(node: Any) -> str:
     fields = [(name, getattr(node, name, None)) for name in node._fields]
     if isinstance(node, ast.JoinedStr):  # 3.12.1 ends a format that ends in a field with an empty text
         fields = [("values", [value for value in node.values if getattr(value, "value", None) != ""])]
-    written = [f"{name}={write_tree(value)}" for name, value in fields if not is_left_out(node, name, value)]
-    return f"{type(node).__name__}({', '.join(written)})"
+    field_texts = [f"{name}={write_tree(value)}" for name, value in fields if not is_left_out(node, name, value)]
+    return f"{type(node).__name__}({', '.join(field_texts)})"
 
 
 def is_left_out(node: ast.AST, name: str, value: Any) -> bool:

@@ -24,27 +24,31 @@ def error_line(error: Exception) -> str:
 def said_once(owner: str, line: str) -> str:
     """A line of somebody's behind its owner's name; where it says the name, 'warning' or 'error' itself, that goes, and so
     does any word with a colon that stands twice on end."""
-    again = re.compile(rf"\s*(?:warning|error|{re.escape(owner)})\s*:\s*", re.IGNORECASE)
-    while found := again.match(line):
-        line = line[found.end() :]
+    repeated_prefix = re.compile(rf"\s*(?:warning|error|{re.escape(owner)})\s*:\s*", re.IGNORECASE)
+    while match := repeated_prefix.match(line):
+        line = line[match.end() :]
     return re.sub(r"(?<!\S)([^\s:]+: )\1+", r"\1", f"{owner}: {line}")
 
 
-def one_of(option: str, what: str, value: str, known: Iterable[str], more: str = "") -> str:
-    """`value` if it is known, else a Usage error with the nearest valid name; more: what else helps to find it."""
-    names = sorted(known)
+def one_of(option: str, name_kind: str, value: str, known_names: Iterable[str], further_help: str = "") -> str:
+    """`value` if it is known, else a Usage error with the nearest valid name; further_help: what else helps to find it."""
+    names = sorted(known_names)
     if value in names:
         return value
-    near = difflib.get_close_matches(value, names, 1, 0.5)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise Usage(f"{option}: there is no {what} {value!r}{hint}. Known: {', '.join(names)}.{more and f' {more}.'}")
+    near_names = difflib.get_close_matches(value, names, 1, 0.5)
+    hint = f" (did you mean {near_names[0]!r}?)" if near_names else ""
+    raise Usage(
+        f"{option}: there is no {name_kind} {value!r}{hint}. Known: {', '.join(names)}.{further_help and f' {further_help}.'}"
+    )
 
 
 def format_duration(seconds: float) -> str:
     """1:05:09, 5:09 or 9 s."""
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+    hours, seconds_left = divmod(round(seconds), 3600)
+    minutes, seconds_left = divmod(seconds_left, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{seconds_left:02}"
+    return f"{minutes}:{seconds_left:02}" if minutes else f"{seconds_left} s"
 
 
 def is_live() -> bool:

@@ -22,62 +22,64 @@ Cards = dict[str, dict[str, Any]]
 
 def read_catalogue(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     """{method name: card}; methods are imported only if a file that they are made of has changed since."""
-    text = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in (Path(__file__), Path(source_code.__file__)):  # how a card is made
-        text.update(path.read_bytes())
-    own = [p for f in folders for p in f.glob("*.py") if p.is_file()]
-    packaged = [path for entry in plugins.list_packages() for path in plugins.list_package_files(entry)]
-    for path in sorted({*Path(plugins.ROOT, "methods").rglob("*.py"), *source_code.follow_imports(own), *packaged}):
-        text.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.read_bytes())
+    own_files = [p for folder in folders for p in folder.glob("*.py") if p.is_file()]
+    packaged_files = [path for entry in plugins.list_packages() for path in plugins.list_package_files(entry)]
+    for path in sorted(
+        {*Path(plugins.ROOT, "methods").rglob("*.py"), *source_code.follow_imports(own_files), *packaged_files}
+    ):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for entry in plugins.list_packages():
-        text.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())
-    path = results / "cards" / f"{text.hexdigest()[:20]}.json"
+        digest.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())
+    path = results / "cards" / f"{digest.hexdigest()[:20]}.json"
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         pass
-    broken: dict[str, str] = {}
+    broken_reasons: dict[str, str] = {}
     cards: Cards = {}
     try:
-        for name, method in sorted(plugins.find_methods(folders, broken).items()):
+        for name, method in sorted(plugins.find_methods(folders, broken_reasons).items()):
             try:
                 cards[name] = method_info(method)
                 json.dumps(cards[name])
             except (ValueError, TypeError, AttributeError) as error:
                 cards.pop(name, None)
-                broken[name] = f"{inspect.getfile(method)}: {method.__name__} is no whole method: {error}"
+                broken_reasons[name] = f"{inspect.getfile(method)}: {method.__name__} is no whole method: {error}"
     except ValueError as error:
         raise Usage(f"--methods-path: {error}") from None
-    cards |= {name: {"name": name, "broken": why} for name, why in broken.items() if name not in cards}
+    cards |= {name: {"name": name, "broken": reason} for name, reason in broken_reasons.items() if name not in cards}
     try:
-        if not broken:  # a package may be installed until next time
+        if not broken_reasons:  # a package may be installed until next time
             write_json(path, cards)
     except OSError:
         pass  # a read-only results folder costs the time to import, nothing else
     return cards
 
 
-def select_usable(cards: Cards, asked: list[str], folders: tuple[Path, ...]) -> Cards:
+def select_usable(cards: Cards, requested_methods: list[str], folders: tuple[Path, ...]) -> Cards:
     """The methods that can be imported; raises Usage where one that cannot is asked for, warns of the others."""
-    for path, why in plugins.find_unreadable(folders).items():
-        if not set(asked) <= set(cards):
-            raise Usage(f"--methods-path: {path}: cannot be imported: {why}")
-        print(f"warning: {path} is passed over: {why}", file=sys.stderr)
-    for name, found in cards.items():
-        if "broken" in found and name in asked:
-            raise Usage(f"--methods-path: {found['broken']}")
-        if "broken" in found:
-            print(f"warning: method {name} is passed over: {found['broken']}", file=sys.stderr)
-    whole = {name: found for name, found in cards.items() if "broken" not in found}
-    for name in asked:
-        one_of("--methods", "method", name, whole, plugins.describe_folders(folders))
-    return whole
+    for path, reason in plugins.find_unreadable(folders).items():
+        if not set(requested_methods) <= set(cards):
+            raise Usage(f"--methods-path: {path}: cannot be imported: {reason}")
+        print(f"warning: {path} is passed over: {reason}", file=sys.stderr)
+    for name, card in cards.items():
+        if "broken" in card and name in requested_methods:
+            raise Usage(f"--methods-path: {card['broken']}")
+        if "broken" in card:
+            print(f"warning: method {name} is passed over: {card['broken']}", file=sys.stderr)
+    usable_cards = {name: card for name, card in cards.items() if "broken" not in card}
+    for name in requested_methods:
+        one_of("--methods", "method", name, usable_cards, plugins.describe_folders(folders))
+    return usable_cards
 
 
 def file_name(path: Path) -> str:
     """A method's file as it is named in messages: 'rul.py', 'lanet/method.py'."""
-    home = plugins.ROOT / "methods"
-    return str(path.relative_to(home)) if path.is_relative_to(home) else path.name
+    methods_folder = plugins.ROOT / "methods"
+    return str(path.relative_to(methods_folder)) if path.is_relative_to(methods_folder) else path.name
 
 
 def method_info(method: "type[Method]") -> dict[str, Any]:

@@ -30,45 +30,54 @@ RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
 
 def measured_costs(store: Store) -> dict[Kind, Cost]:
     """The mean cost of the finished runs of each kind; of memory the largest. Minutes of a GPU say nothing of a CPU."""
-    found: dict[Kind, list[Cost]] = {}
+    costs_by_kind: dict[Kind, list[Cost]] = {}
     for record in store.records():
-        spec, path = record["spec"], store.path(record["id"])
+        spec = record["spec"]
+        path = store.path(record["id"])
         arrays = path.with_suffix(".npz")
-        disk = path.stat().st_size + (arrays.stat().st_size if arrays.exists() else 0)
-        cost = Cost(record["times"]["total"], disk, record["peak_memory"])
+        record_bytes = path.stat().st_size + (arrays.stat().st_size if arrays.exists() else 0)
+        cost = Cost(record["times"]["total"], record_bytes, record["peak_memory"])
         device = record["provenance"].get("device", "cpu")
-        found.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"], device), []).append(cost)
+        costs_by_kind.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"], device), []).append(cost)
     return {
         kind: Cost(fmean(c.seconds for c in costs), fmean(c.disk for c in costs), max(c.memory for c in costs), True)
-        for kind, costs in found.items()
+        for kind, costs in costs_by_kind.items()
     }
 
 
 def expected_cost(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     """From finished runs of the same method, data and scale on such a device; else a rough guess."""
-    method, scale = run.job.method, run.job.scale["name"]
-    known = finished.get((method, run.job.data["name"], scale, run.place.device))
-    if known:
-        return known
-    guess, images = SCALES[scale], run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
-    epochs = run.resolved["recipe"]["epochs"] / (guess.recipe or {"epochs": 60})["epochs"]
-    share = epochs * images / (guess.train_images or PUBLISHED_IMAGES)
-    return Cost(guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * share, guess.record_bytes, guess.memory)
+    method = run.job.method
+    scale = run.job.scale["name"]
+    measured_cost = finished.get((method, run.job.data["name"], scale, run.place.device))
+    if measured_cost:
+        return measured_cost
+    scale_guess = SCALES[scale]
+    image_count = run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
+    epochs = run.resolved["recipe"]["epochs"] / (scale_guess.recipe or {"epochs": 60})["epochs"]
+    run_share = epochs * image_count / (scale_guess.train_images or PUBLISHED_IMAGES)
+    return Cost(
+        scale_guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * run_share,
+        scale_guess.record_bytes,
+        scale_guess.memory,
+    )
 
 
 def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
     """A line where published recipes will take more than LONG: how long, and what the small scale would take."""
-    published = [run for run in runs if not SCALES[run.job.scale["name"]].shortened]
-    finished = measured_costs(store) if published else {}
-    seconds = sum(expected_cost(run, finished).seconds for run in published) / max(1, workers)
+    published_runs = [run for run in runs if not SCALES[run.job.scale["name"]].shortened]
+    finished = measured_costs(store) if published_runs else {}
+    seconds = sum(expected_cost(run, finished).seconds for run in published_runs) / max(1, workers)
     if seconds <= LONG:
         return None
-    images = [run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published]
-    each = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published]
-    small = sum(share * cost for share, cost in zip(images, each)) / max(1, workers)
+    image_shares = [
+        run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published_runs
+    ]
+    small_costs = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published_runs]
+    small_seconds = sum(share * cost for share, cost in zip(image_shares, small_costs)) / max(1, workers)
     return (
-        f"note: {len(published)} jobs at paper scale take about {format_duration(seconds)}; --scale small (all images, "
-        f"{SMALL.side} px, one shortened recipe) about {format_duration(small)}"
+        f"note: {len(published_runs)} jobs at paper scale take about {format_duration(seconds)}; --scale small (all images, "
+        f"{SMALL.side} px, one shortened recipe) about {format_duration(small_seconds)}"
     )
 
 
@@ -76,23 +85,24 @@ def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     """The jobs, which are done, and the expected time, disk and memory."""
     runs = plan.of_shard(shard)
     finished = measured_costs(store)
-    todo = {run.job.id: expected_cost(run, finished) for run in runs if not run.is_done(store)}
-    costs = list(todo.values())
-    lines = [f"{r.job.id}  {'to run' if r.job.id in todo else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
-    lines += [f"... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
+    open_costs = {run.job.id: expected_cost(run, finished) for run in runs if not run.is_done(store)}
+    costs = list(open_costs.values())
+    lines = [f"{r.job.id}  {'to run' if r.job.id in open_costs else 'done':<6}  {r.job.text}" for r in runs[:LISTED]]
+    if len(runs) > LISTED:
+        lines.append(f"... and {len(runs) - LISTED} more")
     seconds = [cost.seconds for cost in costs]
     longest = format_duration(max(seconds, default=0))
     memory = max((cost.memory for cost in costs), default=0)
     lines += [
-        f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(todo)} done, {len(todo)} to run",
+        f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(open_costs)} done, {len(open_costs)} to run",
         f"expected: {format_duration(sum(seconds))} of one worker in all, the longest job {longest} "
-        f"({sum(c.measured for c in costs)} of {len(todo)} from measured runs, the rest a rough guess)",
+        f"({sum(c.measured for c in costs)} of {len(open_costs)} from measured runs, the rest a rough guess)",
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",
     ]
-    weights = {run.pretraining["path"] for run in runs if run.pretraining and run.job.id in todo}
-    missing = sorted(path for path in weights if not Path(path).exists())
-    if missing:
-        lines.append(f"start weights: {len(missing)} to be made first ({', '.join(missing)})")
-    if line := suggest_shorter([run for run in runs if run.job.id in todo], store, 1):
+    weights = {run.pretraining["path"] for run in runs if run.pretraining and run.job.id in open_costs}
+    missing_files = sorted(path for path in weights if not Path(path).exists())
+    if missing_files:
+        lines.append(f"start weights: {len(missing_files)} to be made first ({', '.join(missing_files)})")
+    if line := suggest_shorter([run for run in runs if run.job.id in open_costs], store, 1):
         lines.append(line)
     return "\n".join(lines)

@@ -45,8 +45,8 @@ class Planned:
         """Whether its record is there, and its trained network where that is to be kept."""
         if not store.done(self.job.id):
             return False
-        of_others = self.job.id in store.elsewhere
-        return of_others or not self.place.keep_weights or store.has_network(self.job.id)
+        is_of_others = self.job.id in store.elsewhere
+        return is_of_others or not self.place.keep_weights or store.has_network(self.job.id)
 
 
 @dataclass
@@ -75,24 +75,24 @@ class Plan:
 
     def runs(self) -> list[Planned]:
         """Every run once, seeds outermost, in the order of the tables."""
-        every = [run for cells in self.cells.values() for cell in cells for run in cell.runs]
-        unique = {run.job.id: run for run in sorted(every, key=lambda run: run.place.keep_weights)}
-        return sorted(unique.values(), key=lambda run: run.job.seed)
+        all_runs = [run for cells in self.cells.values() for cell in cells for run in cell.runs]
+        unique_runs = {run.job.id: run for run in sorted(all_runs, key=lambda run: run.place.keep_weights)}
+        return sorted(unique_runs.values(), key=lambda run: run.job.seed)
 
     def of_shard(self, shard: tuple[int, int]) -> list[Planned]:
         """The runs of part I of N."""
         return [run for run in self.runs() if is_in_part(run.job.id, shard)]
 
 
-def is_in_part(job_id: str, part: tuple[int, int]) -> bool:
+def is_in_part(job_id: str, shard: tuple[int, int]) -> bool:
     """Whether a job is among those of part I of N."""
-    return int(job_id, 16) % part[1] == part[0]
+    return int(job_id, 16) % shard[1] == shard[0]
 
 
 def make_plan(request: Request, progress: Any = None) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
-    found = plugins.find_data_sets(request.methods_path, {})
-    data = {name: open_data_set(found[name](), request, progress) for name in request.datasets}
+    dataset_classes = plugins.find_data_sets(request.methods_path, {})
+    data = {name: open_data_set(dataset_classes[name](), request, progress) for name in request.datasets}
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = plan_cells(experiment, plan)
@@ -114,74 +114,76 @@ def keep_networks(cells: list[PlannedCell]) -> None:
 
 
 def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data:
-    path = request.data.get(dataset.name)
+    data_path = request.data.get(dataset.name)
     options = dataset_options(dataset, request.sets)
-    if dataset.needs_path and path is None and (kept := find_described_data(dataset, options, request)):
-        return kept
-    if dataset.needs_path and path is None:
+    if dataset.needs_path and data_path is None and (described_data := find_described_data(dataset, options, request)):
+        return described_data
+    if dataset.needs_path and data_path is None:
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
         raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
     try:
-        return lookup.open_data(dataset, path, options, request.results / "data", progress)
+        return lookup.open_data(dataset, data_path, options, request.results / "data", progress)
     except DataError as error:
         raise Usage(str(error)) from None
 
 
 def find_described_data(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
     """The data set as the results folder describes it, for drawing without its pictures; None where it does not."""
-    folders = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
-    found = [decoded.open_decoded(card.parent) for card in folders]
-    found = [data for data in found if data.info["options"] == asdict(options)]
-    return found[0] if len(found) == 1 else None
+    card_files = sorted((request.results / "data").glob(f"{dataset.name}-*/card.json")) if request.draw else []
+    described_data = [decoded.open_decoded(card.parent) for card in card_files]
+    described_data = [data for data in described_data if data.info["options"] == asdict(options)]
+    return described_data[0] if len(described_data) == 1 else None
 
 
 def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     """The cells of one table or figure, in reading order."""
-    request, found = plan.request, []
-    kinds = noise_asked(experiment, request)
+    request = plan.request
+    cells = []
+    noise_rates = noise_asked(experiment, request)
     all_rows = request.methods is None or experiment.fixed_rows
     rows = [row for row in experiment.rows if all_rows or row.method in request.methods]
-    own = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
-    extra = [m for m in request.methods or [] if m not in own and experiment.takes_any_method]
-    rows += [extra_row(method, experiment, plan) for method in extra]
+    own_methods = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
+    extra_methods = [m for m in request.methods or [] if m not in own_methods and experiment.takes_any_method]
+    rows += [extra_row(method, experiment, plan) for method in extra_methods]
     if experiment.drawing == "mechanisms":
         rows = [row for row in rows if plan.cards[row.method]["mechanism"]]
     if experiment.searched:
         rows = [drawn for row in rows for drawn in draw_rows(row, plan)]
     for data in plan.data.values():
-        conditions = [(kind, rate) for kind, rates in kinds.items() for rate in rates or (None,)]
-        column = [plan_cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
+        conditions = [(kind, rate) for kind, rates in noise_rates.items() for rate in rates or (None,)]
+        column_cells = [plan_cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
         if request.floor and experiment.kind == "table":
-            column += floor_cells(data, kinds, plan)
+            column_cells += floor_cells(data, noise_rates, plan)
         if request.draw and request.seeds is None:
-            on_common_seeds(column, request)
-        found += column
-    return found
+            on_common_seeds(column_cells, request)
+        cells += column_cells
+    return cells
 
 
-def on_common_seeds(column: list[PlannedCell], request: Request) -> None:
+def on_common_seeds(cells: list[PlannedCell], request: Request) -> None:
     """Leave each cell the scale's seeds, and of further ones those that every cell of which something was measured has.
 
     Else a row of ten seeds would stand beside one of five, and other seeds would look like another method.
     """
-    measured = [{run.job.seed for run in made.runs if has_record(run, request)} for made in column]
-    common = set.intersection(*filter(None, measured)) if any(measured) else set()
-    for made in column:
-        made.runs = [run for run in made.runs if run.job.seed < request.scale.seeds or run.job.seed in common]
+    measured_seeds = [{run.job.seed for run in cell.runs if has_record(run, request)} for cell in cells]
+    common_seeds = set.intersection(*filter(None, measured_seeds)) if any(measured_seeds) else set()
+    for cell in cells:
+        cell.runs = [run for run in cell.runs if run.job.seed < request.scale.seeds or run.job.seed in common_seeds]
 
 
 def draw_rows(row: Row, plan: Plan) -> list[Row]:
     """A row for each draw of a method's settings, draw 0 as published."""
-    request, card = plan.request, plan.cards[row.method]
-    rate = request.tune_learning_rate
+    request = plan.request
+    card = plan.cards[row.method]
+    draws_rate = request.tune_learning_rate
     return [
         replace(
             row,
-            overrides=row.overrides | draw_settings(card, request.scale, number, rate),
+            overrides=row.overrides | draw_settings(card, request.scale, number, draws_rate),
             published_settings=True,
             draw=number,
         )
-        for number in range(count_draws(card, request.draws, rate))
+        for number in range(count_draws(card, request.draws, draws_rate))
     ]
 
 
@@ -195,8 +197,8 @@ def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
 
 def noise_asked(experiment: Experiment, request: Request) -> dict[str, tuple[str, ...]]:
     """{kind: rates}: the experiment's own, narrowed or widened by `--noise` and `--rates`."""
-    rated = next((rates for rates in experiment.noise.values() if rates), RATES)
-    rates = tuple(request.rates or rated)
+    experiment_rates = next((rates for rates in experiment.noise.values() if rates), RATES)
+    rates = tuple(request.rates or experiment_rates)
     return {kind: rates if noise_kind(kind, request).rated else () for kind in request.noise or experiment.noise}
 
 
@@ -210,43 +212,47 @@ def noise_kind(kind: str, request: Request) -> Noise:
 def check_noise(kind: Noise, data: decoded.Data) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
     train = data.train
-    seen = Training(np.asarray(train.labels), data.classes, np.asarray(train.names), dataset=data.name)
+    noise_input = Training(np.asarray(train.labels), data.classes, np.asarray(train.names), dataset=data.name)
     try:
-        kind.labels(seen, 0.0, 0)
+        kind.labels(noise_input, 0.0, 0)
     except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 
 
 def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[PlannedCell]:
     """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
-    found = [
+    ceiling_cells = [
         plan_cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
         for kind, rates in kinds.items()
         for rate in rates or (None,)
     ]
-    return [*found, plan_cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean")]
+    return [
+        *ceiling_cells,
+        plan_cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean"),
+    ]
 
 
 def plan_cell(
     row: Row, data: decoded.Data, kind: str, rate: str | None, plan: Plan, part: str = "table"
 ) -> PlannedCell:
-    request, card = plan.request, plan.cards[row.method]
-    made = PlannedCell(row, row.label or card["title"], data.name, kind, rate, part=part)
-    found = noise_kind(kind, request)
-    lacking = next((need for need in LACKING if need in found.needs and getattr(data.train, need) is None), None)
-    if not {"images", *LACKING} & set(found.needs) and (kind, data.name) not in plan.noises:
-        check_noise(found, data)
+    request = plan.request
+    card = plan.cards[row.method]
+    cell = PlannedCell(row, row.label or card["title"], data.name, kind, rate, part=part)
+    noise = noise_kind(kind, request)
+    lacking_need = next((need for need in LACKING if need in noise.needs and getattr(data.train, need) is None), None)
+    if not {"images", *LACKING} & set(noise.needs) and (kind, data.name) not in plan.noises:
+        check_noise(noise, data)
         plan.noises.add((kind, data.name))
-    if lacking:
+    if lacking_need:
         if request.noise:
-            raise Usage(f"--noise {kind}: {data.name} {LACKING[lacking]}")
-        made.reason = f"no {lacking.replace('_', ' ')}"
+            raise Usage(f"--noise {kind}: {data.name} {LACKING[lacking_need]}")
+        cell.reason = f"no {lacking_need.replace('_', ' ')}"
     elif card["needs_landmarks"] and not data.train.usable_landmarks:
         fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH, or leave it out with --methods"
         raise Usage(f"{row.method}: {data.name} has no landmarks; {fix}")
     else:
-        made.runs = plan_runs(row, data, kind, rate, choose_seeds(request), plan, part)
-    return made
+        cell.runs = plan_runs(row, data, kind, rate, choose_seeds(request), plan, part)
+    return cell
 
 
 def choose_seeds(request: Request) -> Iterable[int]:
@@ -255,8 +261,8 @@ def choose_seeds(request: Request) -> Iterable[int]:
     """
     if request.seeds is not None:
         return request.seeds
-    beside = ENOUGH_SEEDS if request.against else 0
-    return range(MOST_SEEDS if request.draw else max(request.scale.seeds, beside))
+    least_seeds = ENOUGH_SEEDS if request.against else 0
+    return range(MOST_SEEDS if request.draw else max(request.scale.seeds, least_seeds))
 
 
 def has_record(run: Planned, request: Request) -> bool:
@@ -268,10 +274,14 @@ def plan_runs(
     row: Row, data: decoded.Data, kind: str, rate: str | None, seeds: Iterable[int], plan: Plan, part: str
 ) -> list[Planned]:
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
-    request, card, found = plan.request, plan.cards[row.method], noise_kind(kind, plan.request)
-    available = len(data.train.labels)
-    holdout = request.rule == "noisy_val" or (row.draw is not None and not request.scale.unused_images(available))
-    images = request.scale.images(available, holdout)
+    request = plan.request
+    card = plan.cards[row.method]
+    noise = noise_kind(kind, plan.request)
+    available_images = len(data.train.labels)
+    holdout = request.rule == "noisy_val" or (
+        row.draw is not None and not request.scale.unused_images(available_images)
+    )
+    image_count = request.scale.images(available_images, holdout)
     settings, overrides = recipes.resolve_recipe(
         plan.cards,
         row.method,
@@ -279,14 +289,14 @@ def plan_runs(
         request.scale,
         request.preset,
         data.name,
-        images,
+        image_count,
         request.published_settings or row.published_settings,
     )
     backbone = settings["recipe"]["backbone"]
-    code = backbone_code(backbone, request)
-    weights = choose_start_weights(data, backbone, code, request)
-    further = further_weights(request.weights2 if card["networks"] > 1 else None)
-    first = Job(
+    own_code = backbone_code(backbone, request)
+    start_weights = choose_start_weights(data, backbone, own_code, request)
+    further_start = further_weights(request.weights2 if card["networks"] > 1 else None)
+    first_job = Job(
         method=row.method,
         method_version=card["version"],
         data={
@@ -294,23 +304,23 @@ def plan_runs(
             "fingerprint": data.fingerprint,
             "landmarks": data.landmark_fingerprint if card["needs_landmarks"] else None,
         },
-        noise=noise_identity(found, rate, data),
+        noise=noise_identity(noise, rate, data),
         seed=0,
         precision=request.precision,
         preset=request.preset,
         scale=request.scale.identity,
-        weights=weights.identity,
+        weights=start_weights.identity,
         overrides=overrides,
         holdout=holdout,
         part="correct" if part == "correct" else "all",
-        weights2=further.identity or None,
-        backbone_code=code,
+        weights2=further_start.identity or None,
+        backbone_code=own_code,
     )
     place = Place(
         results=str(request.results),
         data=str(data.folder),
-        weights=weights.path,
-        weights2=further.path,
+        weights=start_weights.path,
+        weights2=further_start.path,
         device=request.device,
         methods_path=tuple(str(folder) for folder in request.methods_path),
         noise_argument=kind.partition(":")[2],
@@ -320,16 +330,27 @@ def plan_runs(
         checkpoint_seconds=checkpoint_seconds(),
         keep_weights=request.keep_weights,
     )
-    facts = {"title": data.title, **data.info.get("facts", {}), "card": data.info_hash, "train_images": images}
-    resolved = settings | {"data": facts, "weights": {"text": weights.text + further.text}}
-    return [Planned(replace(first, seed=seed), resolved, place, weights.pretraining) for seed in seeds]
+    data_facts = {
+        "title": data.title,
+        **data.info.get("facts", {}),
+        "card": data.info_hash,
+        "train_images": image_count,
+    }
+    resolved_settings = settings | {"data": data_facts, "weights": {"text": start_weights.text + further_start.text}}
+    return [
+        Planned(replace(first_job, seed=seed), resolved_settings, place, start_weights.pretraining) for seed in seeds
+    ]
 
 
 def backbone_code(name: str, request: Request) -> str | None:
     """The code of a backbone of one's own as its identity has it, None for others; raises Usage for an unknown name."""
     if "/" not in name:
-        known = [found.name for found in plugins.find_definitions(request.methods_path) if found.kind == "backbone"]
-        one_of("--set recipe.backbone", "backbone", name, [*known, "torchvision/NAME", "timm/NAME"])
+        own_names = [
+            definition.name
+            for definition in plugins.find_definitions(request.methods_path)
+            if definition.kind == "backbone"
+        ]
+        one_of("--set recipe.backbone", "backbone", name, [*own_names, "torchvision/NAME", "timm/NAME"])
     return plugins.hash_backbone(name, request.methods_path)
 
 
@@ -338,10 +359,13 @@ def noise_identity(kind: Noise, rate: str | None, data: decoded.Data) -> dict[st
 
     Earlier labels are no part of the data's fingerprint, so a noise that needs them names their hash.
     """
-    known = {"kind": kind.identity(), "rate": None if rate is None else number_text(rate), "version": kind.version}
+    identity = {"kind": kind.identity(), "rate": None if rate is None else number_text(rate), "version": kind.version}
     if "earlier_labels" in kind.needs:
-        known["earlier_labels"] = data.info["earlier_labels"][:20]
-    return known | ({"code": code} if (code := hash_own_code(type(kind))) else {})
+        identity["earlier_labels"] = data.info["earlier_labels"][:20]
+    own_code = hash_own_code(type(kind))
+    if own_code:
+        identity["code"] = own_code
+    return identity
 
 
 def checkpoint_seconds() -> float:

@@ -12,27 +12,27 @@ def drop_unmeasured(plan: Plan) -> list[str]:
     """
     lines = []
     for (kind, name), cells in plan.cells.items():
-        measured = {
+        measured_shares = {
             dataset: measured_share(plan, cells, dataset) for dataset in dict.fromkeys(cell.dataset for cell in cells)
         }
-        staying = {dataset for dataset, of in measured.items() if of > ENOUGH}
-        if not staying and len(plan.cells) == 1:
+        kept_datasets = {dataset for dataset, share in measured_shares.items() if share > ENOUGH}
+        if not kept_datasets and len(plan.cells) == 1:
             continue
-        plan.cells[kind, name] = [cell for cell in cells if cell.dataset in staying]
+        plan.cells[kind, name] = [cell for cell in cells if cell.dataset in kept_datasets]
         lines += [
-            f"{kind} {name}: {dataset} is left out, {100 * of:.0f} % of its cells have records here "
+            f"{kind} {name}: {dataset} is left out, {100 * share:.0f} % of its cells have records here "
             f"(--datasets {dataset} shows them)"
-            for dataset, of in measured.items()
-            if dataset not in staying
+            for dataset, share in measured_shares.items()
+            if dataset not in kept_datasets
         ]
     return lines
 
 
 def measured_share(plan: Plan, cells: list[PlannedCell], dataset: str) -> float:
     """Of a data set's cells that can have runs, how many have a record."""
-    here = [
+    measured_cells = [
         any(has_record(run, plan.request) for run in cell.runs)
         for cell in cells
         if cell.dataset == dataset and cell.runs
     ]
-    return sum(here) / len(here) if here else 1.0
+    return sum(measured_cells) / len(measured_cells) if measured_cells else 1.0

@@ -13,13 +13,13 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
 
     methods: {name: card}. datasets: {name: class}.
     """
-    found: dict[str, str] = {}
-    spelt: dict[str, str] = {}  # {the one name of each: as it was typed}
+    settings: dict[str, str] = {}
+    typed_keys: dict[str, str] = {}  # {the one name of each: as it was typed}
     for text in texts:
-        matched = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
-        if not matched:
+        match = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text)
+        if not match:
             raise Usage(f"--set {text}: expected NAME.option=value, for example lanet.confidence=0.8")
-        name, option, value = matched.groups()
+        name, option, value = match.groups()
         if not value.strip():
             raise Usage(f"--set {text}: there is no value behind '='; give one, or leave it out")
         one_of(
@@ -33,15 +33,15 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         if name in methods:
             one_of(f"--set {text}", f"parameter of {name}", option, [*methods[name]["parameters"], "backbone"])
         elif name in datasets:
-            known = [field.name for field in dataclasses.fields(datasets[name].Options)]
-            one_of(f"--set {text}", f"option of {name}", option, known)
-        meant = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{full_option_name(option)}"
-        before = found.pop(spelt.get(meant, ""), value)
-        if before != value:
-            print_note(f"--set {meant}: you gave {before} and {value}; the last one counts")
-        spelt[meant] = f"{name}.{option}"
-        found[spelt[meant]] = value
-    return found
+            known_options = [field.name for field in dataclasses.fields(datasets[name].Options)]
+            one_of(f"--set {text}", f"option of {name}", option, known_options)
+        full_key = "recipe.backbone" if (name, option) == ("backbone", "name") else f"{name}.{full_option_name(option)}"
+        earlier_value = settings.pop(typed_keys.get(full_key, ""), value)
+        if earlier_value != value:
+            print_note(f"--set {full_key}: you gave {earlier_value} and {value}; the last one counts")
+        typed_keys[full_key] = f"{name}.{option}"
+        settings[typed_keys[full_key]] = value
+    return settings
 
 
 TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -53,29 +53,29 @@ EXPECTED = {
 }
 
 
-def parse_override(key: str, text: Any, like: Any, annotation: str = "") -> Any:
-    """A typed value, read whole, of the type of the default `like` or, where that is None, of what is annotated; raises Usage."""
+def parse_override(key: str, text: Any, default_value: Any, annotation: str = "") -> Any:
+    """A typed value, read whole, of the type of `default_value` or, where that is None, of what is annotated; raises Usage."""
     if not isinstance(text, str):
         return text
-    kind = kind_of(like, annotation)
-    if text.lower() == "none" and (like is None or kind == "list" or "None" in annotation):
+    value_kind = kind_of(default_value, annotation)
+    if text.lower() == "none" and (default_value is None or value_kind == "list" or "None" in annotation):
         return None
     try:
-        return parse_value(text, kind)
+        return parse_value(text, value_kind)
     except (ValueError, KeyError):
-        raise Usage(f"--set {key}={text}: expected {EXPECTED[kind]} (default {like})") from None
+        raise Usage(f"--set {key}={text}: expected {EXPECTED[value_kind]} (default {default_value})") from None
 
 
-def kind_of(like: Any, annotation: str) -> str:
+def kind_of(default_value: Any, annotation: str) -> str:
     """'bool', 'int', 'float', 'list' or 'text'; 'any' where neither the default nor its annotation says which."""
-    named = set(re.findall(r"\w+", annotation)) - {"None"}
-    if like is None:
-        return named.pop() if len(named) == 1 and named <= {"bool", "int", "float"} else "any"
-    if isinstance(like, list | tuple):
+    named_types = set(re.findall(r"\w+", annotation)) - {"None"}
+    if default_value is None:
+        return named_types.pop() if len(named_types) == 1 and named_types <= {"bool", "int", "float"} else "any"
+    if isinstance(default_value, list | tuple):
         return "list"
-    if type(like) is int and named == {"float"}:  # `weight: float = 1`
+    if type(default_value) is int and named_types == {"float"}:  # `weight: float = 1`
         return "float"
-    return type(like).__name__ if isinstance(like, bool | int | float) else "text"
+    return type(default_value).__name__ if isinstance(default_value, bool | int | float) else "text"
 
 
 def annotation_text(field: dataclasses.Field) -> str:
@@ -103,7 +103,7 @@ def parse_finite(text: str) -> float:
 
 def parse_numbers(text: str) -> list[float]:
     """Finite numbers between commas; raises ValueError."""
-    return [parse_finite(part) for part in text.split(",")]
+    return [parse_finite(number_text) for number_text in text.split(",")]
 
 
 def spell_setting(value: Any) -> str:
@@ -117,15 +117,17 @@ def spell_setting(value: Any) -> str:
 
 def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
     """A data set's frozen options from `--set DATASET.option=value`."""
-    known = {field.name: field for field in dataclasses.fields(dataset.Options)}
-    chosen = {}
+    known_options = {field.name: field for field in dataclasses.fields(dataset.Options)}
+    chosen_options = {}
     for key, text in sets.items():
         name, option = key.split(".", 1)
         if name == dataset.name:
-            one_of(f"--set {key}={text}", f"option of {name}", option, known)
-            chosen[option] = parse_override(key, text, known[option].default, annotation_text(known[option]))
+            one_of(f"--set {key}={text}", f"option of {name}", option, known_options)
+            chosen_options[option] = parse_override(
+                key, text, known_options[option].default, annotation_text(known_options[option])
+            )
     try:
-        return dataset.Options(**chosen)
+        return dataset.Options(**chosen_options)
     except ValueError as error:
         raise Usage(f"--set {dataset.name}: {error}") from None
 
@@ -137,13 +139,13 @@ def full_option_name(option: str) -> str:
 
 def list_recipe_fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
     """The leaves of a recipe that can be set, as 'epochs' and 'optimiser.lr'."""
-    found = []
+    field_names = []
     for name, value in tree.items():
         if isinstance(value, dict):
-            found += list_recipe_fields(value, f"{prefix}{name}.")
+            field_names += list_recipe_fields(value, f"{prefix}{name}.")
         elif name != "kind":
-            found.append(f"{prefix}{name}")
-    return found
+            field_names.append(f"{prefix}{name}")
+    return field_names
 
 
 def is_kind(tree: dict[str, Any], option: str) -> bool:
@@ -153,16 +155,16 @@ def is_kind(tree: dict[str, Any], option: str) -> bool:
 
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
-    more = (
+    kind_hint = (
         f"Another kind of {option} is written in a method's file and counts at --scale paper"
         if is_kind(tree, option)
         else ""
     )
-    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree), more)
+    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree), kind_hint)
     *parents, leaf = option.split(".")
-    part = tree
+    branch = tree
     for name in parents:
-        part = part[name]
-    old = part[leaf]
-    part[leaf] = parse_override(key, text, old)
-    return old, part[leaf]
+        branch = branch[name]
+    old_value = branch[leaf]
+    branch[leaf] = parse_override(key, text, old_value)
+    return old_value, branch[leaf]

@@ -11,7 +11,7 @@ from benchmark.terminal import Usage, one_of
 def resolve_recipe(
     cards: dict[str, dict],
     method: str,
-    asked: dict[str, str],
+    requested_settings: dict[str, str],
     scale: Scale,
     preset: str,
     data: str,
@@ -20,64 +20,74 @@ def resolve_recipe(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The resolved recipe and parameters of a method, and the overrides that belong to the job's identity.
 
-    asked: {'lanet.confidence': '0.8', 'recipe.epochs': '5', ...}, values in published units; keys of other methods are
-    passed over. images: training images of the run. published_settings: leave out the settings that the method declares
-    for shortened scales (`Method.demo`). Overrides are what differs from the published settings and the scale's recipe,
-    whoever asked for it, so that settings chosen later give other jobs.
+    requested_settings: {'lanet.confidence': '0.8', 'recipe.epochs': '5', ...}, values in published units; keys of other
+    methods are passed over. images: training images of the run. published_settings: leave out the settings that the
+    method declares for shortened scales (`Method.demo`). Overrides are what differs from the published settings and the
+    scale's recipe, whoever asked for it, so that settings chosen later give other jobs.
     """
     card = cards[method]
-    mine = {key: text for key, text in asked.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")}
-    typed_keys = set(mine)
-    declared = chosen_settings(card, scale)
-    chosen = {} if published_settings else declared
-    mine = {key: spell_setting(value) for key, value in chosen.items() if key.startswith("recipe.")} | mine
+    own_settings = {
+        key: text for key, text in requested_settings.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")
+    }
+    typed_keys = set(own_settings)
+    declared_settings = chosen_settings(card, scale)
+    chosen_values = {} if published_settings else declared_settings
+    chosen_recipe = {key: spell_setting(value) for key, value in chosen_values.items() if key.startswith("recipe.")}
+    own_settings = chosen_recipe | own_settings
     overrides: dict[str, str] = {}
-    published = copy.deepcopy((preset == "as_published" and card["as_published"]) or card["recipe"])
-    if "recipe.like" in mine:
-        like = one_of("--set recipe.like", "method", mine.pop("recipe.like"), cards)
-        if like != method:
-            backbone, own = published["backbone"], published["augment"]
-            published = copy.deepcopy(cards[like]["recipe"]) | {"backbone": backbone}
-            published["augment"] |= {part: own[part] for part in ("second_view", "strong")}
-            overrides["recipe.like"] = like
-    recipe = copy.deepcopy(scale.applied(published, data))
-    for key, text in mine.items():
+    base_recipe = copy.deepcopy((preset == "as_published" and card["as_published"]) or card["recipe"])
+    if "recipe.like" in own_settings:
+        other_method = one_of("--set recipe.like", "method", own_settings.pop("recipe.like"), cards)
+        if other_method != method:
+            backbone = base_recipe["backbone"]
+            own_augment = base_recipe["augment"]
+            base_recipe = copy.deepcopy(cards[other_method]["recipe"]) | {"backbone": backbone}
+            base_recipe["augment"] |= {part: own_augment[part] for part in ("second_view", "strong")}
+            overrides["recipe.like"] = other_method
+    recipe = copy.deepcopy(scale.applied(base_recipe, data))
+    for key, text in own_settings.items():
         name, option = key.split(".", 1)
         if option == "backbone" or key == "backbone.name":
-            name, option = "recipe", "backbone"
+            name = "recipe"
+            option = "backbone"
         if name in ("recipe", "backbone"):
             option = full_option_name(option)
-            old, new = set_path(recipe, key, option, text)
-            if old != new:
-                overrides[f"recipe.{option}"] = spell_setting(new)
+            old_value, new_value = set_path(recipe, key, option, text)
+            if old_value != new_value:
+                overrides[f"recipe.{option}"] = spell_setting(new_value)
     for name in ("epochs", "batch_size"):
         if not 1 <= recipe[name] <= 100_000:
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
-    parameters, changed = method_parameters(card, method, mine, chosen)
-    overrides |= changed
+    parameters, changed_parameters = method_parameters(card, method, own_settings, chosen_values)
+    overrides |= changed_parameters
     if scale.shortened:
-        rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
-        paper = card["recipe"] if "recipe.like" in overrides else published
+        scaling_rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
+        published_recipe = card["recipe"] if "recipe.like" in overrides else base_recipe
         parameters = {
-            n: translate_parameter(method, n, v, rules[n], paper, recipe, images) for n, v in parameters.items()
+            option_name: translate_parameter(
+                method, option_name, option_value, scaling_rules[option_name], published_recipe, recipe, images
+            )
+            for option_name, option_value in parameters.items()
         }
-    notes = scale.notes(recipe["backbone"])
+    scale_notes = scale.notes(recipe["backbone"])
     if scale.shortened:
-        kept = {
-            name: entry for name, entry in card["demo"].items() if full_name(method, name) in set(chosen) - typed_keys
+        kept_choices = {
+            name: entry
+            for name, entry in card["demo"].items()
+            if full_name(method, name) in set(chosen_values) - typed_keys
         }
-        notes += describe_chosen(
-            card["title"], kept, "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
+        scale_notes += describe_chosen(
+            card["title"], kept_choices, "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
         )
     settings = {
         "recipe": recipe,
         "parameters": parameters,
-        "scale_notes": notes,
+        "scale_notes": scale_notes,
         "method_title": card["title"],
         "mechanism": card["mechanism"],
     }
-    if declared:
-        settings["chosen_settings"] = {key: spell_setting(value) for key, value in declared.items()}
+    if declared_settings:
+        settings["chosen_settings"] = {key: spell_setting(value) for key, value in declared_settings.items()}
     return settings, overrides
 
 
@@ -86,12 +96,12 @@ def translate_parameter(
 ) -> Any:
     """A parameter at demo scale; raises Usage for a momentum or an epoch that is none."""
     try:
-        found = translate_value(value, rule, published, recipe, images)
+        translated_value = translate_value(value, rule, published, recipe, images)
     except OverflowError:
-        found = 0j
-    if isinstance(found, complex):
+        translated_value = 0j
+    if isinstance(translated_value, complex):
         raise Usage(f"--set {method}.{name}={value}: out of range for a parameter that is given {rule}")
-    return found
+    return translated_value
 
 
 def is_changed(value: Any, published: Any) -> bool:
@@ -104,13 +114,12 @@ def full_name(method: str, option: str) -> str:
     return option if option.startswith("recipe.") else f"{method}.{option}"
 
 
-def describe_chosen(title: str, chosen: dict[str, Any], where: str) -> list[str]:
+def describe_chosen(title: str, chosen: dict[str, Any], source_note: str) -> list[str]:
     """A line for each reason of a method's chosen settings."""
-    reasons = dict.fromkeys(reason for _, reason in chosen.values())
-    names = {
-        why: ", ".join(f"{n} {value}" for n, (value, reason) in chosen.items() if reason == why) for why in reasons
-    }
-    return [f"{title}: {settings} ({where}{reason})" for reason, settings in names.items()]
+    settings_by_reason: dict[str, list[str]] = {}
+    for option_name, (value, reason) in chosen.items():
+        settings_by_reason.setdefault(reason, []).append(f"{option_name} {value}")
+    return [f"{title}: {', '.join(texts)} ({source_note}{reason})" for reason, texts in settings_by_reason.items()]
 
 
 def chosen_settings(card: dict[str, Any], scale: Scale) -> dict[str, Any]:
@@ -121,18 +130,20 @@ def chosen_settings(card: dict[str, Any], scale: Scale) -> dict[str, Any]:
 
 
 def method_parameters(
-    card: dict[str, Any], method: str, mine: dict[str, str], chosen: dict[str, Any]
+    card: dict[str, Any], method: str, own_settings: dict[str, str], chosen_values: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameters in published units, and {'method.name': text} of those that differ from the published ones."""
-    published = {name: declared["default"] for name, declared in card["parameters"].items()}
-    values = {name: chosen.get(f"{method}.{name}", value) for name, value in published.items()}
-    for key, text in mine.items():
+    published_values = {name: declaration["default"] for name, declaration in card["parameters"].items()}
+    values = {name: chosen_values.get(f"{method}.{name}", value) for name, value in published_values.items()}
+    for key, text in own_settings.items():
         name, option = key.split(".", 1)
         if name != method or option == "backbone":
             continue
         one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
-        values[option] = parse_override(key, text, published[option], card["parameters"][option]["type"])
-    changed = {
-        f"{method}.{name}": spell_setting(value) for name, value in values.items() if is_changed(value, published[name])
+        values[option] = parse_override(key, text, published_values[option], card["parameters"][option]["type"])
+    changed_values = {
+        f"{method}.{name}": spell_setting(value)
+        for name, value in values.items()
+        if is_changed(value, published_values[name])
     }
-    return values, changed
+    return values, changed_values

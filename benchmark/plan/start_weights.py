@@ -36,13 +36,13 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
-            many = (
+            landmark_count = (
                 f"usable landmarks of {data.train.usable_landmarks} training images only"
                 if data.train.usable_landmarks
                 else "no landmarks"
             )
             raise Usage(
-                f"--weights landmarks: {data.name} has {many}; run python -m benchmark landmarks {data.name} "
+                f"--weights landmarks: {data.name} has {landmark_count}; run python -m benchmark landmarks {data.name} "
                 f"--data {data.name}=PATH"
             )
         choice = "random"
@@ -51,8 +51,16 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     if choice == "imagenet":
         return published_weights(backbone)
     if choice == "landmarks":
-        own = code, request.methods_path
-        return landmark_weights(data, backbone, request.scale, request.precision, request.device, request.results, *own)
+        return landmark_weights(
+            data,
+            backbone,
+            request.scale,
+            request.precision,
+            request.device,
+            request.results,
+            code,
+            request.methods_path,
+        )
     return from_file("--weights", choice, "a checkpoint, 'landmarks', 'imagenet' or 'random'")
 
 
@@ -81,7 +89,7 @@ def landmark_weights(
 
     code, folders: of a backbone of one's own.
     """
-    made_from = [
+    key_parts = [
         scale.PRETRAINING_VERSION,
         data.fingerprint,
         data.landmark_fingerprint,
@@ -90,13 +98,14 @@ def landmark_weights(
         *([] if size.subset == scale.SUBSET_SEED else [size.subset]),
         *([] if code is None else [code]),
     ]
-    key = json_digest([*made_from, precision], 16)
-    path = str(results / "weights" / f"{key}.pt")
-    text = f"label-free pre-training on the landmarks of its own training images ({key[:8]})"
-    how: dict[str, Any] = {"folder": str(data.folder), "path": path, "backbone": backbone, "scale": size.name}
-    how |= {"subset": size.subset, "device": device, "precision": precision}
-    how |= {"methods_path": [str(folder) for folder in folders]} if code else {}
-    return Start(f"landmarks:{key}", path, text, how)
+    weights_key = json_digest([*key_parts, precision], 16)
+    path = str(results / "weights" / f"{weights_key}.pt")
+    text = f"label-free pre-training on the landmarks of its own training images ({weights_key[:8]})"
+    pretraining: dict[str, Any] = {"folder": str(data.folder), "path": path, "backbone": backbone, "scale": size.name}
+    pretraining |= {"subset": size.subset, "device": device, "precision": precision}
+    if code:
+        pretraining["methods_path"] = [str(folder) for folder in folders]
+    return Start(f"landmarks:{weights_key}", path, text, pretraining)
 
 
 def further_weights(choice: str | None) -> Start:
@@ -105,8 +114,8 @@ def further_weights(choice: str | None) -> Start:
         return Start("")
     if choice == "random":
         return Start("random", text="; further networks: random weights")
-    found = from_file("--weights2", choice, "a checkpoint or 'random'")
-    return replace(found, text=f"; further networks: {found.text}")
+    file_start = from_file("--weights2", choice, "a checkpoint or 'random'")
+    return replace(file_start, text=f"; further networks: {file_start.text}")
 
 
 def from_file(option: str, choice: str, expected: str) -> Start:
@@ -114,12 +123,12 @@ def from_file(option: str, choice: str, expected: str) -> Start:
     if re.match(r"\w+://", choice):
         raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")
     try:
-        sha = digest_file(path)
+        file_digest = digest_file(path)
     except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
-        near = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near_words = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
+        hint = f" (did you mean {near_words[0]!r}?)" if near_words else ""
         if choice.startswith(("torchvision/", "timm/")):
             hint = f" (for a library's published weights: --weights imagenet --set backbone.name={choice})"
-        why = getattr(error, "strerror", None) or error
-        raise Usage(f"{option} {choice[:200]}: {why}{hint}; give {expected}") from None
-    return Start(f"sha256:{sha}", str(path), f"{path.name} (sha256 {sha[:8]})")
+        reason = getattr(error, "strerror", None) or error
+        raise Usage(f"{option} {choice[:200]}: {reason}{hint}; give {expected}") from None
+    return Start(f"sha256:{file_digest}", str(path), f"{path.name} (sha256 {file_digest[:8]})")

@@ -27,18 +27,19 @@ def make_sweep(
     """
     key, values = parse_sweep(text, cards)
     name, _, option = key.partition(".")
-    rows = [name] if name in cards else methods or list(PAPER_FIVE)
+    method_names = [name] if name in cards else methods or list(PAPER_FIVE)
     if option in ("backbone", "name") and name != "recipe":
         key = "recipe.backbone"
     elif name in ("recipe", "backbone"):
         key = f"recipe.{full_option_name(option)}"
-    if key in {f"{place}.{full_option_name(name)}" for place, name in (typed_key.split(".", 1) for typed_key in sets)}:
+    set_options = [typed_key.split(".", 1) for typed_key in sets]
+    if key in {f"{set_name}.{full_option_name(set_option)}" for set_name, set_option in set_options}:
         raise Usage(f"--sweep {text}: --set gives {key} one value; leave one of them out")
     try:
-        for method in rows:
+        for method in method_names:
             for value in values:
                 resolve_recipe(cards, method, sets | {key: value}, scale, preset, "", images=1000)
-        spellings = list(dict.fromkeys(spell_value(cards[rows[0]], scale, key, value) for value in values))
+        spellings = list(dict.fromkeys(spell_value(cards[method_names[0]], scale, key, value) for value in values))
     except Usage as error:
         raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
     if len(spellings) < 2:
@@ -50,7 +51,7 @@ def make_sweep(
         {"asymmetric": RATES},
         tuple(
             Row(method, {key: value}, f"{cards[method]['title']}: {key}={value}", swept=key)
-            for method in rows
+            for method in method_names
             for value in spellings
         ),
         drawing="sweep",
@@ -64,13 +65,13 @@ def parse_sweep(text: str, cards: Cards) -> tuple[str, list[str]]:
     if not equals or "." not in key:
         raise Usage(f"--sweep {text}: expected NAME.option=V1,V2,..., for example lanet.confidence=0.5,0.7,0.9")
     one_of(f"--sweep {text}", "method, 'recipe' or 'backbone'", key.partition(".")[0], [*cards, "recipe", "backbone"])
-    separated = [value.strip() for value in values.split(";" if ";" in values else ",")]
+    typed_values = [value.strip() for value in values.split(";" if ";" in values else ",")]
     try:
-        for value in separated:
+        for value in typed_values:
             parse_sets([f"{key}={value}"], cards, {})
     except Usage as error:
         raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
-    return key, separated
+    return key, typed_values
 
 
 def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
@@ -78,21 +79,28 @@ def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
     name, option = key.split(".", 1)
     if name == "recipe":
         recipe = copy.deepcopy(scale.applied(card["recipe"], ""))
-        old, value = set_path(recipe, key, option, text)
+        default_value, parsed_value = set_path(recipe, key, option, text)
     else:
         parameter = card["parameters"][option]
-        old, value = parameter["default"], parse_override(key, text, parameter["default"], parameter["type"])
-    if isinstance(old, list | tuple) and isinstance(value, list) and len(value) != len(old):
-        raise Usage(f"--set {key}={text}: expected {len(old)} numbers; put ';' between the values of a sweep of lists")
-    return spell_setting(value)
+        default_value = parameter["default"]
+        parsed_value = parse_override(key, text, parameter["default"], parameter["type"])
+    if (
+        isinstance(default_value, list | tuple)
+        and isinstance(parsed_value, list)
+        and len(parsed_value) != len(default_value)
+    ):
+        raise Usage(
+            f"--set {key}={text}: expected {len(default_value)} numbers; put ';' between the values of a sweep of lists"
+        )
+    return spell_setting(parsed_value)
 
 
 def name_figure(key: str, values: list[str], methods: list[str] | None) -> str:
     """The sweep as a file's name: two sweeps have two names."""
-    whole = "_".join([key, *values, *(methods or [])])
-    name = re.sub(r"[^\w.+-]+", "-", whole)
-    if name != whole or len(name) > LONGEST:
-        name = f"{name[:LONGEST]}_{json_digest(whole, 6)}"
+    full_name = "_".join([key, *values, *(methods or [])])
+    name = re.sub(r"[^\w.+-]+", "-", full_name)
+    if name != full_name or len(name) > LONGEST:
+        name = f"{name[:LONGEST]}_{json_digest(full_name, 6)}"
     return f"sweep_{name}"
 
 
@@ -105,10 +113,10 @@ def find_marks(
     """
     name, option = key.split(".", 1)
     if name == "recipe":
-        published = (preset == "as_published" and card["as_published"]) or card["recipe"]
-        word = "scale" if scale.shortened else "published"
-        marks = {word: spell_setting(recipe_value(scale.applied(published, dataset), option))}
+        published_recipe = (preset == "as_published" and card["as_published"]) or card["recipe"]
+        mark_name = "scale" if scale.shortened else "published"
+        marks = {mark_name: spell_setting(recipe_value(scale.applied(published_recipe, dataset), option))}
     else:
         marks = {"published": spell_setting(card["parameters"][option]["default"])}
-    chosen = {} if published_settings else chosen_settings(card, scale)
-    return marks | ({"chosen": spell_setting(chosen[key])} if key in chosen else {})
+    chosen_values = {} if published_settings else chosen_settings(card, scale)
+    return marks | ({"chosen": spell_setting(chosen_values[key])} if key in chosen_values else {})

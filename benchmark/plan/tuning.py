@@ -28,9 +28,9 @@ def draw_settings(card: dict[str, Any], scale: Scale, number: int, learning_rate
     """
     if number == 0:
         return {}
-    space = search_space(card)
-    position = move_point(card["name"], [*space, LEARNING_RATE], number)
-    settings = {key: spell_setting(values.value(position[key])) for key, values in space.items()}
+    option_ranges = search_space(card)
+    position = move_point(card["name"], [*option_ranges, LEARNING_RATE], number)
+    settings = {key: spell_setting(values.value(position[key])) for key, values in option_ranges.items()}
     if learning_rate:
         factor = RATE_FACTOR ** (2 * position[LEARNING_RATE] - 1)
         settings |= scaled_rates(scale.applied(card["recipe"], "")["optimiser"], factor)
@@ -63,12 +63,12 @@ def recipe_value(recipe: dict[str, Any], option: str) -> Any:
 
 def search_space(card: dict[str, Any]) -> dict[str, Range]:
     """The options that are drawn beside the learning rate, in the order in which the method declares them."""
-    space = {}
-    for option, plain in card["search"].items():
-        space[full_name(card["name"], option)] = RANGES[plain["kind"]](
-            **{name: value for name, value in plain.items() if name != "kind"}
+    option_ranges = {}
+    for option, declared_range in card["search"].items():
+        option_ranges[full_name(card["name"], option)] = RANGES[declared_range["kind"]](
+            **{name: value for name, value in declared_range.items() if name != "kind"}
         )
-    return space
+    return option_ranges
 
 
 def scaled_rates(optimiser: dict[str, Any], factor: float) -> dict[str, str]:
@@ -81,7 +81,7 @@ def move_point(method: str, keys: list[str], number: int) -> dict[str, float]:
     """Where a draw lies in each option's range, 0 to 1."""
     point = sobol_points(len(keys), ceil(log2(number + 1)))[number]
     shifts = [stream_seed("tuning", method, key) / 2**63 for key in keys]
-    return {key: float((place + shift) % 1) for key, place, shift in zip(keys, point, shifts, strict=True)}
+    return {key: float((coordinate + shift) % 1) for key, coordinate, shift in zip(keys, point, shifts, strict=True)}
 
 
 @lru_cache

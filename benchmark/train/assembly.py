@@ -40,9 +40,9 @@ def assemble_method(
 ) -> tuple[Method, Recipe, Run]:
     """The method on its networks, on the CPU, before it has seen a label; raises what the method refuses."""
     parameters = cls.Parameters(**resolved["parameters"])
-    noisy = job.noise["kind"] != "none"
-    own = list_kinds(cls.as_published) | list_kinds(cls.recipe)
-    recipe = cls.adapt(recipe_from_dict(resolved["recipe"], own), parameters, noisy)
+    has_noise = job.noise["kind"] != "none"
+    own_kinds = list_kinds(cls.as_published) | list_kinds(cls.recipe)
+    recipe = cls.adapt(recipe_from_dict(resolved["recipe"], own_kinds), parameters, has_noise)
     run = Run(
         classes=classes,
         images=images,
@@ -50,7 +50,7 @@ def assemble_method(
         steps_per_epoch=steps_per_epoch(images, recipe.batch_size, recipe.drop_last),
         batch_size=recipe.batch_size,
         image_size=restore_scale(job.scale).side,
-        noisy=noisy,
+        noisy=has_noise,
         seed=job.seed,
     )
     if plugins.hash_backbone(recipe.backbone, place.methods_path) != job.backbone_code:
@@ -58,24 +58,24 @@ def assemble_method(
             f"{recipe.backbone}: its file is not the one that this job was planned with; run the command again, or give the "
             "folder of that file as --methods-path"
         )
-    backbone, *others = make_backbones(cls, recipe.backbone, job, run, place.methods_path)
+    backbone, *further_backbones = make_backbones(cls, recipe.backbone, job, run, place.methods_path)
     load_start_weights(backbone, job.weights, place.weights, resolved["weights"], "loaded")
-    for other in others:
-        own = job.weights2 is not None
-        identity, path = (job.weights2, place.weights2) if own else (job.weights, place.weights)
-        load_start_weights(other, identity, path, resolved["weights"], "loaded2")
+    for further_backbone in further_backbones:
+        has_own_weights = job.weights2 is not None
+        identity, path = (job.weights2, place.weights2) if has_own_weights else (job.weights, place.weights)
+        load_start_weights(further_backbone, identity, path, resolved["weights"], "loaded2")
     method = cls(parameters)
-    method.build(backbone, run.classes, *others)
+    method.build(backbone, run.classes, *further_backbones)
     method.check(run)
     note_network(method, backbone, recipe.backbone, resolved)
     return method, recipe, run
 
 
-def note_network(method: Method, given: Backbone, name: str, resolved: dict[str, Any]) -> None:
+def note_network(method: Method, given_backbone: Backbone, name: str, resolved: dict[str, Any]) -> None:
     """Keep the name of the network that is trained where it is not the recipe's word: a library's, or the method's own."""
     if "/" in name:
         resolved["network"] = name_with_version(name)
-    if not any(type(module) is type(given) for module in method.modules()):
+    if not any(type(module) is type(given_backbone) for module in method.modules()):
         resolved["network"] = f"{type(method.backbone).__name__}, the method's own"
         resolved["weights"] = {"text": "the method's own"}
         resolved["scale_notes"] = leave_out_network(resolved.get("scale_notes", []))
@@ -88,27 +88,27 @@ def move_to_device(method: Method, device: str) -> Method:
     """
     method.to(device)
     for module in method.modules():
-        count = getattr(module, "num_batches_tracked", None)
+        batch_count = getattr(module, "num_batches_tracked", None)
         if (
             isinstance(module, torch.nn.modules.batchnorm._NormBase)
-            and count is not None
+            and batch_count is not None
             and module.momentum is not None
         ):
-            module.num_batches_tracked = count.cpu()
+            module.num_batches_tracked = batch_count.cpu()
     return method
 
 
 def make_backbones(cls: type[Method], name: str, job: Job, run: Run, folders: plugins.Folders = ()) -> list[Backbone]:
     """The backbones that a method asks for, each at random weights of its own; the heads' draws follow the first's."""
 
-    def backbone(*number: int) -> Backbone:
+    def make_one(*number: int) -> Backbone:
         torch.manual_seed(stream_seed("initialisation", name, run.classes, job.seed, *number))
-        made = plugins.make_backbone(name, restore_scale(job.scale).channels, run.image_size, folders)
-        made.precision = PRECISION[job.precision]
-        return made
+        backbone = plugins.make_backbone(name, restore_scale(job.scale).channels, run.image_size, folders)
+        backbone.precision = PRECISION[job.precision]
+        return backbone
 
-    others = [backbone(number) for number in range(2, cls.networks + 1)]
-    return [backbone(), *others]
+    further_backbones = [make_one(number) for number in range(2, cls.networks + 1)]
+    return [make_one(), *further_backbones]
 
 
 def load_start_weights(backbone: Backbone, identity: str, path: str | None, noted: dict[str, Any], name: str) -> None:
@@ -136,15 +136,17 @@ def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torc
         {"params": [p for p in method.parameters() if id(p) in heads], "lr": head_lr},
     ]
     groups = [group | {"base": group["lr"]} for group in groups if group["params"]]
-    on_card = device.type == "cuda"
-    for group in groups if on_card else ():
+    on_gpu = device.type == "cuda"
+    for group in groups if on_gpu else ():
         group["lr"] = torch.tensor(group["lr"], device=device)
     if hasattr(settings, "make"):
-        made = settings.make(groups, on_card)
-        if not isinstance(made, torch.optim.Optimizer):
-            raise TypeError(f"{type(settings).__name__}.make returns {type(made).__name__}, expected a torch optimiser")
-        return made
+        own_optimiser = settings.make(groups, on_gpu)
+        if not isinstance(own_optimiser, torch.optim.Optimizer):
+            raise TypeError(
+                f"{type(settings).__name__}.make returns {type(own_optimiser).__name__}, expected a torch optimiser"
+            )
+        return own_optimiser
     if isinstance(settings, SGD):
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)
     adam = torch.optim.AdamW if isinstance(settings, AdamW) else torch.optim.Adam
-    return adam(groups, weight_decay=settings.weight_decay, fused=True, capturable=on_card)
+    return adam(groups, weight_decay=settings.weight_decay, fused=True, capturable=on_gpu)

@@ -56,15 +56,15 @@ def augment_images(
     [B, P, 2], (x, y) as fractions of the stored image. channels: of the backbone; grey images are repeated for 3.
     """
     _check_images(images, channels)
-    first = _make_view(images, recipe, side, generator, landmarks, channels)
+    first_view = _make_view(images, recipe, side, generator, landmarks, channels)
     if recipe.second_view == "shared":
-        first.second = first.images.flip(3)
+        first_view.second = first_view.images.flip(3)
     elif recipe.second_view == "independent":
-        first.second = _mirror_view(images, recipe, side, generator, first, channels)
+        first_view.second = _mirror_view(images, recipe, side, generator, first_view, channels)
     elif recipe.second_view in ("fresh", "strong"):
-        harder = recipe.strong if recipe.second_view == "strong" else None
-        first.second = _make_view(images, recipe, side, generator, None, channels, harder).images
-    return first
+        strong_recipe = recipe.strong if recipe.second_view == "strong" else None
+        first_view.second = _make_view(images, recipe, side, generator, None, channels, strong_recipe).images
+    return first_view
 
 
 def plain_images(images: Tensor, recipe: Augment, side: int, channels: int = 3) -> Tensor:
@@ -104,29 +104,31 @@ def _make_view(
         images = resized_crop(images, boxes, recipe.resize)
     if strong:
         images = strong_view(images, strong, generator)
-    change = jitter_draws(len(images), recipe.jitter, generator) if recipe.jitter else None
-    seen = _normalise_images(images, recipe, channels, change)
+    colour_change = jitter_draws(len(images), recipe.jitter, generator) if recipe.jitter else None
+    view_images = _normalise_images(images, recipe, channels, colour_change)
     if recipe.erase:
-        blank_boxes(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
+        blank_boxes(view_images, erase_boxes(len(view_images), recipe.erase, recipe.erase_area, side, generator))
     if landmarks is not None:
         landmarks = move_landmarks(landmarks * side, side, flipped, boxes, moved)
-    return Augmented(seen, flipped, landmarks, boxes=boxes, moved=moved)
+    return Augmented(view_images, flipped, landmarks, boxes=boxes, moved=moved)
 
 
 def _mirror_view(
-    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, first: Augmented, channels: int
+    images: Tensor, recipe: Augment, side: int, generator: torch.Generator, first_view: Augmented, channels: int
 ) -> Tensor:
     """The mirror image of the part of each raw image that the first view shows, erased on its own."""
-    images = resize_images(mirror_images(images, ~first.flipped), side, recipe.resize)
-    if first.moved is not None:
-        images = shift_images(images, torch.stack([-first.moved[:, 0], first.moved[:, 1]], 1), recipe.shift_fill)
-    if first.boxes is not None:
-        left, top, width, height = first.boxes.unbind(1)
+    images = resize_images(mirror_images(images, ~first_view.flipped), side, recipe.resize)
+    if first_view.moved is not None:
+        images = shift_images(
+            images, torch.stack([-first_view.moved[:, 0], first_view.moved[:, 1]], 1), recipe.shift_fill
+        )
+    if first_view.boxes is not None:
+        left, top, width, height = first_view.boxes.unbind(1)
         images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
-    seen = _normalise_images(images, recipe, channels)
+    view_images = _normalise_images(images, recipe, channels)
     if recipe.erase:
-        blank_boxes(seen, erase_boxes(len(seen), recipe.erase, recipe.erase_area, side, generator))
-    return seen
+        blank_boxes(view_images, erase_boxes(len(view_images), recipe.erase, recipe.erase_area, side, generator))
+    return view_images
 
 
 @lru_cache(maxsize=64)
@@ -141,28 +143,29 @@ def _draw_uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 def _cached_blocks(images: Tensor) -> Iterator[slice]:
     """Slices of a batch that fit a CPU's cache; all of it on another device."""
-    size = max(1, CACHED // prod(images.shape[1:])) if on_host(images) else len(images)
-    return (slice(start, start + size) for start in range(0, len(images), size))
+    block_size = max(1, CACHED // prod(images.shape[1:])) if on_host(images) else len(images)
+    return (slice(start, start + block_size) for start in range(0, len(images), block_size))
 
 
 def _flip_and_noise(count: int, recipe: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which images are mirrored and which get pixel noise, [B] bool each."""
     if not recipe.flip and not recipe.pixel_noise:
-        nothing = torch.zeros(count, dtype=torch.bool, device=generator.device)
-        return nothing, nothing
-    draw = _draw_uniform((2, count), generator)
-    flipped = draw[0] < recipe.flip
+        no_images = torch.zeros(count, dtype=torch.bool, device=generator.device)
+        return no_images, no_images
+    draws = _draw_uniform((2, count), generator)
+    flipped = draws[0] < recipe.flip
     if recipe.exclusive:
-        return flipped, (draw[0] >= recipe.flip) & (draw[0] < recipe.flip + recipe.pixel_noise)
-    return flipped, draw[1] < recipe.pixel_noise
+        return flipped, (draws[0] >= recipe.flip) & (draws[0] < recipe.flip + recipe.pixel_noise)
+    return flipped, draws[1] < recipe.pixel_noise
 
 
 def mirror_images(images: Tensor, flipped: Tensor) -> Tensor:
     """Mirror the images [B, S, S, ch] that are `flipped`, from left to right."""
     if not on_host(images):
         return torch.where(flipped[:, None, None, None], images.flip(2), images)
-    images, rows = images.clone(), flipped.nonzero()[:, 0]
-    images[rows] = images[rows].flip(2)
+    images = images.clone()
+    flipped_rows = flipped.nonzero()[:, 0]
+    images[flipped_rows] = images[flipped_rows].flip(2)
     return images
 
 
@@ -171,8 +174,11 @@ def _with_noise(images: Tensor, noisy: Tensor, generator: torch.Generator) -> Te
     if not on_host(images):
         noise = torch.randn(images.shape, generator=generator, device=images.device) * scale
         return torch.where(noisy[:, None, None, None], add_noise(images, noise), images)
-    images, rows = images.clone(), noisy.nonzero()[:, 0]
-    images[rows] = add_noise(images[rows], torch.randn((len(rows), *images.shape[1:]), generator=generator) * scale)
+    images = images.clone()
+    noisy_rows = noisy.nonzero()[:, 0]
+    images[noisy_rows] = add_noise(
+        images[noisy_rows], torch.randn((len(noisy_rows), *images.shape[1:]), generator=generator) * scale
+    )
     return images
 
 
@@ -183,10 +189,10 @@ def add_noise(images: Tensor, noise: Tensor) -> Tensor:
 
 def crop_boxes(count: int, area: tuple[float, float], side: int, generator: torch.Generator) -> Tensor:
     """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else the whole image."""
-    draw = _draw_uniform((4, count, TRIES), generator)
-    boxes, fits = crop_box(_scale_draw(draw[0], area), _draw_aspect(draw[1], CROP_ASPECT), draw[2], draw[3], side)
-    whole = _device_constant((0, 0, side, side), boxes.device)
-    return torch.where(fits.any(1)[:, None], _first_fit(boxes, fits), whole)
+    draws = _draw_uniform((4, count, TRIES), generator)
+    boxes, fits = crop_box(_scale_draw(draws[0], area), _draw_aspect(draws[1], CROP_ASPECT), draws[2], draws[3], side)
+    whole_image = _device_constant((0, 0, side, side), boxes.device)
+    return torch.where(fits.any(1)[:, None], _first_fit(boxes, fits), whole_image)
 
 
 def crop_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -195,9 +201,11 @@ def crop_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: i
     area: as a fraction of the image's. aspect: height / width. across, down: place in [0, 1) among the possible ones.
     All of one shape; returns [..., 4] left, top, width, height, and bool [...].
     """
-    width, height = (area / aspect).sqrt().mul(side).round(), (area * aspect).sqrt().mul(side).round()
+    width = (area / aspect).sqrt().mul(side).round()
+    height = (area * aspect).sqrt().mul(side).round()
     fits = (width >= 1) & (width <= side) & (height >= 1) & (height <= side)
-    left, top = (across * (side - width + 1)).floor(), (down * (side - height + 1)).floor()
+    left = (across * (side - width + 1)).floor()
+    top = (down * (side - height + 1)).floor()
     return torch.stack([left, top, width, height], -1), fits
 
 
@@ -208,10 +216,12 @@ def move_landmarks(
     x, y = points.unbind(2)
     x = torch.where(flipped[:, None], side - x, x)
     if moved is not None:
-        x, y = x - moved[:, :1], y - moved[:, 1:]
+        x = x - moved[:, :1]
+        y = y - moved[:, 1:]
     if boxes is not None:
         left, top, width, height = boxes.to(points.dtype)[:, :, None].unbind(1)
-        x, y = (x - left) / width * side, (y - top) / height * side
+        x = (x - left) / width * side
+        y = (y - top) / height * side
     return torch.stack([x, y], 2)
 
 
@@ -228,14 +238,15 @@ def jitter_colours(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     the image with black, its mean luminance or its luminance: a matrix over the channels and an offset.
     """
     count, side, _, channels = images.shape
-    light = _device_constant(LUMINANCE if channels == 3 else (1.0,), images.device)
+    luminance_weights = _device_constant(LUMINANCE if channels == 3 else (1.0,), images.device)
     factor = factors.gather(1, order)
-    to_luminance, to_mean = (1 - factor) * (order == 2), (1 - factor) * (order == 1)
+    to_luminance = (1 - factor) * (order == 2)
+    to_mean = (1 - factor) * (order == 1)
     identity = torch.eye(channels, device=images.device)
-    matrix = factor[:, :, None, None] * identity + to_luminance[:, :, None, None] * light
+    matrix = factor[:, :, None, None] * identity + to_luminance[:, :, None, None] * luminance_weights
     planes = images.reshape(count, side * side, channels).mT.to(torch.float32, memory_format=torch.contiguous_format)
     for step in range(3):
-        offset = to_mean[:, step] * (planes.mean(2) @ light)
+        offset = to_mean[:, step] * (planes.mean(2) @ luminance_weights)
         planes = torch.baddbmm(offset[:, None, None], matrix[:, step], planes).clamp_(0, 255)
     return planes.mT.view(count, side, side, channels)
 
@@ -245,28 +256,31 @@ def _normalise_images(
 ) -> Tensor:
     """Uint8 [B, S, S, ch], jittered by `change`, to normalised [B, channels, S, S], channels last in memory."""
     count, side = images.shape[:2]
-    mean, std = recipe.mean, recipe.std
+    mean = recipe.mean
+    std = recipe.std
     if channels == 1:
-        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+        mean = (sum(mean) / 3,)
+        std = (sum(std) / 3,)
     # One row of the image at a time, so that the inner loop is long.
     scale = _device_constant(tuple(1 / (255 * s) for s in std) * side, images.device)
     shift = _device_constant(tuple(-m / s for m, s in zip(mean, std)) * side, images.device)
-    seen = torch.empty((count, side, side * channels), device=images.device)
-    for block in _cached_blocks(seen):
+    normalised = torch.empty((count, side, side * channels), device=images.device)
+    for block in _cached_blocks(normalised):
         values = images[block] if change is None else jitter_colours(images[block], change[0][block], change[1][block])
-        seen[block].view(-1, side, side, channels).copy_(values)
-        seen[block].mul_(scale).add_(shift)
-    return seen.view(count, side, side, channels).permute(0, 3, 1, 2)
+        normalised[block].view(-1, side, side, channels).copy_(values)
+        normalised[block].mul_(scale).add_(shift)
+    return normalised.view(count, side, side, channels).permute(0, 3, 1, 2)
 
 
 def erase_boxes(
     count: int, probability: float, area: tuple[float, float], side: int, generator: torch.Generator
 ) -> Tensor:
     """[B, 4] boxes (left, top, width, height): the first of ten candidates that fits, else empty."""
-    draw = _draw_uniform((4, count, TRIES + 1), generator)
-    chosen, draw = draw[0, :, TRIES] < probability, draw[:, :, :TRIES]
-    boxes, fits = erase_box(_scale_draw(draw[0], area), _draw_aspect(draw[1], ERASE_ASPECT), draw[2], draw[3], side)
-    return _first_fit(boxes, fits) * (chosen & fits.any(1))[:, None]
+    draws = _draw_uniform((4, count, TRIES + 1), generator)
+    is_erased = draws[0, :, TRIES] < probability
+    draws = draws[:, :, :TRIES]
+    boxes, fits = erase_box(_scale_draw(draws[0], area), _draw_aspect(draws[1], ERASE_ASPECT), draws[2], draws[3], side)
+    return _first_fit(boxes, fits) * (is_erased & fits.any(1))[:, None]
 
 
 def erase_box(area: Tensor, aspect: Tensor, across: Tensor, down: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -284,7 +298,8 @@ def blank_boxes(images: Tensor, boxes: Tensor) -> None:
         return
     pixel = torch.arange(images.shape[3], device=images.device)
     left, top, width, height = boxes[:, :, None].unbind(1)
-    columns, rows = (pixel >= left) & (pixel < left + width), (pixel >= top) & (pixel < top + height)
+    columns = (pixel >= left) & (pixel < left + width)
+    rows = (pixel >= top) & (pixel < top + height)
     images.masked_fill_((rows[:, :, None] & columns[:, None, :])[:, None], 0)
 
 
@@ -298,5 +313,5 @@ def _draw_aspect(draw: Tensor, limits: tuple[float, float]) -> Tensor:
 
 def _first_fit(boxes: Tensor, fits: Tensor) -> Tensor:
     """The first candidate of each image that fits: boxes [B, tries, 4], fits [B, tries] -> [B, 4]."""
-    first = fits.int().argmax(1)
-    return boxes.gather(1, first[:, None, None].expand(-1, 1, 4))[:, 0]
+    first_number = fits.int().argmax(1)
+    return boxes.gather(1, first_number[:, None, None].expand(-1, 1, 4))[:, 0]

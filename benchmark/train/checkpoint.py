@@ -53,7 +53,7 @@ def restore_state(trainer: Trainer, state: dict[str, Any]) -> None:
     if name_optimised(trainer) != state["optimised"]:
         raise RuntimeError("the optimiser has other parameters than before")
     trainer.optimiser.load_state_dict(state["optimiser"])
-    predictions = [part.cpu() for part in state["predictions"]]
+    predictions = [epoch_predictions.cpu() for epoch_predictions in state["predictions"]]
     trainer.state = State(state["epoch"], state["history"], predictions, margin=state["margin"])
     for name, seconds in state["seconds"].items():
         trainer.clock.parts[name] = trainer.clock.parts.get(name, 0.0) + seconds
@@ -76,8 +76,13 @@ def seal_content(content: bytes) -> bytes:
 
 def resume_conditions(trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from: else a run would be half of one thing, half of another."""
-    on = trainer.place.device + (" fast" if trainer.place.fast else "")
-    return {"id": trainer.job.id, "code": hash_code(type(trainer.method)), "torch": str(torch.__version__), "on": on}
+    device_text = trainer.place.device + (" fast" if trainer.place.fast else "")
+    return {
+        "id": trainer.job.id,
+        "code": hash_code(type(trainer.method)),
+        "torch": str(torch.__version__),
+        "on": device_text,
+    }
 
 
 def resume_training(trainer: Trainer) -> bool:

@@ -42,26 +42,29 @@ def in_turn(images: Tensor, size: int, device: torch.device) -> Iterator[Tensor]
     return prefetch_pixels(images, torch.arange(len(images)).split(size), device)
 
 
-def prefetch_pixels(images: Tensor, parts: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
+def prefetch_pixels(images: Tensor, row_parts: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
     """Pixels in main memory, on the card: those of the next rows are gathered by a thread while these are used.
 
-    parts: rows of `images`, on the CPU, the first no fewer than any other. Two pinned buffers are filled in turn, each
+    row_parts: rows of `images`, on the CPU, the first no fewer than any other. Two pinned buffers are filled in turn, each
     after its last copy has left it; the copies keep the order of the stream, so nobody waits for the card.
     """
-    buffers = [torch.empty((len(parts[0]), *images.shape[1:]), dtype=images.dtype, pin_memory=True) for _ in range(2)]
+    buffers = [
+        torch.empty((len(row_parts[0]), *images.shape[1:]), dtype=images.dtype, pin_memory=True) for _ in range(2)
+    ]
     copied = [torch.cuda.Event() for _ in buffers]
 
     @torch.inference_mode()  # the buffers may have been made in it, and this is another thread
-    def gather(number: int) -> Tensor:
-        rows, turn = parts[number], number % 2
-        copied[turn].synchronize()
-        return torch.index_select(images, 0, rows, out=buffers[turn][: len(rows)])
+    def gather(part_number: int) -> Tensor:
+        rows = row_parts[part_number]
+        buffer_number = part_number % 2
+        copied[buffer_number].synchronize()
+        return torch.index_select(images, 0, rows, out=buffers[buffer_number][: len(rows)])
 
     with ThreadPoolExecutor(1) as worker:
-        coming = worker.submit(gather, 0)
-        for number in range(len(parts)):
-            pixels = coming.result().to(device, non_blocking=True)
-            copied[number % 2].record()
-            if number + 1 < len(parts):
-                coming = worker.submit(gather, number + 1)
+        next_pixels = worker.submit(gather, 0)
+        for part_number in range(len(row_parts)):
+            pixels = next_pixels.result().to(device, non_blocking=True)
+            copied[part_number % 2].record()
+            if part_number + 1 < len(row_parts):
+                next_pixels = worker.submit(gather, part_number + 1)
             yield pixels

@@ -39,8 +39,8 @@ def evaluate_epoch(trainer: Trainer) -> None:
     trainer.state.predictions.append(predicted.to(torch.uint8))
     trainer.state.confidence = confidence
     if len(trainer.data.held_labels):
-        held, _ = predict_classes(trainer, trainer.held_images)
-        agreement = float((held == torch.from_numpy(trainer.data.held_labels)).double().mean())
+        held_predictions, _ = predict_classes(trainer, trainer.held_images)
+        agreement = float((held_predictions == torch.from_numpy(trainer.data.held_labels)).double().mean())
         trainer.state.note({"noisy_validation": agreement})
 
 
@@ -56,34 +56,36 @@ def held_out_accuracy(trainer: Trainer) -> float | None:
 
 def predict_classes(trainer: Predictor, images: Tensor) -> tuple[Tensor, Tensor]:
     """The predicted class and its softmax for each image, on the CPU."""
-    found = predict_probabilities(trainer, images).max(1)
-    return found.indices.cpu(), found.values.cpu()
+    best_classes = predict_probabilities(trainer, images).max(1)
+    return best_classes.indices.cpu(), best_classes.values.cpu()
 
 
 def predict_probabilities(trainer: Predictor, images: Tensor) -> Tensor:
     """The softmax of the logits, [n, C], on the device; images: stored ones, uint8 [n, S, S, channels]."""
     trainer.method.eval()
-    parts = in_turn(images, EVALUATION_BATCH, trainer.device)
-    return torch.cat([trainer.method.logits(plain_batch(trainer, pixels)).float().softmax(1) for pixels in parts])
+    image_parts = in_turn(images, EVALUATION_BATCH, trainer.device)
+    return torch.cat([trainer.method.logits(plain_batch(trainer, pixels)).float().softmax(1) for pixels in image_parts])
 
 
 def plain_batch(trainer: Predictor, images: np.ndarray | Tensor) -> Tensor:
     """Stored images as the test images are seen."""
     pixels = torch.as_tensor(images).to(trainer.device)
-    seen = plain_images(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)
-    return seen.contiguous(memory_format=torch.channels_last)
+    batch_images = plain_images(pixels, trainer.recipe.augment, trainer.run.image_size, trainer.channels)
+    return batch_images.contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def collect_opinions(trainer: Trainer) -> tuple[np.ndarray, np.ndarray]:
     """The method's label distribution and wrongness score of every un-augmented training image."""
     trainer.method.eval()
-    found, every = [], torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH)
+    opinions = []
+    row_parts = torch.arange(len(trainer.given), device=trainer.device).split(EVALUATION_BATCH)
     if trainer.method.opinion_needs_images():
-        images = (plain_batch(trainer, part) for part in in_turn(trainer.images, EVALUATION_BATCH, trainer.device))
+        image_parts = in_turn(trainer.images, EVALUATION_BATCH, trainer.device)
+        images = (plain_batch(trainer, pixels) for pixels in image_parts)
     else:
-        images = (torch.empty(len(rows), 0, device=trainer.device) for rows in every)
-    for rows, seen in zip(every, images, strict=True):
-        found.append(trainer.method.opinion(Batch(images=seen, labels=trainer.given[rows], index=rows)))
-    distribution, wrongness = (torch.cat(part).float().cpu().numpy() for part in zip(*found))
-    return distribution, wrongness
+        images = (torch.empty(len(rows), 0, device=trainer.device) for rows in row_parts)
+    for rows, batch_images in zip(row_parts, images, strict=True):
+        opinions.append(trainer.method.opinion(Batch(images=batch_images, labels=trainer.given[rows], index=rows)))
+    distribution, error_scores = (torch.cat(outputs).float().cpu().numpy() for outputs in zip(*opinions))
+    return distribution, error_scores

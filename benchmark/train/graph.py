@@ -24,10 +24,10 @@ TRIED = 2  # steps of the trial
 class Watched(Batch):
     """A batch that notes whether a method asks for its epoch."""
 
-    asked = False
+    epoch_was_read = False
 
     def __getattribute__(self, name: str) -> Any:
-        Watched.asked |= name == "epoch"
+        Watched.epoch_was_read |= name == "epoch"
         return super().__getattribute__(name)
 
 
@@ -39,7 +39,9 @@ class StepRunner:
     """
 
     def __init__(self, trainer: Trainer, step: Callable[..., None], allowed: bool = True, eager: int = EAGER) -> None:
-        self.trainer, self.step, self.eager = trainer, step, eager
+        self.trainer = trainer
+        self.step = step
+        self.eager = eager
         self.allowed = allowed and trainer.device.type == "cuda" and trainer.place.graphs
         self.sums: dict[str, Tensor] = {}
         self.graph: Any = None
@@ -54,7 +56,8 @@ class StepRunner:
         key = self.trainer.method.captured_anew(epoch) if self.allowed else None
         key = (key, epoch) if self.each_epoch and key is not None else key
         if key is None or key != self.key:
-            self.graph, self.whole = None, 0
+            self.graph = None
+            self.whole = 0
         if self.graph is not None and self.places != tensor_addresses(self.trainer):
             self.graph = None
         self.key = key
@@ -65,8 +68,8 @@ class StepRunner:
 
     def take(self, index: Tensor, pixels: Tensor | None) -> None:
         """One step, on the rows `index` (and their pixels, where those lie beside the card)."""
-        whole = self.key is not None and len(index) == self.trainer.recipe.batch_size
-        if whole and self.graph is not None:
+        is_full_batch = self.key is not None and len(index) == self.trainer.recipe.batch_size
+        if is_full_batch and self.graph is not None:
             with self.trainer.clock.part("replay"):
                 self.index.copy_(index)
                 if pixels is not None:
@@ -74,15 +77,15 @@ class StepRunner:
                 self.replay()
             return
         self.step(self.trainer, self.sums, self.epoch, index, pixels, Batch)
-        self.whole += whole
-        if whole and self.whole >= self.eager:
+        self.whole += is_full_batch
+        if is_full_batch and self.whole >= self.eager:
             with self.trainer.clock.part("capture"):
                 self.capture(index, pixels)
 
     def end(self) -> None:
         """The epoch's steps are taken: counts on the host, which no replay touches, are brought up to date."""
-        for count, each in self.counts if self.replays else ():
-            count.add_(each * self.replays)
+        for count, step_count in self.counts if self.replays else ():
+            count.add_(step_count * self.replays)
         self.replays = 0
 
     def replay(self) -> None:
@@ -92,78 +95,88 @@ class StepRunner:
 
     def capture(self, index: Tensor, pixels: Tensor | None) -> None:
         """Note a step, try the graph, and leave everything as it was; where it is not the step, go on without."""
-        self.index, self.pixels = index.clone(), None if pixels is None else pixels.clone()
-        clock, self.trainer.clock = self.trainer.clock, Clock()  # whose parts would be counted twice
-        before, used, Watched.asked = Kept(self), self.used, False
+        self.index = index.clone()
+        self.pixels = None if pixels is None else pixels.clone()
+        real_clock = self.trainer.clock  # its parts would be counted twice
+        self.trainer.clock = Clock()
+        state_before = Kept(self)
+        used_before = self.used
+        Watched.epoch_was_read = False
         try:
             self.note()
-            why = "" if self.trainer.place.fast else self.trial()
+            refusal = "" if self.trainer.place.fast else self.trial()
         except RuntimeError as error:
-            why = str(error).partition("\n")[0]
+            refusal = str(error).partition("\n")[0]
             self.trainer.generator = torch.Generator(self.trainer.device)  # the other may still take this for a capture
-        before.put_back()
-        self.trainer.clock, self.replays, self.used = clock, 0, used
-        if why:
+        state_before.put_back()
+        self.trainer.clock = real_clock
+        self.replays = 0
+        self.used = used_before
+        if refusal:
             name = self.trainer.method.name
-            print(f"{name}: its steps are taken without a CUDA graph: {why}", file=sys.stderr, flush=True)
-            self.allowed, self.graph, self.key = False, None, None
-        elif Watched.asked and type(self.trainer.method).captured_anew is Method.captured_anew:
-            self.each_epoch, self.key = True, (self.key, self.epoch)
+            print(f"{name}: its steps are taken without a CUDA graph: {refusal}", file=sys.stderr, flush=True)
+            self.allowed = False
+            self.graph = None
+            self.key = None
+        elif Watched.epoch_was_read and type(self.trainer.method).captured_anew is Method.captured_anew:
+            self.each_epoch = True
+            self.key = (self.key, self.epoch)
 
     def note(self) -> None:
         """Capture the step; nothing runs on the card, counts on the host do."""
         trainer = self.trainer
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(trainer.generator)
-        host = [(value, value.clone()) for value in persistent_tensors(self) if value.is_cpu]
+        host_values = [(value, value.clone()) for value in persistent_tensors(self) if value.is_cpu]
         # not "global", which would forbid the thread that gathers pixels its work
         with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.step(trainer, self.sums, self.epoch, self.index, self.pixels, Watched)
-        self.counts = [(value, value - old) for value, old in host]
+        self.counts = [(value, value - old_value) for value, old_value in host_values]
         self.places = tensor_addresses(trainer)
-        for value, old in host:
-            value.copy_(old)
+        for value, old_value in host_values:
+            value.copy_(old_value)
 
     def trial(self) -> str:
         """Two steps and two replays on other rows, at other rates, with other draws; why they differ, or ''."""
         trainer = self.trainer
-        for fixed in (self.index, self.pixels):
-            if fixed is not None:
-                fixed.copy_(fixed.flip(0))
+        for fixed_input in (self.index, self.pixels):
+            if fixed_input is not None:
+                fixed_input.copy_(fixed_input.flip(0))
         for group in trainer.optimiser.param_groups:
             group["lr"] *= 0.5
         trainer.generator.manual_seed(1)
         torch.manual_seed(1)
-        before = Kept(self)
+        state_before = Kept(self)
         for _ in range(TRIED):
             self.step(trainer, self.sums, self.epoch, self.index, self.pixels, Batch)
         if tensor_addresses(trainer) != self.places:
             return "a step puts something new in the place of a parameter or buffer; change it in place"
-        expected, drawn = [value.clone() for value in persistent_tensors(self)], before.draws()
-        before.put_back()
+        expected = [value.clone() for value in persistent_tensors(self)]
+        drawn_states = state_before.draws()
+        state_before.put_back()
         for _ in range(TRIED):
             self.replay()
         self.end()
-        same = all(map(bits_are_equal, expected, persistent_tensors(self))) and all(
-            map(torch.equal, drawn, before.draws())
+        is_same = all(map(bits_are_equal, expected, persistent_tensors(self))) and all(
+            map(torch.equal, drawn_states, state_before.draws())
         )
-        return "" if same else "a replay gives other bits than the step"
+        return "" if is_same else "a replay gives other bits than the step"
 
 
 def persistent_tensors(steps: StepRunner) -> list[Tensor]:
     """Everything that outlives a step: the method's, the optimiser's and the engine's, in an order of its own."""
     trainer = steps.trainer
-    found = [*trainer.method.parameters(), *trainer.method.buffers(), *steps.sums.values()]
-    found += [leaf for leaf in tree_leaves(list(trainer.optimiser.state.values())) if isinstance(leaf, Tensor)]
-    return [value.detach() for value in [*found, trainer.state.margin]]
+    tensors = [*trainer.method.parameters(), *trainer.method.buffers(), *steps.sums.values()]
+    tensors += [leaf for leaf in tree_leaves(list(trainer.optimiser.state.values())) if isinstance(leaf, Tensor)]
+    return [value.detach() for value in [*tensors, trainer.state.margin]]
 
 
 def tensor_addresses(trainer: Trainer) -> list[int]:
     """Where the parameters, the buffers and the optimiser's rates lie, which a graph knows them by, and what is trained."""
     method = trainer.method
     rates = filter(torch.is_tensor, (group["lr"] for group in trainer.optimiser.param_groups))
-    decided = [*(p.requires_grad for p in method.parameters()), *(m.training for m in method.modules())]
-    return [value.data_ptr() for value in [*method.parameters(), *method.buffers(), *rates]] + decided
+    training_flags = [*(p.requires_grad for p in method.parameters()), *(m.training for m in method.modules())]
+    return [value.data_ptr() for value in [*method.parameters(), *method.buffers(), *rates]] + training_flags
 
 
 def bits_are_equal(one: Tensor, two: Tensor) -> bool:
@@ -177,11 +190,17 @@ class Kept:
     def __init__(self, steps: StepRunner) -> None:
         self.trainer = trainer = steps.trainer
         self.names = [(module, dict(vars(module)), dict(module._buffers)) for module in trainer.method.modules()]
-        loose = [leaf for _, names, _ in self.names for leaf in tree_leaves(names) if isinstance(leaf, Tensor)]
+        attribute_tensors = [
+            leaf for _, names, _ in self.names for leaf in tree_leaves(names) if isinstance(leaf, Tensor)
+        ]
         rates = [group["lr"] for group in trainer.optimiser.param_groups]
-        fixed = [*persistent_tensors(steps), *loose, *filter(torch.is_tensor, (*rates, steps.index, steps.pixels))]
-        every = {id(value): value for value in fixed}
-        self.values = [(value.detach(), value.detach().clone()) for value in every.values()]
+        fixed_tensors = [
+            *persistent_tensors(steps),
+            *attribute_tensors,
+            *filter(torch.is_tensor, (*rates, steps.index, steps.pixels)),
+        ]
+        unique_tensors = {id(value): value for value in fixed_tensors}
+        self.values = [(value.detach(), value.detach().clone()) for value in unique_tensors.values()]
         self.drawn = self.draws()
 
     def draws(self) -> list[Tensor]:
@@ -194,8 +213,8 @@ class Kept:
             vars(module).update(names)
             module._buffers.clear()
             module._buffers.update(buffers)
-        for value, held in self.values:
-            value.copy_(held)
+        for value, held_value in self.values:
+            value.copy_(held_value)
         self.trainer.generator.set_state(self.drawn[0])
         torch.cuda.set_rng_state(self.drawn[1])
         torch.set_rng_state(self.drawn[2])

@@ -84,8 +84,8 @@ class Network:
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> np.ndarray:
         """[n, C] float32 probabilities of images as the scale trains on them, uint8 [n, S, S, channels]."""
-        found = predict_probabilities(self, torch.from_numpy(np.ascontiguousarray(images)))
-        return found.cpu().numpy()
+        probabilities = predict_probabilities(self, torch.from_numpy(np.ascontiguousarray(images)))
+        return probabilities.cpu().numpy()
 
 
 # Keeping
@@ -115,15 +115,16 @@ def keep_network(trainer: Trainer, store: Store) -> None:
     from safetensors.torch import save
 
     state = trainer.method.state_dict()
-    content = save({name: value.detach().cpu().clone().contiguous() for name, value in state.items()})
+    tensor_bytes = save({name: value.detach().cpu().clone().contiguous() for name, value in state.items()})
     path = store.network(trainer.job.id)
-    write_bytes(path, content)
-    write_json(path.with_suffix(NETWORK_INFO), asdict(network_info(trainer, digest_bytes(content))))
+    write_bytes(path, tensor_bytes)
+    write_json(path.with_suffix(NETWORK_INFO), asdict(network_info(trainer, digest_bytes(tensor_bytes))))
 
 
 def network_info(trainer: Trainer, sha256: str) -> NetworkInfo:
     """What is needed to build a trained network again."""
-    augment, data = trainer.recipe.augment, decoded.open_decoded(Path(trainer.place.data))
+    augment = trainer.recipe.augment
+    data = decoded.open_decoded(Path(trainer.place.data))
     return NetworkInfo(
         format=FORMAT,
         id=trainer.job.id,
@@ -175,13 +176,13 @@ def find_fault(values: Any) -> str | None:
         return "not a section of keys"
     if values.get("format") != FORMAT:
         return f"'format' is {values.get('format')!r:.40}, expected {FORMAT}"
-    for known in fields(NetworkInfo):
-        kind = getattr(known.type, "__origin__", known.type)
-        if type(values.get(known.name)) is not kind:
-            shown = "missing" if known.name not in values else f"{values[known.name]!r:.40}"
-            return f"'{known.name}' is {shown}, expected a {kind.__name__}"
-    if unknown := sorted(values.keys() - {known.name for known in fields(NetworkInfo)}):
-        return f"'{unknown[0]}' is not known"
+    for info_field in fields(NetworkInfo):
+        kind = getattr(info_field.type, "__origin__", info_field.type)
+        if type(values.get(info_field.name)) is not kind:
+            found_text = "missing" if info_field.name not in values else f"{values[info_field.name]!r:.40}"
+            return f"'{info_field.name}' is {found_text}, expected a {kind.__name__}"
+    if unknown_keys := sorted(values.keys() - {info_field.name for info_field in fields(NetworkInfo)}):
+        return f"'{unknown_keys[0]}' is not known"
     return (
         find_fault_of_job(values["spec"], values["id"]) or find_fault_of_images(values) or find_fault_of_sizes(values)
     )
@@ -205,38 +206,40 @@ def find_fault_of_job(spec: dict[str, Any], job_id: str) -> str | None:
 
 
 def find_fault_of_images(values: dict[str, Any]) -> str | None:
-    scale, seen = restore_scale(values["spec"]["scale"]), values["normalisation"]
+    scale = restore_scale(values["spec"]["scale"])
+    normalisation = values["normalisation"]
     if (values["side"], values["channels"]) != (scale.side, scale.channels):
         return (
             f"'side' and 'channels' are {values['side']} and {values['channels']}, those of the {scale.name} scale here are "
             f"{scale.side} and {scale.channels} (made by another version?)"
         )
-    for name, least in (("mean", -1e6), ("std", 1e-6)):
-        numbers = seen.get(name)
-        if not (isinstance(numbers, list) and len(numbers) == 3 and all(is_number(n, least, 1e6) for n in numbers)):
+    for name, smallest in (("mean", -1e6), ("std", 1e-6)):
+        numbers = normalisation.get(name)
+        if not (isinstance(numbers, list) and len(numbers) == 3 and all(is_number(n, smallest, 1e6) for n in numbers)):
             return f"'normalisation.{name}' is {numbers!r:.40}, expected three numbers"
-    if seen.get("resize") not in ("bilinear", "bicubic"):
-        return f"'normalisation.resize' is {seen.get('resize')!r:.40}, expected bilinear or bicubic"
+    if normalisation.get("resize") not in ("bilinear", "bicubic"):
+        return f"'normalisation.resize' is {normalisation.get('resize')!r:.40}, expected bilinear or bicubic"
     if not is_number(values["stored"].get("side"), 1, 4096) or values["stored"].get("channels") not in (1, 3):
         return f"'stored' is {values['stored']!r:.60}, expected a side in pixels and 1 or 3 channels"
     return None
 
 
 def find_fault_of_sizes(values: dict[str, Any]) -> str | None:
-    classes, training = values["classes"], values["training"]
-    sound = all(isinstance(name, str) and name.isprintable() for name in classes)
-    if not sound or not 2 <= len(classes) <= MOST_CLASSES or len(set(classes)) < len(classes):
+    classes = values["classes"]
+    training = values["training"]
+    are_names = all(isinstance(name, str) and name.isprintable() for name in classes)
+    if not are_names or not 2 <= len(classes) <= MOST_CLASSES or len(set(classes)) < len(classes):
         return f"'classes' is {classes!r:.60}, expected 2 to {MOST_CLASSES} different names"
-    for name, most in (("images", 10**9), ("epochs", 10**5), ("batch_size", 10**5)):
-        if type(training.get(name)) is not int or not 1 <= training[name] <= most:
-            return f"'training.{name}' is {training.get(name)!r:.40}, expected 1 to {most:,}"
+    for name, largest in (("images", 10**9), ("epochs", 10**5), ("batch_size", 10**5)):
+        if type(training.get(name)) is not int or not 1 <= training[name] <= largest:
+            return f"'training.{name}' is {training.get(name)!r:.40}, expected 1 to {largest:,}"
     if type(training.get("drop_last")) is not bool:
         return "'training.drop_last' is neither true nor false"
     return None
 
 
-def is_number(value: Any, least: float, most: float) -> bool:
-    return type(value) in (int, float) and isfinite(value) and least <= value <= most
+def is_number(value: Any, smallest: float, largest: float) -> bool:
+    return type(value) in (int, float) and isfinite(value) and smallest <= value <= largest
 
 
 def read_tensors(weights: Path, info: NetworkInfo) -> dict[str, Tensor]:
@@ -267,20 +270,26 @@ def read_tensors(weights: Path, info: NetworkInfo) -> dict[str, Tensor]:
 def load_network(weights: Path, folders: Sequence[Path] = (), device: str = "cpu") -> Network:
     """A kept network, ready to predict; raises Usage. folders: where methods of one's own lie."""
     info = read_info(weights)
-    tensors, cls = read_tensors(weights, info), find_class(weights, info, folders)
+    tensors = read_tensors(weights, info)
+    method_class = find_class(weights, info, folders)
     exact_arithmetic()
     try:
-        method, recipe, run = build_untrained(cls, info, folders, device)
+        method, recipe, run = build_untrained(method_class, info, folders, device)
         method.to(device, memory_format=torch.channels_last)
         method.begin(tensors["labels"].to(device), run)
         method.load_state_dict(tensors)
     except UNBUILDABLE as error:
-        changed = "; its code has changed since" if hash_code(cls) != info.code else ""
+        change_note = "; its code has changed since" if hash_code(method_class) != info.code else ""
         raise Usage(
-            f"{weights}: does not fit the method {cls.name} as it is here: {error_line(error)}{changed}"
+            f"{weights}: does not fit the method {method_class.name} as it is here: {error_line(error)}{change_note}"
         ) from None
     return Network(
-        info, move_to_device(method, device).eval(), recipe, run, torch.device(device), tuple(note_changes(cls, info))
+        info,
+        move_to_device(method, device).eval(),
+        recipe,
+        run,
+        torch.device(device),
+        tuple(note_changes(method_class, info)),
     )
 
 
@@ -298,10 +307,12 @@ def build_untrained(
     cls: type[Method], info: NetworkInfo, folders: Sequence[Path], device: str
 ) -> tuple[Method, Recipe, Run]:
     """The method as it was assembled for its job, at random weights: the kept ones replace all of them."""
-    known = recipe_to_dict(cls.recipe)
-    sizes = {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
-    recipe = known | sizes | {"backbone": info.backbone, "augment": known["augment"] | info.normalisation}
-    resolved = {"parameters": info.parameters, "recipe": recipe, "weights": {}}
+    known_recipe = recipe_to_dict(cls.recipe)
+    run_sizes = {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
+    network_recipe = (
+        known_recipe | run_sizes | {"backbone": info.backbone, "augment": known_recipe["augment"] | info.normalisation}
+    )
+    resolved = {"parameters": info.parameters, "recipe": network_recipe, "weights": {}}
     place = Place(results="", data="", device=device, methods_path=tuple(str(folder) for folder in folders))
     job = replace(info.job, weights="random", weights2=None)
     return assemble_method(cls, job, resolved, place, len(info.classes), info.training["images"])
@@ -309,15 +320,16 @@ def build_untrained(
 
 def note_changes(cls: type[Method], info: NetworkInfo) -> list[str]:
     """A line for each thing that is not as it was when the network was trained."""
-    lines, now = [], hash_code(cls)
+    notes = []
+    current_code = hash_code(cls)
     if cls.version != info.spec["method_version"]:
-        lines.append(f"{cls.name}: version {info.spec['method_version']} trained this network, here is {cls.version}")
-    elif now != info.code:
-        lines.append(f"{cls.name}: other code trained this network ({info.code[-8:]}, here {now[-8:]})")
+        notes.append(f"{cls.name}: version {info.spec['method_version']} trained this network, here is {cls.version}")
+    elif current_code != info.code:
+        notes.append(f"{cls.name}: other code trained this network ({info.code[-8:]}, here {current_code[-8:]})")
     version = info.spec["scale"].get("version")
     if version != info.scale.version:
-        lines.append(f"{info.scale.name} scale: version {version} trained this network, here is {info.scale.version}")
-    return [f"{line}; its numbers may differ from its record's" for line in lines]
+        notes.append(f"{info.scale.name} scale: version {version} trained this network, here is {info.scale.version}")
+    return [f"{line}; its numbers may differ from its record's" for line in notes]
 
 
 def network_file(path: Path) -> Path:

@@ -44,50 +44,57 @@ def train_to_end(job: Job, resolved: dict[str, Any], place: Place, clock: Clock 
         check_state(trainer.method)
     if not resume_training(trainer):
         trainer = prepare_trainer(job, resolved, place, clock or Clock())
-    saved = time.monotonic()
+    saved_at = time.monotonic()
     for epoch in range(trainer.state.epoch + 1, trainer.recipe.epochs + 1):
         train_epoch(trainer, epoch)
         with trainer.clock.part("evaluation"):
             evaluate_epoch(trainer)
         trainer.state.epoch = epoch
-        if epoch < trainer.recipe.epochs and time.monotonic() - saved >= place.checkpoint_seconds:
+        if epoch < trainer.recipe.epochs and time.monotonic() - saved_at >= place.checkpoint_seconds:
             save_checkpoint(trainer)
-            saved = time.monotonic()
+            saved_at = time.monotonic()
     return trainer
 
 
 def measure_run(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]:
     """The record and the arrays of a run that has come to its end."""
     with trainer.clock.part("evaluation"):
-        distribution, wrongness = collect_opinions(trainer)
+        distribution, error_scores = collect_opinions(trainer)
         held_out = held_out_accuracy(trainer)
-    return record.make_record(trainer, resolved, wrongness, held_out), record.make_arrays(
-        trainer, distribution, wrongness
+    return record.make_record(trainer, resolved, error_scores, held_out), record.make_arrays(
+        trainer, distribution, error_scores
     )
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:
     """One pass in the method's order; nothing in it waits for the device."""
-    job, method, recipe = trainer.job, trainer.method, trainer.recipe
+    job = trainer.job
+    method = trainer.method
+    recipe = trainer.recipe
     streams = (trainer.job.data["name"], job.seed, epoch)
     order = method.order(epoch, torch.Generator().manual_seed(stream_seed("order", *streams)))
     trainer.generator.manual_seed(stream_seed("augment", *streams))
     torch.manual_seed(stream_seed("layers", *streams))
     method.train()
-    steps, taken = trainer.run.steps_per_epoch, trainer.steps or StepRunner(trainer, take_step)
-    trainer.steps = taken
-    taken.begin(epoch)
-    fed = iterate_batches(trainer.images, order[: steps * recipe.batch_size], recipe.batch_size, trainer.device)
-    for number, (index, pixels) in enumerate(fed):
+    step_count = trainer.run.steps_per_epoch
+    step_runner = trainer.steps or StepRunner(trainer, take_step)
+    trainer.steps = step_runner
+    step_runner.begin(epoch)
+    batches = iterate_batches(
+        trainer.images, order[: step_count * recipe.batch_size], recipe.batch_size, trainer.device
+    )
+    for step_number, (index, pixels) in enumerate(batches):
         if len(index) == 1:  # batch statistics of one image do not exist
             continue
-        set_rates(trainer.optimiser, recipe.schedule.at((epoch - 1) * steps + number, steps, recipe.epochs))
-        taken.take(index, pixels)
-    taken.end()
+        set_rates(
+            trainer.optimiser, recipe.schedule.at((epoch - 1) * step_count + step_number, step_count, recipe.epochs)
+        )
+        step_runner.take(index, pixels)
+    step_runner.end()
     survey_images(trainer, epoch)
     curves = method.after_epoch(epoch) | compare_with_clean_labels(trainer)
     check_optimised(trainer)
-    finish_epoch(trainer, taken.sums, steps, curves)
+    finish_epoch(trainer, step_runner.sums, step_count, curves)
 
 
 def take_step(
@@ -99,15 +106,16 @@ def take_step(
     kind: type[Batch] = Batch,
 ) -> None:
     """One step on the rows `index`, from stored pixels to the epoch's sums; the same with a CUDA graph and without."""
-    method, clock = trainer.method, trainer.clock
+    method = trainer.method
+    clock = trainer.clock
     with clock.part("data"):
         batch = make_batch(trainer, index, epoch, trainer.generator, pixels=pixels, kind=kind)
     with clock.part("forward"):
         losses, logits = method.loss(batch)
-        total = sum(losses.values())
+        total_loss = sum(losses.values())
     with clock.part("backward"):
         trainer.optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total_loss.backward()
     with clock.part("optimiser"):
         method.after_backward(batch)
         trainer.optimiser.step()
@@ -129,7 +137,8 @@ def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
 @torch.no_grad()
 def survey_images(trainer: Trainer, epoch: int) -> None:
     """Show the method every training image once, where it asks for that; from a random stream of its own."""
-    method, kind = trainer.method, trainer.method.survey_after(epoch)
+    method = trainer.method
+    kind = trainer.method.survey_after(epoch)
     if kind is None:
         return
     with trainer.clock.part("survey"):
@@ -155,24 +164,25 @@ def make_batch(
 
     pixels: theirs, where the stored ones do not lie on the device.
     """
-    points, side = None if trainer.landmarks is None else trainer.landmarks[index], trainer.run.image_size
+    points = None if trainer.landmarks is None else trainer.landmarks[index]
+    side = trainer.run.image_size
     pixels = trainer.images[index] if pixels is None else pixels
     if altered:
-        seen = augment_images(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
+        view = augment_images(pixels, trainer.recipe.augment, side, generator, points, trainer.channels)
     else:
-        as_they_are = torch.zeros(len(index), dtype=torch.bool, device=trainer.device)
+        not_flipped = torch.zeros(len(index), dtype=torch.bool, device=trainer.device)
         images = plain_images(pixels, trainer.recipe.augment, side, trainer.channels)
-        seen = Augmented(images, as_they_are, None if points is None else points * side)
+        view = Augmented(images, not_flipped, None if points is None else points * side)
     return kind(
-        images=seen.images.contiguous(memory_format=torch.channels_last),
+        images=view.images.contiguous(memory_format=torch.channels_last),
         labels=trainer.method.labels[index],
         index=index,
         epoch=epoch,
         generator=generator,
-        landmarks=seen.landmarks,
+        landmarks=view.landmarks,
         usable=None if trainer.usable is None else trainer.usable[index],
-        flipped=seen.flipped,
-        second=None if seen.second is None else seen.second.contiguous(memory_format=torch.channels_last),
+        flipped=view.flipped,
+        second=None if view.second is None else view.second.contiguous(memory_format=torch.channels_last),
     )
 
 
@@ -180,12 +190,14 @@ def add_to_sums(
     sums: dict[str, Tensor], losses: dict[str, Tensor], logits: Tensor, trainer: Trainer, index: Tensor
 ) -> None:
     """Add a step to the epoch's sums, in their places on the device: losses, and what became of the wrong labels."""
-    predicted, given, clean = logits.argmax(1), trainer.given[index], trainer.clean[index]
-    wrong = given != clean
+    predicted = logits.argmax(1)
+    given_labels = trainer.given[index]
+    clean_labels = trainer.clean[index]
+    is_wrong = given_labels != clean_labels
     values = {f"loss {name}": value.detach().float() for name, value in losses.items()}
-    values["wrong"] = wrong.sum()
-    values["recovered"] = (wrong & (predicted == clean)).sum()
-    values["memorised"] = (wrong & (predicted == given)).sum()
+    values["wrong"] = is_wrong.sum()
+    values["recovered"] = (is_wrong & (predicted == clean_labels)).sum()
+    values["memorised"] = (is_wrong & (predicted == given_labels)).sum()
     for name, value in values.items():
         if name in sums:
             sums[name] += value
@@ -195,32 +207,35 @@ def add_to_sums(
 
 def note_margin(trainer: Trainer, logits: Tensor, index: Tensor) -> None:
     """Add a step to the given labels' margins: their logit less the largest other one (Pleiss et al., NeurIPS 2020)."""
-    given = trainer.given[index][:, None]
+    given_labels = trainer.given[index][:, None]
     logits = logits.float()
-    margin = logits.gather(1, given) - logits.scatter(1, given, -torch.inf).amax(1, keepdim=True)
+    margin = logits.gather(1, given_labels) - logits.scatter(1, given_labels, -torch.inf).amax(1, keepdim=True)
     trainer.state.margin.index_add_(0, index, torch.cat([margin, torch.ones_like(margin)], 1))
 
 
 def check_optimised(trainer: Trainer) -> None:
     """Raises ValueError for parameters that would learn and that the optimiser, made before the first epoch, does not have."""
     optimised = {id(p) for group in trainer.optimiser.param_groups for p in group["params"]}
-    lost = [name for name, p in trainer.method.named_parameters() if p.requires_grad and id(p) not in optimised]
-    if lost:
+    lost_names = [name for name, p in trainer.method.named_parameters() if p.requires_grad and id(p) not in optimised]
+    if lost_names:
         raise ValueError(
-            f"{trainer.method.name}: {', '.join(lost[:3])} would never learn: the optimiser has the parameters that were "
+            f"{trainer.method.name}: {', '.join(lost_names[:3])} would never learn: the optimiser has the parameters that were "
             "made in build and begin; to start a layer anew, change it in place (reset_parameters())"
         )
 
 
-def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], steps: int, extra: dict[str, Any]) -> None:
+def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], step_count: int, further_values: dict[str, Any]) -> None:
     """Write the epoch into the history; the only place where training waits for the device."""
     values = {name: float(value) for name, value in sums.items()}
-    wrong = max(1.0, values.pop("wrong", 0.0))
-    noted = {name: value / (wrong if name in ("recovered", "memorised") else steps) for name, value in values.items()}
-    noted |= {name: float(value) for name, value in extra.items()}
-    bad = [name for name, value in noted.items() if not np.isfinite(value)]
-    if bad:
+    wrong_count = max(1.0, values.pop("wrong", 0.0))
+    epoch_values = {
+        name: value / (wrong_count if name in ("recovered", "memorised") else step_count)
+        for name, value in values.items()
+    }
+    epoch_values |= {name: float(value) for name, value in further_values.items()}
+    bad_names = [name for name, value in epoch_values.items() if not np.isfinite(value)]
+    if bad_names:
         raise Diverged(
-            f"epoch {trainer.state.epoch + 1}: {bad[0]} is {noted[bad[0]]}; lower the rate or the loss weight"
+            f"epoch {trainer.state.epoch + 1}: {bad_names[0]} is {epoch_values[bad_names[0]]}; lower the rate or the loss weight"
         )
-    trainer.state.note(noted)
+    trainer.state.note(epoch_values)

@@ -18,18 +18,20 @@ def compare_with_clean_labels(trainer: Trainer) -> dict[str, Tensor]:
     images whose label is another and now the clean one. estimate_keeps_clean: share of the images whose estimated
     distribution has the clean label first; only where the estimate looks at no images, so that it costs no pass.
     """
-    method, given, clean = trainer.method, trainer.given, trainer.clean
-    declared = {curve.name for curve in method.mechanism}
+    method = trainer.method
+    given_labels = trainer.given
+    clean_labels = trainer.clean
+    declared_names = {curve.name for curve in method.mechanism}
     curves: dict[str, Tensor] = {}
-    if declared.intersection(RELABELLED):
-        relabelled = method.labels != given
-        shares = relabelled.float().mean(), (relabelled & (method.labels == clean)).float().mean()
-        curves |= {name: share for name, share in zip(RELABELLED, shares, strict=True) if name in declared}
-    if ESTIMATE in declared and not method.opinion_needs_images():
-        rows = torch.arange(len(given), device=given.device)
-        no_images = torch.empty(len(given), 0, device=given.device)
+    if declared_names.intersection(RELABELLED):
+        relabelled = method.labels != given_labels
+        shares = relabelled.float().mean(), (relabelled & (method.labels == clean_labels)).float().mean()
+        curves |= {name: share for name, share in zip(RELABELLED, shares, strict=True) if name in declared_names}
+    if ESTIMATE in declared_names and not method.opinion_needs_images():
+        rows = torch.arange(len(given_labels), device=given_labels.device)
+        no_images = torch.empty(len(given_labels), 0, device=given_labels.device)
         method.eval()
-        distribution, _ = method.opinion(Batch(images=no_images, labels=given, index=rows))
+        distribution, _ = method.opinion(Batch(images=no_images, labels=given_labels, index=rows))
         method.train()
-        curves[ESTIMATE] = (distribution.argmax(1) == clean).float().mean()
+        curves[ESTIMATE] = (distribution.argmax(1) == clean_labels).float().mean()
     return curves

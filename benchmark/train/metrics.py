@@ -9,11 +9,13 @@ from results.schema import LAST_EPOCHS
 
 def compute_metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
     """Accuracies by every rule, and what accuracy hides, of the last epoch; fractions of 1."""
-    history, data = trainer.state.history, trainer.data
+    history = trainer.state.history
+    data = trainer.data
     accuracy = np.array(history["test_accuracy"])
     predicted = trainer.state.predictions[-1].numpy().astype(int)
-    wrong, margin = data.given != data.clean, mean_margin(trainer)
-    found = {
+    is_wrong = data.given != data.clean
+    margins = mean_margin(trainer)
+    metrics = {
         "last": accuracy[-1],
         "best": accuracy.max(),
         "best_epoch": int(accuracy.argmax()) + 1,
@@ -23,15 +25,15 @@ def compute_metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
         "calibration_error": calibration_error(
             trainer.state.confidence.double().numpy(), predicted == data.test_labels
         ),
-        "wrong_label_auroc": auroc(wrongness, wrong),
-        "wrong_label_fnr": missed_rate(wrongness, wrong),
-        "margin_auroc": auroc(-margin, wrong),
-        "margin_fnr": missed_rate(-margin, wrong),
+        "wrong_label_auroc": auroc(wrongness, is_wrong),
+        "wrong_label_fnr": missed_rate(wrongness, is_wrong),
+        "margin_auroc": auroc(-margins, is_wrong),
+        "margin_fnr": missed_rate(-margins, is_wrong),
         **class_metrics(data.test_labels, predicted, len(data.classes)),
     }
     if "noisy_validation" in history:
-        found["noisy_val"] = accuracy[int(np.argmax(history["noisy_validation"]))]
-    return {name: float(value) if isinstance(value, np.floating) else value for name, value in found.items()}
+        metrics["noisy_val"] = accuracy[int(np.argmax(history["noisy_validation"]))]
+    return {name: float(value) if isinstance(value, np.floating) else value for name, value in metrics.items()}
 
 
 def mean_margin(trainer: Any) -> np.ndarray:
@@ -40,8 +42,8 @@ def mean_margin(trainer: Any) -> np.ndarray:
     The area under the margin (Pleiss et al., NeurIPS 2020): the reference detector of wrong labels, the same for every
     method. Zero where an image was never drawn.
     """
-    total, seen = trainer.state.margin.double().cpu().numpy().T
-    return total / np.maximum(seen, 1)
+    margin_sums, look_counts = trainer.state.margin.double().cpu().numpy().T
+    return margin_sums / np.maximum(look_counts, 1)
 
 
 def missed_rate(score: np.ndarray, positive: np.ndarray) -> float | None:
@@ -49,42 +51,46 @@ def missed_rate(score: np.ndarray, positive: np.ndarray) -> float | None:
 
     Images with the score at which flagging ends are flagged in part, as a random choice among them would on average.
     """
-    many = int(positive.sum())
-    if not many:
+    wrong_count = int(positive.sum())
+    if not wrong_count:
         return None
-    last = np.sort(score)[-many]
-    above, level = score > last, score == last
-    share = (many - above.sum()) / level.sum()
-    return float(1 - (positive[above].sum() + share * positive[level].sum()) / many)
+    last_score = np.sort(score)[-wrong_count]
+    is_above = score > last_score
+    is_level = score == last_score
+    level_share = (wrong_count - is_above.sum()) / is_level.sum()
+    return float(1 - (positive[is_above].sum() + level_share * positive[is_level].sum()) / wrong_count)
 
 
 def class_metrics(labels: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, Any]:
     """Confusion matrix (row = true class) and what follows from it; a class without images counts nowhere."""
     confusion = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-    hits, of_class, as_class = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    seen = of_class > 0
-    recall = np.divide(hits, of_class, out=np.zeros(classes), where=seen)
-    f1 = 2 * hits / np.maximum(of_class + as_class, 1)
+    hits = np.diag(confusion)
+    class_sizes = confusion.sum(1)
+    predicted_sizes = confusion.sum(0)
+    has_images = class_sizes > 0
+    recall = np.divide(hits, class_sizes, out=np.zeros(classes), where=has_images)
+    f1 = 2 * hits / np.maximum(class_sizes + predicted_sizes, 1)
     return {
         "confusion": confusion.tolist(),
-        "per_class": [float(r) if s else None for r, s in zip(recall, seen)],
-        "balanced_accuracy": recall[seen].mean(),
-        "macro_f1": f1[seen].mean(),
+        "per_class": [float(share) if is_counted else None for share, is_counted in zip(recall, has_images)],
+        "balanced_accuracy": recall[has_images].mean(),
+        "macro_f1": f1[has_images].mean(),
     }
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
     """Expected calibration error with equal-width bins (Guo et al., ICML 2017, equation 3)."""
-    of_bin = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(of_bin, confidence, bins) - np.bincount(of_bin, correct, bins)
-    return float(np.abs(gap).sum() / len(confidence))
+    bin_numbers = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_gaps = np.bincount(bin_numbers, confidence, bins) - np.bincount(bin_numbers, correct, bins)
+    return float(np.abs(bin_gaps).sum() / len(confidence))
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float | None:
     """Area under the ROC curve, ties counted half; None where there is no positive or no negative."""
-    positives, negatives = int(positive.sum()), int((~positive).sum())
+    positives = int(positive.sum())
+    negatives = int((~positive).sum())
     if not positives or not negatives:
         return None
-    values, inverse, many = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(many) - (many - 1) / 2)[inverse]
-    return float((rank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    values, value_numbers, tie_counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(tie_counts) - (tie_counts - 1) / 2)[value_numbers]
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))

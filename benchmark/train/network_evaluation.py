@@ -42,39 +42,42 @@ class Evaluation:
 
 def evaluate_network(network: Network, data: Data, split: str = "test", every_image: bool = False) -> Evaluation:
     """Predict the images of a split on which the network's scale trains or tests, or all; raises Usage."""
-    part, scale = getattr(data, split), network.info.scale
-    labels = np.asarray(part.labels)
-    chosen = (
+    split_data = getattr(data, split)
+    scale = network.info.scale
+    labels = np.asarray(split_data.labels)
+    scale_rows = (
         scale.test_rows(labels, len(data.classes)) if split == "test" else scale.train_rows(labels, len(data.classes))
     )
-    rows = np.arange(len(labels)) if every_image else chosen
-    shared = [name for name in network.info.classes if name in data.classes]
-    known = np.isin(np.array(data.classes)[labels[rows]], shared)
-    if len(shared) < FEWEST or not known.any():
+    rows = np.arange(len(labels)) if every_image else scale_rows
+    shared_classes = [name for name in network.info.classes if name in data.classes]
+    has_known_class = np.isin(np.array(data.classes)[labels[rows]], shared_classes)
+    if len(shared_classes) < FEWEST or not has_known_class.any():
         raise Usage(
             f"{data.name}: its classes ({', '.join(data.classes)}) are not those of the network "
             f"({', '.join(network.info.classes)}); name them alike"
         )
-    lacking = [name for name in data.classes if name not in shared]
-    left_out = {name: int((labels[rows] == data.classes.index(name)).sum()) for name in lacking}
-    rows = rows[known]
-    probabilities = keep_classes(network.predict(load_resized(data, split, rows, scale)), network.info.classes, shared)
-    number = np.array([shared.index(name) if name in shared else -1 for name in data.classes])
+    unknown_classes = [name for name in data.classes if name not in shared_classes]
+    left_out = {name: int((labels[rows] == data.classes.index(name)).sum()) for name in unknown_classes}
+    rows = rows[has_known_class]
+    probabilities = keep_classes(
+        network.predict(load_resized(data, split, rows, scale)), network.info.classes, shared_classes
+    )
+    shared_numbers = np.array([shared_classes.index(name) if name in shared_classes else -1 for name in data.classes])
     return Evaluation(
-        classes=tuple(shared),
-        names=np.asarray(part.names)[rows],
-        labels=number[labels[rows]],
+        classes=tuple(shared_classes),
+        names=np.asarray(split_data.names)[rows],
+        labels=shared_numbers[labels[rows]],
         predicted=probabilities.argmax(1),
         probabilities=probabilities,
         left_out={name: count for name, count in left_out.items() if count},
-        unused=tuple(name for name in network.info.classes if name not in shared),
+        unused=tuple(name for name in network.info.classes if name not in shared_classes),
         available=len(labels),
     )
 
 
-def keep_classes(probabilities: np.ndarray, classes: list[str], shared: list[str]) -> np.ndarray:
+def keep_classes(probabilities: np.ndarray, classes: list[str], shared_classes: list[str]) -> np.ndarray:
     """[n, C] probabilities of the shared classes alone, which sum to one."""
-    if list(classes) == shared:
+    if list(classes) == shared_classes:
         return probabilities
-    kept = probabilities[:, [classes.index(name) for name in shared]]
-    return kept / np.maximum(kept.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+    shared_probabilities = probabilities[:, [classes.index(name) for name in shared_classes]]
+    return shared_probabilities / np.maximum(shared_probabilities.sum(1, keepdims=True), np.finfo(np.float32).tiny)

@@ -41,13 +41,13 @@ def shape_targets(points: np.ndarray, components: int = COMPONENTS) -> np.ndarra
     z = z - z.mean(1, keepdims=True)
     z = z / np.linalg.norm(z, axis=1, keepdims=True)
     mean = z.mean(0) / np.linalg.norm(z.mean(0))
-    turn = (z * mean.conj()).sum(1)
-    z = z * (turn.conj() / np.abs(turn))[:, None]
-    left = np.concatenate([z.real, z.imag], 1)
-    left = left - left.mean(0)
-    u, s, _ = np.linalg.svd(left, full_matrices=False)
-    k = min(components, len(s) - 4)
-    return (u[:, :k] * np.sqrt(len(left))).astype(np.float32)
+    rotation = (z * mean.conj()).sum(1)
+    z = z * (rotation.conj() / np.abs(rotation))[:, None]
+    residuals = np.concatenate([z.real, z.imag], 1)
+    residuals = residuals - residuals.mean(0)
+    u, s, _ = np.linalg.svd(residuals, full_matrices=False)
+    kept_components = min(components, len(s) - 4)
+    return (u[:, :kept_components] * np.sqrt(len(residuals))).astype(np.float32)
 
 
 def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
@@ -55,10 +55,10 @@ def training_rows(data: decoded.Data, scale: Scale) -> np.ndarray:
     usable = np.isfinite(np.asarray(data.train.landmarks)).all((1, 2))
     rows = np.flatnonzero(usable)
     rows = np.random.Generator(np.random.PCG64(PRETRAINING_VERSION)).permutation(rows)
-    enough = scale.pretraining["held_out"]
-    if enough is not None:
-        others = rows[~np.isin(rows, scale.train_rows(np.asarray(data.train.labels), len(data.classes)))]
-        rows = others if len(others) >= enough else rows
+    least_others = scale.pretraining["held_out"]
+    if least_others is not None:
+        other_rows = rows[~np.isin(rows, scale.train_rows(np.asarray(data.train.labels), len(data.classes)))]
+        rows = other_rows if len(other_rows) >= least_others else rows
     return np.sort(rows[: scale.pretraining["images"]])
 
 
@@ -75,7 +75,8 @@ def pretrain_backbone(
     """Train and write start weights to `path`: {'state_dict': ..., 'made_from': ...}; raises ValueError where they diverge."""
     if Path(path).exists():
         return
-    data, size = decoded.open_decoded(Path(folder)), replace(SCALES[scale], subset=subset)
+    data = decoded.open_decoded(Path(folder))
+    size = replace(SCALES[scale], subset=subset)
     settings = size.pretraining
     rows = training_rows(data, size)
     points = np.asarray(data.train.landmarks)[rows]
@@ -88,12 +89,12 @@ def pretrain_backbone(
     network.precision = PRECISION[precision]
     model = nn.ModuleList([network, nn.Linear(network.width, targets.shape[1])])
     model.to(device, memory_format=torch.channels_last)
-    error = train_regression(model, images, targets, size.side, settings, seed)
-    if not np.isfinite(error):
+    unexplained_share = train_regression(model, images, targets, size.side, settings, seed)
+    if not np.isfinite(unexplained_share):
         raise ValueError(
             f"pretraining {backbone} on landmarks diverges; start from --weights random, imagenet or a file"
         )
-    made_from = {**settings, "images": len(rows), "unexplained": error, "fingerprint": data.fingerprint}
+    made_from = {**settings, "images": len(rows), "unexplained": unexplained_share, "fingerprint": data.fingerprint}
     content = io.BytesIO()
     torch.save({"state_dict": network.published().state_dict(), "made_from": made_from}, content)
     write_bytes(Path(path), content.getvalue())
@@ -106,29 +107,35 @@ def train_regression(
 
     Returns the share of the targets' variance that the last epoch left unexplained.
     """
-    both, n, device = len(targets), len(images), targets.device
-    batch = min(settings["batch"], both)
-    steps, error = both // batch, 1.0
-    epochs = min(settings["epochs"], max(1, round(settings["views"] / both)))
+    face_count = len(targets)
+    n = len(images)
+    device = targets.device
+    batch_size = min(settings["batch"], face_count)
+    step_count = face_count // batch_size
+    unexplained_share = 1.0
+    epochs = min(settings["epochs"], max(1, round(settings["views"] / face_count)))
     optimiser = torch.optim.Adam(model.parameters(), settings["rate"], fused=True)
     generator = torch.Generator(device).manual_seed(seed)
     for epoch in range(epochs):
-        order = torch.randperm(both, generator=torch.Generator().manual_seed(stream_seed(seed, epoch)))
-        order = order[: steps * batch]
-        fed = zip(order.to(device).split(batch), iterate_batches(images, order % n, batch, device))
-        total = torch.zeros((), device=device)
-        for step, (index, (rows, pixels)) in enumerate(fed):
-            optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(epoch * steps + step, steps, epochs)
+        order = torch.randperm(face_count, generator=torch.Generator().manual_seed(stream_seed(seed, epoch)))
+        order = order[: step_count * batch_size]
+        batches = zip(order.to(device).split(batch_size), iterate_batches(images, order % n, batch_size, device))
+        loss_sum = torch.zeros((), device=device)
+        for step, (index, (rows, pixels)) in enumerate(batches):
+            optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(
+                epoch * step_count + step, step_count, epochs
+            )
             faces = mirror_images(images[rows] if pixels is None else pixels, index >= n)
-            seen = augment_images(faces, AUGMENT, side, generator, None, model[0].channels).images
-            predicted = model[1](model[0](seen.contiguous(memory_format=torch.channels_last)))
+            view_images = augment_images(faces, AUGMENT, side, generator, None, model[0].channels).images
+            predicted = model[1](model[0](view_images.contiguous(memory_format=torch.channels_last)))
             loss = nn.functional.mse_loss(predicted, targets[index])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-            total += loss.detach()
-        error = float(total) / steps
+            loss_sum += loss.detach()
+        unexplained_share = float(loss_sum) / step_count
         print(
-            f"pretraining on landmarks: epoch {epoch + 1}/{epochs}, unexplained shape variance {error:.3f}", flush=True
+            f"pretraining on landmarks: epoch {epoch + 1}/{epochs}, unexplained shape variance {unexplained_share:.3f}",
+            flush=True,
         )
-    return error
+    return unexplained_share

@@ -39,8 +39,8 @@ def collect_provenance(place: Any) -> dict[str, Any]:
 @lru_cache
 def installed_packages() -> str:
     """Every installed package with its version, a line each."""
-    found = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
-    return "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
+    package_versions = {(d.metadata["Name"] or "").lower(): d.version for d in importlib.metadata.distributions()}
+    return "".join(f"{name} {version}\n" for name, version in sorted(package_versions.items()))
 
 
 def keep_packages(store: Store) -> None:

@@ -20,9 +20,11 @@ def make_record(
     """
     import torch
 
-    job, data, times = trainer.job, trainer.data, trainer.clock.parts
-    seconds = {name: round(value, 4) for name, value in times.items()}
-    evaluated = len(data.test_images) * len(trainer.state.predictions) + len(data.given)
+    job = trainer.job
+    data = trainer.data
+    part_seconds = trainer.clock.parts
+    seconds = {name: round(value, 4) for name, value in part_seconds.items()}
+    evaluated_images = len(data.test_images) * len(trainer.state.predictions) + len(data.given)
     on_gpu = trainer.device.type == "cuda"
     return {
         "schema": SCHEMA,
@@ -36,12 +38,12 @@ def make_record(
         "noise": data.noise,
         "metrics": compute_metrics(trainer, wrongness) | ({} if held_out is None else {"held_out": held_out}),
         "history": trainer.state.history,
-        "times": seconds | {"total": round(sum(times.values()), 4)},
+        "times": seconds | {"total": round(sum(part_seconds.values()), 4)},
         "peak_memory": torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
         "jobs_on_card": trainer.place.jobs_on_gpu,
         "cost": {
             "parameters": sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
-            "inference_images_per_second": round(evaluated / max(times["evaluation"], 1e-9), 1),
+            "inference_images_per_second": round(evaluated_images / max(part_seconds["evaluation"], 1e-9), 1),
         },
         "provenance": collect_provenance(trainer.place) | ({"graphs": trainer.steps.used} if on_gpu else {}),
     }
@@ -60,7 +62,7 @@ def make_arrays(trainer: Any, distribution: np.ndarray, wrongness: np.ndarray) -
     """The arrays beside the record (docs/architecture.md)."""
     data = trainer.data
     return {
-        "predictions": np.stack([part.numpy() for part in trainer.state.predictions]),
+        "predictions": np.stack([epoch_predictions.numpy() for epoch_predictions in trainer.state.predictions]),
         "test_labels": data.test_labels.astype(np.uint8),
         "given": data.given.astype(np.uint8),
         "clean": data.clean.astype(np.uint8),

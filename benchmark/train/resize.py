@@ -20,9 +20,9 @@ def resize_images(images: Tensor, side: int, filter: str) -> Tensor:
     planes = images.permute(0, 3, 1, 2)
     if on_host(images):
         return functional.interpolate(planes, (side, side), mode=filter, antialias=True).permute(0, 2, 3, 1)
-    whole = torch.zeros((1, 4), device=images.device)
-    whole[:, 2:] = images.shape[1]
-    return resample_boxes(images, whole, side, filter)
+    whole_box = torch.zeros((1, 4), device=images.device)
+    whole_box[:, 2:] = images.shape[1]
+    return resample_boxes(images, whole_box, side, filter)
 
 
 def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
@@ -34,11 +34,13 @@ def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
         return resample_boxes(images, boxes, images.shape[1], filter)
     side = images.shape[1]
     planes = images.permute(0, 3, 1, 2)
-    cut = torch.empty_like(images)
+    cropped_images = torch.empty_like(images)
     for i, (left, top, width, height) in enumerate(boxes.int().tolist()):
-        part = planes[i : i + 1, :, top : top + height, left : left + width]
-        cut[i] = functional.interpolate(part, (side, side), mode=filter, antialias=True)[0].permute(1, 2, 0)
-    return cut
+        box_pixels = planes[i : i + 1, :, top : top + height, left : left + width]
+        cropped_images[i] = functional.interpolate(box_pixels, (side, side), mode=filter, antialias=True)[0].permute(
+            1, 2, 0
+        )
+    return cropped_images
 
 
 def resample_boxes(images: Tensor, boxes: Tensor, side: int, filter: str) -> Tensor:
@@ -65,8 +67,8 @@ def filter_matrix(start: Tensor, length: Tensor, stored: int, side: int, filter:
     scale = length[:, None] / side
     centre = start[:, None] + (torch.arange(side, device=start.device, dtype=start.dtype) + 0.5) * scale
     distance = (pixel + 0.5 - centre[:, :, None]) / scale.clamp(min=1)[:, :, None]
-    inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
-    weight = (_triangle_kernel if filter == "bilinear" else _cubic_kernel)(distance.abs()) * inside[:, None]
+    is_inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
+    weight = (_triangle_kernel if filter == "bilinear" else _cubic_kernel)(distance.abs()) * is_inside[:, None]
     return weight / weight.sum(2, keepdim=True)
 
 

@@ -7,11 +7,11 @@ from methods.support.recipe import Augment
 
 
 def shift_draws(count: int, recipe: Augment, side: int, generator: torch.Generator) -> Tensor:
-    """[B, 2] int64 pixels across and down by which each crop is moved, uniform in -most .. most; 0 where it is not."""
-    most = round(recipe.shift * side)
-    draw = torch.rand((3, count), generator=generator, device=generator.device)
-    moved = (draw[:2] * (2 * most + 1)).floor().clamp_(max=2 * most) - most
-    return torch.where(draw[2] < recipe.shift_probability, moved, 0.0).long().T
+    """[B, 2] int64 pixels across and down by which each crop is moved, uniform within the recipe's shift; 0 where it is not."""
+    largest_shift = round(recipe.shift * side)
+    draws = torch.rand((3, count), generator=generator, device=generator.device)
+    shifts = (draws[:2] * (2 * largest_shift + 1)).floor().clamp_(max=2 * largest_shift) - largest_shift
+    return torch.where(draws[2] < recipe.shift_probability, shifts, 0.0).long().T
 
 
 def shift_images(images: Tensor, by: Tensor, fill: str) -> Tensor:
@@ -20,11 +20,13 @@ def shift_images(images: Tensor, by: Tensor, fill: str) -> Tensor:
     images: uint8 [B, S, S, ch]. by: [B, 2] across, down.
     """
     pixel = torch.arange(images.shape[1], device=images.device)
-    columns, rows = pixel + by[:, :1], pixel + by[:, 1:]
-    first, last = torch.arange(len(images), device=images.device)[:, None, None], images.shape[1] - 1
+    columns = pixel + by[:, :1]
+    rows = pixel + by[:, 1:]
+    image_numbers = torch.arange(len(images), device=images.device)[:, None, None]
+    last_pixel = images.shape[1] - 1
     if fill == "reflect":  # without repeating the edge
-        columns, rows = (last - (last - line.abs()).abs() for line in (columns, rows))
-        return images[first, rows[:, :, None], columns[:, None]]
-    inside = ((rows >= 0) & (rows <= last))[:, :, None] & ((columns >= 0) & (columns <= last))[:, None]
-    found = images[first, rows.clamp(0, last)[:, :, None], columns.clamp(0, last)[:, None]]
-    return found * inside[..., None]
+        columns, rows = (last_pixel - (last_pixel - line.abs()).abs() for line in (columns, rows))
+        return images[image_numbers, rows[:, :, None], columns[:, None]]
+    is_inside = ((rows >= 0) & (rows <= last_pixel))[:, :, None] & ((columns >= 0) & (columns <= last_pixel))[:, None]
+    moved_pixels = images[image_numbers, rows.clamp(0, last_pixel)[:, :, None], columns.clamp(0, last_pixel)[:, None]]
+    return moved_pixels * is_inside[..., None]

@@ -28,12 +28,13 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 def strong_view(images: Tensor, recipe: Strong, generator: torch.Generator) -> Tensor:
     """The operations of each image, then its square; uint8 [B, S, S, ch] in and out."""
-    count, strength = len(images), recipe.level / 10
+    count = len(images)
+    strength = recipe.level / 10
     for _ in range(recipe.operations):
-        draw = torch.rand((3, count), generator=generator, device=generator.device)
-        chosen = (draw[0] * len(TABLE)).long().clamp_(max=len(TABLE) - 1)
-        chosen = torch.where(draw[1] < recipe.probability, chosen, 0)
-        images = apply_operations(images, chosen, strength, draw[2] < 0.5)
+        draws = torch.rand((3, count), generator=generator, device=generator.device)
+        chosen_operations = (draws[0] * len(TABLE)).long().clamp_(max=len(TABLE) - 1)
+        chosen_operations = torch.where(draws[1] < recipe.probability, chosen_operations, 0)
+        images = apply_operations(images, chosen_operations, strength, draws[2] < 0.5)
     centre = torch.rand((2, count), generator=generator, device=generator.device) * images.shape[1]
     return paint_square(images, centre.floor(), round(recipe.cutout * images.shape[1]))
 
@@ -99,9 +100,9 @@ def smooth_images(images: Tensor) -> Tensor:
 
 def autocontrast(images: Tensor) -> Tensor:
     """Each channel stretched from its darkest and lightest pixel to 0 .. 255; a channel of one value stays."""
-    low, high = (edge(images.flatten(1, 2), 1).float()[:, None, None] for edge in (torch.amin, torch.amax))
-    stretched = (images - low) * (255 / (high - low).clamp(min=1))
-    return torch.where(high > low, (stretched + 1e-3).clamp(0, 255), images.float()).to(torch.uint8)
+    darkest, lightest = (edge(images.flatten(1, 2), 1).float()[:, None, None] for edge in (torch.amin, torch.amax))
+    stretched = (images - darkest) * (255 / (lightest - darkest).clamp(min=1))
+    return torch.where(lightest > darkest, (stretched + 1e-3).clamp(0, 255), images.float()).to(torch.uint8)
 
 
 def equalise(images: Tensor) -> Tensor:
@@ -112,12 +113,12 @@ def equalise(images: Tensor) -> Tensor:
     count, side, _, channels = images.shape
     planes = images.permute(0, 3, 1, 2).flatten(2).flatten(0, 1).contiguous()  # [B ch, S S]
     levels = torch.arange(256, device=images.device, dtype=torch.uint8).expand(len(planes), 256).contiguous()
-    ordered = planes.sort(1).values
-    darker = torch.searchsorted(ordered, levels)
-    step = torch.searchsorted(ordered, ordered[:, -1:].contiguous()) // 255
-    table = torch.where(step > 0, ((step // 2 + darker) // step.clamp(min=1)).clamp(max=255), levels.long())
-    spread = table.gather(1, planes.long()).to(torch.uint8)
-    return spread.view(count, channels, side, side).permute(0, 2, 3, 1)
+    sorted_pixels = planes.sort(1).values
+    darker_counts = torch.searchsorted(sorted_pixels, levels)
+    step = torch.searchsorted(sorted_pixels, sorted_pixels[:, -1:].contiguous()) // 255
+    table = torch.where(step > 0, ((step // 2 + darker_counts) // step.clamp(min=1)).clamp(max=255), levels.long())
+    spread_levels = table.gather(1, planes.long()).to(torch.uint8)
+    return spread_levels.view(count, channels, side, side).permute(0, 2, 3, 1)
 
 
 def move_images(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
@@ -128,11 +129,14 @@ def move_images(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
     side = images.shape[1]
     is_one = {name: (chosen == TABLE.index(name)).float() for name in TABLE[TABLE.index("rotate") :]}
     angle = ROTATION * amount * is_one["rotate"]
-    across_x, across_y = angle.cos(), SHEAR * amount * is_one["shear x"] - angle.sin()
-    down_x, down_y = SHEAR * amount * is_one["shear y"] + angle.sin(), angle.cos()
+    across_x = angle.cos()
+    across_y = SHEAR * amount * is_one["shear x"] - angle.sin()
+    down_x = SHEAR * amount * is_one["shear y"] + angle.sin()
+    down_y = angle.cos()
     step = (TRANSLATION * side * amount).round()
-    place = torch.arange(side, device=images.device) - (side - 1) / 2
-    y, x = place[:, None], place[None, :]
+    centred_pixels = torch.arange(side, device=images.device) - (side - 1) / 2
+    y = centred_pixels[:, None]
+    x = centred_pixels[None, :]
 
     def source(of_x: Tensor, of_y: Tensor, by: Tensor) -> Tensor:
         at = of_x[:, None, None] * x + of_y[:, None, None] * y + by[:, None, None] + (side - 1) / 2
@@ -140,14 +144,14 @@ def move_images(images: Tensor, chosen: Tensor, amount: Tensor) -> Tensor:
 
     columns = source(across_x, across_y, step * is_one["translate x"])
     rows = source(down_x, down_y, step * is_one["translate y"])
-    inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
-    first = torch.arange(len(images), device=images.device)[:, None, None]
-    found = images[first, rows.clamp(0, side - 1), columns.clamp(0, side - 1)]
-    return torch.where(inside[..., None], found, torch.full_like(found, GREY))
+    is_inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
+    image_numbers = torch.arange(len(images), device=images.device)[:, None, None]
+    moved_pixels = images[image_numbers, rows.clamp(0, side - 1), columns.clamp(0, side - 1)]
+    return torch.where(is_inside[..., None], moved_pixels, torch.full_like(moved_pixels, GREY))
 
 
 def paint_square(images: Tensor, centre: Tensor, size: int) -> Tensor:
     """A grey square of `size` pixels round each image's centre [2, B], cut at the border."""
     pixel = torch.arange(images.shape[1], device=images.device)
-    within = [(pixel >= c[:, None] - size // 2) & (pixel < c[:, None] - size // 2 + size) for c in centre]
-    return images.masked_fill((within[0][:, :, None] & within[1][:, None, :])[..., None], GREY)
+    is_covered = [(pixel >= c[:, None] - size // 2) & (pixel < c[:, None] - size // 2 + size) for c in centre]
+    return images.masked_fill((is_covered[0][:, :, None] & is_covered[1][:, None, :])[..., None], GREY)

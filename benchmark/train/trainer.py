@@ -112,7 +112,7 @@ def trainer_of(
     """A trainer that has not begun, with what its steps read on its device."""
     device = torch.device(place.device)
 
-    def there(array: np.ndarray | None) -> Tensor | None:
+    def move_array(array: np.ndarray | None) -> Tensor | None:
         return None if array is None or not method.needs_landmarks else torch.from_numpy(array).to(device)
 
     return Trainer(
@@ -126,8 +126,8 @@ def trainer_of(
         clock=clock,
         state=State(),
         images=place_pixels(data.images, device),
-        landmarks=there(data.landmarks),
-        usable=there(data.usable),
+        landmarks=move_array(data.landmarks),
+        usable=move_array(data.usable),
         given=torch.from_numpy(data.given).to(device),
         clean=torch.from_numpy(data.clean).to(device),
     )

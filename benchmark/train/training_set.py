@@ -50,47 +50,54 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
 
     argument: what follows the colon of the noise (`file:PATH`). folders: where noises of one's own lie.
     """
-    classes, scale = len(data.classes), restore_scale(job.scale)
-    train, test = data.train, data.test
-    rows, test_rows = scale.train_rows(train.labels, classes), scale.test_rows(test.labels, classes)
-    clean = np.asarray(train.labels)[rows]
-    given = noisy_labels(data, job, rows, argument, folders, job.seed)
-    kept, held = np.arange(len(rows)), np.arange(0)
+    class_count = len(data.classes)
+    scale = restore_scale(job.scale)
+    train = data.train
+    test = data.test
+    rows = scale.train_rows(train.labels, class_count)
+    test_rows = scale.test_rows(test.labels, class_count)
+    clean_labels = np.asarray(train.labels)[rows]
+    given_labels = noisy_labels(data, job, rows, argument, folders, job.seed)
+    kept_rows = np.arange(len(rows))
+    held_rows = np.arange(0)
     if job.holdout:
-        mixed = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed))).permutation(len(rows))
-        held, kept = np.sort(mixed[: int(len(rows) * HELD_OUT)]), np.sort(mixed[int(len(rows) * HELD_OUT) :])
+        mixed_rows = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed))).permutation(
+            len(rows)
+        )
+        held_rows = np.sort(mixed_rows[: int(len(rows) * HELD_OUT)])
+        kept_rows = np.sort(mixed_rows[int(len(rows) * HELD_OUT) :])
     if job.part == "correct":
-        kept = kept[given[kept] == clean[kept]]
+        kept_rows = kept_rows[given_labels[kept_rows] == clean_labels[kept_rows]]
     landmarks = usable = None
     if train.landmarks is not None:
-        points = np.asarray(train.landmarks)[rows[kept]]
+        points = np.asarray(train.landmarks)[rows[kept_rows]]
         points = reduce_to_19_points(points) if points.shape[1] == 68 else points
         usable = np.isfinite(points).all((1, 2))
         landmarks = np.where(usable[:, None, None], points, 0).astype(np.float32)
-    unused = np.arange(0) if job.holdout else scale.held_out_rows(train.labels, classes)
-    facts = realised_rates(clean, given, classes)
+    unused_rows = np.arange(0) if job.holdout else scale.held_out_rows(train.labels, class_count)
+    noise_rates = realised_rates(clean_labels, given_labels, class_count)
     return TrainingSet(
         classes=tuple(data.classes),
-        images=load_resized(data, "train", rows[kept], scale),
-        given=given[kept],
-        clean=clean[kept],
+        images=load_resized(data, "train", rows[kept_rows], scale),
+        given=given_labels[kept_rows],
+        clean=clean_labels[kept_rows],
         landmarks=landmarks,
         usable=usable,
-        rows=rows[kept],
-        held_images=load_resized(data, "train", rows[held], scale),
-        held_labels=given[held],
-        unused_images=load_resized(data, "train", unused, scale),
-        unused_labels=noisy_labels(data, job, unused, argument, folders, stream_seed("held out", job.seed)),
+        rows=rows[kept_rows],
+        held_images=load_resized(data, "train", rows[held_rows], scale),
+        held_labels=given_labels[held_rows],
+        unused_images=load_resized(data, "train", unused_rows, scale),
+        unused_labels=noisy_labels(data, job, unused_rows, argument, folders, stream_seed("held out", job.seed)),
         test_images=load_resized(data, "test", test_rows, scale),
         test_labels=np.asarray(test.labels)[test_rows],
         test_rows=test_rows,
         noise={
             "nominal": None if job.noise["rate"] is None else float(job.noise["rate"]),
-            "realised": facts["rate"],
-            "per_class": facts["per_class"],
-            "hash": json_digest(given.tolist()),
+            "realised": noise_rates["rate"],
+            "per_class": noise_rates["per_class"],
+            "hash": json_digest(given_labels.tolist()),
         },
-        noise_labels=given,
+        noise_labels=given_labels,
     )
 
 
@@ -101,25 +108,28 @@ def noisy_labels(
     if not len(rows):
         return np.zeros(0, np.int64)
     name = job.noise["kind"].partition(":")[0]
-    train, kind = data.train, plugins.make_noise(f"{name}:{argument}" if argument else name, folders)
-    if kind.identity() != job.noise["kind"] or hash_own_code(type(kind)) != job.noise.get("code"):
-        what = argument or "its file"
-        raise ValueError(f"--noise {name}: {what} was changed since this job was planned; run the command again")
-    earlier = data.info.get("earlier_labels", "")[:20] if "earlier_labels" in kind.needs else None
-    if earlier != job.noise.get("earlier_labels"):
+    train = data.train
+    noise = plugins.make_noise(f"{name}:{argument}" if argument else name, folders)
+    if noise.identity() != job.noise["kind"] or hash_own_code(type(noise)) != job.noise.get("code"):
+        changed_thing = argument or "its file"
+        raise ValueError(
+            f"--noise {name}: {changed_thing} was changed since this job was planned; run the command again"
+        )
+    earlier_hash = data.info.get("earlier_labels", "")[:20] if "earlier_labels" in noise.needs else None
+    if earlier_hash != job.noise.get("earlier_labels"):
         raise ValueError(
             f"--noise {name}: the earlier labels of {data.name} were changed since this job was planned; run the command again"
         )
-    seen = Training(
+    noise_input = Training(
         labels=np.asarray(train.labels)[rows],
         classes=tuple(data.classes),
         names=np.asarray(train.names)[rows],
         votes=None if train.votes is None else np.asarray(train.votes)[rows],
-        images=np.asarray(train.images[rows]) if "images" in kind.needs else None,
+        images=np.asarray(train.images[rows]) if "images" in noise.needs else None,
         dataset=data.name,
-        earlier_labels=None if earlier is None else np.asarray(train.earlier_labels)[rows],
+        earlier_labels=None if earlier_hash is None else np.asarray(train.earlier_labels)[rows],
     )
-    for need in kind.needs:
-        if getattr(seen, need) is None:
-            raise ValueError(f"--noise {kind.name}: the data set {data.name} has no {need}; choose another noise")
-    return kind.labels(seen, float(job.noise["rate"] or 0), seed)
+    for need in noise.needs:
+        if getattr(noise_input, need) is None:
+            raise ValueError(f"--noise {noise.name}: the data set {data.name} has no {need}; choose another noise")
+    return noise.labels(noise_input, float(job.noise["rate"] or 0), seed)
