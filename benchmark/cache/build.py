@@ -44,75 +44,83 @@ def build_cache(dataset: DataSet, options: Any, source: Source, root: Path, prog
             rows.landmarks = blank_placeholders(rows.landmarks)
     check_free_space(dataset, source, root)
     # Not mkdtemp: a data cache is there for everybody who may read its parent.
-    aside = root / f".building-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
-    aside.mkdir()
+    build_folder = root / f".building-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+    build_folder.mkdir()
     try:
-        orders = {
+        row_orders = {
             split: sorted(range(len(rows.names)), key=rows.names.__getitem__) for split, rows in iterate_splits(source)
         }
-        hashes, small = decode_images(dataset, source, orders, aside, progress)
+        pixel_hashes, small_images = decode_images(dataset, source, row_orders, build_folder, progress)
         for split, rows in iterate_splits(source):
-            write_arrays(aside, split, rows, orders[split])
-        leaks = leaks_in(aside, small) if dataset.needs_path else Leaks()  # drawn data has none
-        card = make_dataset_info(dataset, options, source, orders, hashes, leaks)
-        if "earlier_labels" in card:
-            labels = source.train.earlier_labels[orders["train"]].astype(np.int64)
-            np.save(aside / name_earlier_labels(card), labels, allow_pickle=False)
-        (aside / "card.json").write_text(json.dumps(card, indent=1))
-        return move_into_place(aside, root, card)
+            write_arrays(build_folder, split, rows, row_orders[split])
+        leaks = leaks_in(build_folder, small_images) if dataset.needs_path else Leaks()  # drawn data has none
+        dataset_info = make_dataset_info(dataset, options, source, row_orders, pixel_hashes, leaks)
+        if "earlier_labels" in dataset_info:
+            earlier_labels = source.train.earlier_labels[row_orders["train"]].astype(np.int64)
+            np.save(build_folder / name_earlier_labels(dataset_info), earlier_labels, allow_pickle=False)
+        (build_folder / "card.json").write_text(json.dumps(dataset_info, indent=1))
+        return move_into_place(build_folder, root, dataset_info)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(build_folder, ignore_errors=True)
 
 
-def leaks_in(aside: Path, small: dict[str, np.ndarray]) -> Leaks:
+def leaks_in(build_folder: Path, small_images: dict[str, np.ndarray]) -> Leaks:
     """What a build has in both splits, or under two labels."""
-    images, labels = (
-        (np.load(aside / f"train_{kind}.npy", mmap_mode="r"), np.load(aside / f"test_{kind}.npy", mmap_mode="r"))
-        for kind in ("images", "labels")
-    )
-    return find_leaks(images, labels, (small["train"], small["test"]))
+
+    def open_both_splits(kind: str) -> tuple[np.ndarray, np.ndarray]:
+        train_array = np.load(build_folder / f"train_{kind}.npy", mmap_mode="r")
+        test_array = np.load(build_folder / f"test_{kind}.npy", mmap_mode="r")
+        return train_array, test_array
+
+    both_small = (small_images["train"], small_images["test"])
+    return find_leaks(open_both_splits("images"), open_both_splits("labels"), both_small)
 
 
 def check_free_space(dataset: DataSet, source: Source, root: Path) -> None:
-    need = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
-    free = shutil.disk_usage(root).free
-    if need > free:
+    bytes_needed = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
+    bytes_free = shutil.disk_usage(root).free
+    if bytes_needed > bytes_free:
         raise DataError(
-            f"{dataset.name}: {root}: {need / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free; give another --results"
+            f"{dataset.name}: {root}: {bytes_needed / 1e9:.1f} GB needed, {bytes_free / 1e9:.1f} GB free; give another --results"
         )
 
 
 def decode_images(
-    dataset: DataSet, source: Source, orders: dict[str, list[int]], aside: Path, progress: Progress | None
+    dataset: DataSet, source: Source, row_orders: dict[str, list[int]], build_folder: Path, progress: Progress | None
 ) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
     """Write the images of both splits; returns, in stored order, hashes and small images. Unusable ones: one DataError."""
-    hashes: dict[str, list[str]] = {split: [] for split in SPLITS}
-    small = {split: np.zeros((len(order), HEIGHT, WIDTH), np.uint8) for split, order in orders.items()}
-    bad, done = [], 0
-    total = sum(map(len, orders.values()))
+    pixel_hashes: dict[str, list[str]] = {split: [] for split in SPLITS}
+    small_images = {
+        split: np.zeros((len(row_order), HEIGHT, WIDTH), np.uint8) for split, row_order in row_orders.items()
+    }
+    unusable_images = []
+    images_done = 0
+    images_total = sum(map(len, row_orders.values()))
     for split, rows in iterate_splits(source):
-        shape = (len(rows.names), dataset.size, dataset.size, dataset.channels)
-        images = np.lib.format.open_memmap(aside / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=shape)
-        for place, row in enumerate(orders[split]):
+        array_shape = (len(rows.names), dataset.size, dataset.size, dataset.channels)
+        stored_images = np.lib.format.open_memmap(
+            build_folder / f"{split}_images.npy", mode="w+", dtype=np.uint8, shape=array_shape
+        )
+        for stored_row, source_row in enumerate(row_orders[split]):
             try:
-                image = rows.image(row)
-                images[place] = resize_image(image, dataset.size, dataset.channels)
-                small[split][place] = shrink_image(images[place])
-                hashes[split].append(rows.pixels[row] if rows.pixels else hash_pixels(image))
+                image = rows.image(source_row)
+                stored_images[stored_row] = resize_image(image, dataset.size, dataset.channels)
+                small_images[split][stored_row] = shrink_image(stored_images[stored_row])
+                pixel_hashes[split].append(rows.pixels[source_row] if rows.pixels else hash_pixels(image))
             except DataError as error:
-                bad.append(str(error).removeprefix(f"{dataset.name}: "))
+                unusable_images.append(str(error).removeprefix(f"{dataset.name}: "))
             except OSError:
                 raise
             except Exception as error:  # of a reader of one's own
-                raise make_reader_error(dataset, f"image {rows.names[row]}", error) from error
-            done += 1
-            if progress and (done % IMAGES_PER_REPORT == 0 or done == total):
-                progress(done, total)
-        images.flush()
-    if bad:
-        unusable = "1 image" if len(bad) == 1 else f"{len(bad):,} images"
-        raise DataError(f"{dataset.name}: {unusable} cannot be used: {list_few(bad)}")
-    return hashes, small
+                raise make_reader_error(dataset, f"image {rows.names[source_row]}", error) from error
+            images_done += 1
+            if progress and (images_done % IMAGES_PER_REPORT == 0 or images_done == images_total):
+                progress(images_done, images_total)
+        stored_images.flush()
+    if unusable_images:
+        unusable_count = "1 image" if len(unusable_images) == 1 else f"{len(unusable_images):,} images"
+        raise DataError(f"{dataset.name}: {unusable_count} cannot be used: {list_few(unusable_images)}")
+    return pixel_hashes, small_images
 
 
 def resize_image(image: np.ndarray, size: int, channels: int) -> np.ndarray:
@@ -122,78 +130,78 @@ def resize_image(image: np.ndarray, size: int, channels: int) -> np.ndarray:
     if image.shape[:2] != (size, size):
         import cv2
 
-        shrinks = min(image.shape[:2]) >= size
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        is_shrunk = min(image.shape[:2]) >= size
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if is_shrunk else cv2.INTER_CUBIC)
     image = image.reshape(size, size, -1)
     if image.shape[2] == 3 and channels == 1:
         return np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     return np.broadcast_to(image, (size, size, channels))
 
 
-def write_arrays(aside: Path, split: str, rows: Rows, order: list[int]) -> None:
+def write_arrays(build_folder: Path, split: str, rows: Rows, row_order: list[int]) -> None:
     """Write the small arrays of a split."""
     arrays = {"labels": rows.labels.astype(np.int64), "names": np.array(rows.names), "votes": rows.votes}
     arrays["landmarks"] = rows.landmarks
     for kind, array in arrays.items():
         if array is not None:
-            array = array[order].astype(np.float32) if kind in OPTIONAL else array[order]
-            np.save(aside / f"{split}_{kind}.npy", array, allow_pickle=False)
+            array = array[row_order].astype(np.float32) if kind in OPTIONAL else array[row_order]
+            np.save(build_folder / f"{split}_{kind}.npy", array, allow_pickle=False)
 
 
-def move_into_place(aside: Path, root: Path, card: dict[str, Any]) -> Path:
+def move_into_place(build_folder: Path, root: Path, dataset_info: dict[str, Any]) -> Path:
     """Give a finished build its name. The same images with other landmarks get a longer name."""
-    plain = f"{card['name']}-{card['fingerprint'][:12]}"
-    identity = (card["fingerprint"], card["landmark_fingerprint"])
-    for folder in (root / plain, root / f"{plain}-{(card['landmark_fingerprint'] or 'none')[:8]}"):
+    short_name = f"{dataset_info['name']}-{dataset_info['fingerprint'][:12]}"
+    fingerprints = (dataset_info["fingerprint"], dataset_info["landmark_fingerprint"])
+    for folder in (root / short_name, root / f"{short_name}-{(dataset_info['landmark_fingerprint'] or 'none')[:8]}"):
         while True:
             try:
-                os.rename(aside, folder)
+                os.rename(build_folder, folder)
                 return folder
             except OSError:
                 if not folder.is_dir():
                     raise
             try:
-                data = open_decoded(folder)
+                present_data = open_decoded(folder)
             except Unreadable:
                 raise
             except DataError:  # damaged: out of the way, then try again
-                bin = aside.with_name(f"{aside.name}-damaged")
-                bin.mkdir()
+                trash_folder = build_folder.with_name(f"{build_folder.name}-damaged")
+                trash_folder.mkdir()
                 with contextlib.suppress(FileNotFoundError):
-                    os.rename(folder, bin / "damaged")
-                shutil.rmtree(bin)
+                    os.rename(folder, trash_folder / "damaged")
+                shutil.rmtree(trash_folder)
                 continue
-            if (data.fingerprint, data.landmark_fingerprint) == identity:
-                if not data.lacks_images:
+            if (present_data.fingerprint, present_data.landmark_fingerprint) == fingerprints:
+                if not present_data.lacks_images:
                     with contextlib.suppress(PermissionError):  # somebody else's cache
-                        replace_card(aside, folder, card, data.info)
+                        replace_card(build_folder, folder, dataset_info, present_data.info)
                 return folder
             break
     raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")
 
 
-def replace_card(aside: Path, folder: Path, card: dict[str, Any], before: dict[str, Any]) -> None:
+def replace_card(build_folder: Path, folder: Path, dataset_info: dict[str, Any], present_info: dict[str, Any]) -> None:
     """The same images, other files beside them; earlier labels that are known already stay."""
-    if "earlier_labels" in card:
-        os.replace(aside / name_earlier_labels(card), folder / name_earlier_labels(card))
-    elif "earlier_labels" in before:
-        card = card | {"earlier_labels": before["earlier_labels"]}
-        (aside / "card.json").write_text(json.dumps(card, indent=1))
-    os.replace(aside / "card.json", folder / "card.json")
+    if "earlier_labels" in dataset_info:
+        os.replace(build_folder / name_earlier_labels(dataset_info), folder / name_earlier_labels(dataset_info))
+    elif "earlier_labels" in present_info:
+        dataset_info = dataset_info | {"earlier_labels": present_info["earlier_labels"]}
+        (build_folder / "card.json").write_text(json.dumps(dataset_info, indent=1))
+    os.replace(build_folder / "card.json", folder / "card.json")
 
 
 def remove_abandoned_builds(root: Path) -> None:
     """Remove what builders on this host left that do not run any more."""
     prefix = f".building-{socket.gethostname()}-"
     for folder in root.glob(f"{prefix}*"):
-        process = folder.name.removeprefix(prefix).split("-")[0]
-        if process.isdigit() and not is_running(int(process)):
+        process_id = folder.name.removeprefix(prefix).split("-")[0]
+        if process_id.isdigit() and not is_running(int(process_id)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_running(process: int) -> bool:
+def is_running(process_id: int) -> bool:
     try:
-        os.kill(process, 0)
+        os.kill(process_id, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

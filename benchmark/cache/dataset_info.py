@@ -23,31 +23,33 @@ def make_dataset_info(
     dataset: DataSet,
     options: Any,
     source: Source,
-    orders: dict[str, list[int]],
-    hashes: dict[str, list[str]],
+    row_orders: dict[str, list[int]],
+    pixel_hashes: dict[str, list[str]],
     leaks: Leaks,
 ) -> dict[str, Any]:
     """card.json: what the data is, and all that a caption may want to say of it."""
-    counts = {
+    class_counts = {
         split: np.bincount(rows.labels, minlength=len(source.classes)).tolist()
         for split, rows in iterate_splits(source)
     }
-    copies = describe_leaks(leaks, len(source.test.names))
-    drops = hasattr(options, "drop_leaks") and bool(leaks.exact)
-    earlier = hash_earlier_labels(source, orders["train"])
-    fix = f" (--set {dataset.name}.drop_leaks=true leaves them out)" if drops else ""
+    leak_lines = describe_leaks(leaks, len(source.test.names))
+    can_drop_leaks = hasattr(options, "drop_leaks") and bool(leaks.exact)
+    earlier_hash = hash_earlier_labels(source, row_orders["train"])
+    leak_warnings = list(leak_lines)
+    if can_drop_leaks:
+        leak_warnings[0] += f" (--set {dataset.name}.drop_leaks=true leaves them out)"
     return {
         "format": FORMAT,
         "name": dataset.name,
         "title": dataset.title,
-        "fingerprint": compute_fingerprint(dataset, source, orders, hashes),
-        "landmark_fingerprint": compute_landmark_fingerprint(source, orders),
+        "fingerprint": compute_fingerprint(dataset, source, row_orders, pixel_hashes),
+        "landmark_fingerprint": compute_landmark_fingerprint(source, row_orders),
         "classes": list(source.classes),
         "size": dataset.size,
         "channels": dataset.channels,
         "options": asdict(options),
         "label_rule": source.facts.get("label_rule"),
-        "counts": {split: dict(zip(source.classes, counts[split])) for split in SPLITS},
+        "counts": {split: dict(zip(source.classes, class_counts[split])) for split in SPLITS},
         "votes": [split for split, rows in iterate_splits(source) if rows.votes is not None],
         "landmarks": [split for split, rows in iterate_splits(source) if rows.landmarks is not None],
         "landmarks usable": {
@@ -56,13 +58,17 @@ def make_dataset_info(
         "test_images_also_in_train": len(leaks.exact),
         "test_images_nearly_in_train": len(leaks.near),
         "training_images_under_two_labels": len(leaks.torn),
-        "dropped": {reason: {"count": len(n), "names": n[:NAMES_KEPT]} for reason, n in source.dropped.items()},
+        "dropped": {
+            reason: {"count": len(names), "names": names[:NAMES_KEPT]} for reason, names in source.dropped.items()
+        },
         "warnings": source.warnings
-        + warn_of_empty_classes(dataset, counts, source.classes)
+        + warn_of_empty_classes(dataset, class_counts, source.classes)
         + warn_of_unusable_landmarks(dataset, source)
-        + [f"{dataset.name}: {line}{fix * (n == 0)}" for n, line in enumerate(copies)],
-        "facts": source.facts | describe_stored_size(dataset) | ({"copies": "; ".join(copies)} if copies else {}),
-    } | ({"earlier_labels": earlier} if earlier else {})
+        + [f"{dataset.name}: {line}" for line in leak_warnings],
+        "facts": source.facts
+        | describe_stored_size(dataset)
+        | ({"copies": "; ".join(leak_lines)} if leak_lines else {}),
+    } | ({"earlier_labels": earlier_hash} if earlier_hash else {})
 
 
 def describe_stored_size(dataset: DataSet) -> dict[str, str]:
@@ -70,15 +76,16 @@ def describe_stored_size(dataset: DataSet) -> dict[str, str]:
     return {"stored": f"{dataset.size} px"}
 
 
-def warn_of_empty_classes(dataset: DataSet, counts: dict[str, list[int]], classes: tuple[str, ...]) -> list[str]:
+def warn_of_empty_classes(dataset: DataSet, class_counts: dict[str, list[int]], classes: tuple[str, ...]) -> list[str]:
     """A line on classes of which a split has no picture, which noise and predictions may still name."""
-    lines = []
+    warning_lines = []
     for split in SPLITS:
-        if empty := [name for name, count in zip(classes, counts[split]) if not count]:
-            seven = "contempt" in empty and hasattr(dataset.Options(), "classes")
-            fix = f" (--set {dataset.name}.classes=7 leaves contempt out)" if seven else ""
-            lines.append(f"{dataset.name}: no picture of class {list_few(empty)} in {split}{fix}")
-    return lines
+        empty_classes = [name for name, count in zip(classes, class_counts[split]) if not count]
+        if empty_classes:
+            can_leave_contempt = "contempt" in empty_classes and hasattr(dataset.Options(), "classes")
+            fix_hint = f" (--set {dataset.name}.classes=7 leaves contempt out)" if can_leave_contempt else ""
+            warning_lines.append(f"{dataset.name}: no picture of class {list_few(empty_classes)} in {split}{fix_hint}")
+    return warning_lines
 
 
 def warn_of_unusable_landmarks(dataset: DataSet, source: Source) -> list[str]:

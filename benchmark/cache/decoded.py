@@ -47,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Data:
-    """A decoded data set. card: what card.json says; card_hash: its SHA-256; folder: where all of it lies."""
+    """A decoded data set. info: what card.json says; info_hash: its SHA-256; folder: where all of it lies."""
 
     name: str
     title: str
@@ -70,19 +70,19 @@ def open_decoded(folder: Path) -> Data:
     """A data set that was decoded before; raises DataError where files are missing, cut short or do not fit."""
     folder = Path(folder)
     try:
-        text = (folder / "card.json").read_bytes()
-        card = json.loads(text)
-        if card["format"] != FORMAT:
+        info_bytes = (folder / "card.json").read_bytes()
+        dataset_info = json.loads(info_bytes)
+        if dataset_info["format"] != FORMAT:
             raise ValueError("written by another version")
-        splits = {split: open_split(folder, split, card) for split in SPLITS}
+        splits = {split: open_split(folder, split, dataset_info) for split in SPLITS}
         return Data(
-            name=card["name"],
-            title=card["title"],
-            classes=tuple(card["classes"]),
-            fingerprint=card["fingerprint"],
-            landmark_fingerprint=card["landmark_fingerprint"],
-            info=card,
-            info_hash=hashlib.sha256(text).hexdigest(),
+            name=dataset_info["name"],
+            title=dataset_info["title"],
+            classes=tuple(dataset_info["classes"]),
+            fingerprint=dataset_info["fingerprint"],
+            landmark_fingerprint=dataset_info["landmark_fingerprint"],
+            info=dataset_info,
+            info_hash=hashlib.sha256(info_bytes).hexdigest(),
             folder=folder,
             **splits,
         )
@@ -98,9 +98,9 @@ def write_description(folder: Path, root: Path) -> Path:
     Returns the folder, which `open_decoded` opens; what is there already stays.
     """
     data = open_decoded(folder)
-    target = root / folder.name
-    if not (target / "card.json").exists():
-        target.mkdir(parents=True, exist_ok=True)
+    target_folder = root / folder.name
+    if not (target_folder / "card.json").exists():
+        target_folder.mkdir(parents=True, exist_ok=True)
         for split in SPLITS:
             for kind in ("labels", "names", "votes"):
                 array = getattr(getattr(data, split), kind)
@@ -108,42 +108,48 @@ def write_description(folder: Path, root: Path) -> Path:
                     array = np.char.encode(array, "utf-8") if kind == "names" else array  # a quarter of the size
                     content = io.BytesIO()
                     np.save(content, array, allow_pickle=False)
-                    write_bytes(target / f"{split}_{kind}.npy", content.getvalue())
+                    write_bytes(target_folder / f"{split}_{kind}.npy", content.getvalue())
         if "earlier_labels" in data.info:
-            name = name_earlier_labels(data.info)
-            write_bytes(target / name, (data.folder / name).read_bytes())
-        write_json(target / "card.json", data.info | {"described": True})
+            labels_file = name_earlier_labels(data.info)
+            write_bytes(target_folder / labels_file, (data.folder / labels_file).read_bytes())
+        write_json(target_folder / "card.json", data.info | {"described": True})
     for stamp in sorted((folder.parent / "stamps").glob(f"{data.name}-*.json")):
         if json.loads(stamp.read_text())["folder"] == folder.name:
             write_bytes(root / "stamps" / stamp.name, stamp.read_bytes())
-    return target
+    return target_folder
 
 
-def open_split(folder: Path, split: str, card: dict[str, Any]) -> Split:
-    kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in card[kind])]
-    n, side = sum(card["counts"][split].values()), card["size"]
-    found: dict[str, Any] = {}
-    if card.get("described"):  # stand-ins that take no memory
-        found["images"] = np.broadcast_to(np.uint8(0), (n, side, side, card["channels"]))
-        if split in card["landmarks"]:
-            found["landmarks"] = np.broadcast_to(np.float32(0), (n, 19, 2))
-    for kind in kinds:
-        if kind not in found:
-            mode = "c" if kind == "images" else "r"  # as torch takes pixels without a copy; the file stays as it is
-            found[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode=mode, allow_pickle=False)
-    if split == "train" and "earlier_labels" in card:
-        found["earlier_labels"] = np.load(folder / name_earlier_labels(card), mmap_mode="r", allow_pickle=False)
-    if card.get("described"):
-        found["names"] = np.char.decode(found["names"], "utf-8")
-    if found["images"].shape != (n, side, side, card["channels"]) or any(len(array) != n for array in found.values()):
-        raise ValueError(f"the {split} arrays do not hold {n:,} images each")
-    absent: dict[str, Any] = dict.fromkeys(OPTIONAL)
-    return Split(**(absent | found))
+def open_split(folder: Path, split: str, dataset_info: dict[str, Any]) -> Split:
+    array_kinds = ["images", "labels", "names", *(kind for kind in OPTIONAL if split in dataset_info[kind])]
+    image_count = sum(dataset_info["counts"][split].values())
+    side = dataset_info["size"]
+    arrays: dict[str, Any] = {}
+    if dataset_info.get("described"):  # stand-ins that take no memory
+        arrays["images"] = np.broadcast_to(np.uint8(0), (image_count, side, side, dataset_info["channels"]))
+        if split in dataset_info["landmarks"]:
+            arrays["landmarks"] = np.broadcast_to(np.float32(0), (image_count, 19, 2))
+    for kind in array_kinds:
+        if kind not in arrays:
+            mmap_mode = (
+                "c" if kind == "images" else "r"
+            )  # as torch takes pixels without a copy; the file stays as it is
+            arrays[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode=mmap_mode, allow_pickle=False)
+    if split == "train" and "earlier_labels" in dataset_info:
+        arrays["earlier_labels"] = np.load(
+            folder / name_earlier_labels(dataset_info), mmap_mode="r", allow_pickle=False
+        )
+    if dataset_info.get("described"):
+        arrays["names"] = np.char.decode(arrays["names"], "utf-8")
+    has_image_shape = arrays["images"].shape == (image_count, side, side, dataset_info["channels"])
+    if not has_image_shape or any(len(array) != image_count for array in arrays.values()):
+        raise ValueError(f"the {split} arrays do not hold {image_count:,} images each")
+    absent_arrays: dict[str, Any] = dict.fromkeys(OPTIONAL)
+    return Split(**(absent_arrays | arrays))
 
 
-def name_earlier_labels(card: dict[str, Any]) -> str:
+def name_earlier_labels(dataset_info: dict[str, Any]) -> str:
     """The file beside the images; another list of earlier labels has another name."""
-    return f"train_earlier_labels-{card['earlier_labels'][:12]}.npy"
+    return f"train_earlier_labels-{dataset_info['earlier_labels'][:12]}.npy"
 
 
 def hash_pixels(image: np.ndarray) -> str:

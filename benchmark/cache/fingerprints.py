@@ -16,10 +16,10 @@ def iterate_splits(source: Source) -> Iterator[tuple[str, Rows]]:
 
 
 def compute_fingerprint(
-    dataset: DataSet, source: Source, orders: dict[str, list[int]], hashes: dict[str, list[str]]
+    dataset: DataSet, source: Source, row_orders: dict[str, list[int]], pixel_hashes: dict[str, list[str]]
 ) -> str:
     """SHA-256 of what the images, labels and votes are; the same for every container, path and order of the source."""
-    head = [
+    fingerprint_head = [
         dataset.name,
         source.classes,
         source.facts.get("label_rule"),
@@ -27,39 +27,42 @@ def compute_fingerprint(
         dataset.channels,
         source.identity,
     ]
-    if code := hash_own_code(type(dataset)):  # hashes of files say nothing of what a reader of one's own makes of them
-        head.append(code)
-    text = hashlib.sha256(json.dumps(head).encode())
+    reader_code = hash_own_code(type(dataset))
+    if reader_code:  # hashes of files say nothing of what a reader of one's own makes of them
+        fingerprint_head.append(reader_code)
+    running_hash = hashlib.sha256(json.dumps(fingerprint_head).encode())
     for split, rows in iterate_splits(source):
-        for place, row in enumerate(orders[split]):
-            votes = None if rows.votes is None else [f"{vote:.9g}" for vote in rows.votes[row].tolist()]
-            pixels = hashes[split][place] if source.identity is None else None
-            line = [split, rows.names[row], pixels, source.classes[rows.labels[row]], votes]
-            text.update(json.dumps(line).encode() + b"\n")
-    return text.hexdigest()
+        for stored_row, source_row in enumerate(row_orders[split]):
+            votes = None if rows.votes is None else [f"{vote:.9g}" for vote in rows.votes[source_row].tolist()]
+            pixel_hash = pixel_hashes[split][stored_row] if source.identity is None else None
+            row_facts = [split, rows.names[source_row], pixel_hash, source.classes[rows.labels[source_row]], votes]
+            running_hash.update(json.dumps(row_facts).encode() + b"\n")
+    return running_hash.hexdigest()
 
 
-def compute_landmark_fingerprint(source: Source, orders: dict[str, list[int]]) -> str | None:
+def compute_landmark_fingerprint(source: Source, row_orders: dict[str, list[int]]) -> str | None:
     """SHA-256 of the names and points of both splits; None where there are none."""
     if source.train.landmarks is None and source.test.landmarks is None:
         return None
-    text = hashlib.sha256()
+    running_hash = hashlib.sha256()
     for split, rows in iterate_splits(source):
         if rows.landmarks is not None:
-            points = rows.landmarks[orders[split]].astype("<f4")
+            points = rows.landmarks[row_orders[split]].astype("<f4")
             points[np.isnan(points)] = np.nan  # one spelling
-            text.update(json.dumps([split, points.shape, [rows.names[row] for row in orders[split]]]).encode())
-            text.update(points.tobytes())
-    return text.hexdigest()
+            running_hash.update(
+                json.dumps([split, points.shape, [rows.names[row] for row in row_orders[split]]]).encode()
+            )
+            running_hash.update(points.tobytes())
+    return running_hash.hexdigest()
 
 
-def hash_earlier_labels(source: Source, order: list[int]) -> str | None:
+def hash_earlier_labels(source: Source, row_order: list[int]) -> str | None:
     """SHA-256 of the earlier label of each training image; None where there are none."""
-    labels = source.train.earlier_labels
-    if labels is None:
+    earlier_labels = source.train.earlier_labels
+    if earlier_labels is None:
         return None
-    text = hashlib.sha256()
-    for row in order:
-        label = None if labels[row] < 0 else source.classes[labels[row]]
-        text.update(json.dumps([source.train.names[row], label]).encode() + b"\n")
-    return text.hexdigest()
+    running_hash = hashlib.sha256()
+    for row in row_order:
+        label_name = None if earlier_labels[row] < 0 else source.classes[earlier_labels[row]]
+        running_hash.update(json.dumps([source.train.names[row], label_name]).encode() + b"\n")
+    return running_hash.hexdigest()

@@ -20,17 +20,17 @@ UNSEEN = 1e-3  # confidence where the detector found no face and the whole image
 def detect_landmarks(data: Data, folder: Path, workers: int) -> dict[str, np.ndarray]:
     """Points of every image; folder: keeps what an interrupted run had found."""
     require_dlib()
-    todo = list(split_work(data))
-    missing = [part for part in todo if not (folder / f"{part[0]}-{part[1]:06d}.npz").exists()]
-    shown = Counted("landmarks, in parts")
+    work_pieces = list(split_work(data))
+    missing_pieces = [piece for piece in work_pieces if not (folder / f"{piece[0]}-{piece[1]:06d}.npz").exists()]
+    show_count = Counted("landmarks, in parts")
     with ProcessPoolExecutor(max(1, workers)) as pool:
-        running = [pool.submit(detect_part, data.folder, folder, *part) for part in missing]
-        for done, future in enumerate(as_completed(running), 1):
+        futures = [pool.submit(detect_part, data.folder, folder, *piece) for piece in missing_pieces]
+        for pieces_done, future in enumerate(as_completed(futures), 1):
             future.result()
-            shown(done, len(missing))
-    files = [folder / f"{split}-{start:06d}.npz" for split, start, _ in todo]
-    held = [dict(np.load(path, allow_pickle=False)) for path in files]
-    return {key: np.concatenate([part[key] for part in held]) for key in ("xy", "status", "confidence")}
+            show_count(pieces_done, len(missing_pieces))
+    piece_files = [folder / f"{split}-{start:06d}.npz" for split, start, _ in work_pieces]
+    piece_arrays = [dict(np.load(path, allow_pickle=False)) for path in piece_files]
+    return {key: np.concatenate([piece[key] for piece in piece_arrays]) for key in ("xy", "status", "confidence")}
 
 
 def require_dlib() -> None:
@@ -46,19 +46,19 @@ def require_dlib() -> None:
 def split_work(data: Data) -> Iterator[tuple[str, int, int]]:
     """(split, first row, row after the last) of each piece of work."""
     for split in SPLITS:
-        n = len(getattr(data, split).labels)
-        for start in range(0, n, PART):
-            yield split, start, min(start + PART, n)
+        image_count = len(getattr(data, split).labels)
+        for start in range(0, image_count, PART):
+            yield split, start, min(start + PART, image_count)
 
 
 def detect_part(source: Path, folder: Path, split: str, start: int, stop: int) -> None:
     """Find the points of some rows, in a process of its own."""
     images = getattr(open_decoded(source), split).images[start:stop]
-    found = [detect_points(image) for image in images]
+    scored_points = [detect_points(image) for image in images]
     arrays = {
-        "xy": np.stack([points for points, _ in found]).astype(np.float32),
-        "status": np.array([score <= UNSEEN for _, score in found], np.uint8),
-        "confidence": np.array([score for _, score in found], np.float32),
+        "xy": np.stack([points for points, _ in scored_points]).astype(np.float32),
+        "status": np.array([score <= UNSEEN for _, score in scored_points], np.uint8),
+        "confidence": np.array([score for _, score in scored_points], np.float32),
     }
     write_bytes(folder / f"{split}-{start:06d}.npz", arrays_bytes(arrays))
 
@@ -73,13 +73,13 @@ def detect_points(image: np.ndarray) -> tuple[np.ndarray, float]:
 
     detector, predictor = load_models()
     pixels = np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)
-    large = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    boxes, scores, _ = detector.run(large, 0, 0.0)
-    best = int(np.argmax(scores)) if len(boxes) else None
-    box = dlib.rectangle(0, 0, SIDE, SIDE) if best is None else boxes[best]
-    shape = predictor(large, box)
-    points = np.array([(point.x, point.y) for point in shape.parts()], np.float64) / SIDE
-    return points, UNSEEN if best is None else max(float(scores[best]), 2 * UNSEEN)
+    enlarged_image = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    boxes, scores, _ = detector.run(enlarged_image, 0, 0.0)
+    best_box = int(np.argmax(scores)) if len(boxes) else None
+    face_box = dlib.rectangle(0, 0, SIDE, SIDE) if best_box is None else boxes[best_box]
+    face_shape = predictor(enlarged_image, face_box)
+    points = np.array([(point.x, point.y) for point in face_shape.parts()], np.float64) / SIDE
+    return points, UNSEEN if best_box is None else max(float(scores[best_box]), 2 * UNSEEN)
 
 
 MODELS: list[Any] = []

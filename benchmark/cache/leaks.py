@@ -19,46 +19,54 @@ class Leaks:
     nearly_torn: tuple[int, ...] = ()  # training images of which only a near copy has another label
 
 
-def find_leaks(images: Pair, labels: Pair, small: Pair) -> Leaks:
-    """images: uint8 [n, S, S, channels]. labels: [n]. small: `copies.shrink_image` of the images."""
-    return list_leaks(find_copies(images, small), labels)
+def find_leaks(images: Pair, labels: Pair, small_images: Pair) -> Leaks:
+    """images: uint8 [n, S, S, channels]. labels: [n]. small_images: `copies.shrink_image` of the images."""
+    return list_leaks(find_copies(images, small_images), labels)
 
 
 def list_leaks(copies: Copies, labels: Pair) -> Leaks:
-    count, every_label = copies.training_images, np.concatenate(labels)
-    exact, crossed, torn = set(), set(), set()
+    training_images = copies.training_images
+    all_labels = np.concatenate(labels)
+    exact_rows = set()
+    crossed_rows = set()
+    torn_rows = set()
     for rows in copies.exact:
-        trained = [row for row in rows if row < count]
-        trained_labels = {int(every_label[row]) for row in trained}
-        tested = [row for row in rows if row >= count] if trained else []
-        exact.update(row - count for row in tested)
-        crossed.update(row - count for row in tested if trained_labels != {int(every_label[row])})
+        training_rows = [row for row in rows if row < training_images]
+        trained_labels = {int(all_labels[row]) for row in training_rows}
+        test_rows = [row for row in rows if row >= training_images] if training_rows else []
+        exact_rows.update(row - training_images for row in test_rows)
+        crossed_rows.update(row - training_images for row in test_rows if trained_labels != {int(all_labels[row])})
         if len(trained_labels) > 1:
-            torn.update(trained)
-    pairs = copies.near.tolist()
-    near = {two - count for one, two, _ in pairs if copies.is_across(one, two)}
-    alike = [(one, two) for one, two, mirrored in pairs if two < count and not mirrored]
-    nearly_torn = {row for pair in alike if every_label[pair[0]] != every_label[pair[1]] for row in pair}
-    found = exact, crossed, near - exact, torn, nearly_torn - torn
-    return Leaks(*(tuple(sorted(rows)) for rows in found))
+            torn_rows.update(training_rows)
+    near_pairs = copies.near.tolist()
+    near_rows = set()
+    nearly_torn_rows = set()
+    for first_row, second_row, mirrored in near_pairs:
+        if copies.is_across(first_row, second_row):
+            near_rows.add(second_row - training_images)
+        both_trained_on = second_row < training_images
+        if both_trained_on and not mirrored and all_labels[first_row] != all_labels[second_row]:
+            nearly_torn_rows.update((first_row, second_row))
+    leak_rows = exact_rows, crossed_rows, near_rows - exact_rows, torn_rows, nearly_torn_rows - torn_rows
+    return Leaks(*(tuple(sorted(rows)) for rows in leak_rows))
 
 
-def describe_leaks(leaks: Leaks, tests: int) -> list[str]:
+def describe_leaks(leaks: Leaks, test_count: int) -> list[str]:
     """What a caption says of them."""
-    lines = []
+    caption_lines = []
     if leaks.exact:
-        other = f", {len(leaks.crossed):,} of them there with another label" if leaks.crossed else ""
-        lines.append(
-            f"{len(leaks.exact):,} of {tests:,} test images are also among the training images (exact copies){other}"
+        other_labels = f", {len(leaks.crossed):,} of them there with another label" if leaks.crossed else ""
+        caption_lines.append(
+            f"{len(leaks.exact):,} of {test_count:,} test images are also among the training images (exact copies){other_labels}"
         )
     if leaks.near:
-        lines.append(
-            f"{len(leaks.near):,} of {tests:,} test images have a near or mirrored copy among the training images"
+        caption_lines.append(
+            f"{len(leaks.near):,} of {test_count:,} test images have a near or mirrored copy among the training images"
         )
     if leaks.torn:
-        lines.append(
+        caption_lines.append(
             f"{len(leaks.torn):,} training images have copies with different labels (one picture in two classes)"
         )
     if leaks.nearly_torn:
-        lines.append(f"{len(leaks.nearly_torn):,} training images have near copies with different labels")
-    return lines
+        caption_lines.append(f"{len(leaks.nearly_torn):,} training images have near copies with different labels")
+    return caption_lines

@@ -63,20 +63,20 @@ def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path
     """What these files led to when they were read last, else what reading them gives now."""
     if path is not None:
         path = find_readable_path(dataset, path, options, root)
-    kept = landmarks_path(dataset, path, root)
-    stamp = root / "stamps" / f"{dataset.name}-{compute_stamp_key(dataset, path, options, kept)}.json"
+    landmarks_file = landmarks_path(dataset, path, root)
+    stamp_path = root / "stamps" / f"{dataset.name}-{compute_stamp_key(dataset, path, options, landmarks_file)}.json"
     try:
-        return open_decoded(root / Path(json.loads(stamp.read_text())["folder"]).name)
+        return open_decoded(root / Path(json.loads(stamp_path.read_text())["folder"]).name)
     except Unreadable:
         raise
     except (OSError, ValueError, KeyError, TypeError):
         pass  # never read, changed, or removed: read it
     source = read_source(dataset, path, options)
-    if kept.is_file() and source.train.landmarks is None:
-        landmark_files.attach_points(dataset.name, kept, source.train, source.test, source.facts)
+    if landmarks_file.is_file() and source.train.landmarks is None:
+        landmark_files.attach_points(dataset.name, landmarks_file, source.train, source.test, source.facts)
     check_source(dataset, source)
     folder = build_cache(dataset, options, source, root, progress)
-    write_json(stamp, {"folder": folder.name})
+    write_json(stamp_path, {"folder": folder.name})
     return open_decoded(folder)
 
 
@@ -94,8 +94,8 @@ def read_source(dataset: DataSet, path: Path | None, options: Any) -> Source:
 
 def landmarks_path(dataset: DataSet, path: Path | None, root: Path) -> Path:
     """The file beside the decoded data in which `python -m benchmark landmarks` keeps the points of a source."""
-    where = hashlib.sha256(str(path and path.resolve()).encode()).hexdigest()[:12]
-    return root.parent / "landmarks" / f"{dataset.name}-{where}.npz"
+    path_hash = hashlib.sha256(str(path and path.resolve()).encode()).hexdigest()[:12]
+    return root.parent / "landmarks" / f"{dataset.name}-{path_hash}.npz"
 
 
 def find_readable_path(dataset: DataSet, path: Path, options: Any, root: Path) -> Path:
@@ -104,11 +104,11 @@ def find_readable_path(dataset: DataSet, path: Path, options: Any, root: Path) -
         return path
     if not (archives.is_archive(path) or (path.is_dir() and archives.archives_in(path))):
         return path
-    folder = archives.unpack_archives(dataset.name, path, root)
-    for place in (folder, *folder.iterdir()):
-        if can_read(dataset, place, options):
-            return place
-    shutil.rmtree(folder, ignore_errors=True)  # archives of something else
+    unpacked_folder = archives.unpack_archives(dataset.name, path, root)
+    for data_folder in (unpacked_folder, *unpacked_folder.iterdir()):
+        if can_read(dataset, data_folder, options):
+            return data_folder
+    shutil.rmtree(unpacked_folder, ignore_errors=True)  # archives of something else
     return path
 
 
@@ -121,12 +121,20 @@ def can_read(dataset: DataSet, path: Path, options: Any) -> bool:
         return False
 
 
-def compute_stamp_key(dataset: DataSet, path: Path | None, options: Any, kept: Path) -> str:
+def compute_stamp_key(dataset: DataSet, path: Path | None, options: Any, landmarks_file: Path) -> str:
     """A hash of what decides whether a source is read again."""
-    where = None if path is None else str(path.resolve())
-    known = [FORMAT, dataset.name, dataset.version, dataset.size, asdict(options), where, dataset.stamp(path, options)]
-    if kept.is_file():
-        known.append(stamp_file(kept))
-    if code := hash_own_code(type(dataset)):
-        known.append(code)
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:20]
+    resolved_path = None if path is None else str(path.resolve())
+    stamp_facts = [
+        FORMAT,
+        dataset.name,
+        dataset.version,
+        dataset.size,
+        asdict(options),
+        resolved_path,
+        dataset.stamp(path, options),
+    ]
+    if landmarks_file.is_file():
+        stamp_facts.append(stamp_file(landmarks_file))
+    if reader_code := hash_own_code(type(dataset)):
+        stamp_facts.append(reader_code)
+    return hashlib.sha256(json.dumps(stamp_facts, sort_keys=True).encode()).hexdigest()[:20]

@@ -28,13 +28,13 @@ def load_resized(data: Data, split: str, rows: np.ndarray, scale: Scale) -> np.n
     if len(rows) < len(images):
         return resize_all(images, scale, rows)
     side, _, channels = image_shape(images, scale)
-    path = data.folder / f"fitted-{side}-{channels}" / f"{split}.npy"
-    if not path.exists():
+    resized_file = data.folder / f"fitted-{side}-{channels}" / f"{split}.npy"
+    if not resized_file.exists():
         try:
-            write_resized(images, scale, path)
+            write_resized(images, scale, resized_file)
         except PermissionError:  # the data set of somebody else: resized for this job alone
             return resize_all(images, scale)
-    return np.load(path, mmap_mode="c", allow_pickle=False)
+    return np.load(resized_file, mmap_mode="c", allow_pickle=False)
 
 
 def resize_all(images: np.ndarray, scale: Scale, rows: np.ndarray | None = None) -> np.ndarray:
@@ -42,9 +42,9 @@ def resize_all(images: np.ndarray, scale: Scale, rows: np.ndarray | None = None)
     rows = np.arange(len(images)) if rows is None else rows
     if not scale.shortened:
         return images[rows]
-    found = np.empty((len(rows), *image_shape(images, scale)), np.uint8)
-    resize_rows(images, rows, scale, found)
-    return found
+    resized_images = np.empty((len(rows), *image_shape(images, scale)), np.uint8)
+    resize_rows(images, rows, scale, resized_images)
+    return resized_images
 
 
 def image_shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:
@@ -55,28 +55,32 @@ def image_shape(images: np.ndarray, scale: Scale) -> tuple[int, int, int]:
 def write_resized(images: np.ndarray, scale: Scale, path: Path) -> None:
     """Write a whole split aside and move it into place; of several jobs that do so at once, any one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.npy")
+    partial_file = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.npy")
     try:
-        found = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(images), *image_shape(images, scale)))
-        resize_rows(images, np.arange(len(images)), scale, found)
-        found.flush()
-        os.replace(aside, path)
+        resized_images = np.lib.format.open_memmap(
+            partial_file, "w+", np.uint8, (len(images), *image_shape(images, scale))
+        )
+        resize_rows(images, np.arange(len(images)), scale, resized_images)
+        resized_images.flush()
+        os.replace(partial_file, path)
     finally:
-        aside.unlink(missing_ok=True)
+        partial_file.unlink(missing_ok=True)
 
 
-def resize_rows(images: np.ndarray, rows: np.ndarray, scale: Scale, found: np.ndarray) -> None:
-    """Fill `found` with rows of `images`, block by block."""
+def resize_rows(images: np.ndarray, rows: np.ndarray, scale: Scale, resized_images: np.ndarray) -> None:
+    """Fill `resized_images` with rows of `images`, block by block."""
     import torch
 
     side, _, channels = image_shape(images, scale)
     for start in range(0, len(rows), BLOCK):
-        block = images[rows[start : start + BLOCK]]
-        if block.shape[1:] == (side, side, channels):
-            found[start : start + BLOCK] = block
+        image_block = images[rows[start : start + BLOCK]]
+        if image_block.shape[1:] == (side, side, channels):
+            resized_images[start : start + BLOCK] = image_block
             continue
-        planes = block.astype(np.float32) if channels == block.shape[-1] else (block @ GREY)[..., None]
-        pixels = torch.from_numpy(np.ascontiguousarray(planes.transpose(0, 3, 1, 2)))
+        channel_planes = (
+            image_block.astype(np.float32) if channels == image_block.shape[-1] else (image_block @ GREY)[..., None]
+        )
+        pixels = torch.from_numpy(np.ascontiguousarray(channel_planes.transpose(0, 3, 1, 2)))
         if pixels.shape[-1] != side:
             pixels = torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
-        found[start : start + BLOCK] = pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        resized_images[start : start + BLOCK] = pixels.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()

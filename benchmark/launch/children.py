@@ -43,21 +43,21 @@ class Children:
             if self.stopped:
                 raise Stopped(self.stopped)
             if self.process is None or self.process.poll() is not None:
-                started: queue.SimpleQueue = queue.SimpleQueue()
-                threading.Thread(target=self.start_and_listen, args=(started,), daemon=True).start()
-                self.process, error = started.get()
+                start_results: queue.SimpleQueue = queue.SimpleQueue()
+                threading.Thread(target=self.start_and_listen, args=(start_results,), daemon=True).start()
+                self.process, error = start_results.get()
                 if error:
                     raise error
             return self.process
 
-    def start_and_listen(self, started: queue.SimpleQueue) -> None:
+    def start_and_listen(self, start_results: queue.SimpleQueue) -> None:
         """Start a fork server and listen to it in one thread: the kernel kills it when the thread that started it ends."""
         try:
             process = start_fork_server()
         except OSError as error:
-            started.put((None, error))
+            start_results.put((None, error))
             return
-        started.put((process, None))
+        start_results.put((process, None))
         self.listen(process)
 
     def listen(self, process: subprocess.Popen) -> None:
@@ -113,9 +113,9 @@ class Children:
                 process.stdin.flush()
             except (BrokenPipeError, ValueError):
                 self.note_end(process)
-                lost = self.waiting.get(message.get("id") or message["kill"])
-                if lost:
-                    lost[1].put({"exit": LOST})
+                lost_task = self.waiting.get(message.get("id") or message["kill"])
+                if lost_task:
+                    lost_task[1].put({"exit": LOST})
 
     def wait_for_stop(self, seconds: float) -> None:
         """Wait a moment for the end of this launch, if it is to come; raises Stopped."""
@@ -142,13 +142,17 @@ class Children:
 
 def start_fork_server() -> subprocess.Popen:
     """A fork server with the settings that its jobs need before torch is imported; raises OSError."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    settings = {"OMP_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "PYTHONPATH": path} | KEEP_PAGES
+    python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    fork_settings = {
+        "OMP_NUM_THREADS": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTHONPATH": python_path,
+    } | KEEP_PAGES
     return subprocess.Popen(
         [sys.executable, "-m", "benchmark.launch.fork_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=os.environ | settings,
+        env=os.environ | fork_settings,
         start_new_session=True,
     )
 

@@ -54,21 +54,21 @@ def run_on_workers(tasks: list[Task], client: Any, resources: dict[str, int]) ->
     """Supervise tasks on the workers, in their order; yields outcomes as they come."""
     from distributed import as_completed
 
-    submitted = {
-        client.submit(supervise_on_worker, task, pure=False, priority=-place, resources=resources): task
-        for place, task in enumerate(tasks)
+    tasks_by_future = {
+        client.submit(supervise_on_worker, task, pure=False, priority=-task_position, resources=resources): task
+        for task_position, task in enumerate(tasks)
     }
-    waiting = [task.id for task in tasks]
+    waiting_ids = [task.id for task in tasks]
     try:
-        for future in as_completed(submitted):
-            outcome = keep_result(future.result(), submitted[future])
-            waiting.remove(outcome.id)
+        for future in as_completed(tasks_by_future):
+            outcome = keep_result(future.result(), tasks_by_future[future])
+            waiting_ids.remove(outcome.id)
             yield outcome
             future.release()  # with the record's bytes
     except CancelledError:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what follows is said below, a line a job
         client.close(timeout=1)  # it would try for half a minute to find its scheduler again
-        for task_id in waiting:
+        for task_id in waiting_ids:
             yield Outcome(task_id, "stopped", message="the scheduler is gone; start it and its workers again")
 
 
@@ -86,35 +86,41 @@ def supervise_on_worker(task: Task) -> tuple[Outcome, dict[str, Any]]:
     """
     CHILDREN.open()
     if task.slots and task.place:
-        uuids = [uuid for uuid, _ in hardware.find_gpus()]
-        task = replace(task, slots=hardware.list_slots(uuids, task.place["jobs_on_gpu"]))
+        gpu_uuids = [uuid for uuid, _ in hardware.find_gpus()]
+        task = replace(task, slots=hardware.list_slots(gpu_uuids, task.place["jobs_on_gpu"]))
     outcome = run_in_child(task)
-    store, job_id = Store(Path(task.results)), task.id
+    store = Store(Path(task.results))
+    job_id = task.id
     if outcome.status in ("ok", "cached"):
-        path, network = store.path(job_id), NETWORKS if task.place.get("keep_weights") else ()
-        return outcome, {suffix: path.with_suffix(suffix).read_bytes() for suffix in (".npz", ".json", *network)}
+        record_path = store.path(job_id)
+        network_suffixes = NETWORKS if task.place.get("keep_weights") else ()
+        return outcome, {
+            suffix: record_path.with_suffix(suffix).read_bytes() for suffix in (".npz", ".json", *network_suffixes)
+        }
     return outcome, {"failure": store.failure(job_id)}
 
 
-def keep_result(answer: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
+def keep_result(worker_result: tuple[Outcome, dict[str, Any]], task: Task) -> Outcome:
     """Runs in the client: keep what came back if it is not here already, after the usual checks; never raises."""
-    outcome, files = answer
+    outcome, result_files = worker_result
     store = Store(Path(task.results))
-    path = store.path(outcome.id)
+    record_path = store.path(outcome.id)
     try:
-        if files.get("failure") and not store.failure(outcome.id):
-            store.fail(outcome.id, files["failure"]["attempt"], files["failure"])
-        if ".json" in files and not store.done(outcome.id):
-            record = check_record(files[".json"], outcome.id, path)
-            if digest_bytes(files[".npz"]) != record["arrays"]:
-                raise Refused(f"{path.with_suffix('.npz')}: does not hash to the record's field 'arrays'")
-            write_bytes(path.with_suffix(".npz"), files[".npz"])
-            write_bytes(path, files[".json"])
-        if set(NETWORKS) <= files.keys() and not store.has_network(outcome.id):
-            if differing_parts(store.read(outcome.id) or {}, json.loads(files[".json"])):
-                raise Refused(f"{path}: holds other numbers than the run that came back; its network is not kept")
+        if result_files.get("failure") and not store.failure(outcome.id):
+            store.fail(outcome.id, result_files["failure"]["attempt"], result_files["failure"])
+        if ".json" in result_files and not store.done(outcome.id):
+            record = check_record(result_files[".json"], outcome.id, record_path)
+            if digest_bytes(result_files[".npz"]) != record["arrays"]:
+                raise Refused(f"{record_path.with_suffix('.npz')}: does not hash to the record's field 'arrays'")
+            write_bytes(record_path.with_suffix(".npz"), result_files[".npz"])
+            write_bytes(record_path, result_files[".json"])
+        if set(NETWORKS) <= result_files.keys() and not store.has_network(outcome.id):
+            if differing_parts(store.read(outcome.id) or {}, json.loads(result_files[".json"])):
+                raise Refused(
+                    f"{record_path}: holds other numbers than the run that came back; its network is not kept"
+                )
             for suffix in NETWORKS:
-                write_bytes(path.with_suffix(suffix), files[suffix])
+                write_bytes(record_path.with_suffix(suffix), result_files[suffix])
     except (Refused, OSError) as error:
         return Outcome(outcome.id, "error", outcome.seconds, f"its record came back but could not be kept: {error}")
     return outcome

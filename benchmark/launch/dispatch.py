@@ -43,25 +43,25 @@ def run_tasks(
     `wait` they are left to it and have no outcome.
     """
     CHILDREN.open()
-    launch = uuid.uuid4().hex
-    by_id = {task.id: replace(task, launch=launch, limit=limit) for task in tasks}
+    launch_id = uuid.uuid4().hex
+    tasks_by_id = {task.id: replace(task, launch=launch_id, limit=limit) for task in tasks}
     supervise_all: Callable[[list[Task]], Iterator[Outcome]] = partial(run_in_threads, workers=workers)
     if cluster:
         from benchmark.launch.cluster import connect_cluster
 
         supervise_all = connect_cluster(cluster)
     try:
-        todo = list(by_id)
-        waiting = Waiting({task_id: task_title(task) for task_id, task in by_id.items()})
-        while todo:
-            held = []
-            for outcome in supervise_all([by_id[i] for i in todo]):
+        pending_ids = list(tasks_by_id)
+        waiting_tasks = Waiting({task_id: task_title(task) for task_id, task in tasks_by_id.items()})
+        while pending_ids:
+            held_outcomes = []
+            for outcome in supervise_all([tasks_by_id[pending_id] for pending_id in pending_ids]):
                 if outcome.status in ("busy", "halted"):
-                    held.append(outcome)
+                    held_outcomes.append(outcome)
                 else:
                     yield outcome
-            todo, given_up = waiting.wait(held) if wait else ([], [])
-            yield from given_up
+            pending_ids, abandoned_outcomes = waiting_tasks.wait(held_outcomes) if wait else ([], [])
+            yield from abandoned_outcomes
     except BaseException:  # Ctrl-C, or nobody wants the rest
         CHILDREN.close()
         raise
@@ -69,12 +69,12 @@ def run_tasks(
 
 def run_in_threads(tasks: list[Task], workers: int) -> Iterator[Outcome]:
     """Supervise tasks, at most `workers` at once, in their order; yields outcomes as they come."""
-    threads = ThreadPoolExecutor(max(1, workers))
+    thread_pool = ThreadPoolExecutor(max(1, workers))
     try:
-        for ended in as_completed([threads.submit(run_in_child, task) for task in tasks]):
-            yield ended.result()
+        for finished_future in as_completed([thread_pool.submit(run_in_child, task) for task in tasks]):
+            yield finished_future.result()
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+        thread_pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass
@@ -85,17 +85,24 @@ class Waiting:
     announced: set[str] = field(default_factory=set)
     halted: dict[str, int] = field(default_factory=dict)  # {task id: how many looks in a row found its owner stopped}
 
-    def wait(self, held: list[Outcome]) -> tuple[list[str], list[Outcome]]:
+    def wait(self, held_outcomes: list[Outcome]) -> tuple[list[str], list[Outcome]]:
         """Say once for what, and wait a moment; returns the tasks to look at again, and those given up."""
-        for outcome in held:
+        for outcome in held_outcomes:
             if outcome.id not in self.announced:
                 self.announced.add(outcome.id)
                 print_note(f"waiting for {self.titles[outcome.id]}: {outcome.message}")
-        self.halted = {o.id: self.halted.get(o.id, 0) + 1 for o in held if o.status == "halted"}
-        over = [o for o in held if self.halted.get(o.id, 0) > LOOKS]
-        if len(held) > len(over):
+        self.halted = {
+            held_outcome.id: self.halted.get(held_outcome.id, 0) + 1
+            for held_outcome in held_outcomes
+            if held_outcome.status == "halted"
+        }
+        abandoned_outcomes = [
+            held_outcome for held_outcome in held_outcomes if self.halted.get(held_outcome.id, 0) > LOOKS
+        ]
+        if len(held_outcomes) > len(abandoned_outcomes):
             time.sleep(LOOK)
-        return [o.id for o in held if o not in over], [replace(o, status="stopped") for o in over]
+        waiting_ids = [held_outcome.id for held_outcome in held_outcomes if held_outcome not in abandoned_outcomes]
+        return waiting_ids, [replace(outcome, status="stopped") for outcome in abandoned_outcomes]
 
 
 def task_title(task: Task) -> str:

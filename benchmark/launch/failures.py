@@ -31,15 +31,15 @@ def classify_error(error: BaseException) -> tuple[str, int]:
 
     from benchmark.train.loop import Diverged
 
-    text = str(error)
+    error_text = str(error)
     if isinstance(error, Diverged):
         return "nan", EXIT_DIVERGED
     if isinstance(error, OutOfMemoryError | MemoryError):
         return "oom", EXIT_MEMORY
     if isinstance(error, OSError):
         return ("disk", EXIT_DISK) if error.errno in FULL else ("error", EXIT_ERROR)
-    if isinstance(error, RuntimeError) and any(words in text for words in NO_MEMORY):
+    if isinstance(error, RuntimeError) and any(phrase in error_text for phrase in NO_MEMORY):
         return "oom", EXIT_MEMORY
-    if isinstance(error, RuntimeError) and any(words in text for words in DEVICE_FAULTS):
+    if isinstance(error, RuntimeError) and any(phrase in error_text for phrase in DEVICE_FAULTS):
         return "killed", EXIT_DEVICE
     return "error", EXIT_ERROR

@@ -75,24 +75,25 @@ class ForkServer:
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        sources = selectors.DefaultSelector()
-        sources.register(0, selectors.EVENT_READ)
-        sources.register(wake_read, selectors.EVENT_READ)
+        event_sources = selectors.DefaultSelector()
+        event_sources.register(0, selectors.EVENT_READ)
+        event_sources.register(wake_read, selectors.EVENT_READ)
         self.send_event(ready=os.getpid())
-        pending, looked = b"", time.monotonic()
+        pending_bytes = b""
+        last_look = time.monotonic()
         while True:
-            if time.monotonic() - looked >= LOOK:
+            if time.monotonic() - last_look >= LOOK:
                 self.end_stopped_jobs()
-                looked = time.monotonic()
-            for key, _ in sources.select(LOOK if self.jobs else None):
+                last_look = time.monotonic()
+            for key, _ in event_sources.select(LOOK if self.jobs else None):
                 if key.fd == wake_read:
                     os.read(wake_read, 4096)
                     self.reap_jobs()
                     continue
-                chunk = os.read(0, 1 << 16)
-                if not chunk:
+                input_chunk = os.read(0, 1 << 16)
+                if not input_chunk:
                     return
-                *lines, pending = (pending + chunk).split(b"\n")
+                *lines, pending_bytes = (pending_bytes + input_chunk).split(b"\n")
                 for line in lines:
                     self.handle_message(json.loads(line))
 
@@ -103,7 +104,7 @@ class ForkServer:
                 kill_group(pid)
             return
         task = Task(**message)
-        parent = os.getpid()
+        server_pid = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
@@ -112,7 +113,7 @@ class ForkServer:
             return
         if pid == 0:
             die_with_parent()
-            if os.getppid() != parent:  # gone before the kernel was asked
+            if os.getppid() != server_pid:  # gone before the kernel was asked
                 os._exit(EXIT_ERROR)
             os.close(self.alive_write)
             os.close(self.reaper)
@@ -134,12 +135,12 @@ class ForkServer:
 
     def end_stopped_jobs(self) -> None:
         """End a job that somebody has stopped and not continued for a minute: it would hold its matrix for ever."""
-        stopped = [pid for pid in self.jobs if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)]
-        self.stopped_looks = {pid: self.stopped_looks.get(pid, 0) + 1 for pid in stopped}
-        for pid, looks in self.stopped_looks.items():
-            if looks == LOOKS:
-                why = f"has been stopped (SIGSTOP) for {LOOKS * LOOK:.0f} s and is ended, to be tried again"
-                print(f"job {self.jobs[pid]}: process {pid} {why}", file=sys.stderr, flush=True)
+        stopped_pids = [pid for pid in self.jobs if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)]
+        self.stopped_looks = {pid: self.stopped_looks.get(pid, 0) + 1 for pid in stopped_pids}
+        for pid, look_count in self.stopped_looks.items():
+            if look_count == LOOKS:
+                stop_reason = f"has been stopped (SIGSTOP) for {LOOKS * LOOK:.0f} s and is ended, to be tried again"
+                print(f"job {self.jobs[pid]}: process {pid} {stop_reason}", file=sys.stderr, flush=True)
                 kill_group(pid)
 
     def kill_jobs(self) -> None:

@@ -27,12 +27,12 @@ OTHER_FIX = "leave it out with CUDA_VISIBLE_DEVICES or --devices cuda:N, or use 
 
 def try_gpus(gpus: list[str], precision: str) -> None:
     """Raises Usage for the first GPU that cannot work, with its name, its error and what helps."""
-    trials = {gpu: start_trial(gpu, precision) for gpu in gpus}
-    errors = {gpu: wait_for_error(trial) for gpu, trial in trials.items()}
-    for gpu, error in errors.items():
+    trial_processes = {gpu: start_trial(gpu, precision) for gpu in gpus}
+    gpu_errors = {gpu: wait_for_error(trial_process) for gpu, trial_process in trial_processes.items()}
+    for gpu, error in gpu_errors.items():
         if error:
-            fix = next((fix for words, fix in FIXES.items() if words in error), OTHER_FIX)
-            raise Usage(f"--devices: the GPU {gpu} cannot be used: {error.splitlines()[-1][:300]}; {fix}")
+            gpu_fix = next((gpu_fix for error_phrase, gpu_fix in FIXES.items() if error_phrase in error), OTHER_FIX)
+            raise Usage(f"--devices: the GPU {gpu} cannot be used: {error.splitlines()[-1][:300]}; {gpu_fix}")
 
 
 def start_trial(gpu: str, precision: str) -> subprocess.Popen:
@@ -41,12 +41,14 @@ def start_trial(gpu: str, precision: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 
-def wait_for_error(trial: subprocess.Popen) -> str:
+def wait_for_error(trial_process: subprocess.Popen) -> str:
     """What a trial that failed printed; '' of one that went well."""
     try:
-        text, _ = trial.communicate(timeout=SECONDS)
+        printed_text, _ = trial_process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        trial.kill()
-        trial.communicate()
+        trial_process.kill()
+        trial_process.communicate()
         return f"it did not answer within {SECONDS} s"
-    return "" if trial.returncode == 0 else text.strip() or f"its trial ended with status {trial.returncode}"
+    if trial_process.returncode == 0:
+        return ""
+    return printed_text.strip() or f"its trial ended with status {trial_process.returncode}"

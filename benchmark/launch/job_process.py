@@ -24,7 +24,7 @@ def run_child(task: Task, alive: int, events: int) -> None:
 
     alive: a pipe that ends with the fork server. events: a pipe that the launcher reads.
     """
-    code = EXIT_ERROR
+    exit_code = EXIT_ERROR
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -32,13 +32,13 @@ def run_child(task: Task, alive: int, events: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         threading.Thread(target=exit_with_parent, args=(alive,), daemon=True).start()
         Path(task.log).parent.mkdir(parents=True, exist_ok=True)
-        log = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        log_file = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(log_file, 1)
+        os.dup2(log_file, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        code = begin_task(task, events)
+        exit_code = begin_task(task, events)
     except OSError as error:
-        code = EXIT_DISK if error.errno in FULL else EXIT_ERROR
+        exit_code = EXIT_DISK if error.errno in FULL else EXIT_ERROR
         traceback.print_exc()  # last: a full disk takes no log either
     except BaseException:
         traceback.print_exc()
@@ -48,7 +48,7 @@ def run_child(task: Task, alive: int, events: int) -> None:
             sys.stderr.flush()
             kill_descendants()
         finally:
-            os._exit(code)
+            os._exit(exit_code)
 
 
 def exit_with_parent(alive: int) -> None:
@@ -76,13 +76,13 @@ def begin_task(task: Task, events: int) -> int:
 
     store = Store(Path(task.results))
     store.lock(task.id).parent.mkdir(parents=True, exist_ok=True)
-    held = [take_lock(str(store.lock(task.id)))]
-    if held == [None]:
+    lock_files = [take_lock(str(store.lock(task.id)))]
+    if lock_files == [None]:
         return EXIT_BUSY
     if tasks.is_made(task):
         return 0
     write_owner(str(store.lock(task.id)))
-    held += take_slot(task.slots, task.whole_gpu)
+    lock_files += take_slot(task.slots, task.whole_gpu)
     task = replace(task, attempt=store.begin_attempt(task.id, task.launch))
     os.write(events, event_line({"id": task.id, "attempt": task.attempt}))
     os.close(events)
@@ -101,5 +101,5 @@ def do_task(task: Task) -> int:
         tasks.run_task(task)
         return 0
     except BaseException as error:
-        kind, status = classify_error(error)
-        return tasks.record_failure(task, kind, error, status)
+        failure_class, exit_status = classify_error(error)
+        return tasks.record_failure(task, failure_class, error, exit_status)

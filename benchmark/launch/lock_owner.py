@@ -27,42 +27,49 @@ class LockOwner:
     stopped: bool  # by SIGSTOP
 
     def __str__(self) -> str:
-        where = f" on {self.host}" if self.host else ""
-        state = f"; it is stopped (kill -CONT {self.pid} lets it go on, kill -KILL {self.pid} ends it)"
-        return f"process {self.pid}{where} has held it for {format_duration(self.age)}{state if self.stopped else ''}"
+        host_text = f" on {self.host}" if self.host else ""
+        stop_hint = f"; it is stopped (kill -CONT {self.pid} lets it go on, kill -KILL {self.pid} ends it)"
+        text = f"process {self.pid}{host_text} has held it for {format_duration(self.age)}"
+        return text + stop_hint if self.stopped else text
 
 
 def find_owner(path: str) -> LockOwner | None:
     """Who holds a lock, as far as this machine can tell: its kernel, else what the owner wrote."""
     try:
-        status, written = os.stat(path), Path(path).read_text(errors="replace").split()
+        file_status = os.stat(path)
+        owner_words = Path(path).read_text(errors="replace").split()
     except OSError:
         return None
-    age = max(0.0, time.time() - status.st_mtime)
-    pid = owner_by_kernel(status)
+    held_seconds = max(0.0, time.time() - file_status.st_mtime)
+    pid = owner_by_kernel(file_status)
     if pid:
-        return LockOwner(pid, "", age if written[:1] == [str(pid)] else process_age(pid), is_stopped(pid))
-    if len(written) == 2 and written[0].isdigit():
-        here = written[1] == socket.gethostname()
-        return LockOwner(int(written[0]), "" if here else written[1], age, here and is_stopped(int(written[0])))
+        return LockOwner(pid, "", held_seconds if owner_words[:1] == [str(pid)] else process_age(pid), is_stopped(pid))
+    if len(owner_words) == 2 and owner_words[0].isdigit():
+        is_local = owner_words[1] == socket.gethostname()
+        return LockOwner(
+            int(owner_words[0]),
+            "" if is_local else owner_words[1],
+            held_seconds,
+            is_local and is_stopped(int(owner_words[0])),
+        )
     return None
 
 
-def owner_by_kernel(file: os.stat_result) -> int | None:
+def owner_by_kernel(file_status: os.stat_result) -> int | None:
     """The process that /proc/locks names for a file."""
-    wanted = [f"{os.major(file.st_dev):02x}", f"{os.minor(file.st_dev):02x}", str(file.st_ino)]
+    file_id = [f"{os.major(file_status.st_dev):02x}", f"{os.minor(file_status.st_dev):02x}", str(file_status.st_ino)]
     for line in read_quietly(Path("/proc/locks")).splitlines():
-        fields = line.split()
-        if "FLOCK" in fields and "->" not in fields and fields[5].lower().split(":") == wanted:
-            return int(fields[4])
+        lock_fields = line.split()
+        if "FLOCK" in lock_fields and "->" not in lock_fields and lock_fields[5].lower().split(":") == file_id:
+            return int(lock_fields[4])
     return None
 
 
 def process_age(pid: int) -> float:
     """Seconds since a process of this machine started; 0 if it is gone."""
-    fields = read_quietly(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    stat_fields = read_quietly(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     uptime = read_quietly(Path("/proc/uptime")).split()
-    return float(uptime[0]) - int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields and uptime else 0.0
+    return float(uptime[0]) - int(stat_fields[19]) / os.sysconf("SC_CLK_TCK") if stat_fields and uptime else 0.0
 
 
 def is_stopped(pid: int) -> bool:

@@ -20,10 +20,10 @@ def take_slot(slots: Sequence[Sequence[str]], whole_gpu: bool) -> list[int]:
     while paths_by_gpu:
         for gpu, paths in paths_by_gpu.items():
             for path in paths[:1] if whole_gpu else paths:
-                held = take_lock(path)
-                if held is not None:
+                lock_file = take_lock(path)
+                if lock_file is not None:
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-                    return [held, *(wait_for_lock(other) for other in paths[1:] if whole_gpu)]
+                    return [lock_file, *(wait_for_lock(other_path) for other_path in paths[1:] if whole_gpu)]
         time.sleep(0.2)
     return []
 
@@ -34,9 +34,9 @@ def environment_with_gpu(gpu: str) -> dict[str, str]:
 
 
 def wait_for_lock(path: str) -> int:
-    while (held := take_lock(path)) is None:
+    while (lock_file := take_lock(path)) is None:
         time.sleep(0.2)
-    return held
+    return lock_file
 
 
 def take_lock(path: str) -> int | None:
@@ -46,16 +46,16 @@ def take_lock(path: str) -> int | None:
     two launchers may then train a job twice, but lose nothing.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+        lock_file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     except PermissionError:  # another user's file in a shared temporary folder
-        fd = os.open(path, os.O_RDONLY)
+        lock_file = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(fd)
+        os.close(lock_file)
         return None
     except OSError as error:
         print(
             f"{path}: no locks on this file system ({error.strerror}); two launchers may train a job twice", flush=True
         )
-    return fd
+    return lock_file

@@ -27,52 +27,52 @@ def start_reaper() -> int:
 
     It is told lines of a group's number, with a minus in front when the group has ended. For a process with one thread.
     """
-    read, write = os.pipe()
+    read_end, write_end = os.pipe()
     if os.fork() == 0:
         try:
             os.setsid()
-            os.closerange(0, read)
-            os.closerange(read + 1, read + 256)
-            kill_groups_at_end(read)
+            os.closerange(0, read_end)
+            os.closerange(read_end + 1, read_end + 256)
+            kill_groups_at_end(read_end)
         finally:
             os._exit(0)
-    os.close(read)
-    return write
+    os.close(read_end)
+    return write_end
 
 
-def report_group(reaper: int, group: int) -> None:
+def report_group(reaper: int, group_id: int) -> None:
     """Tell the reaper of a group; one that is gone itself is no reason to stop."""
     try:
-        os.write(reaper, b"%d\n" % group)
+        os.write(reaper, b"%d\n" % group_id)
     except OSError:
         pass
 
 
-def kill_groups_at_end(read: int) -> None:
+def kill_groups_at_end(read_end: int) -> None:
     """Keep account of the groups until the other end is closed, then kill those that are left."""
-    text = b""
-    while chunk := os.read(read, 4096):
-        text += chunk
-    for group in remaining_groups([int(line) for line in text.split()]):
-        kill_group(group)
+    group_lines = b""
+    while text_chunk := os.read(read_end, 4096):
+        group_lines += text_chunk
+    for group_id in remaining_groups([int(line) for line in group_lines.split()]):
+        kill_group(group_id)
 
 
-def remaining_groups(numbers: list[int]) -> list[int]:
+def remaining_groups(group_numbers: list[int]) -> list[int]:
     """The groups that began and did not end."""
-    alive: dict[int, None] = {}
-    for number in numbers:
+    living_groups: dict[int, None] = {}
+    for number in group_numbers:
         if number > 0:
-            alive[number] = None
+            living_groups[number] = None
         else:
-            alive.pop(-number, None)
-    return list(alive)
+            living_groups.pop(-number, None)
+    return list(living_groups)
 
 
 def kill_group(pid: int) -> None:
     """Kill a job and what it has started; one that has no group of its own yet is killed alone."""
-    for kill in (os.killpg, os.kill):
+    for kill_function in (os.killpg, os.kill):
         try:
-            kill(pid, signal.SIGKILL)
+            kill_function(pid, signal.SIGKILL)
             return
         except ProcessLookupError:
             continue

@@ -33,14 +33,14 @@ def check_writable(option: str, folder: Path) -> None:
 def check_writable_inside(folder: Path, todo: list[Planned]) -> None:
     """Raises Usage for what lies in a results folder, is needed by these jobs, and was made by somebody who keeps it."""
     store = Store(folder)
-    needed = [path for path in folder.glob("*") if path.is_dir() and path.name != "data"]
+    needed_paths = [path for path in folder.glob("*") if path.is_dir() and path.name != "data"]
     for planned in todo:
-        needed += [folder / "attempts" / planned.job.id, store.log(planned.job.id)]
-    for path in needed:
+        needed_paths += [folder / "attempts" / planned.job.id, store.log(planned.job.id)]
+    for path in needed_paths:
         if path.exists() and not os.access(path, os.W_OK):
-            user = path.stat().st_uid
+            owner_id = path.stat().st_uid
             raise Usage(
-                f"--results: {path} belongs to user {user} and you may not write it; choose another folder, or have "
+                f"--results: {path} belongs to user {owner_id} and you may not write it; choose another folder, or have "
                 f"them run chmod -R a+w {shlex.quote(str(folder))}"
             )
 
@@ -48,17 +48,18 @@ def check_writable_inside(folder: Path, todo: list[Planned]) -> None:
 @contextmanager
 def shared_like(folder: Path) -> Iterator[None]:
     """While this block runs, whoever may write `folder` may write the files and folders that are made."""
-    before = os.umask(0o022)
+    old_umask = os.umask(0o022)
     try:
-        mode = folder.stat().st_mode
+        folder_mode = folder.stat().st_mode
     except OSError:  # not made yet
-        mode = 0
-    others = mode & (stat.S_IWGRP | stat.S_IWOTH)
-    os.umask(before if mode & stat.S_ISVTX else before & ~others)  # in a folder like /tmp everybody keeps their own
+        folder_mode = 0
+    write_bits = folder_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    everybody_keeps_own = folder_mode & stat.S_ISVTX  # a folder like /tmp
+    os.umask(old_umask if everybody_keeps_own else old_umask & ~write_bits)
     try:
         yield
     finally:
-        os.umask(before)
+        os.umask(old_umask)
 
 
 def check_jobs(todo: list[Planned]) -> None:
@@ -67,17 +68,23 @@ def check_jobs(todo: list[Planned]) -> None:
 
     check_backbones(todo)
     fetch_start_weights(todo)
-    shipped = {definition.name for definition in plugins.find_definitions()}
-    unproved = [p for p in todo if p.job.overrides or p.job.method not in shipped]
-    changed = {json_digest([p.job.method, p.resolved["parameters"], p.resolved["recipe"]]): p for p in unproved}
-    for planned in changed.values():
+    shipped_methods = {definition.name for definition in plugins.find_definitions()}
+    unproved_runs = [run for run in todo if run.job.overrides or run.job.method not in shipped_methods]
+    runs_by_settings = {
+        json_digest([run.job.method, run.resolved["parameters"], run.resolved["recipe"]]): run for run in unproved_runs
+    }
+    for planned in runs_by_settings.values():
         check_settings(planned)
-    given = {(p.place.weights, p.resolved["recipe"]["backbone"]): p for p in todo if not p.pretraining}
-    for (path, backbone), planned in given.items():
+    runs_by_weights = {
+        (run.place.weights, run.resolved["recipe"]["backbone"]): run for run in todo if not run.pretraining
+    }
+    for (path, backbone), planned in runs_by_weights.items():
         if path:
             check_weights_file("--weights", path, backbone, planned)
-    further = {(p.place.weights2, p.resolved["recipe"]["backbone"]): p for p in todo if p.place.weights2}
-    for (path, backbone), planned in further.items():
+    runs_by_second_weights = {
+        (run.place.weights2, run.resolved["recipe"]["backbone"]): run for run in todo if run.place.weights2
+    }
+    for (path, backbone), planned in runs_by_second_weights.items():
         check_weights_file("--weights2", path, backbone, planned)
 
 
@@ -85,49 +92,61 @@ def check_backbones(todo: list[Planned]) -> None:
     """Raises Usage for a network of another origin that cannot be built, or that lacks what a method needs of it."""
     from benchmark import plugins
 
-    runs: dict[str, list[Planned]] = {}
+    runs_by_backbone: dict[str, list[Planned]] = {}
     for planned in todo:
-        runs.setdefault(planned.resolved["recipe"]["backbone"], []).append(planned)
-    for name, own in runs.items():
-        if "/" in name or own[0].job.backbone_code:
-            scale, folders = restore_scale(own[0].job.scale), own[0].place.methods_path
+        runs_by_backbone.setdefault(planned.resolved["recipe"]["backbone"], []).append(planned)
+    for name, backbone_runs in runs_by_backbone.items():
+        if "/" in name or backbone_runs[0].job.backbone_code:
+            scale = restore_scale(backbone_runs[0].job.scale)
+            plugin_folders = backbone_runs[0].place.methods_path
             try:
-                backbone = plugins.make_backbone(name, scale.channels, scale.side, folders)
+                backbone = plugins.make_backbone(name, scale.channels, scale.side, plugin_folders)
             except ValueError as error:
                 raise Usage(f"--set recipe.backbone={name}: {error}") from None
-            methods = dict.fromkeys(planned.job.method for planned in own)
-            needs = {method: plugins.find_method(method, folders).backbone_needs for method in methods}
-            refuse_lacking(name, backbone.gives, needs)
+            method_names = dict.fromkeys(planned.job.method for planned in backbone_runs)
+            needs_by_method = {
+                method: plugins.find_method(method, plugin_folders).backbone_needs for method in method_names
+            }
+            refuse_lacking(name, backbone.gives, needs_by_method)
 
 
-def refuse_lacking(name: str, gives: str, needs: dict[str, str]) -> None:
-    """Raises Usage where methods need more of a backbone than it gives; needs: {method: 'features', 'maps' or 'pyramid'}."""
+def refuse_lacking(name: str, given_form: str, needs_by_method: dict[str, str]) -> None:
+    """Raises Usage where methods need more of a backbone than it gives.
+
+    needs_by_method: {method: 'features', 'maps' or 'pyramid'}.
+    """
     from methods.support.backbones import GIVES
 
-    lacking = {method: need for method, need in needs.items() if GIVES.index(need) > GIVES.index(gives)}
-    if not lacking:
+    lacking_needs = {
+        method: need for method, need in needs_by_method.items() if GIVES.index(need) > GIVES.index(given_form)
+    }
+    if not lacking_needs:
         return
-    words = {"maps": "maps", "pyramid": "a pyramid of stem and layer1 to layer4"}
-    by_need = {need: ", ".join(method for method in lacking if lacking[method] == need) for need in words}
-    needed = " and ".join(f"{words[need]} ({methods})" for need, methods in by_need.items() if methods)
-    fix = "name the other methods with --methods, or use another backbone"
-    raise Usage(f"--set recipe.backbone={name}: this network gives {gives}; needed: {needed}; {fix}")
+    need_texts = {"maps": "maps", "pyramid": "a pyramid of stem and layer1 to layer4"}
+    methods_by_need = {
+        need: ", ".join(method for method in lacking_needs if lacking_needs[method] == need) for need in need_texts
+    }
+    needed_text = " and ".join(
+        f"{need_texts[need]} ({methods})" for need, methods in methods_by_need.items() if methods
+    )
+    fix_hint = "name the other methods with --methods, or use another backbone"
+    raise Usage(f"--set recipe.backbone={name}: this network gives {given_form}; needed: {needed_text}; {fix_hint}")
 
 
 def fetch_start_weights(todo: list[Planned]) -> None:
     """Find or fetch the files of published weights, and note where they lie; raises Usage."""
-    files: dict[str, str] = {}
+    weights_files: dict[str, str] = {}
     for planned in todo:
-        kind, _, name = planned.job.weights.partition(":")
-        if kind != "imagenet":
+        weights_kind, _, weights_name = planned.job.weights.partition(":")
+        if weights_kind != "imagenet":
             continue
         from methods.support.libraries import fetch_weights
 
         try:
-            files[name] = files.get(name) or str(fetch_weights(name))
+            weights_files[weights_name] = weights_files.get(weights_name) or str(fetch_weights(weights_name))
         except ValueError as error:
             raise Usage(f"--weights imagenet: {error}") from None
-        planned.place = replace(planned.place, weights=files[name])
+        planned.place = replace(planned.place, weights=weights_files[weights_name])
 
 
 def check_settings(planned: Planned) -> None:
@@ -135,44 +154,52 @@ def check_settings(planned: Planned) -> None:
     from benchmark import plugins
     from methods.support.recipe import recipe_to_dict
 
-    job, recipe = planned.job, planned.resolved["recipe"]
-    folders = tuple(Path(folder) for folder in planned.place.methods_path)
-    cls = plugins.find_method(job.method, folders)
-    texts = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
+    job = planned.job
+    recipe = planned.resolved["recipe"]
+    plugin_folders = tuple(Path(folder) for folder in planned.place.methods_path)
+    method_class = plugins.find_method(job.method, plugin_folders)
+    overrides_text = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
-        used = build_on_cpu(planned, cls)
+        used_recipe = build_on_cpu(planned, method_class)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
-        refused = f"--set: {job.method} refuses {texts}" if texts else f"--methods: {job.method} cannot be built"
-        raise Usage(f"{refused}: {error_line(error)}") from None
+        refusal = (
+            f"--set: {job.method} refuses {overrides_text}"
+            if overrides_text
+            else f"--methods: {job.method} cannot be built"
+        )
+        raise Usage(f"{refusal}: {error_line(error)}") from None
     for key, value in job.overrides.items():
         if (
             key.startswith("recipe.")
             and key != "recipe.like"
-            and recipe_field(recipe_to_dict(used), key) != recipe_field(recipe, key)
+            and recipe_field(recipe_to_dict(used_recipe), key) != recipe_field(recipe, key)
         ):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
-def build_on_cpu(planned: Planned, cls: type["Method"]) -> "Recipe":
+def build_on_cpu(planned: Planned, method_class: type["Method"]) -> "Recipe":
     """Build the method and its optimiser, without start weights; returns the recipe that it uses."""
     import torch
 
     from benchmark.train.assembly import assemble_method, make_optimiser
 
-    job, data = planned.job, decoded.open_decoded(Path(planned.place.data))
-    images = restore_scale(job.scale).images(len(data.train.labels), job.holdout)
-    bare = replace(planned.place, weights=None, weights2=None, device="cpu")
-    method, recipe, _ = assemble_method(cls, job, planned.resolved, bare, len(data.classes), images)
+    job = planned.job
+    data = decoded.open_decoded(Path(planned.place.data))
+    image_count = restore_scale(job.scale).images(len(data.train.labels), job.holdout)
+    place_without_weights = replace(planned.place, weights=None, weights2=None, device="cpu")
+    method, recipe, _ = assemble_method(
+        method_class, job, planned.resolved, place_without_weights, len(data.classes), image_count
+    )
     make_optimiser(method, recipe, torch.device("cpu"))
     return recipe
 
 
 def recipe_field(recipe: dict[str, Any], key: str) -> Any:
     """The field that 'recipe.optimiser.lr' names."""
-    part: Any = recipe
+    field_value: Any = recipe
     for name in key.split(".")[1:]:
-        part = part[name]
-    return part
+        field_value = field_value[name]
+    return field_value
 
 
 def check_weights_file(option: str, path: str, backbone: str, planned: Planned) -> None:
@@ -180,9 +207,10 @@ def check_weights_file(option: str, path: str, backbone: str, planned: Planned) 
     from benchmark import plugins
     from benchmark.train.assembly import load_start_weights
 
-    scale, identity = restore_scale(planned.job.scale), planned.job.weights if option == "--weights" else ""
+    scale = restore_scale(planned.job.scale)
+    weights_identity = planned.job.weights if option == "--weights" else ""
     try:
-        made = plugins.make_backbone(backbone, scale.channels, scale.side, planned.place.methods_path)
-        load_start_weights(made, identity, path, {}, "loaded")
+        network = plugins.make_backbone(backbone, scale.channels, scale.side, planned.place.methods_path)
+        load_start_weights(network, weights_identity, path, {}, "loaded")
     except (ValueError, OSError) as error:
         raise Usage(f"{option}: {error}") from None

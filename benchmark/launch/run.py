@@ -35,33 +35,35 @@ class RunOptions:
 
 def list_missing(plan: Plan, store: Store, shard: tuple[int, int] = (0, 1)) -> list[Planned]:
     """The runs of this shard without a sound record, or without their network where that is to be kept."""
-    return [run for run in plan.of_shard(shard) if not run.is_done(store)]
+    return [planned for planned in plan.of_shard(shard) if not planned.is_done(store)]
 
 
 def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, Outcome]:
     """Run the given jobs; returns how each ended, by id."""
     store = Store(plan.request.results)
-    finished = measured_costs(store)
-    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected_cost(planned, finished).seconds))
-    if part := options.part:
-        todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, part))
+    measured = measured_costs(store)
+    todo = sorted(todo, key=lambda planned: (planned.job.seed, -expected_cost(planned, measured).seconds))
+    if cluster_part := options.part:
+        todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, cluster_part))
     outcomes: dict[str, Outcome] = {}
-    pretraining = {p.pretraining["path"]: p.pretraining for p in todo if p.pretraining}
-    unmade = [how for how in pretraining.values() if not Path(how["path"]).exists()]
-    tasks = [make_pretraining_task(how, plan.request.results, options.slots) for how in unmade]
+    pretraining = {planned.pretraining["path"]: planned.pretraining for planned in todo if planned.pretraining}
+    missing_weights = [weights_plan for weights_plan in pretraining.values() if not Path(weights_plan["path"]).exists()]
+    tasks = [
+        make_pretraining_task(weights_plan, plan.request.results, options.slots) for weights_plan in missing_weights
+    ]
     if options.retry_failed:
         for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
             store.forget_failures(task_id)
-    seconds = sum(expected_cost(planned, finished).seconds for planned in todo)
+    expected_seconds = sum(expected_cost(planned, measured).seconds for planned in todo)
     bad_weights = {}
     with (
-        show_progress("start weights", len(tasks), options.workers) as shown,
-        closing(run_tasks(tasks, options.workers, options.limit, None)) as ended,
+        show_progress("start weights", len(tasks), options.workers) as progress,
+        closing(run_tasks(tasks, options.workers, options.limit, None)) as finished_outcomes,
     ):
-        for outcome in ended:
+        for outcome in finished_outcomes:
             if outcome.status not in ("ok", "cached"):
                 bad_weights[outcome.id] = outcome.message
-            shown.finished(outcome, "start weights: " + (outcome.message or "made"))
+            progress.finished(outcome, "start weights: " + (outcome.message or "made"))
     tasks = []
     for planned in todo:
         weights = planned.pretraining and json_digest(planned.pretraining["path"])
@@ -72,17 +74,19 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
             tasks.append(make_job_task(planned, plan, options))
     jobs = {planned.job.id: planned.job for planned in todo}
     with (
-        show_progress("jobs", len(tasks), options.workers, seconds / max(1, options.workers)) as shown,
-        closing(run_tasks(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)) as ended,
+        show_progress("jobs", len(tasks), options.workers, expected_seconds / max(1, options.workers)) as progress,
+        closing(
+            run_tasks(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)
+        ) as finished_outcomes,
     ):
-        for outcome in ended:
+        for outcome in finished_outcomes:
             outcomes[outcome.id] = outcome
-            shown.finished(outcome, describe_outcome(outcome, jobs[outcome.id], store, plan.request.rule))
+            progress.finished(outcome, describe_outcome(outcome, jobs[outcome.id], store, plan.request.rule))
             if options.fail_fast and outcome.status not in ("ok", "cached"):
                 break  # which closes the children
-    left = len(jobs) - len(outcomes)
-    if options.part and left and not options.fail_fast:
-        print_note(f"{left} of the jobs are left to the tasks that train them now")
+    jobs_left = len(jobs) - len(outcomes)
+    if options.part and jobs_left and not options.fail_fast:
+        print_note(f"{jobs_left} of the jobs are left to the tasks that train them now")
     return outcomes
 
 
@@ -94,13 +98,14 @@ def describe_outcome(outcome: Outcome, job: Job, store: Store, rule: str) -> str
         metrics = (store.read(job.id) or {}).get("metrics", {})
     except Refused as error:
         return f"done: {job.text}: {error}"
-    shown = rule if rule in metrics else "last"
-    accuracy = f"{100 * metrics[shown]:.1f} % ({shown})" if shown in metrics else "no accuracy"
+    shown_rule = rule if rule in metrics else "last"
+    accuracy = f"{100 * metrics[shown_rule]:.1f} % ({shown_rule})" if shown_rule in metrics else "no accuracy"
     return f"done: {job.text}: {accuracy}, {format_duration(outcome.seconds)}"
 
 
 def make_job_task(planned: Planned, plan: Plan, options: RunOptions) -> Task:
-    job, store = planned.job, Store(plan.request.results)
+    job = planned.job
+    store = Store(plan.request.results)
     return Task(
         id=job.id,
         makes=str(store.path(job.id)),
@@ -117,23 +122,32 @@ def make_job_task(planned: Planned, plan: Plan, options: RunOptions) -> Task:
 
 def repeat_command(job: Job, typed: str) -> str:
     """The command that was typed, narrowed to one job (and to others of its method and seed that are missing)."""
-    narrowed = {"--datasets": job.data["name"], "--methods": job.method, "--seeds": str(job.seed)}
-    narrowed |= {"--rates": job.noise["rate"]} if job.noise["rate"] else {}
-    words, kept = [], True
+    job_options = {"--datasets": job.data["name"], "--methods": job.method, "--seeds": str(job.seed)}
+    if job.noise["rate"]:
+        job_options["--rates"] = job.noise["rate"]
+    replaced_options = {*job_options, "--retry-failed"}
+    command_words = []
+    is_kept = True
     for word in shlex.split(typed):
-        kept = word.partition("=")[0] not in {*narrowed, "--retry-failed"} if word.startswith("--") else kept
-        words += [word] if kept else []
-    return " ".join([shlex.join(words), *(f"{option} {value}" for option, value in narrowed.items()), "--retry-failed"])
+        if word.startswith("--"):  # what follows an option belongs to it
+            is_kept = word.partition("=")[0] not in replaced_options
+        if is_kept:
+            command_words.append(word)
+    return " ".join(
+        [shlex.join(command_words), *(f"{option} {value}" for option, value in job_options.items()), "--retry-failed"]
+    )
 
 
 def make_pretraining_task(weights: dict[str, Any], results: Path, slots: Sequence[Sequence[str]]) -> Task:
-    key = json_digest(weights["path"])
-    log = str(Store(results).log(key))
-    return Task(id=key, makes=weights["path"], results=str(results), log=log, slots=slots, pretrain=weights)
+    weights_key = json_digest(weights["path"])
+    log_path = str(Store(results).log(weights_key))
+    return Task(
+        id=weights_key, makes=weights["path"], results=str(results), log=log_path, slots=slots, pretrain=weights
+    )
 
 
 def make_run_options(workers: str, device: str, devices: list[str], per_gpu: int, **others: Any) -> RunOptions:
     """`--workers auto`: one single-threaded process a core on a CPU, one a slot on GPUs."""
     slots = hardware.list_slots(devices, per_gpu) if device == "cuda" else []
-    count = (len(slots) or hardware.count_cores()) if workers == "auto" else int(workers)
-    return RunOptions(workers=count, slots=slots, **others)
+    worker_count = (len(slots) or hardware.count_cores()) if workers == "auto" else int(workers)
+    return RunOptions(workers=worker_count, slots=slots, **others)

@@ -24,18 +24,23 @@ def run_in_child(task: Task) -> Outcome:
 
     A task that another launcher runs is not waited for: it is 'busy', or 'halted' if who runs it is stopped.
     """
-    start, status, message = time.monotonic(), "error", ""
+    start_time = time.monotonic()
+    status = "error"
+    message = ""
     try:
         status, message = attempt_until_settled(task)
     except Stopped as reason:
-        status, message = "stopped", str(reason)
+        status = "stopped"
+        message = str(reason)
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
-    return Outcome(task.id, status, time.monotonic() - start, message)
+    return Outcome(task.id, status, time.monotonic() - start_time, message)
 
 
 def attempt_until_settled(task: Task) -> tuple[str, str]:
-    store, attempt, lost = Store(Path(task.results)), None, 0
+    store = Store(Path(task.results))
+    attempt = None
+    lost_attempts = 0
     while True:
         if is_made(task):
             return "cached" if attempt is None else "ok", ""
@@ -45,46 +50,46 @@ def attempt_until_settled(task: Task) -> tuple[str, str]:
         failure = final_failure(store, task)
         if failure:
             return failure["class"], f"{failure.get('error', '')}: {failure.get('message', '')}"
-        code, attempt = CHILDREN.run(task)
-        if code == -signal.SIGTERM:
+        exit_code, attempt = CHILDREN.run(task)
+        if exit_code == -signal.SIGTERM:
             CHILDREN.wait_for_stop(TELLING)
-        if (code == EXIT_BUSY and attempt is None) or (code == 0 and is_made(task)):
+        if (exit_code == EXIT_BUSY and attempt is None) or (exit_code == 0 and is_made(task)):
             continue
         if attempt is None:  # nothing was counted on disk, so it is here
-            lost += 1
-            if lost <= KILLED_AGAIN and code == LOST:
+            lost_attempts += 1
+            if lost_attempts <= KILLED_AGAIN and exit_code == LOST:
                 continue
-            return CLASSES.get(code or 0, "error" if code != LOST else "killed"), why_not_begun(task)
-        failure = read_or_write_failure(store, replace(task, attempt=attempt), code)
-        kind = failure["class"]
-        if kind == "oom" and shares_gpu(task):
+            return CLASSES.get(exit_code or 0, "error" if exit_code != LOST else "killed"), why_not_begun(task)
+        failure = read_or_write_failure(store, replace(task, attempt=attempt), exit_code)
+        failure_class = failure["class"]
+        if failure_class == "oom" and shares_gpu(task):
             task = replace(task, whole_gpu=True)
-        elif kind != "killed" or store.kills(task.id, task.launch) > KILLED_AGAIN:
-            return kind, f"{failure['error']}: {failure['message']}"
+        elif failure_class != "killed" or store.kills(task.id, task.launch) > KILLED_AGAIN:
+            return failure_class, f"{failure['error']}: {failure['message']}"
 
 
 def why_not_begun(task: Task) -> str:
     """Where a person finds why a task came to no attempt."""
-    log = Path(task.log)
-    said_there = os.access(log, os.W_OK) and read_tail(log)
-    return f"could not begin; see {log}" if said_there else "could not begin; the reason is printed above"
+    log_path = Path(task.log)
+    has_log_text = os.access(log_path, os.W_OK) and read_tail(log_path)
+    return f"could not begin; see {log_path}" if has_log_text else "could not begin; the reason is printed above"
 
 
 def is_in_flight(store: Store, job_id: str) -> bool:
     """Whether a process, of whatever launcher, trains this job now."""
     if not store.lock(job_id).exists():
         return False
-    held = take_lock(str(store.lock(job_id)))
-    if held is not None:
-        os.close(held)
-    return held is None
+    lock_file = take_lock(str(store.lock(job_id)))
+    if lock_file is not None:
+        os.close(lock_file)
+    return lock_file is None
 
 
 def final_failure(store: Store, task: Task) -> dict[str, Any] | None:
     """The failure of an earlier attempt that one more would only repeat; None if the task is worth trying."""
     if store.kills(task.id, task.launch) > KILLED_AGAIN:
-        why = {"class": "killed", "error": "killed", "message": "every attempt ended with its worker"}
-        return store.failure(task.id) or why
+        fallback_failure = {"class": "killed", "error": "killed", "message": "every attempt ended with its worker"}
+        return store.failure(task.id) or fallback_failure
     failure = store.failure(task.id)
     if failure is None or failure.get("code") != task.code:
         return None
@@ -93,19 +98,23 @@ def final_failure(store: Store, task: Task) -> dict[str, Any] | None:
     return failure if failure["class"] in ("error", "nan") else None
 
 
-def read_or_write_failure(store: Store, task: Task, code: int | None) -> dict[str, Any]:
+def read_or_write_failure(store: Store, task: Task, exit_code: int | None) -> dict[str, Any]:
     """The failure record of an attempt: the child's own, else one from its exit status, written if the disk lets us."""
-    written = store.failure_of(task.id, task.attempt)
-    if written and code is not None and code > 0:
-        return written
-    kind = "timeout" if code is None else "killed" if code < 0 else CLASSES.get(code, "error")
-    ended = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code} and no record"
-    message = f"ran past {task.limit:.0f} s" if kind == "timeout" else ended
+    written_failure = store.failure_of(task.id, task.attempt)
+    if written_failure and exit_code is not None and exit_code > 0:
+        return written_failure
+    failure_class = "timeout" if exit_code is None else "killed" if exit_code < 0 else CLASSES.get(exit_code, "error")
+    end_text = (
+        f"ended by signal {-exit_code}"
+        if exit_code is not None and exit_code < 0
+        else f"ended with status {exit_code} and no record"
+    )
+    message = f"ran past {task.limit:.0f} s" if failure_class == "timeout" else end_text
     try:
-        write_failure(task, kind, kind, message)
+        write_failure(task, failure_class, failure_class, message)
     except OSError as error:
         message += f"; the failure record could not be written ({error.strerror})"
-    return {"class": kind, "error": kind, "message": message}
+    return {"class": failure_class, "error": failure_class, "message": message}
 
 
 def shares_gpu(task: Task) -> bool:

@@ -35,17 +35,18 @@ def run_job(task: Task) -> None:
     from benchmark.train import provenance
     from benchmark.train.loop import measure_run, train_to_end
 
-    job, place = Job(**task.job), Place(**task.place)
-    store = Store(Path(place.results))
+    job = Job(**task.job)
+    job_place = Place(**task.place)
+    store = Store(Path(job_place.results))
     store.sweep(job.id)
     provenance.keep_packages(store)
-    trainer = train_to_end(job, task.resolved, place)
+    trainer = train_to_end(job, task.resolved, job_place)
     record, arrays = measure_run(trainer, task.resolved)
     record["attempt"] = task.attempt
-    if place.keep_weights and store.done(job.id):
+    if job_place.keep_weights and store.done(job.id):
         check_same_numbers(store, record)
     store.write(record, arrays)
-    if place.keep_weights:
+    if job_place.keep_weights:
         from benchmark.train.kept_network import keep_network
 
         keep_network(trainer, store)
@@ -54,34 +55,34 @@ def run_job(task: Task) -> None:
 
 def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
     """Raises ValueError where a run that was repeated for its network is not the run of its record."""
-    kept = store.read(record["id"]) or record
-    differing = differing_parts(kept, json.loads(json.dumps(record)))
-    if differing:
+    kept_record = store.read(record["id"]) or record
+    differing_fields = differing_parts(kept_record, json.loads(json.dumps(record)))
+    if differing_fields:
         raise ValueError(
-            f"trained again to keep its network, it gave other numbers ({', '.join(differing)}) than its record, which "
+            f"trained again to keep its network, it gave other numbers ({', '.join(differing_fields)}) than its record, which "
             f"another machine or version made; give another --results, or --force to replace the record"
         )
 
 
-def record_failure(task: Task, kind: str, error: BaseException, code: int) -> int:
-    """Keep why a task failed; returns `code`. What cannot be written here, the supervisor writes from the code."""
+def record_failure(task: Task, failure_class: str, error: BaseException, exit_code: int) -> int:
+    """Keep why a task failed; returns `exit_code`. What cannot be written here, the supervisor writes from the code."""
     try:
         traceback.print_exception(error)
-        text = "".join(traceback.format_exception(error))[-8000:]
-        write_failure(task, kind, type(error).__name__, str(error)[:2000], text)
+        traceback_text = "".join(traceback.format_exception(error))[-8000:]
+        write_failure(task, failure_class, type(error).__name__, str(error)[:2000], traceback_text)
     except Exception as unwritten:  # a full disk, or an error that cannot be printed, must not change the class
         with suppress(OSError):
             print(f"the failure record could not be written: {type(unwritten).__name__}")
-    return code
+    return exit_code
 
 
-def write_failure(task: Task, kind: str, error: str, message: str, text: str = "") -> None:
+def write_failure(task: Task, failure_class: str, error: str, message: str, traceback_text: str = "") -> None:
     """Write the failure record of the task's attempt; raises OSError."""
     failure = {
-        "class": kind,
+        "class": failure_class,
         "error": error,
         "message": message,
-        "traceback": text,
+        "traceback": traceback_text,
         "log": read_tail(Path(task.log)),
         "command": task.command,
         "code": task.code,
