@@ -47,66 +47,76 @@ class AffectNet(DataSet):
 
     def read(self, path: Path, options: Options) -> Source:
         self.size = options.size
-        place = locate_affectnet(path)
-        read = read_affectnet_list if place.layout == "lists" else read_set
-        dropped: dict[str, list[str]] = {}
-        train, test = (select_classes(read(place, split), options.classes, dropped) for split in ("train", "test"))
-        counts = {"train": len(train.names), "test": len(test.names)}
+        files_found = locate_affectnet(path)
+        read = read_affectnet_list if files_found.layout == "lists" else read_set
+        dropped_names: dict[str, list[str]] = {}
+        train, test = (
+            select_classes(read(files_found, split), options.classes, dropped_names) for split in ("train", "test")
+        )
+        image_counts = {"train": len(train.names), "test": len(test.names)}
         facts = {
             "label_rule": "published label",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
             "note": "which class set the paper used is not known",
             "test": "the validation images",
-            "labels": name_label_files(place.layout),
-            "images used": counts,
-            "dropped": {reason: len(names) for reason, names in dropped.items()},
+            "labels": name_label_files(files_found.layout),
+            "images used": image_counts,
+            "dropped": {reason: len(names) for reason, names in dropped_names.items()},
             "licence": "pictures: for research by agreement with the authors, no licence to pass on",
-            "source": "face boxes of the published lists" if place.layout == "lists" else "train_set and val_set",
+            "source": "face boxes of the published lists" if files_found.layout == "lists" else "train_set and val_set",
         }
         if train.landmarks is not None:
-            facts["landmarks"] = landmark_files.describe_coverage(train.landmarks, name_label_files(place.layout))
+            facts["landmarks"] = landmark_files.describe_coverage(train.landmarks, name_label_files(files_found.layout))
         else:
-            landmark_files.attach_from_folder(self.name, place.base, train, test, facts)
-        warnings = compare_counts(self.name, counts, PUBLISHED[options.classes])
-        return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
+            landmark_files.attach_from_folder(self.name, files_found.base, train, test, facts)
+        warnings = compare_counts(self.name, image_counts, PUBLISHED[options.classes])
+        return Source(BY_COUNT[options.classes], train, test, facts, dropped_names, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         """Lists, folders and the labels of every SAMPLED number: of 290,000 files, single ones overwritten go unnoticed."""
-        place = locate_affectnet(path)
-        npz = landmark_files.find_npz(self.name, place.base)
-        beside = [stamp_file(npz)] if npz else []
-        if place.layout == "sets":
-            parts = [place.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")]
-            names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
-            labels = [part / name for name in names for part in parts[1::2]]
-            return [stamp_file(path) for path in [*parts, *filter(Path.exists, labels)]] + beside
-        lists = [stamp_file(place.lists / name) for name in LISTS.values()]
-        return lists + beside + [stamp_file(p) for p in (place.base, *sorted(place.base.iterdir())) if p.is_dir()]
+        files_found = locate_affectnet(path)
+        landmarks_file = landmark_files.find_npz(self.name, files_found.base)
+        nearby_stamps = [stamp_file(landmarks_file)] if landmarks_file else []
+        if files_found.layout == "sets":
+            inner_folders = [
+                files_found.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")
+            ]
+            label_names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
+            label_files = [inner_folder / name for name in label_names for inner_folder in inner_folders[1::2]]
+            return [stamp_file(path) for path in [*inner_folders, *filter(Path.exists, label_files)]] + nearby_stamps
+        list_stamps = [stamp_file(files_found.lists / name) for name in LISTS.values()]
+        return (
+            list_stamps
+            + nearby_stamps
+            + [stamp_file(p) for p in (files_found.base, *sorted(files_found.base.iterdir())) if p.is_dir()]
+        )
 
 
 def name_label_files(layout: str) -> str:
     return " and ".join(LISTS.values()) if layout == "lists" else "annotations/*.npy"
 
 
-def select_classes(listed: AffectNetSplit, classes: int, dropped: dict[str, list[str]]) -> Rows:
-    """The used images of a split; what is left out is added to `dropped` by reason."""
-    order = BY_COUNT[classes]
-    into = np.array([order.index(name) if name in order else -1 for name in ORDERS["affectnet"]] + [-1] * len(OTHERS))
-    labels = into[listed.labels]
+def select_classes(listed_split: AffectNetSplit, classes: int, dropped_names: dict[str, list[str]]) -> Rows:
+    """The used images of a split; what is left out is added to `dropped_names` by reason."""
+    class_order = BY_COUNT[classes]
+    class_by_label = np.array(
+        [class_order.index(name) if name in class_order else -1 for name in ORDERS["affectnet"]] + [-1] * len(OTHERS)
+    )
+    labels = class_by_label[listed_split.labels]
     for row in np.flatnonzero(labels < 0):
-        reason = OTHERS.get(int(listed.labels[row]), "contempt (7 classes)")
-        dropped.setdefault(reason, []).append(listed.names[row])
-    kept = np.flatnonzero(labels >= 0)
-    hashes = [""] * len(kept)
+        reason = OTHERS.get(int(listed_split.labels[row]), "contempt (7 classes)")
+        dropped_names.setdefault(reason, []).append(listed_split.names[row])
+    kept_rows = np.flatnonzero(labels >= 0)
+    file_hashes = [""] * len(kept_rows)
 
     def image(row: int) -> np.ndarray:
-        pixels, hashes[row] = listed.image(kept[row])
+        pixels, file_hashes[row] = listed_split.image(kept_rows[row])
         return pixels
 
     return Rows(
-        names=[listed.names[row] for row in kept],
-        labels=labels[kept].astype(np.int64),
+        names=[listed_split.names[row] for row in kept_rows],
+        labels=labels[kept_rows].astype(np.int64),
         image=image,
-        landmarks=None if listed.landmarks is None else listed.landmarks[kept],
-        pixels=hashes,
+        landmarks=None if listed_split.landmarks is None else listed_split.landmarks[kept_rows],
+        pixels=file_hashes,
     )

@@ -108,40 +108,40 @@ def describe_pixels(options: Any, size: int) -> str:
 
 def make_split(number: int, classes: tuple[str, ...], options: Any, size: int) -> Rows:
     """Rows of the training (0) or the test split (1)."""
-    count = (options.train, options.test)[number]
-    labels = draw_labels(count, classes, np.random.default_rng([options.seed, number]))
-    seeds = [(options.seed, number, row) for row in range(count)]
-    shown = [draw_blend(label, classes, seed) for label, seed in zip(labels, seeds)]
-    votes = [np.random.default_rng([*seed, VOTE]).multinomial(VOTES, what.seen) for what, seed in zip(shown, seeds)]
-    faces = [sample_look(what, seed) for what, seed in zip(shown, seeds)]
+    image_count = (options.train, options.test)[number]
+    labels = draw_labels(image_count, classes, np.random.default_rng([options.seed, number]))
+    seeds = [(options.seed, number, row) for row in range(image_count)]
+    blends = [draw_blend(label, classes, seed) for label, seed in zip(labels, seeds)]
+    votes = [np.random.default_rng([*seed, VOTE]).multinomial(VOTES, blend.seen) for blend, seed in zip(blends, seeds)]
+    faces = [sample_look(blend, seed) for blend, seed in zip(blends, seeds)]
 
     def image(row: int) -> np.ndarray:
         return strokes.draw_face(faces[row], np.random.default_rng([*seeds[row], GRAIN]), size)
 
     # Rounded, so that the last bit of a product on another processor does not make it another data set.
     points = np.round([model.place_landmarks(face) for face in faces], 4).astype(np.float32)
-    names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(count)]
+    names = [f"{('train', 'test')[number]}_{row:05d}" for row in range(image_count)]
     return Rows(names, labels, image, np.array(votes, np.float32), points)
 
 
 def draw_labels(count: int, classes: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
     """[count] int64 labels with the class shares above, rounded by largest remainders, in random order."""
-    known = sum(RAFDB.values())
-    shares = np.array([CONTEMPT if name == "contempt" else RAFDB[name] / known for name in classes])
+    total_images = sum(RAFDB.values())
+    class_shares = np.array([CONTEMPT if name == "contempt" else RAFDB[name] / total_images for name in classes])
     if "contempt" in classes:
-        shares[[name != "contempt" for name in classes]] *= 1 - CONTEMPT
-    exact = shares * count
-    counts = exact.astype(int)
-    counts[np.argsort(counts - exact, kind="stable")[: count - counts.sum()]] += 1
-    return rng.permutation(np.repeat(np.arange(len(classes)), counts))
+        class_shares[[name != "contempt" for name in classes]] *= 1 - CONTEMPT
+    exact_counts = class_shares * count
+    class_counts = exact_counts.astype(int)
+    class_counts[np.argsort(class_counts - exact_counts, kind="stable")[: count - class_counts.sum()]] += 1
+    return rng.permutation(np.repeat(np.arange(len(classes)), class_counts))
 
 
 @lru_cache
 def vote_shares(classes: tuple[str, ...]) -> np.ndarray:
     """[C, C] vote shares of people: row = majority class, column = vote; rows sum to one."""
-    order = [VOTED.index(name) for name in classes]
-    table = SHARES[np.ix_(order, order)]
-    return table / table.sum(1, keepdims=True)
+    class_order = [VOTED.index(name) for name in classes]
+    share_table = SHARES[np.ix_(class_order, class_order)]
+    return share_table / share_table.sum(1, keepdims=True)
 
 
 def draw_blend(label: int, classes: tuple[str, ...], seed: tuple[int, int, int]) -> Blend:
@@ -151,24 +151,29 @@ def draw_blend(label: int, classes: tuple[str, ...], seed: tuple[int, int, int])
     disagreement that HABIT leaves to the images. A weak expression is taken for a neutral face in part.
     """
     rng = np.random.default_rng([*seed, EXPRESSION])
-    table, neutral = vote_shares(classes), classes.index("neutral")
-    others = np.where(np.arange(len(classes)) == label, 0, table[label]).cumsum()
+    share_table = vote_shares(classes)
+    neutral_class = classes.index("neutral")
+    wrong_shares = np.where(np.arange(len(classes)) == label, 0, share_table[label]).cumsum()
     while True:
-        second = int(np.searchsorted(others, rng.uniform(0, others[-1]), "right"))
-        weight = rng.exponential((1 - HABIT) * (1 - table[label, label]))
+        second_class = int(np.searchsorted(wrong_shares, rng.uniform(0, wrong_shares[-1]), "right"))
+        second_weight = rng.exponential((1 - HABIT) * (1 - share_table[label, label]))
         intensity = rng.uniform(WEAKEST, 1)
-        mix = np.zeros(len(classes))
-        mix[label], mix[second] = 1 - weight, weight
-        plain = min(intensity / PLAIN, 1)
-        blend = plain * mix
-        blend[neutral] += 1 - plain
-        seen = (1 - HABIT) * blend + HABIT * blend @ table
-        rival, best = np.sort(seen)[-2:]
-        if weight < 1 and seen[label] == best > rival + LEAD:
+        class_weights = np.zeros(len(classes))
+        class_weights[label] = 1 - second_weight
+        class_weights[second_class] = second_weight
+        strength = min(intensity / PLAIN, 1)
+        blend = strength * class_weights
+        blend[neutral_class] += 1 - strength
+        seen_shares = (1 - HABIT) * blend + HABIT * blend @ share_table
+        second_share, best_share = np.sort(seen_shares)[-2:]
+        if second_weight < 1 and seen_shares[label] == best_share > second_share + LEAD:
             break
-    units = sum(mix[c] * action_units.choose_form(classes[c], rng) for c in (label, second))
-    return Blend(intensity * units, seen)
+    mixed_units = sum(
+        class_weights[class_number] * action_units.choose_form(classes[class_number], rng)
+        for class_number in (label, second_class)
+    )
+    return Blend(intensity * mixed_units, seen_shares)
 
 
-def sample_look(what: Blend, seed: tuple[int, int, int]) -> model.Face:
-    return model.sample_face(what.units, np.random.default_rng([*seed, LOOK]))
+def sample_look(blend: Blend, seed: tuple[int, int, int]) -> model.Face:
+    return model.sample_face(blend.units, np.random.default_rng([*seed, LOOK]))

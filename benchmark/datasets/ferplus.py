@@ -39,8 +39,8 @@ def choose_by_majority(votes: np.ndarray) -> np.ndarray:
 
     Single votes are set to 0; the largest count must be more than half of what is left.
     """
-    kept = np.where(votes > 1, votes, 0)
-    return np.where(2 * kept.max(1) > kept.sum(1), kept.argmax(1), -1)
+    counted_votes = np.where(votes > 1, votes, 0)
+    return np.where(2 * counted_votes.max(1) > counted_votes.sum(1), counted_votes.argmax(1), -1)
 
 
 def choose_by_plurality(votes: np.ndarray) -> np.ndarray:
@@ -77,106 +77,109 @@ class FERPlus(DataSet):
 
     def read(self, path: Path, options: Options) -> Source:
         base, layout = locate_ferplus(path)
-        listed, dropped = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
-        unread = add_emotions(listed, base) if layout != "csv" else []
-        used = {split: select_used(rows, options, dropped) for split, rows in listed.items()}
-        counts = {split: count_used(rows, options.rule) for split, rows in listed.items()}
-        trained = [used[TRAIN], used[VALID]] if options.train == "train+valid" else [used[TRAIN]]
-        train, test = join_rows(trained), used[TEST]
+        listed_splits, dropped_names = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
+        unread_notes = add_emotions(listed_splits, base) if layout != "csv" else []
+        used_rows = {split: select_used(rows, options, dropped_names) for split, rows in listed_splits.items()}
+        image_counts = {split: count_used(rows, options.rule) for split, rows in listed_splits.items()}
+        training_parts = [used_rows[TRAIN], used_rows[VALID]] if options.train == "train+valid" else [used_rows[TRAIN]]
+        train = join_rows(training_parts)
+        test = used_rows[TEST]
         if options.drop_leaks:
-            train = remove_test_copies(train, test, dropped)
+            train = remove_test_copies(train, test, dropped_names)
         facts = {
             "label_rule": f"{options.rule} rule",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
             "train_set": {"train+valid": "Train+Valid", "train": "Train"}[options.train]
             + (" without copies of test images" if options.drop_leaks else ""),
             "labels": "fer2013new.csv" if layout == "csv" else "label.csv",
-            "images used": {split: len(rows.names) for split, rows in used.items()},
-            "dropped": {reason: len(names) for reason, names in dropped.items()},
+            "images used": {split: len(rows.names) for split, rows in used_rows.items()},
+            "dropped": {reason: len(names) for reason, names in dropped_names.items()},
             "licence": "votes: MIT licence; pictures: no licence to pass on",
             "source": {"csv": "fer2013.csv and fer2013new.csv", "zip": "three zip archives", "folder": "folders"}[
                 layout
             ],
         }
         landmark_files.attach_from_folder(self.name, base, train, test, facts)
-        warnings = compare_counts(self.name, counts, PUBLISHED[options.rule])
+        warnings = compare_counts(self.name, image_counts, PUBLISHED[options.rule])
         if warnings and layout == "csv":
             warnings[0] += " Only label.csv gives the published sizes: fer2013new.csv has one vote for all copies."
-        warnings += unread
-        return Source(BY_COUNT[options.classes], train, test, facts, dropped, warnings)
+        warnings += unread_notes
+        return Source(BY_COUNT[options.classes], train, test, facts, dropped_names, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         base, layout = locate_ferplus(path)
         landmarks = landmark_files.find_npz(self.name, base)
-        beside = [stamp_file(landmarks)] if landmarks else []
-        if pair := find_csv_pair(base):
-            beside += [*map(stamp_file, pair), ("earlier labels are read", 1, 0)]
+        nearby_stamps = [stamp_file(landmarks)] if landmarks else []
+        if csv_pair := find_csv_pair(base):
+            nearby_stamps += [*map(stamp_file, csv_pair), ("earlier labels are read", 1, 0)]
         if layout == "csv":
-            return beside
+            return nearby_stamps
         if layout == "zip":
-            return [stamp_file(base / f"{split}.zip") for split in SPLITS.values()] + beside
-        return [stamp_folder(base / split) for split in SPLITS.values()] + beside
+            return [stamp_file(base / f"{split}.zip") for split in SPLITS.values()] + nearby_stamps
+        return [stamp_folder(base / split) for split in SPLITS.values()] + nearby_stamps
 
 
 def count_used(rows: FERPlusSplit, rule: str) -> int:
     """How many images a rule uses with all eight emotions."""
-    won = RULES[rule](rows.votes)
-    return int(((won >= 0) & (won < len(EMOTIONS))).sum())
+    winning_columns = RULES[rule](rows.votes)
+    return int(((winning_columns >= 0) & (winning_columns < len(EMOTIONS))).sum())
 
 
-def select_used(rows: FERPlusSplit, options: FERPlus.Options, dropped: dict[str, list[str]]) -> Rows:
-    """The used images of a split; what is left out is added to `dropped` by reason."""
-    won = RULES[options.rule](rows.votes)
+def select_used(rows: FERPlusSplit, options: FERPlus.Options, dropped_names: dict[str, list[str]]) -> Rows:
+    """The used images of a split; what is left out is added to `dropped_names` by reason."""
+    winning_columns = RULES[options.rule](rows.votes)
     classes = BY_COUNT[options.classes]
-    reasons = {
-        "no majority" if options.rule == "majority" else "no vote for an emotion": won < 0,
-        "unknown or not a face by majority": won >= len(EMOTIONS),
-        "contempt (7 classes)": (won == EMOTIONS.index("contempt")) & (options.classes == 7),
+    dropped_by_reason = {
+        "no majority" if options.rule == "majority" else "no vote for an emotion": winning_columns < 0,
+        "unknown or not a face by majority": winning_columns >= len(EMOTIONS),
+        "contempt (7 classes)": (winning_columns == EMOTIONS.index("contempt")) & (options.classes == 7),
     }
-    for reason, lost in reasons.items():
-        if lost.any():
-            dropped.setdefault(reason, []).extend(rows.names[row] for row in np.flatnonzero(lost))
-    kept = np.flatnonzero(~np.logical_or.reduce(list(reasons.values())))
-    earlier = None
+    for reason, is_dropped in dropped_by_reason.items():
+        if is_dropped.any():
+            dropped_names.setdefault(reason, []).extend(rows.names[row] for row in np.flatnonzero(is_dropped))
+    kept_rows = np.flatnonzero(~np.logical_or.reduce(list(dropped_by_reason.values())))
+    earlier_labels = None
     if rows.earlier is not None:
-        places = np.array([*(classes.index(name) for name in ORDERS["fer2013"]), -1])  # an unknown one is the last, -1
-        earlier = places[rows.earlier[kept]]
-    into = np.array([classes.index(name) if name in classes else -1 for name in EMOTIONS])
+        class_places = np.array(
+            [*(classes.index(name) for name in ORDERS["fer2013"]), -1]
+        )  # an unknown one is the last, -1
+        earlier_labels = class_places[rows.earlier[kept_rows]]
+    class_by_column = np.array([classes.index(name) if name in classes else -1 for name in EMOTIONS])
     return Rows(
-        names=[rows.names[row] for row in kept],
-        labels=into[won[kept]].astype(np.int64),
-        image=lambda row: rows.image(kept[row]),
-        votes=rows.votes[kept][:, [EMOTIONS.index(name) for name in classes]].astype(np.float32),
-        earlier_labels=earlier,
+        names=[rows.names[row] for row in kept_rows],
+        labels=class_by_column[winning_columns[kept_rows]].astype(np.int64),
+        image=lambda row: rows.image(kept_rows[row]),
+        votes=rows.votes[kept_rows][:, [EMOTIONS.index(name) for name in classes]].astype(np.float32),
+        earlier_labels=earlier_labels,
     )
 
 
-def join_rows(parts: list[Rows]) -> Rows:
+def join_rows(row_parts: list[Rows]) -> Rows:
     """Several splits as one."""
-    owner = [(part, row) for part in parts for row in range(len(part.names))]
+    row_owners = [(rows, row) for rows in row_parts for row in range(len(rows.names))]
     return Rows(
-        names=[name for part in parts for name in part.names],
-        labels=np.concatenate([part.labels for part in parts]),
-        image=lambda row: owner[row][0].image(owner[row][1]),
-        votes=np.concatenate([part.votes for part in parts]),
+        names=[name for rows in row_parts for name in rows.names],
+        labels=np.concatenate([rows.labels for rows in row_parts]),
+        image=lambda row: row_owners[row][0].image(row_owners[row][1]),
+        votes=np.concatenate([rows.votes for rows in row_parts]),
         earlier_labels=None
-        if parts[0].earlier_labels is None
-        else np.concatenate([part.earlier_labels for part in parts]),
+        if row_parts[0].earlier_labels is None
+        else np.concatenate([rows.earlier_labels for rows in row_parts]),
     )
 
 
-def remove_test_copies(train: Rows, test: Rows, dropped: dict[str, list[str]]) -> Rows:
+def remove_test_copies(train: Rows, test: Rows, dropped_names: dict[str, list[str]]) -> Rows:
     """The training images of which no used test image is an exact copy."""
-    tested = {hash_image(test, row) for row in range(len(test.names))}
-    leaks = np.array([hash_image(train, row) in tested for row in range(len(train.names))])
-    dropped["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(leaks)]
-    kept = np.flatnonzero(~leaks)
+    test_hashes = {hash_image(test, row) for row in range(len(test.names))}
+    is_leak = np.array([hash_image(train, row) in test_hashes for row in range(len(train.names))])
+    dropped_names["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(is_leak)]
+    kept_rows = np.flatnonzero(~is_leak)
     return Rows(
-        [train.names[row] for row in kept],
-        train.labels[kept],
-        lambda row: train.image(kept[row]),
-        train.votes[kept],
-        earlier_labels=None if train.earlier_labels is None else train.earlier_labels[kept],
+        [train.names[row] for row in kept_rows],
+        train.labels[kept_rows],
+        lambda row: train.image(kept_rows[row]),
+        train.votes[kept_rows],
+        earlier_labels=None if train.earlier_labels is None else train.earlier_labels[kept_rows],
     )
 
 

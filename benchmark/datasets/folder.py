@@ -59,36 +59,40 @@ class ImageFolder(DataSet):
             check_option("folder.order", self.order, ("", *ORDERS, AS_NAMED))
 
     def read(self, path: Path, options: Options) -> Source:
-        self.size, self.title = options.size, options.title or type(self).title
-        place = locate_pictures(path)
+        self.size = options.size
+        self.title = options.title or type(self).title
+        form = locate_pictures(path)
         unread: list[str] = []
-        listed, content = list_labelled(self.name, place, unread)
-        notes, train_set = place_validation(listed, options.train)
-        meaning, renamed = interpret_labels(
-            self.name, {s: [c for _, c in part] for s, part in listed.items()}, options.order
+        listed_pictures, read_content = list_labelled(self.name, form, unread)
+        notes, train_set = place_validation(listed_pictures, options.train)
+        class_by_label, renamed_labels = interpret_labels(
+            self.name, {s: [label for _, label in pictures] for s, pictures in listed_pictures.items()}, options.order
         )
-        classes = order_classes(self.name, meaning.values())
-        sizes: dict[str, str] = {}
-        where = f"{self.name}: {place.base.name}"
-        train, test = (make_rows(content, where, listed[s], meaning, classes, sizes) for s in ("train", "test"))
+        classes = order_classes(self.name, class_by_label.values())
+        image_sizes: dict[str, str] = {}
+        where = f"{self.name}: {form.base.name}"
+        train, test = (
+            make_rows(read_content, where, listed_pictures[s], class_by_label, classes, image_sizes)
+            for s in ("train", "test")
+        )
         facts = {
-            "label_rule": describe_label_rule(place),
+            "label_rule": describe_label_rule(form),
             "class set": f"{len(classes)} classes",
-            "images used": {split: len(part) for split, part in listed.items()},
-            "image sizes": sizes,  # filled while images are decoded
+            "images used": {split: len(pictures) for split, pictures in listed_pictures.items()},
+            "image sizes": image_sizes,  # filled while images are decoded
         }
         facts |= {"train_set": train_set} if train_set else {}
-        facts |= {"note": "; ".join(renamed)} if renamed else {}
-        landmark_files.attach_from_folder(self.name, place.base, train, test, facts)
-        lines = [
+        facts |= {"note": "; ".join(renamed_labels)} if renamed_labels else {}
+        landmark_files.attach_from_folder(self.name, form.base, train, test, facts)
+        warning_lines = [
             f"{self.name}: {line}"
-            for line in [*notes, *renamed, *describe_unread(unread), *warn_of_other_classes(classes)]
+            for line in [*notes, *renamed_labels, *describe_unread(unread), *warn_of_other_classes(classes)]
         ]
-        return Source(classes, train, test, facts, group_by_reason(unread), lines)
+        return Source(classes, train, test, facts, group_by_reason(unread), warning_lines)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
-        place = locate_pictures(path)
-        return [stamp_folder(place.base), *(stamp_file(table) for table, _ in place.lists)]
+        form = locate_pictures(path)
+        return [stamp_folder(form.base), *(stamp_file(list_file) for list_file, _ in form.lists)]
 
 
 def locate_pictures(path: Path) -> PictureForm:
@@ -118,18 +122,19 @@ def describe_contents(path: Path) -> str:
     """What lies in a folder that holds none of the forms."""
     if not path.is_dir():
         return f"this is a {path.suffix or 'file'}; is this another data set?"
-    if lists := [p for p in (*path.glob("*.jsonl"), *path.glob("*/metadata.jsonl")) if p.is_file()]:
-        return f"{lists[0].relative_to(path)} is not read: write it as metadata.csv with the columns file_name,label"
+    if list_files := [file for file in (*path.glob("*.jsonl"), *path.glob("*/metadata.jsonl")) if file.is_file()]:
+        return (
+            f"{list_files[0].relative_to(path)} is not read: write it as metadata.csv with the columns file_name,label"
+        )
     if (path / "fer2013.csv").is_file() or (path / "icml_face_data.csv").is_file():
         return "FER2013's pixels are here; with fer2013new.csv beside them they are --data ferplus=PATH"
-    if packed := [p.name for end in ("*.rar", "*.7z", "*.zst") for p in sorted(path.glob(end))]:
-        return f"{packed[0]} is not read: unpack it there"
-    if below := next(
-        (p for p in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")) if holds_both_splits(p)), None
-    ):
-        return f"the data lies deeper; give {below}"
-    names = [p.name + "/" * p.is_dir() for p in sorted(path.iterdir())]
-    return f"found {list_few(names)}; is this another data set?" if names else "the folder is empty"
+    if packed_files := [file.name for ending in ("*.rar", "*.7z", "*.zst") for file in sorted(path.glob(ending))]:
+        return f"{packed_files[0]} is not read: unpack it there"
+    for deeper_folder in sorted(path.glob("*/*/")) + sorted(path.glob("*/*/*/")):
+        if holds_both_splits(deeper_folder):
+            return f"the data lies deeper; give {deeper_folder}"
+    entry_names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in sorted(path.iterdir())]
+    return f"found {list_few(entry_names)}; is this another data set?" if entry_names else "the folder is empty"
 
 
 def holds_both_splits(base: Path) -> bool:
@@ -137,67 +142,73 @@ def holds_both_splits(base: Path) -> bool:
     return bool(find_lists(base)) or {"train", "test"} <= {find_split(p.name) for p in list_inner_folders(base)}
 
 
-def list_labelled(owner: str, place: PictureForm, unread: list[str]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
+def list_labelled(owner: str, form: PictureForm, unread: list[str]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
     """The pictures of each split with their labels as written, and what reads one; other files go to `unread`."""
-    if place.parquet:
-        return read_parquet(owner, place.base, place.parquet)
-    read = Folder(owner, place.base).read
-    if place.lists:
-        return read_lists(owner, place.base, place.lists, unread), read
-    return read_class_folders(owner, place.base, unread), read
+    if form.parquet:
+        return read_parquet(owner, form.base, form.parquet)
+    read_file = Folder(owner, form.base).read
+    if form.lists:
+        return read_lists(owner, form.base, form.lists, unread), read_file
+    return read_class_folders(owner, form.base, unread), read_file
 
 
-def place_validation(listed: LabelledFiles, choice: str) -> tuple[list[str], str]:
+def place_validation(listed_pictures: LabelledFiles, choice: str) -> tuple[list[str], str]:
     """What becomes of a third split: trained on, or left out. Returns what to say of it."""
-    held = listed.pop("valid", [])
-    if not held:
+    validation_pictures = listed_pictures.pop("valid", [])
+    if not validation_pictures:
         return [], ""
     if choice == "train":
-        return [f"the validation split ({len(held):,} pictures) is left out"], "train split only"
-    listed["train"] += held
-    how = "--set folder.train=train leaves it out"
-    return [f"the validation split ({len(held):,} pictures) is trained on, too ({how})"], "train and validation"
+        return [f"the validation split ({len(validation_pictures):,} pictures) is left out"], "train split only"
+    listed_pictures["train"] += validation_pictures
+    fix_hint = "--set folder.train=train leaves it out"
+    return [
+        f"the validation split ({len(validation_pictures):,} pictures) is trained on, too ({fix_hint})"
+    ], "train and validation"
 
 
-def describe_label_rule(place: PictureForm) -> str:
-    if place.parquet:
+def describe_label_rule(form: PictureForm) -> str:
+    if form.parquet:
         return "column of the parquet files"
-    return f"column 'label' of {place.lists[0][0].name}" if place.lists else "names of folders"
+    return f"column 'label' of {form.lists[0][0].name}" if form.lists else "names of folders"
 
 
 def make_rows(
-    content: Callable[[str], bytes],
+    read_content: Callable[[str], bytes],
     where: str,
-    listed: list[tuple[str, str]],
-    meaning: dict[str, str],
+    listed_pictures: list[tuple[str, str]],
+    class_by_label: dict[str, str],
     classes: tuple[str, ...],
-    sizes: dict[str, str],
+    image_sizes: dict[str, str],
 ) -> Rows:
-    hashes = [""] * len(listed)
+    file_hashes = [""] * len(listed_pictures)
 
     def image(row: int) -> np.ndarray:
-        name = listed[row][0]
-        pixels, hashes[row] = read_picture(content(name), 3, f"{where}/{name}")
-        note_size(sizes, pixels.shape)
+        name = listed_pictures[row][0]
+        pixels, file_hashes[row] = read_picture(read_content(name), 3, f"{where}/{name}")
+        note_size(image_sizes, pixels.shape)
         return pixels
 
-    labels = np.array([classes.index(meaning[label]) for _, label in listed], np.int64)
-    return Rows([name for name, _ in listed], labels, image, pixels=hashes)
+    labels = np.array([classes.index(class_by_label[label]) for _, label in listed_pictures], np.int64)
+    return Rows([name for name, _ in listed_pictures], labels, image, pixels=file_hashes)
 
 
-def note_size(sizes: dict[str, str], shape: tuple[int, ...]) -> None:
+def note_size(image_sizes: dict[str, str], shape: tuple[int, ...]) -> None:
     """Keep 'width x height' of the smallest and the largest picture."""
 
     def area(text: str) -> int:
         width, height = text.split(" x ")
         return int(width) * int(height)
 
-    seen = f"{shape[1]} x {shape[0]}"
-    sizes["smallest"] = min(sizes.get("smallest", seen), seen, key=area)
-    sizes["largest"] = max(sizes.get("largest", seen), seen, key=area)
+    size_text = f"{shape[1]} x {shape[0]}"
+    image_sizes["smallest"] = min(image_sizes.get("smallest", size_text), size_text, key=area)
+    image_sizes["largest"] = max(image_sizes.get("largest", size_text), size_text, key=area)
 
 
 def warn_of_other_classes(classes: tuple[str, ...]) -> list[str]:
     """Classes that are no expressions."""
-    others = [name for name in classes if name not in EIGHT]
-    return [f"{list_few(others)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"] if others else []
+    other_classes = [name for name in classes if name not in EIGHT]
+    return (
+        [f"{list_few(other_classes)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"]
+        if other_classes
+        else []
+    )

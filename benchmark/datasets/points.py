@@ -37,9 +37,9 @@ MIRRORED = {68: MIRRORED_68, 19: MIRRORED_19}
 
 def mirror_points(points: np.ndarray) -> np.ndarray:
     """The landmarks [..., 68 or 19, 2] of the mirror image, (x, y) as fractions of the image."""
-    turned = points[..., MIRRORED[points.shape[-2]], :].copy()
-    turned[..., 0] = 1 - turned[..., 0]
-    return turned
+    mirrored_points = points[..., MIRRORED[points.shape[-2]], :].copy()
+    mirrored_points[..., 0] = 1 - mirrored_points[..., 0]
+    return mirrored_points
 
 
 def reduce_to_19_points(points: np.ndarray) -> np.ndarray:
@@ -63,11 +63,15 @@ def blank_placeholders(points: np.ndarray) -> np.ndarray:
     if not len(points):
         return points
     with np.errstate(invalid="ignore"):
-        good = np.isfinite(points).all((1, 2))
-        inside = ((points >= 0) & (points <= 1)).all(2).mean(1) >= INSIDE
-        spread = points.std(1).min(1) >= SMALLEST
-        z = np.sort(points[..., 0] + 1j * points[..., 1], 1)
-    places = np.arange(z.shape[1])
-    starts = np.maximum.accumulate(np.where(np.diff(z, axis=1, prepend=np.nan) != 0, places, 0), 1)
-    once = (places - starts + 1).max(1) <= max(1, REPEATED * z.shape[1])
-    return np.where((good & inside & spread & once)[:, None, None], points, np.nan).astype(points.dtype)
+        all_finite = np.isfinite(points).all((1, 2))
+        mostly_inside = ((points >= 0) & (points <= 1)).all(2).mean(1) >= INSIDE
+        wide_enough = points.std(1).min(1) >= SMALLEST
+        sorted_points = np.sort(points[..., 0] + 1j * points[..., 1], 1)
+    point_places = np.arange(sorted_points.shape[1])
+    run_starts = np.maximum.accumulate(
+        np.where(np.diff(sorted_points, axis=1, prepend=np.nan) != 0, point_places, 0), 1
+    )
+    few_repeats = (point_places - run_starts + 1).max(1) <= max(1, REPEATED * sorted_points.shape[1])
+    return np.where((all_finite & mostly_inside & wide_enough & few_repeats)[:, None, None], points, np.nan).astype(
+        points.dtype
+    )

@@ -127,11 +127,11 @@ EXPRESSIONS: dict[str, tuple[dict[str, float | tuple[float, float]], ...]] = {
 NAMES = list(UNITS)
 
 
-def both_halves(half: dict[int, tuple[float, float]]) -> np.ndarray:
+def both_halves(half_points: dict[int, tuple[float, float]]) -> np.ndarray:
     """[68, 2] of (outwards, down) from the left half."""
     points = np.zeros((68, 2))
-    for point, value in half.items():
-        points[point] = points[MIRRORED_68[point]] = value
+    for point, position in half_points.items():
+        points[point] = points[MIRRORED_68[point]] = position
     return points
 RESTING = both_halves(HALF)
 MOVES = np.stack([both_halves(moved) for moved in UNITS.values()])

@@ -51,22 +51,24 @@ class Face:
         """[2] summed amount of some units on the left and on the right."""
         return sum(self.units[ROW[name]] for name in names)
 
-    def place(self, points: np.ndarray, above: np.ndarray | float = 0.0) -> np.ndarray:
-        """[n, 2] fractions of the image for points [n, 2] on the face; `above` is their height over its surface."""
+    def place(self, points: np.ndarray, height: np.ndarray | float = 0.0) -> np.ndarray:
+        """[n, 2] fractions of the image for points [n, 2] on the face; `height` is theirs over its surface."""
         from_middle = (points - SKULL[0]) / SKULL[1]
-        bulge = 0.95 * np.sqrt(np.maximum(1 - (from_middle * from_middle).sum(1), 0.02)) + above - 0.55
-        return self.centre + points @ self.rotation[:, :2].T + bulge[:, None] * self.rotation[:, 2]
+        surface_height = 0.95 * np.sqrt(np.maximum(1 - (from_middle * from_middle).sum(1), 0.02)) + height - 0.55
+        return self.centre + points @ self.rotation[:, :2].T + surface_height[:, None] * self.rotation[:, 2]
 
 
 def sample_face(units: np.ndarray, rng: np.random.Generator) -> Face:
     """A random person in a random pose who moves the given units, [units, 2]."""
-    personal = np.clip(1 + 0.3 * rng.standard_normal((len(NAMES), 1)), 0.2, 1.6)
-    units = units * personal * (1 + 0.05 * rng.standard_normal(units.shape))
-    tone, grey = rng.uniform(), rng.uniform()
-    skin = (1 - tone) * np.array([238, 200, 172]) + tone * np.array([118, 78, 56]) + rng.normal(0, 7, 3)
-    dark, bright = np.array([40, 28, 22]), np.array([[150, 105, 60], [176, 150, 105], [120, 60, 35], [160, 158, 156]])
-    hair = dark + grey**2 * (bright[rng.integers(4)] - dark) * (1.2 - tone)
-    redness = np.array([0.86, 0.62, 0.62]) + rng.normal(0, 0.06, 3)
+    unit_strength = np.clip(1 + 0.3 * rng.standard_normal((len(NAMES), 1)), 0.2, 1.6)
+    units = units * unit_strength * (1 + 0.05 * rng.standard_normal(units.shape))
+    skin_tone = rng.uniform()
+    hair_grey = rng.uniform()
+    skin = (1 - skin_tone) * np.array([238, 200, 172]) + skin_tone * np.array([118, 78, 56]) + rng.normal(0, 7, 3)
+    dark_hair = np.array([40, 28, 22])
+    bright_hairs = np.array([[150, 105, 60], [176, 150, 105], [120, 60, 35], [160, 158, 156]])
+    hair = dark_hair + hair_grey**2 * (bright_hairs[rng.integers(4)] - dark_hair) * (1.2 - skin_tone)
+    lip_tint = np.array([0.86, 0.62, 0.62]) + rng.normal(0, 0.06, 3)
     return Face(
         units=units,
         resting=sample_person(rng),
@@ -74,7 +76,7 @@ def sample_face(units: np.ndarray, rng: np.random.Generator) -> Face:
         centre=np.array([0.5, 0.41]) + rng.normal(0, 0.022, 2),
         skin=skin,
         hair=hair,
-        lips=skin * redness,
+        lips=skin * lip_tint,
         iris=np.array([[70, 45, 30], [45, 30, 22], [70, 90, 110], [70, 85, 60]])[rng.integers(4)],
         cloth=rng.uniform(30, 200) + rng.uniform(-30, 30, 3),
         background=np.clip(rng.uniform(30, 220) + rng.normal(0, 25, (3, 3, 1)) + rng.normal(0, 14, (3, 3, 3)), 0, 255),
@@ -97,19 +99,23 @@ def sample_face(units: np.ndarray, rng: np.random.Generator) -> Face:
 def sample_person(rng: np.random.Generator) -> np.ndarray:
     """[68, 2] (outwards, down) of one person's face at rest."""
     points = RESTING.copy()
-    jaw, brows, nose, eyes, mouth = points[:17], points[17:27], points[27:36], points[36:48], points[48:]
+    jaw = points[:17]
+    brows = points[17:27]
+    nose = points[27:36]
+    eyes = points[36:48]
+    mouth = points[48:]
     jaw[:, 0] *= rng.normal(1, 0.05) * (1 - rng.normal(0, 0.05) * np.clip(jaw[:, 1], 0, 1))
     jaw[:, 1] += rng.normal(0, 0.05) * np.clip(jaw[:, 1], 0, 1)
-    apart = rng.normal(0, 0.025)
-    eyes[:, 0] += apart
-    brows[:, 0] += apart + rng.normal(0, 0.015)
+    eye_distance = rng.normal(0, 0.025)
+    eyes[:, 0] += eye_distance
+    brows[:, 0] += eye_distance + rng.normal(0, 0.015)
     eyes[:, 1] *= rng.normal(1, 0.14)
     eyes[:, 1] += rng.normal(0, 0.06) * (eyes[:, 0] - 0.45)
     brows[:, 1] += rng.normal(0, 0.035) + rng.normal(0, 0.09) * (brows[:, 0] - 0.5)
     nose[:, 0] *= rng.normal(1, 0.12)
     nose[:, 1] *= rng.normal(1, 0.05)
-    lips = mouth[:, 1] - 0.88
-    mouth[:, 1] = 0.88 + lips * rng.normal(1, 0.15) + rng.normal(0, 0.03)
+    lip_offsets = mouth[:, 1] - 0.88
+    mouth[:, 1] = 0.88 + lip_offsets * rng.normal(1, 0.15) + rng.normal(0, 0.03)
     mouth[:, 1] += rng.normal(0, 0.08) * (mouth[:, 0] - 0.15)
     mouth[:, 0] *= rng.normal(1, 0.09)
     return points
@@ -118,34 +124,34 @@ def sample_person(rng: np.random.Generator) -> np.ndarray:
 def sample_pose(rng: np.random.Generator) -> np.ndarray:
     """[2, 3] rotation by yaw, pitch and roll, with the size of the head, as fractions of the image."""
     yaw, pitch, roll = np.clip(rng.normal(0, [0.2, 0.12, 0.1]), -0.5, 0.5)
-    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    tilt = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-    return 0.355 * rng.normal(1, 0.05) * (tilt @ nod @ turn)[:2]
+    yaw_turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    pitch_turn = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    roll_turn = np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    return 0.355 * rng.normal(1, 0.05) * (roll_turn @ pitch_turn @ yaw_turn)[:2]
 
 
 def shape_points(face: Face) -> np.ndarray:
     """[68, 2] (x, y) on the face after its units have moved the points."""
     points = face.resting + np.einsum("up,upk->pk", face.units @ ON_SIDE, MOVES)
-    y = points[:, 1]
-    keep_order(y, [37, 38, 43, 44], [41, 40, 47, 46], 0.03)  # lids, as good as shut
-    keep_order(y, [50, 51, 52], [61, 62, 63], 0.03)  # a lip has a thickness
-    keep_order(y, [67, 66, 65], [58, 57, 56], 0.05)
-    keep_order(y, [61, 62, 63], [67, 66, 65], 0.0)  # lips, shut
-    y[[7, 8, 9]] = np.maximum(y[[7, 8, 9]], y[57] + 0.15)  # the chin is below the lips
+    heights = points[:, 1]
+    keep_order(heights, [37, 38, 43, 44], [41, 40, 47, 46], 0.03)  # lids, as good as shut
+    keep_order(heights, [50, 51, 52], [61, 62, 63], 0.03)  # a lip has a thickness
+    keep_order(heights, [67, 66, 65], [58, 57, 56], 0.05)
+    keep_order(heights, [61, 62, 63], [67, 66, 65], 0.0)  # lips, shut
+    heights[[7, 8, 9]] = np.maximum(heights[[7, 8, 9]], heights[57] + 0.15)  # the chin is below the lips
     points[:, 0] = SIDE * np.maximum(points[:, 0], 0.04)  # brows do not meet
     return points
 
 
-def keep_order(y: np.ndarray, upper: list[int], lower: list[int], gap: float) -> None:
-    """Move points apart, in place, where `upper` is not at least `gap` above `lower`."""
-    short = np.maximum(y[upper] + gap - y[lower], 0) / 2
-    y[upper] -= short
-    y[lower] += short
+def keep_order(heights: np.ndarray, upper_points: list[int], lower_points: list[int], least_gap: float) -> None:
+    """Move points apart, in place, where `upper_points` are not at least `least_gap` above `lower_points`."""
+    missing_gap = np.maximum(heights[upper_points] + least_gap - heights[lower_points], 0) / 2
+    heights[upper_points] -= missing_gap
+    heights[lower_points] += missing_gap
 
 
 def place_landmarks(face: Face, points: np.ndarray | None = None) -> np.ndarray:
     """[68, 2] (x, y) as fractions of the image; points: `shape(face)` where it is known."""
-    above = np.zeros(68)
-    above[27:36] = NOSE
-    return face.place(shape_points(face) if points is None else points, above)
+    point_heights = np.zeros(68)
+    point_heights[27:36] = NOSE
+    return face.place(shape_points(face) if points is None else points, point_heights)

@@ -59,71 +59,90 @@ def locate_affectnet(path: Path) -> AffectNetFiles:
     if not path.is_dir():
         raise DataError(f"affectnet: {path}: not a folder; give the one that holds it: {path.parent}")
     folders = [path / name for name in SETS.values()]
-    parts = [folder / kind for folder in folders for kind in ("images", "annotations")]
+    inner_folders = [folder / kind for folder in folders for kind in ("images", "annotations")]
     if any(folder.is_dir() for folder in folders):
-        absent = [f"{p.parent.name}/{p.name}" for p in parts if not p.is_dir()]
-        if absent:
+        absent_folders = [
+            f"{inner_folder.parent.name}/{inner_folder.name}"
+            for inner_folder in inner_folders
+            if not inner_folder.is_dir()
+        ]
+        if absent_folders:
             raise DataError(
-                f"affectnet: {path}: {list_few(absent)} missing; expected images/ and annotations/ in {list_few(SETS.values())}"
+                f"affectnet: {path}: {list_few(absent_folders)} missing; "
+                f"expected images/ and annotations/ in {list_few(SETS.values())}"
             )
         return AffectNetFiles("sets", path)
     for lists in (path, path / "Manually_Annotated_file_lists"):
-        there = [name for name in LISTS.values() if (lists / name).is_file()]
-        if len(there) == 2:
+        present_lists = [name for name in LISTS.values() if (lists / name).is_file()]
+        if len(present_lists) == 2:
             pictures = (path / PICTURES, path / "Manually_Annotated" / PICTURES)
-            return AffectNetFiles("lists", next((p for p in pictures if p.is_dir()), lists), lists)
-        if there:
-            raise DataError(f"affectnet: {lists}: found {there[0]} but not the other of {list_few(LISTS.values())}")
-    if {"images", "annotations"} <= {p.name for p in path.iterdir()} or path.name == PICTURES:
+            return AffectNetFiles(
+                "lists", next((inner_folder for inner_folder in pictures if inner_folder.is_dir()), lists), lists
+            )
+        if present_lists:
+            raise DataError(
+                f"affectnet: {lists}: found {present_lists[0]} but not the other of {list_few(LISTS.values())}"
+            )
+    if {"images", "annotations"} <= {inner_folder.name for inner_folder in path.iterdir()} or path.name == PICTURES:
         raise DataError(
             f"affectnet: {path}: this is one part of the data; give the folder above: {path.resolve().parent}"
         )
-    for below in sorted(p for p in path.iterdir() if p.is_dir()):
-        if (below / SETS["train"]).is_dir() or (below / LISTS["train"]).is_file():
-            raise DataError(f"affectnet: {path}: the data lies one folder below; give {below}")
-    form = ""
+    for inner_path in sorted(inner_folder for inner_folder in path.iterdir() if inner_folder.is_dir()):
+        if (inner_path / SETS["train"]).is_dir() or (inner_path / LISTS["train"]).is_file():
+            raise DataError(f"affectnet: {path}: the data lies one folder below; give {inner_path}")
+    form_hint = ""
     if find_parquet_files(path):
-        form = "parquet files (read them with --data folder=PATH); "
+        form_hint = "parquet files (read them with --data folder=PATH); "
     elif holds_class_folders(path) or find_lists(path):
-        form = "folders or lists of pictures (read them with --data folder=PATH); "
+        form_hint = "folders or lists of pictures (read them with --data folder=PATH); "
     raise DataError(
-        f"affectnet: {path}: {form}no data as its authors hand it out; expected {list_few(LISTS.values())} with {PICTURES}/, or "
+        f"affectnet: {path}: {form_hint}no data as its authors hand it out; "
+        f"expected {list_few(LISTS.values())} with {PICTURES}/, or "
         f"{list_few(SETS.values())}"
     )
 
 
 def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
     """training.csv or validation.csv; boxes and landmarks of rows without an emotion are not looked at."""
-    name, seen = LISTS[split], {}
+    list_name = LISTS[split]
+    line_by_file = {}
     columns = COLUMNS
-    names, labels, boxes, points = [], [], [], []
-    for number, (where, row) in enumerate(read_csv_rows(Folder("affectnet", place.lists), name)):
+    names = []
+    labels = []
+    boxes = []
+    points = []
+    for number, (where, row) in enumerate(read_csv_rows(Folder("affectnet", place.lists), list_name)):
         if number == 0 and FILE in row:  # some copies of validation.csv have no header
-            absent = [column for column in (FILE, *BOX, POINTS, LABEL) if column not in row]
-            if absent:
-                raise DataError(f"{where}: no column {list_few(absent)}; expected {','.join(COLUMNS)}")
+            absent_columns = [column for column in (FILE, *BOX, POINTS, LABEL) if column not in row]
+            if absent_columns:
+                raise DataError(f"{where}: no column {list_few(absent_columns)}; expected {','.join(COLUMNS)}")
             columns = tuple(row)
             continue
         if len(row) != len(columns):
             raise DataError(f"{where}: {len(row)} columns, expected {len(columns)}: {','.join(columns)}")
         cells = dict(zip(columns, row))
-        file = check_file_name(cells[FILE], where)
-        if file in seen:
-            raise DataError(f"{where}: {file} was listed before ({seen[file]}); keep one row for each image")
-        seen[file] = where.rsplit(", ")[-1]
-        names.append(file)
+        file_name = check_file_name(cells[FILE], where)
+        if file_name in line_by_file:
+            raise DataError(
+                f"{where}: {file_name} was listed before ({line_by_file[file_name]}); keep one row for each image"
+            )
+        line_by_file[file_name] = where.rsplit(", ")[-1]
+        names.append(file_name)
         labels.append(parse_whole_number(cells[LABEL].strip().removesuffix(".0"), 0, HIGHEST_LABEL, where, LABEL))
-        used = labels[-1] < 8
-        boxes.append(parse_box(cells, where) if used else None)
-        points.append(parse_points(cells[POINTS], boxes[-1], where) if used else np.full((68, 2), np.nan, np.float32))
+        is_used = labels[-1] < 8
+        boxes.append(parse_box(cells, where) if is_used else None)
+        points.append(
+            parse_points(cells[POINTS], boxes[-1], where) if is_used else np.full((68, 2), np.nan, np.float32)
+        )
     if not names:
-        raise DataError(f"affectnet: {name}: no rows; is this the list of the data set?")
-    used = [file for file, box in zip(names, boxes) if box]
-    refuse_absent(f"affectnet: {name}", place.base, used)
+        raise DataError(f"affectnet: {list_name}: no rows; is this the list of the data set?")
+    used_files = [file_name for file_name, box in zip(names, boxes) if box]
+    refuse_absent(f"affectnet: {list_name}", place.base, used_files)
     files = Folder("affectnet", place.base)
 
     def image(row: int) -> tuple[np.ndarray, str]:
-        content, where = files.read(names[row]), f"{files.where}/{names[row]}"
+        content = files.read(names[row])
+        where = f"{files.where}/{names[row]}"
         face = cut_box(
             decode_picture(content, 3, where, upright=False), boxes[row], where
         )  # boxes are in file coordinates
@@ -134,11 +153,11 @@ def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
 
 def refuse_absent(where: str, base: Path, names: list[str]) -> None:
     """Raises DataError where listed pictures are not there; each folder is listed once."""
-    present = {folder: set(list_names(base / folder)) for folder in {os.path.dirname(name) for name in names}}
-    absent = [name for name in names if os.path.basename(name) not in present[os.path.dirname(name)]]
-    if absent:
+    names_by_folder = {folder: set(list_names(base / folder)) for folder in {os.path.dirname(name) for name in names}}
+    absent_names = [name for name in names if os.path.basename(name) not in names_by_folder[os.path.dirname(name)]]
+    if absent_names:
         raise DataError(
-            f"{where}: {len(absent):,} of {len(names):,} listed images are not in {base.name}/: {list_few(absent)}"
+            f"{where}: {len(absent_names):,} of {len(names):,} listed images are not in {base.name}/: {list_few(absent_names)}"
         )
 
 
@@ -169,7 +188,8 @@ def parse_points(text: str, box: tuple[int, int, int, int], where: str) -> np.nd
 def cut_box(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> np.ndarray:
     """The face box of a picture; where it reaches over the edge, the edge is repeated."""
     left, top, width, height = box
-    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+    rows = np.arange(top, top + height)
+    columns = np.arange(left, left + width)
     if rows[-1] < 0 or columns[-1] < 0 or top >= picture.shape[0] or left >= picture.shape[1]:
         raise DataError(f"{where}: the face box {box} lies outside of {picture.shape[1]} x {picture.shape[0]} pixels")
     return picture[rows.clip(0, picture.shape[0] - 1)][:, columns.clip(0, picture.shape[1] - 1)]
@@ -180,31 +200,34 @@ def read_set(place: AffectNetFiles, split: str) -> AffectNetSplit:
     folder = place.base / SETS[split]
     files = Folder("affectnet", folder / "images")
     names = sorted(
-        check_file_name(n, files.where) for n in os.listdir(files.path) if is_picture(n) and not is_hidden(n)
+        check_file_name(file_name, files.where)
+        for file_name in os.listdir(files.path)
+        if is_picture(file_name) and not is_hidden(file_name)
     )
     if not names:
         raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
-    facts = set(os.listdir(folder / "annotations"))
+    annotation_files = set(os.listdir(folder / "annotations"))
     stems = [name.rsplit(".", 1)[0] for name in names]
-    twice = [stem for stem, times in Counter(stems).items() if times > 1]
-    if twice:
+    repeated_stems = [stem for stem, times in Counter(stems).items() if times > 1]
+    if repeated_stems:
         raise DataError(
-            f"affectnet: {SETS[split]}/images: more than one picture named {list_few(twice)}; keep one of each"
+            f"affectnet: {SETS[split]}/images: more than one picture named {list_few(repeated_stems)}; keep one of each"
         )
-    absent = [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in facts]
-    if absent:
+    absent_files = [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in annotation_files]
+    if absent_files:
         where = f"affectnet: {SETS[split]}/annotations"
         raise DataError(
-            f"{where}: labels of {len(absent):,} of {len(names):,} images are not there: {list_few(absent)}"
+            f"{where}: labels of {len(absent_files):,} of {len(names):,} images are not there: {list_few(absent_files)}"
         )
     labels = np.array([read_label(folder, stem) for stem in stems])
     landmarks = np.full((len(names), 68, 2), np.nan, np.float32)
     for row, stem in enumerate(stems):
-        if f"{stem}_lnd.npy" in facts:
+        if f"{stem}_lnd.npy" in annotation_files:
             landmarks[row] = read_points(folder, stem, files.path / names[row])
 
     def image(row: int) -> tuple[np.ndarray, str]:
-        where, upright = f"affectnet: {SETS[split]}/images/{names[row]}", f"{stems[row]}_lnd.npy" not in facts
+        where = f"affectnet: {SETS[split]}/images/{names[row]}"
+        upright = f"{stems[row]}_lnd.npy" not in annotation_files
         return read_picture(files.read(names[row]), 3, where, upright)  # points are in file coordinates
 
     return AffectNetSplit(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
@@ -224,24 +247,28 @@ def read_array(folder: Path, name: str) -> tuple[np.ndarray, str]:
 
 
 def read_label(folder: Path, stem: str) -> int:
-    value, where = read_array(folder, f"{stem}_exp.npy")
-    if value.size != 1:
-        raise DataError(f"{where}: {value.size} values, expected one label")
-    text = str(value.reshape(-1)[0]).removesuffix(".0")
-    return parse_whole_number(text, 0, HIGHEST_LABEL, where, "label")
+    label_array, where = read_array(folder, f"{stem}_exp.npy")
+    if label_array.size != 1:
+        raise DataError(f"{where}: {label_array.size} values, expected one label")
+    label_text = str(label_array.reshape(-1)[0]).removesuffix(".0")
+    return parse_whole_number(label_text, 0, HIGHEST_LABEL, where, "label")
 
 
 def read_points(folder: Path, stem: str, picture: Path) -> np.ndarray:
     """68 points in pixels of the picture as fractions of its size; the picture's header is read, not its pixels."""
     from PIL import Image
 
-    value, where = read_array(folder, f"{stem}_lnd.npy")
-    if value.dtype.kind in "iuf" and value.size in (0, 1, 136) and np.unique(value).size <= 1:  # a placeholder
+    point_array, where = read_array(folder, f"{stem}_lnd.npy")
+    if (
+        point_array.dtype.kind in "iuf" and point_array.size in (0, 1, 136) and np.unique(point_array).size <= 1
+    ):  # a placeholder
         return np.full((68, 2), np.nan)
     try:
-        points = value.astype(np.float64).reshape(68, 2)
+        points = point_array.astype(np.float64).reshape(68, 2)
     except (ValueError, TypeError):
-        raise DataError(f"{where}: {value.dtype} of shape {value.shape}, expected 68 points (x, y)") from None
+        raise DataError(
+            f"{where}: {point_array.dtype} of shape {point_array.shape}, expected 68 points (x, y)"
+        ) from None
     try:
         with Image.open(picture, formats=IMAGE_FORMATS) as image:
             return points / image.size

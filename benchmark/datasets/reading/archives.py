@@ -39,63 +39,77 @@ def unpack_archives(owner: str, path: Path, root: Path) -> Path:
 
     Archives may hold archives. A folder's lists (txt, csv, npz) are copied beside them. Raises DataError.
     """
-    sources = [path] if path.is_file() else archives_in(path)
-    base = path.parent if path.is_file() else path
-    lists = [] if path.is_file() else [p for p in base.rglob("*") if p.suffix in LISTS and p.is_file()]
-    lists = [p for p in lists if p.stat().st_size <= LARGEST_LIST]
-    stamps = [(str(p.relative_to(base)), *stamp_file(p)) for p in [*sources, *lists]]
-    key = hashlib.sha256(json.dumps([str(base.resolve()), stamps]).encode()).hexdigest()[:12]
-    final = root / "unpacked" / f"{owner}-{key}"
-    if final.is_dir():
-        return final
-    aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+    archive_paths = [path] if path.is_file() else archives_in(path)
+    base_folder = path.parent if path.is_file() else path
+    list_paths = (
+        []
+        if path.is_file()
+        else [
+            path_below for path_below in base_folder.rglob("*") if path_below.suffix in LISTS and path_below.is_file()
+        ]
+    )
+    list_paths = [path_below for path_below in list_paths if path_below.stat().st_size <= LARGEST_LIST]
+    stamps = [
+        (str(path_below.relative_to(base_folder)), *stamp_file(path_below))
+        for path_below in [*archive_paths, *list_paths]
+    ]
+    stamp_hash = hashlib.sha256(json.dumps([str(base_folder.resolve()), stamps]).encode()).hexdigest()[:12]
+    unpacked_folder = root / "unpacked" / f"{owner}-{stamp_hash}"
+    if unpacked_folder.is_dir():
+        return unpacked_folder
+    partial_folder = unpacked_folder.with_name(f".{unpacked_folder.name}.{uuid.uuid4().hex}")
     try:
-        aside.mkdir(parents=True)
-        for source in sources:
-            target = aside if path.is_file() else choose_target(owner, source, aside / source.relative_to(base))
+        partial_folder.mkdir(parents=True)
+        for source in archive_paths:
+            target = (
+                partial_folder
+                if path.is_file()
+                else choose_target(owner, source, partial_folder / source.relative_to(base_folder))
+            )
             unpack_archive(owner, source, target)
-        for inner in archives_in(aside):
-            unpack_archive(owner, inner, choose_target(owner, inner, inner))
-            inner.unlink()
-        for part in lists:
-            target = aside / part.relative_to(base)
+        for inner_archive in archives_in(partial_folder):
+            unpack_archive(owner, inner_archive, choose_target(owner, inner_archive, inner_archive))
+            inner_archive.unlink()
+        for list_path in list_paths:
+            target = partial_folder / list_path.relative_to(base_folder)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(part, target)
+            shutil.copyfile(list_path, target)
         try:
-            aside.rename(final)
+            partial_folder.rename(unpacked_folder)
         except OSError:  # another process was faster
-            if not final.is_dir():
+            if not unpacked_folder.is_dir():
                 raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return final
+        shutil.rmtree(partial_folder, ignore_errors=True)
+    return unpacked_folder
 
 
-def choose_target(owner: str, archive: Path, place: Path) -> Path:
-    """Where the files of an archive that lies at `place` belong: beside it if they have a folder of the archive's name
+def choose_target(owner: str, archive: Path, target_path: Path) -> Path:
+    """Where the files of an archive that lies at `target_path` belong: beside it if they have a folder of the archive's name
     (aligned.zip with aligned/...), else in such a folder."""
-    stem = next(archive.name[: -len(end)] for end in ENDINGS if archive.name.lower().endswith(end))
-    own = all(name.startswith(f"{stem}/") for name, _ in iterate_members(owner, archive, read=False))
-    return place.parent if own else place.with_name(stem)
+    stem = next(archive.name[: -len(ending)] for ending in ENDINGS if archive.name.lower().endswith(ending))
+    has_own_folder = all(name.startswith(f"{stem}/") for name, _ in iterate_members(owner, archive, read=False))
+    return target_path.parent if has_own_folder else target_path.with_name(stem)
 
 
 def unpack_archive(owner: str, path: Path, into: Path) -> None:
     """Write an archive's files below `into`; raises DataError."""
     into.mkdir(parents=True, exist_ok=True)
-    room = min(LARGEST_ARCHIVE, shutil.disk_usage(into).free)
-    where, written = f"{owner}: {path.name}", 0
+    free_bytes = min(LARGEST_ARCHIVE, shutil.disk_usage(into).free)
+    where = f"{owner}: {path.name}"
+    written_bytes = 0
     for name, file in iterate_members(owner, path):
         target = into / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "xb") as out:
-                while chunk := file.read(1 << 20):
-                    written += len(chunk)
-                    if written > room:
+            with open(target, "xb") as target_file:
+                while file_chunk := file.read(1 << 20):
+                    written_bytes += len(file_chunk)
+                    if written_bytes > free_bytes:
                         raise DataError(
-                            f"{where}: more than {room / 2**30:.0f} GiB unpacked; unpack it by hand if you trust it"
+                            f"{where}: more than {free_bytes / 2**30:.0f} GiB unpacked; unpack it by hand if you trust it"
                         )
-                    out.write(chunk)
+                    target_file.write(file_chunk)
         except FileExistsError:
             raise DataError(
                 f"{where}: {name} stands twice in it, or is a file and a folder; download it again"
@@ -114,11 +128,11 @@ def iterate_members(owner: str, path: Path, read: bool = True) -> Iterator[tuple
         return
     try:
         with tarfile.open(path) as tar:
-            total = 0
+            total_bytes = 0
             for member in tar:
                 name = check_file_name(member.name.removeprefix("./"), where)
-                total += member.size
-                if total > LARGEST_EXPANSION * path.stat().st_size:
+                total_bytes += member.size
+                if total_bytes > LARGEST_EXPANSION * path.stat().st_size:
                     raise DataError(f"{where}: would unpack to more than {LARGEST_EXPANSION} times its size; refused")
                 if member.isdir():
                     continue

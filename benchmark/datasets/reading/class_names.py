@@ -20,75 +20,102 @@ def interpret_labels(owner: str, labels: dict[str, Iterable[str]], order: str = 
     order: what label numbers stand for ('rafdb', ...; 'names' to keep them). Raises DataError for numbers without an
     order, for labels that are none, for misspellings, and for a class that only one split has.
     """
-    held = {split: sorted(set(words)) for split, words in labels.items()}
-    written = sorted({label for words in held.values() for label in words})
-    numbers = {} if order == AS_NAMED else {label: int(n[1]) for label in written if (n := NUMBER.fullmatch(label))}
-    absent = [label for label in written if label.strip().lower() in NOTHING or numbers.get(label, 0) < 0]
-    if absent:
-        raise DataError(f"{owner}: label {absent[0]!r} is no class; fill it in or take these pictures out")
-    if numbers and len(numbers) < len(written):
-        word = next(label for label in written if label not in numbers)
+    labels_by_split = {split: sorted(set(label_words)) for split, label_words in labels.items()}
+    written_labels = sorted({label for label_words in labels_by_split.values() for label in label_words})
+    label_numbers: dict[str, int] = {}
+    if order != AS_NAMED:
+        for label in written_labels:
+            number_match = NUMBER.fullmatch(label)
+            if number_match:
+                label_numbers[label] = int(number_match[1])
+    empty_labels = [
+        label for label in written_labels if label.strip().lower() in NOTHING or label_numbers.get(label, 0) < 0
+    ]
+    if empty_labels:
+        raise DataError(f"{owner}: label {empty_labels[0]!r} is no class; fill it in or take these pictures out")
+    if label_numbers and len(label_numbers) < len(written_labels):
+        word_label = next(label for label in written_labels if label not in label_numbers)
         raise DataError(
-            f"{owner}: some labels are numbers ({list_few(numbers)}) and some are words ({word}); write all of them in one way"
+            f"{owner}: some labels are numbers ({list_few(label_numbers)}) "
+            f"and some are words ({word_label}); write all of them in one way"
         )
-    meaning = interpret_numbers(owner, numbers, order) if numbers else {label: class_word(label) for label in written}
-    notes = note_doubtful_numbers(numbers, meaning, order) if numbers else []
-    refuse_misspelt(owner, meaning)
-    refuse_one_sided(owner, {split: {meaning[label] for label in words} for split, words in held.items()})
-    spelt = {label: name for label, name in meaning.items() if label.strip().lower() in MISSPELT}
-    if spelt:
-        notes.append(list_few(f"{label!r} read as {name}" for label, name in spelt.items()))
-    return meaning, notes
+    class_by_label = (
+        interpret_numbers(owner, label_numbers, order)
+        if label_numbers
+        else {label: class_word(label) for label in written_labels}
+    )
+    notes = note_doubtful_numbers(label_numbers, class_by_label, order) if label_numbers else []
+    refuse_misspelt(owner, class_by_label)
+    refuse_one_sided(
+        owner,
+        {split: {class_by_label[label] for label in label_words} for split, label_words in labels_by_split.items()},
+    )
+    misspelt_labels = {label: name for label, name in class_by_label.items() if label.strip().lower() in MISSPELT}
+    if misspelt_labels:
+        notes.append(list_few(f"{label!r} read as {name}" for label, name in misspelt_labels.items()))
+    return class_by_label, notes
 
 
-def interpret_numbers(owner: str, written: dict[str, int], order: str) -> dict[str, str]:
+def interpret_numbers(owner: str, label_numbers: dict[str, int], order: str) -> dict[str, str]:
     """{number as written: class} by a named order; numbers begin at 0 or 1. written: {'3.0': 3, ...}."""
     if order not in ORDERS:
         raise DataError(
-            f"{owner}: the classes are numbers ({list_few(written)}), which have no order of their own; say which: --set "
+            f"{owner}: the classes are numbers ({list_few(label_numbers)}), which have no order of their own; say which: --set "
             f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
         )
-    numbers, names = sorted(set(written.values())), ORDERS[order]
-    first = 0 if 0 in numbers else 1
-    if max(numbers) - first >= len(names):
-        raise DataError(f"{owner}: label {max(numbers)}; {order} has the numbers {first} to {len(names) - 1 + first}")
-    if first and max(numbers) < len(names) and order != "rafdb":
+    known_numbers = sorted(set(label_numbers.values()))
+    class_names = ORDERS[order]
+    first_number = 0 if 0 in known_numbers else 1
+    if max(known_numbers) - first_number >= len(class_names):
         raise DataError(
-            f"{owner}: labels {min(numbers)} to {max(numbers)} may begin at 0 or 1; name the classes instead: {list_few(names)}"
+            f"{owner}: label {max(known_numbers)}; "
+            f"{order} has the numbers {first_number} to {len(class_names) - 1 + first_number}"
         )
-    return {label: names[number - first] for label, number in written.items()}
+    if first_number and max(known_numbers) < len(class_names) and order != "rafdb":
+        raise DataError(
+            f"{owner}: labels {min(known_numbers)} to {max(known_numbers)} may begin at 0 or 1; "
+            f"name the classes instead: {list_few(class_names)}"
+        )
+    return {label: class_names[number - first_number] for label, number in label_numbers.items()}
 
 
-def note_doubtful_numbers(numbers: dict[str, int], meaning: dict[str, str], order: str) -> list[str]:
+def note_doubtful_numbers(label_numbers: dict[str, int], class_by_label: dict[str, str], order: str) -> list[str]:
     """A note on what numbers were read as, where they may have been counted from another one: RAF-DB's that are not
     1 to 7, and any that lack the first.
     """
-    present = sorted(set(numbers.values()))
-    first = 0 if 0 in present else 1
-    if present[0] == first and (order != "rafdb" or present == list(range(1, len(ORDERS[order]) + 1))):
+    present_numbers = sorted(set(label_numbers.values()))
+    first_number = 0 if 0 in present_numbers else 1
+    if present_numbers[0] == first_number and (
+        order != "rafdb" or present_numbers == list(range(1, len(ORDERS[order]) + 1))
+    ):
         return []
-    names = {number: meaning[label] for label, number in numbers.items()}
-    classes = ", ".join(names[number] for number in present)
-    return [f"labels {present[0]} to {present[-1]} are read as {classes}, counted from {first}; is this their order?"]
+    class_by_number = {number: class_by_label[label] for label, number in label_numbers.items()}
+    classes_text = ", ".join(class_by_number[number] for number in present_numbers)
+    return [
+        f"labels {present_numbers[0]} to {present_numbers[-1]} are read as {classes_text}, "
+        f"counted from {first_number}; is this their order?"
+    ]
 
 
-def refuse_misspelt(owner: str, meaning: dict[str, str]) -> None:
+def refuse_misspelt(owner: str, class_by_label: dict[str, str]) -> None:
     """Raises DataError for a class that is nearly an expression, among expressions."""
-    expressions = [name for name in meaning.values() if name in EIGHT]
-    words = [word for name in EIGHT for word in (name, *WORDS[name])]
-    for label, name in meaning.items():
-        near = difflib.get_close_matches(name, words, 1, 0.75) if name not in EIGHT else []
-        if near and len(set(expressions)) >= KNOWN:
-            raise DataError(f"{owner}: class {label!r}: did you mean {near[0]!r}? Rename it")
+    expressions = [name for name in class_by_label.values() if name in EIGHT]
+    known_words = [word for name in EIGHT for word in (name, *WORDS[name])]
+    for label, name in class_by_label.items():
+        near_words = difflib.get_close_matches(name, known_words, 1, 0.75) if name not in EIGHT else []
+        if near_words and len(set(expressions)) >= KNOWN:
+            raise DataError(f"{owner}: class {label!r}: did you mean {near_words[0]!r}? Rename it")
 
 
-def refuse_one_sided(owner: str, classes: dict[str, set[str]]) -> None:
+def refuse_one_sided(owner: str, classes_by_split: dict[str, set[str]]) -> None:
     """Raises DataError for a class that the training or the test pictures lack."""
-    every = set().union(*classes.values())
+    every_class = set().union(*classes_by_split.values())
     for split in ("train", "test"):
-        for name in sorted(every - classes.get(split, set())):
-            near = difflib.get_close_matches(name, [*sorted(classes.get(split, every) - {name}), *EIGHT], 1, 0.6)
-            hint = f"did you mean {near[0]!r}? " if near and near[0] != name else ""
+        for name in sorted(every_class - classes_by_split.get(split, set())):
+            near_names = difflib.get_close_matches(
+                name, [*sorted(classes_by_split.get(split, every_class) - {name}), *EIGHT], 1, 0.6
+            )
+            hint = f"did you mean {near_names[0]!r}? " if near_names and near_names[0] != name else ""
             raise DataError(
                 f"{owner}: class {name!r} has no picture in {split}; {hint}Rename it, add pictures, or take the class out"
             )
@@ -96,7 +123,12 @@ def refuse_one_sided(owner: str, classes: dict[str, set[str]]) -> None:
 
 def order_classes(owner: str, names: Iterable[str]) -> tuple[str, ...]:
     """Expressions in their usual order, any other classes sorted behind them."""
-    found = set(names)
-    if len(found) < 2:
-        raise DataError(f"{owner}: only the class {list_few(found)}; expected at least two")
-    return tuple(sorted(found, key=lambda c: (EIGHT.index(c) if c in EIGHT else len(EIGHT), c)))
+    class_names = set(names)
+    if len(class_names) < 2:
+        raise DataError(f"{owner}: only the class {list_few(class_names)}; expected at least two")
+    return tuple(
+        sorted(
+            class_names,
+            key=lambda class_name: (EIGHT.index(class_name) if class_name in EIGHT else len(EIGHT), class_name),
+        )
+    )

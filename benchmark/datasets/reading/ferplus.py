@@ -50,10 +50,12 @@ def locate_ferplus(path: Path) -> tuple[Path, str]:
     if not path.is_dir():
         raise DataError(f"ferplus: {path}: not a folder; give the folder that holds it: {path.parent}")
     for base in (path, path / "data"):
-        folders, archives = ([base / (split + end) for split in SPLITS.values()] for end in ("", ".zip"))
-        if all(folder.is_dir() for folder in folders):
+        split_folders, split_archives = (
+            [base / (split + ending) for split in SPLITS.values()] for ending in ("", ".zip")
+        )
+        if all(folder.is_dir() for folder in split_folders):
             return base, "folder"
-        if all(archive.is_file() for archive in archives):
+        if all(archive.is_file() for archive in split_archives):
             return base, "zip"
         if find_pixels_file(base) and find_votes_file(base):
             return base, "csv"
@@ -71,8 +73,10 @@ def find_votes_file(base: Path) -> Path | None:
 
 def find_file(base: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files in a folder or one below it."""
-    found = (p for name in names for p in (base / name, *sorted(base.glob(f"*/{name}"))) if p.is_file())
-    return next((p for p in found if not is_hidden(p.relative_to(base).as_posix())), None)
+    candidate_files = (
+        path for name in names for path in (base / name, *sorted(base.glob(f"*/{name}"))) if path.is_file()
+    )
+    return next((path for path in candidate_files if not is_hidden(path.relative_to(base).as_posix())), None)
 
 
 def explain_absence(path: Path) -> str:
@@ -80,61 +84,73 @@ def explain_absence(path: Path) -> str:
     if (path / "label.csv").is_file():
         return f"this is one split; give the folder above: {path.resolve().parent}"
     for base in (path, path / "data"):
-        there = [s for s in SPLITS.values() if (base / s).is_dir() or (base / f"{s}.zip").is_file()]
-        if there:
-            absent = [s for s in SPLITS.values() if s not in there]
-            if not absent:
+        present_splits = [
+            split for split in SPLITS.values() if (base / split).is_dir() or (base / f"{split}.zip").is_file()
+        ]
+        if present_splits:
+            absent_splits = [split for split in SPLITS.values() if split not in present_splits]
+            if not absent_splits:
                 return "some splits are folders and some are zip archives; unpack all three or none"
-            return f"found {list_few(there)} but not {list_few(absent)} (a folder or a .zip); put them into one folder"
-        pixels, votes = find_pixels_file(base), find_votes_file(base)
-        if pixels:
-            return f"{pixels.name} is here but {VOTES[0]} is not; put it beside it (microsoft/FERPlus has it)"
-        if votes:
+            names_text = f"found {list_few(present_splits)} but not {list_few(absent_splits)}"
+            return f"{names_text} (a folder or a .zip); put them into one folder"
+        pixels_file = find_pixels_file(base)
+        votes_file = find_votes_file(base)
+        if pixels_file:
+            return f"{pixels_file.name} is here but {VOTES[0]} is not; put it beside it (microsoft/FERPlus has it)"
+        if votes_file:
             return f"{VOTES[0]} is here but {PIXELS[0]} is not; put it beside it (the Kaggle challenge has it)"
-    for below in sorted(p for p in path.iterdir() if p.is_dir()):
-        if any((below / (TRAIN + end)).exists() for end in ("", ".zip")) or (below / "fer2013new.csv").exists():
-            return f"the data lies one folder below; give {below}"
+    for inner_folder in sorted(p for p in path.iterdir() if p.is_dir()):
+        if (
+            any((inner_folder / (TRAIN + ending)).exists() for ending in ("", ".zip"))
+            or (inner_folder / "fer2013new.csv").exists()
+        ):
+            return f"the data lies one folder below; give {inner_folder}"
     return f"no data here; expected {list_few(SPLITS.values())} (folders or .zip), or fer2013.csv and fer2013new.csv"
 
 
 def read_folders(base: Path, layout: str) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
     """The official layout, unpacked or in its three archives."""
-    listed = {}
+    listed_splits = {}
     for split in SPLITS.values():
         files = Archive("ferplus", base / f"{split}.zip") if layout == "zip" else Folder("ferplus", base / split)
-        listed[split] = read_split(files, split)
-    return listed, {}
+        listed_splits[split] = read_split(files, split)
+    return listed_splits, {}
 
 
 def read_split(files: Folder | Archive, split: str) -> FERPlusSplit:
     """One split: its label.csv, and its images by the names there."""
-    present = files.names()
-    lists = [name for name in present if name.rsplit("/", 1)[-1] == "label.csv"]
-    if len(lists) != 1:
-        raise DataError(f"{files.where}: {len(lists)} files named label.csv, expected one; microsoft/FERPlus has it")
-    inside = lists[0][: -len("label.csv")]
-    names, votes, seen = [], [], {}
-    for where, row in read_csv_rows(files, lists[0]):
+    present_names = files.names()
+    label_lists = [name for name in present_names if name.rsplit("/", 1)[-1] == "label.csv"]
+    if len(label_lists) != 1:
+        raise DataError(
+            f"{files.where}: {len(label_lists)} files named label.csv, expected one; microsoft/FERPlus has it"
+        )
+    list_folder = label_lists[0][: -len("label.csv")]
+    names = []
+    votes = []
+    line_by_name = {}
+    for where, row in read_csv_rows(files, label_lists[0]):
         if len(row) != 2 + len(COLUMNS):
-            hint = OFFICIAL.format("label.csv")
-            raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
+            fix_hint = OFFICIAL.format("label.csv")
+            raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {fix_hint}")
         name = check_file_name(row[0], where)
-        if name in seen:
-            raise DataError(f"{where}: {name} was listed before ({seen[name]}); keep one row for each image")
-        seen[name] = where.rsplit(", ")[-1]
+        if name in line_by_name:
+            raise DataError(f"{where}: {name} was listed before ({line_by_name[name]}); keep one row for each image")
+        line_by_name[name] = where.rsplit(", ")[-1]
         names.append(name)
         votes.append(parse_votes(row[2:], where))
     if not names:
-        raise DataError(f"{files.where}/{lists[0]}: no rows. {OFFICIAL.format('label.csv')}")
-    absent = [name for name in names if inside + name not in present]
-    if absent:
+        raise DataError(f"{files.where}/{label_lists[0]}: no rows. {OFFICIAL.format('label.csv')}")
+    absent_names = [name for name in names if list_folder + name not in present_names]
+    if absent_names:
         raise DataError(
-            f"{files.where}: {len(absent):,} of {len(names):,} images in label.csv are not there: {list_few(absent)}; "
+            f"{files.where}: {len(absent_names):,} of {len(names):,} images in label.csv are not there: "
+            f"{list_few(absent_names)}; "
             "generate_training_data.py of microsoft/FERPlus writes them from fer2013.csv"
         )
 
     def image(row: int) -> np.ndarray:
-        name = inside + names[row]
+        name = list_folder + names[row]
         return decode_picture(files.read(name), 1, f"{files.where}/{name}")
 
     return FERPlusSplit([f"{split}/{name}" for name in names], np.array(votes), image)
@@ -147,40 +163,41 @@ def parse_votes(cells: list[str], where: str) -> list[int]:
 def find_csv_pair(base: Path) -> tuple[Path, Path] | None:
     """fer2013.csv and fer2013new.csv in the folder or the one above `data/`, where both are there."""
     for folder in (base, base.parent) if base.name == "data" else (base,):
-        pixels, votes = find_pixels_file(folder), find_votes_file(folder)
-        if pixels and votes:
-            return pixels, votes
+        pixels_csv = find_pixels_file(folder)
+        votes_csv = find_votes_file(folder)
+        if pixels_csv and votes_csv:
+            return pixels_csv, votes_csv
     return None
 
 
-def add_emotions(listed: dict[str, FERPlusSplit], base: Path) -> list[str]:
+def add_emotions(listed_splits: dict[str, FERPlusSplit], base: Path) -> list[str]:
     """Give splits their emotions of the fer2013.csv beside them; a line where it is there and cannot be used."""
-    pair = find_csv_pair(base)
-    if pair is None:
+    csv_pair = find_csv_pair(base)
+    if csv_pair is None:
         return []
     try:
-        emotions = read_emotions(*pair)
+        emotions = read_emotions(*csv_pair)
     except DataError as error:
         return [f"{error}; --noise fer2013 cannot be had"]
-    for rows in listed.values():
+    for rows in listed_splits.values():
         rows.earlier = np.array([emotions.get(name, -1) for name in rows.names])
     return []
 
 
 def read_emotions(pixels_csv: Path, votes_csv: Path) -> dict[str, int]:
     """{image name: its emotion in fer2013.csv}; a name that stands for two emotions has none."""
-    found: dict[str, int] = {}
+    emotion_by_name: dict[str, int] = {}
     for pixels, votes in iterate_pairs(pixels_csv, votes_csv):
         split, name = pair_rows(pixels, votes)
-        if name and found.setdefault(f"{split}/{name}", emotion := parse_emotion(*pixels)) != emotion:
-            found[f"{split}/{name}"] = -1
-    return found
+        if name and emotion_by_name.setdefault(f"{split}/{name}", emotion := parse_emotion(*pixels)) != emotion:
+            emotion_by_name[f"{split}/{name}"] = -1
+    return emotion_by_name
 
 
 def parse_emotion(where: str, row: list[str]) -> int:
     """The 'emotion' cell of fer2013.csv, -1 where it is empty."""
-    text = row[0].strip()
-    return parse_whole_number(text, 0, len(ORDERS["fer2013"]) - 1, where, "emotion") if text else -1
+    cell_text = row[0].strip()
+    return parse_whole_number(cell_text, 0, len(ORDERS["fer2013"]) - 1, where, "emotion") if cell_text else -1
 
 
 Line = tuple[str, list[str]]  # where it stands, and its cells
@@ -188,58 +205,63 @@ Line = tuple[str, list[str]]  # where it stands, and its cells
 
 def iterate_pairs(pixels_csv: Path, votes_csv: Path) -> Iterator[tuple[Line, Line]]:
     """The rows of both files below their first lines, with the pixels' cells as emotion, pixels, Usage."""
-    lists = [read_csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
-    columns: list[int] = []
-    for number, (pixels, votes) in enumerate(zip_longest(*lists)):
+    row_lists = [read_csv_rows(Folder("ferplus", path.parent), path.name) for path in (pixels_csv, votes_csv)]
+    column_places: list[int] = []
+    for number, (pixels, votes) in enumerate(zip_longest(*row_lists)):
         if pixels is None or votes is None:
-            short, where = (pixels_csv.name, votes[0]) if pixels is None else (votes_csv.name, pixels[0])
-            raise DataError(f"{where}: {short} has no such row; the two files must have as many rows")
+            short_file, where = (pixels_csv.name, votes[0]) if pixels is None else (votes_csv.name, pixels[0])
+            raise DataError(f"{where}: {short_file} has no such row; the two files must have as many rows")
         if number == 0:
-            columns = check_headers(pixels, votes)
+            column_places = check_headers(pixels, votes)
             continue
-        if len(pixels[1]) == len(columns):  # in the order of the first publication
-            pixels = pixels[0], [pixels[1][place] for place in columns]
+        if len(pixels[1]) == len(column_places):  # in the order of the first publication
+            pixels = pixels[0], [pixels[1][place] for place in column_places]
         yield pixels, votes
 
 
 def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
     """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
-    pixels_csv, votes_csv = find_pixels_file(base), find_votes_file(base)
-    found = {split: ([], [], [], []) for split in SPLITS.values()}
-    nameless, repeated, taken = [], [], set()
+    pixels_csv = find_pixels_file(base)
+    votes_csv = find_votes_file(base)
+    columns_by_split = {split: ([], [], [], []) for split in SPLITS.values()}
+    nameless_rows = []
+    repeated_names = []
+    taken_names = set()
     for pixels, votes in iterate_pairs(pixels_csv, votes_csv):
         split, name = pair_rows(pixels, votes)
         if not name:
-            nameless.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
+            nameless_rows.append(votes[0].removeprefix("ferplus: ").removeprefix(f"{base.name}/"))
             continue
         name = f"{split}/{check_file_name(name, votes[0])}"
-        if name in taken:  # four names stand twice in the official file
-            repeated.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
+        if name in taken_names:  # four names stand twice in the official file
+            repeated_names.append(f"{name}#{votes[0].rsplit(' ', 1)[-1]}")
             continue
-        taken.add(name)
+        taken_names.add(name)
         cells = (name, parse_votes(votes[1][2:], votes[0]), parse_pixels(*pixels), parse_emotion(*pixels))
-        for column, value in zip(found[split], cells):
+        for column, value in zip(columns_by_split[split], cells):
             column.append(value)
-    empty = [split for split, (names, *_) in found.items() if not names]
-    if empty:
-        raise DataError(f"ferplus: {base.name}/{votes_csv.name}: no rows of {list_few(empty)}; expected the whole file")
-    listed = {
+    empty_splits = [split for split, (names, *_) in columns_by_split.items() if not names]
+    if empty_splits:
+        raise DataError(
+            f"ferplus: {base.name}/{votes_csv.name}: no rows of {list_few(empty_splits)}; expected the whole file"
+        )
+    listed_splits = {
         split: FERPlusSplit(names, np.array(votes), images.__getitem__, np.array(emotions))
-        for split, (names, votes, images, emotions) in found.items()
+        for split, (names, votes, images, emotions) in columns_by_split.items()
     }
-    dropped = {"no image name (not a face)": nameless, "a name that stands before it, too": repeated}
-    return listed, {reason: names for reason, names in dropped.items() if names}
+    dropped = {"no image name (not a face)": nameless_rows, "a name that stands before it, too": repeated_names}
+    return listed_splits, {reason: names for reason, names in dropped.items() if names}
 
 
 def check_headers(pixels: Line, votes: Line) -> list[int]:
     """Where emotion, pixels and Usage stand; raises DataError where a first line does not name what is expected."""
     expected = ["emotion", "pixels", "Usage"], ["Usage", "Image name", *COLUMNS]
-    named = [cell.strip() for cell in pixels[1]]
-    for (where, row), columns, ordered in zip((pixels, votes), expected, (False, True)):
-        found = [cell.strip() for cell in row]
-        if (found if ordered else sorted(found)) != (columns if ordered else sorted(columns)):
+    pixel_names = [cell.strip() for cell in pixels[1]]
+    for (where, row), columns, is_ordered in zip((pixels, votes), expected, (False, True)):
+        cell_names = [cell.strip() for cell in row]
+        if (cell_names if is_ordered else sorted(cell_names)) != (columns if is_ordered else sorted(columns)):
             raise DataError(f"{where}: columns {','.join(row)[:80]}, expected {','.join(columns)}")
-    return [named.index(column) for column in expected[0]]
+    return [pixel_names.index(column) for column in expected[0]]
 
 
 def pair_rows(pixels: Line, votes: Line) -> tuple[str, str]:
@@ -247,14 +269,17 @@ def pair_rows(pixels: Line, votes: Line) -> tuple[str, str]:
     if len(pixels[1]) != 3:
         raise DataError(f"{pixels[0]}: {len(pixels[1])} columns, expected emotion, pixels, Usage")
     if len(votes[1]) != 2 + len(COLUMNS):
-        hint = OFFICIAL.format("fer2013new.csv")
-        raise DataError(f"{votes[0]}: {max(0, len(votes[1]) - 2)} vote columns, expected {len(COLUMNS)}. {hint}")
-    usage, other = votes[1][0].strip(), pixels[1][2].strip()
+        fix_hint = OFFICIAL.format("fer2013new.csv")
+        raise DataError(f"{votes[0]}: {max(0, len(votes[1]) - 2)} vote columns, expected {len(COLUMNS)}. {fix_hint}")
+    usage = votes[1][0].strip()
+    pixels_usage = pixels[1][2].strip()
     if usage not in SPLITS:
         raise DataError(f"{votes[0]}: Usage {usage[:40]!r}, expected one of {list_few(SPLITS)}")
-    if usage != other:
-        fix = "both files must have the published order"
-        raise DataError(f"{votes[0]}: Usage is {usage}, but {other[:40]!r} in that row of fer2013.csv; {fix}")
+    if usage != pixels_usage:
+        fix_order = "both files must have the published order"
+        raise DataError(
+            f"{votes[0]}: Usage is {usage}, but {pixels_usage[:40]!r} in that row of fer2013.csv; {fix_order}"
+        )
     return SPLITS[usage], votes[1][1].strip()
 
 

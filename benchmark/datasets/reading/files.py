@@ -24,8 +24,8 @@ WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
 def list_few(names: Iterable[str]) -> str:
     """At most five names and how many more there are."""
     names = list(names)
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    more_text = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more_text
 
 
 def check_option(field: str, value: object, allowed: tuple) -> None:
@@ -40,13 +40,17 @@ def check_size(owner: str, size: int) -> None:
         raise DataError(f"{owner}.size={size}: expected 32 to 512 pixels")
 
 
-def compare_counts(owner: str, found: dict[str, int], published: dict[str, int]) -> list[str]:
+def compare_counts(owner: str, split_counts: dict[str, int], published_counts: dict[str, int]) -> list[str]:
     """One line that says by how much the sizes of the splits differ from the published ones, or none."""
-    if found == published:
+    if split_counts == published_counts:
         return []
-    parts = [f"{split} {found[split]:,} ({found[split] - size:+,})" for split, size in published.items()]
-    sizes = " / ".join(f"{size:,}" for size in published.values())
-    return [f"{owner}: images used: {', '.join(parts)}; published: {sizes}. Not the whole published data set?"]
+    count_texts = [
+        f"{split} {split_counts[split]:,} ({split_counts[split] - size:+,})" for split, size in published_counts.items()
+    ]
+    published_text = " / ".join(f"{size:,}" for size in published_counts.values())
+    return [
+        f"{owner}: images used: {', '.join(count_texts)}; published: {published_text}. Not the whole published data set?"
+    ]
 
 
 def check_file_name(name: str, where: str) -> str:
@@ -62,17 +66,18 @@ class Folder:
     """The files below a folder."""
 
     def __init__(self, owner: str, path: Path) -> None:
-        self.path, self.where = path, f"{owner}: {path.name}"
+        self.path = path
+        self.where = f"{owner}: {path.name}"
 
     def names(self) -> set[str]:
         """Every file below, as names relative to the folder, but not what systems leave there."""
-        found = set()
-        for parent, folders, files in os.walk(self.path, followlinks=True):
+        file_names = set()
+        for parent_folder, folders, files in os.walk(self.path, followlinks=True):
             folders[:] = [name for name in folders if not is_hidden(name)]
             files = [name for name in files if not is_hidden(name)]
-            prefix = Path(parent).relative_to(self.path).as_posix()
-            found.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
-        return found
+            prefix = Path(parent_folder).relative_to(self.path).as_posix()
+            file_names.update(files if prefix == "." else (f"{prefix}/{name}" for name in files))
+        return file_names
 
     def open(self, name: str) -> BinaryIO:
         path = self.path / check_file_name(name, self.where)
@@ -100,10 +105,10 @@ class Archive:
         members = self.zip.infolist()
         for member in members:
             check_file_name(member.orig_filename, self.where)
-        unpacked = sum(member.file_size for member in members)
-        if unpacked > min(LARGEST_ARCHIVE, LARGEST_EXPANSION * path.stat().st_size):
+        unpacked_bytes = sum(member.file_size for member in members)
+        if unpacked_bytes > min(LARGEST_ARCHIVE, LARGEST_EXPANSION * path.stat().st_size):
             raise DataError(
-                f"{self.where}: would unpack to {unpacked:,} bytes, more than {LARGEST_EXPANSION} times its size "
+                f"{self.where}: would unpack to {unpacked_bytes:,} bytes, more than {LARGEST_EXPANSION} times its size "
                 f"or {LARGEST_ARCHIVE / 2**30:.0f} GiB; refused, unpack it by hand if you trust it"
             )
 
@@ -128,38 +133,41 @@ class Archive:
 
 def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
     """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; see `dialect`."""
-    where, line = f"{files.where}/{name}", 0
+    where = f"{files.where}/{name}"
+    line_number = 0
     csv.field_size_limit(LARGEST_CELL)
-    encoding, mark = detect_dialect(files, name)
+    encoding, cell_mark = detect_dialect(files, name)
     with io.TextIOWrapper(files.open(name), encoding=encoding, newline="") as text:
-        rows = csv.reader(text, strict=True, delimiter=mark, skipinitialspace=True)
+        rows = csv.reader(text, strict=True, delimiter=cell_mark, skipinitialspace=True)
         try:
             for row in rows:
-                line = rows.line_num
+                line_number = rows.line_num
                 if row:
-                    yield f"{where}, line {line}", row
+                    yield f"{where}, line {line_number}", row
         except UnicodeDecodeError:
             raise DataError(
-                f"{where}, after line {line}: not UTF-8 text; is this a CSV file? Save it as UTF-8"
+                f"{where}, after line {line_number}: not UTF-8 text; is this a CSV file? Save it as UTF-8"
             ) from None
         except csv.Error as error:
             if "field limit" in str(error):
                 error = f"a cell of more than {LARGEST_CELL:,} characters"
-            raise DataError(f"{where}, after line {line}: not a CSV file ({error})") from None
+            raise DataError(f"{where}, after line {line_number}: not a CSV file ({error})") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise DataError(f"{where}, after line {line}: cannot be read ({error})") from None
+            raise DataError(f"{where}, after line {line_number}: cannot be read ({error})") from None
 
 
 def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
     """(encoding, mark between cells) of a CSV: UTF-8, or UTF-16 that says so; a comma, else what its first line has."""
     with files.open(name) as file:
         try:
-            head = file.read(4096)
+            first_bytes = file.read(4096)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
-            head = b""  # said where it is read
-    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    first = next(iter(head.decode(encoding, "replace").splitlines()), "")
-    return encoding, "," if "," in first else next((mark for mark in ";\t" if mark in first), ",")
+            first_bytes = b""  # said where it is read
+    encoding = "utf-16" if first_bytes.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    first_line = next(iter(first_bytes.decode(encoding, "replace").splitlines()), "")
+    return encoding, "," if "," in first_line else next(
+        (cell_mark for cell_mark in ";\t" if cell_mark in first_line), ","
+    )
 
 
 def parse_whole_number(text: str, low: int, high: int, where: str, field: str) -> int:
@@ -172,23 +180,26 @@ def parse_whole_number(text: str, low: int, high: int, where: str, field: str) -
 
 def stamp_file(path: Path) -> tuple[str, int, int]:
     """(name, size, modification time in ns) of a file or of a folder itself."""
-    seen = path.stat()
-    return path.name, seen.st_size, seen.st_mtime_ns
+    file_status = path.stat()
+    return path.name, file_status.st_size, file_status.st_mtime_ns
 
 
 def stamp_folder(path: Path) -> tuple[str, int, int]:
     """(name, summed size, checksum of names, sizes and modification times) of all files and folders below a folder."""
-    size, checksum, folders = 0, 0, [path]
+    total_size = 0
+    checksum = 0
+    folders = [path]
     while folders:
         folder = folders.pop()
-        inside = folder.relative_to(path).as_posix()
+        folder_name = folder.relative_to(path).as_posix()
         for entry in os.scandir(folder):
             try:
-                seen = entry.stat()
+                entry_status = entry.stat()
             except OSError as error:
                 raise DataError(f"{entry.path}: {error.strerror} (a broken link?); remove it") from None
-            known = f"{inside}/{entry.name} {seen.st_size} {seen.st_mtime_ns}"
-            size, checksum = size + seen.st_size, checksum + zlib.crc32(os.fsencode(known))
+            entry_text = f"{folder_name}/{entry.name} {entry_status.st_size} {entry_status.st_mtime_ns}"
+            total_size = total_size + entry_status.st_size
+            checksum = checksum + zlib.crc32(os.fsencode(entry_text))
             if entry.is_dir():
                 folders.append(Path(entry.path))
-    return path.name, size, checksum
+    return path.name, total_size, checksum

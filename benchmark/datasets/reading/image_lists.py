@@ -39,79 +39,92 @@ def find_lists(base: Path) -> Lists:
     for name in WHOLE:
         if (base / name).is_file():
             return [(base / name, None)]
-    parts = [(path, split) for path in sorted(base.glob("*.csv")) if (split := split_of_list(path))]
-    parts += [
-        (folder / "metadata.csv", split)
-        for folder in list_inner_folders(base)
-        if (split := find_split(folder.name)) and (folder / "metadata.csv").is_file()
-    ]
-    return parts if any(split == "train" for _, split in parts) else []
+    split_lists = list_split_lists(base)
+    for folder in list_inner_folders(base):
+        split = find_split(folder.name)
+        if split and (folder / "metadata.csv").is_file():
+            split_lists.append((folder / "metadata.csv", split))
+    return split_lists if any(split == "train" for _, split in split_lists) else []
+
+
+def list_split_lists(base: Path) -> Lists:
+    """The lists in a folder that a split names."""
+    named_lists = [(path, split_of_list(path)) for path in sorted(base.glob("*.csv"))]
+    return [(path, split) for path, split in named_lists if split]
 
 
 def split_of_list(path: Path) -> str | None:
     """'train' for train_labels.csv, train.csv or Train-list.csv."""
-    words = path.stem.lower().replace("-", "_").split("_")
-    return next((split for word in words if (split := find_split(word))), None)
+    for word in path.stem.lower().replace("-", "_").split("_"):
+        split = find_split(word)
+        if split:
+            return split
+    return None
 
 
 def find_lists_beside(path: Path) -> Lists:
     """A list that was named, with those of the other splits beside it."""
-    parts = [(p, s) for p in sorted(path.parent.glob("*.csv")) if (s := split_of_list(p))]
-    return parts if split_of_list(path) and len({s for _, s in parts}) > 1 else [(path, None)]
+    split_lists = list_split_lists(path.parent)
+    return split_lists if split_of_list(path) and len({split for _, split in split_lists}) > 1 else [(path, None)]
 
 
-def read_lists(owner: str, base: Path, lists: Lists, unread: list[str]) -> LabelledFiles:
-    """The listed pictures of each split, as names of files below `base`; pictures that no list names go to `unread`."""
-    files = PictureIndex(owner, base)
-    found: LabelledFiles = {"train": [], "test": []}
-    undecided: list[tuple[str, str]] = []
-    seen: dict[str, str] = {}
-    absent: list[tuple[str, str]] = []
+def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) -> LabelledFiles:
+    """The listed pictures of each split, as names of files below `base`; pictures that no list names go to `unread_files`."""
+    picture_index = PictureIndex(owner, base)
+    labelled_files: LabelledFiles = {"train": [], "test": []}
+    undecided_rows: list[tuple[str, str]] = []
+    line_by_name: dict[str, str] = {}
+    absent_pictures: list[tuple[str, str]] = []
     for path, split in lists:
-        inside = path.parent.relative_to(base).as_posix()
+        list_folder = path.parent.relative_to(base).as_posix()
         for where, row in read_list_rows(owner, path):
-            name = files.find(row["path"], where, inside)
+            name = picture_index.find(row["path"], where, list_folder)
             if name is None:
-                absent.append((where, row["path"]))
+                absent_pictures.append((where, row["path"]))
                 continue
-            if name in seen:
-                raise DataError(f"{where}: {row['path']!r} stands twice ({seen[name]}); keep one row for each picture")
-            seen[name] = where.rsplit(", ")[-1]
-            named = split or split_of_row(row, where)
-            (found.setdefault(named, []) if named else undecided).append((name, row["label"]))
-    if absent:
+            if name in line_by_name:
+                raise DataError(
+                    f"{where}: {row['path']!r} stands twice ({line_by_name[name]}); keep one row for each picture"
+                )
+            line_by_name[name] = where.rsplit(", ")[-1]
+            row_split = split or split_of_row(row, where)
+            (labelled_files.setdefault(row_split, []) if row_split else undecided_rows).append((name, row["label"]))
+    if absent_pictures:
         raise DataError(
-            f"{absent[0][0]}: {len(absent):,} listed pictures are not in {base}: {list_few(name for _, name in absent)}"
+            f"{absent_pictures[0][0]}: {len(absent_pictures):,} listed pictures are not in {base}: "
+            f"{list_few(name for _, name in absent_pictures)}"
         )
-    unread += sorted(files.present - set(seen))
-    if not found["test"] and found.get("valid"):
-        found["test"] = found.pop("valid")
-    hold_out(found, undecided)
+    unread_files += sorted(picture_index.present - set(line_by_name))
+    if not labelled_files["test"] and labelled_files.get("valid"):
+        labelled_files["test"] = labelled_files.pop("valid")
+    hold_out(labelled_files, undecided_rows)
     for split in ("train", "test"):
-        if not found[split]:
+        if not labelled_files[split]:
             raise DataError(f"{owner}: {lists[0][0].name}: no image for {split}; name some in the column split")
-    return found
+    return labelled_files
 
 
 def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     """(where, {'path': ..., 'label': ..., 'split': ...}) of each row, by whatever the columns are called."""
-    columns, rows = None, []
+    column_places = None
+    rows = []
     for where, cells in read_csv_rows(Folder(owner, path.parent), path.name):
         cells = [cell.strip() for cell in cells]
-        if columns is None:
-            lower = [cell.lower() for cell in cells]
-            columns = {
-                field: next((lower.index(n) for n in names if n in lower), None) for field, names in COLUMNS.items()
+        if column_places is None:
+            lower_cells = [cell.lower() for cell in cells]
+            column_places = {
+                field: next((lower_cells.index(name) for name in names if name in lower_cells), None)
+                for field, names in COLUMNS.items()
             }
-            width = len(cells)
-            if columns["path"] is None or columns["label"] is None:
+            cell_count = len(cells)
+            if column_places["path"] is None or column_places["label"] is None:
                 raise DataError(
-                    f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{explain_columns(lower)}"
+                    f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{explain_columns(lower_cells)}"
                 )
             continue
-        if len(cells) != width:
-            raise DataError(f"{where}: {len(cells)} cells, expected {width} as in the first line")
-        row = {field: cells[place] for field, place in columns.items() if place is not None}
+        if len(cells) != cell_count:
+            raise DataError(f"{where}: {len(cells)} cells, expected {cell_count} as in the first line")
+        row = {field: cells[cell_place] for field, cell_place in column_places.items() if cell_place is not None}
         if not row["path"] or not row["label"]:
             raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
         rows.append((where, row))
@@ -132,21 +145,23 @@ def explain_columns(columns: list[str]) -> str:
 def split_of_row(row: dict[str, str], where: str) -> str | None:
     if "split" not in row:
         return None
-    found = find_split(row["split"])
-    if found is None:
+    split_name = find_split(row["split"])
+    if split_name is None:
         raise DataError(f"{where}: split {row['split'].lower()!r}, expected train or test")
-    return found
+    return split_name
 
 
-def hold_out(found: LabelledFiles, undecided: list[tuple[str, str]]) -> None:
+def hold_out(labelled_files: LabelledFiles, undecided_rows: list[tuple[str, str]]) -> None:
     """Share rows without a split between train and test: of each class the fifth whose names have the smallest hashes."""
-    by_class: dict[str, list[str]] = {}
-    for name, label in undecided:
-        by_class.setdefault(label, []).append(name)
-    mixed = {c: sorted(names, key=lambda n: hashlib.sha256(n.encode()).hexdigest()) for c, names in by_class.items()}
-    tested = {name for names in mixed.values() for name in names[: ceil(TEST_SHARE * len(names))]}
-    for name, label in undecided:
-        found["test" if name in tested else "train"].append((name, label))
+    names_by_class: dict[str, list[str]] = {}
+    for name, label in undecided_rows:
+        names_by_class.setdefault(label, []).append(name)
+    test_names: set[str] = set()
+    for names in names_by_class.values():
+        ordered_names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+        test_names.update(ordered_names[: ceil(TEST_SHARE * len(names))])
+    for name, label in undecided_rows:
+        labelled_files["test" if name in test_names else "train"].append((name, label))
 
 
 class PictureIndex:
@@ -158,33 +173,42 @@ class PictureIndex:
         for name in sorted(self.present):
             self.by_file.setdefault(name.rsplit("/", 1)[-1].lower(), []).append(name)
 
-    def find(self, written: str, where: str, inside: str = ".") -> str | None:
+    def find(self, written_path: str, where: str, list_folder: str = ".") -> str | None:
         """The file that a list means: the one of this name with the most folders in common; None where none is there."""
-        name = written.replace("\\", "/")
-        for start in (f"{inside}/", ""):  # from the list's folder, or from the data's
+        name = written_path.replace("\\", "/")
+        for start in (f"{list_folder}/", ""):  # from the list's folder, or from the data's
             if f"{start}{name}".removeprefix("./") in self.present:
                 return f"{start}{name}".removeprefix("./")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
+        path_parts = [part for part in name.split("/") if part not in ("", ".")]
         if name[1:2] == ":":
-            parts = parts[1:]
-        check_file_name("/".join(parts), where)
-        if not parts:
-            raise DataError(f"{where}: {written!r} names no picture")
-        likely = self.by_file.get(parts[-1].lower(), [])
-        if not likely and "." not in parts[-1]:
-            likely = [
-                names for end in (".jpg", ".png", ".jpeg") for names in self.by_file.get(parts[-1].lower() + end, [])
+            path_parts = path_parts[1:]
+        check_file_name("/".join(path_parts), where)
+        if not path_parts:
+            raise DataError(f"{where}: {written_path!r} names no picture")
+        likely_names = self.by_file.get(path_parts[-1].lower(), [])
+        if not likely_names and "." not in path_parts[-1]:
+            likely_names = [
+                names
+                for ending in (".jpg", ".png", ".jpeg")
+                for names in self.by_file.get(path_parts[-1].lower() + ending, [])
             ]
-        folders = [part.lower() for part in parts[:-1]]
-        alike = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely}
-        best = [name for name in likely if alike[name] == max(alike.values())]
-        if not best:
+        folders = [part.lower() for part in path_parts[:-1]]
+        common_folders = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely_names}
+        best_names = [name for name in likely_names if common_folders[name] == max(common_folders.values())]
+        if not best_names:
             return None
-        if len(best) > 1:
-            raise DataError(f"{where}: {written!r} may be {list_few(best)}; write the path from the data's folder")
-        return best[0]
+        if len(best_names) > 1:
+            raise DataError(
+                f"{where}: {written_path!r} may be {list_few(best_names)}; write the path from the data's folder"
+            )
+        return best_names[0]
 
 
-def count_common_folders(one: list[str], two: list[str]) -> int:
+def count_common_folders(first_folders: list[str], second_folders: list[str]) -> int:
     """How many folders agree, counted from the file upwards."""
-    return next((n for n, (a, b) in enumerate(zip(reversed(one), reversed(two))) if a != b), min(len(one), len(two)))
+    common_count = 0
+    for first_folder, second_folder in zip(reversed(first_folders), reversed(second_folders)):
+        if first_folder != second_folder:
+            break
+        common_count += 1
+    return common_count

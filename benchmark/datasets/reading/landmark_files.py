@@ -17,11 +17,13 @@ FRAME = 224  # side in pixels of the frame that the published tensors use
 
 def find_npz(owner: str, folder: Path) -> Path | None:
     """`landmarks_68.npz` in the folder, else its only `landmarks*.npz`, else None."""
-    found = sorted(folder.glob("landmarks*.npz"))
-    usual = [path for path in found if path.name == "landmarks_68.npz"]
-    if len(usual or found) > 1:
-        raise DataError(f"{owner}: more than one landmark file ({list_few(p.name for p in found)}); keep one of them")
-    return next(iter(usual or found), None)
+    landmark_paths = sorted(folder.glob("landmarks*.npz"))
+    usual_paths = [path for path in landmark_paths if path.name == "landmarks_68.npz"]
+    if len(usual_paths or landmark_paths) > 1:
+        raise DataError(
+            f"{owner}: more than one landmark file ({list_few(p.name for p in landmark_paths)}); keep one of them"
+        )
+    return next(iter(usual_paths or landmark_paths), None)
 
 
 def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
@@ -34,46 +36,47 @@ def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     Archive(owner, path)  # refuses what is truncated or would fill the memory
     try:
         with np.load(path, allow_pickle=False) as file:
-            held = {key: file[key] for key in ("names", "xy", "unit", "frame", "status", "confidence") if key in file}
+            arrays = {key: file[key] for key in ("names", "xy", "unit", "frame", "status", "confidence") if key in file}
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{where}: not readable as plain arrays ({error}); write it with numpy.savez") from None
-    check_landmark_arrays(where, held)
-    rows = {str(name).replace("\\", "/"): row for row, name in enumerate(held["names"])}
-    if len(rows) != len(held["names"]):
+    check_landmark_arrays(where, arrays)
+    row_by_name = {str(name).replace("\\", "/"): row for row, name in enumerate(arrays["names"])}
+    if len(row_by_name) != len(arrays["names"]):
         raise DataError(f"{where}: array 'names' holds the same name twice; keep one row for each image")
-    points = held["xy"].astype(np.float64) * float(held.get("unit", 1)) / float(held.get("frame", 1))
-    bad = ~np.isfinite(points).all((1, 2)) | is_one_number(points)
-    bad |= (held["status"] != 0) if "status" in held else False
-    bad |= ~(held["confidence"] > 0) if "confidence" in held else False
-    points[bad] = np.nan
-    largest = np.nanmax(np.abs(points), (1, 2), initial=0)
-    if np.median(largest[~bad] if not bad.all() else largest) > LARGEST:
-        largest = float(np.median(largest[~bad]))
+    points = arrays["xy"].astype(np.float64) * float(arrays.get("unit", 1)) / float(arrays.get("frame", 1))
+    is_bad = ~np.isfinite(points).all((1, 2)) | is_one_number(points)
+    is_bad |= (arrays["status"] != 0) if "status" in arrays else False
+    is_bad |= ~(arrays["confidence"] > 0) if "confidence" in arrays else False
+    points[is_bad] = np.nan
+    largest_distance = np.nanmax(np.abs(points), (1, 2), initial=0)
+    if np.median(largest_distance[~is_bad] if not is_bad.all() else largest_distance) > LARGEST:
+        largest_distance = float(np.median(largest_distance[~is_bad]))
         raise DataError(
-            f"{where}: points up to {largest:.0f} images away, expected fractions of the image, 0 to 1; add an array "
+            f"{where}: points up to {largest_distance:.0f} images away, expected fractions of the image, 0 to 1; add an array "
             "'frame' (the side of the image in the unit of xy)"
         )
     points = blank_placeholders(points)
     points = np.concatenate([points, np.full((1, *points.shape[1:]), np.nan)]).astype(np.float32)
-    return points[[rows.get(name, -1) for name in names]]
+    return points[[row_by_name.get(name, -1) for name in names]]
 
 
-def check_landmark_arrays(where: str, held: dict[str, np.ndarray]) -> None:
+def check_landmark_arrays(where: str, arrays: dict[str, np.ndarray]) -> None:
     """Raises DataError where the arrays do not fit together."""
     for key in ("names", "xy"):
-        if key not in held:
+        if key not in arrays:
             raise DataError(f"{where}: no array {key!r}; expected names [N] and xy [N, 68 or 19, 2]")
-    names, xy = held["names"], held["xy"]
+    names = arrays["names"]
+    xy = arrays["xy"]
     if names.ndim != 1 or names.dtype.kind != "U":
         raise DataError(f"{where}: array 'names' is {names.dtype} of shape {names.shape}, expected N texts")
     if xy.shape not in ((len(names), 68, 2), (len(names), 19, 2)) or xy.dtype.kind not in "iuf":
         raise DataError(f"{where}: array 'xy' is {xy.dtype} of shape {xy.shape}, expected [{len(names)}, 68 or 19, 2]")
     for key in ("unit", "frame"):
-        value = held.get(key, np.array(1))
+        value = arrays.get(key, np.array(1))
         if value.ndim or value.dtype.kind not in "iuf" or not 0 < value < np.inf:
             raise DataError(f"{where}: array {key!r} is {str(value)[:40]}, expected one positive number")
     for key in ("status", "confidence"):
-        value = held.get(key, np.zeros(len(names)))
+        value = arrays.get(key, np.zeros(len(names)))
         if value.shape != (len(names),) or value.dtype.kind not in "biuf":
             raise DataError(
                 f"{where}: array {key!r} is {value.dtype} of shape {value.shape}, expected {len(names)} numbers"
@@ -88,20 +91,22 @@ def read_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
     try:
         points = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is not a plain tensor
-        line = str(error).splitlines()[0][:120] if str(error) else ""
-        raise DataError(f"{where}: not a plain tensor file ({type(error).__name__}: {line})") from None
+        first_line = str(error).splitlines()[0][:120] if str(error) else ""
+        raise DataError(f"{where}: not a plain tensor file ({type(error).__name__}: {first_line})") from None
     if rows is None and isinstance(points, torch.Tensor) and points.ndim == 3:
         rows = len(points)
     if not isinstance(points, torch.Tensor) or points.shape != (rows, 19, 2) or not points.is_floating_point():
-        found = list(points.shape) if isinstance(points, torch.Tensor) else type(points).__name__
+        found_shape = list(points.shape) if isinstance(points, torch.Tensor) else type(points).__name__
         raise DataError(
-            f"{where}: found {found}, expected a float tensor [{rows or 'n'}, 19, 2]: one row for each line of the list"
+            f"{where}: found {found_shape}, expected a float tensor [{rows or 'n'}, 19, 2]: one row for each line of the list"
         )
     points = points.float().numpy() / np.float32(FRAME)
-    largest = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
-    meant = largest[~is_one_number(points)]
-    if len(meant) and np.median(meant) > LARGEST:
-        raise DataError(f"{where}: points up to {np.max(largest) * FRAME:.0f}, expected pixels from 0 to {FRAME}")
+    largest_distance = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
+    used_distances = largest_distance[~is_one_number(points)]
+    if len(used_distances) and np.median(used_distances) > LARGEST:
+        raise DataError(
+            f"{where}: points up to {np.max(largest_distance) * FRAME:.0f}, expected pixels from 0 to {FRAME}"
+        )
     return blank_placeholders(points)
 
 
@@ -125,5 +130,5 @@ def attach_points(owner: str, path: Path, train: Rows, test: Rows, facts: dict[s
 
 def describe_coverage(points: np.ndarray, file: str) -> str:
     """What a data card says of landmarks: '68 points from x.npz, usable for 1,963 of 2,060 training images'."""
-    usable = int(np.isfinite(blank_placeholders(points)).all((1, 2)).sum())
-    return f"{points.shape[1]} points from {file}, usable for {usable:,} of {len(points):,} training images"
+    usable_count = int(np.isfinite(blank_placeholders(points)).all((1, 2)).sum())
+    return f"{points.shape[1]} points from {file}, usable for {usable_count:,} of {len(points):,} training images"

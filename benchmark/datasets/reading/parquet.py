@@ -21,38 +21,41 @@ def find_parquet_files(base: Path) -> list[Path]:
 
 def read_parquet(owner: str, base: Path, files: list[Path]) -> tuple[LabelledFiles, Callable[[str], bytes]]:
     """The rows of each split as ('train-00000#000012', label), and what reads the picture of one."""
-    found: LabelledFiles = {"train": [], "test": []}
-    undecided: list[tuple[str, str]] = []
+    labelled_rows: LabelledFiles = {"train": [], "test": []}
+    undecided_rows: list[tuple[str, str]] = []
     for path in files:
-        table, picture, names = open_table(owner, path)
+        table, picture_column, label_names = open_table(owner, path)
         split = find_split(path.stem.split("-")[0]) or find_split(path.parent.name)
         labels = table.column(find_column(table.column_names, "label", path, owner)).to_pylist()
         rows = [
-            (f"{path.relative_to(base).as_posix()}#{row:06d}", label_text(label, names))
+            (f"{path.relative_to(base).as_posix()}#{row:06d}", label_text(label, label_names))
             for row, label in enumerate(labels)
         ]
-        (found.setdefault(split, []) if split else undecided).extend(rows)
-    if undecided and any(found.values()):
-        lost = undecided[0][0].split("#")[0]
+        (labelled_rows.setdefault(split, []) if split else undecided_rows).extend(rows)
+    if undecided_rows and any(labelled_rows.values()):
+        undecided_file = undecided_rows[0][0].split("#")[0]
         raise DataError(
-            f"{owner}: {base / lost}: which split is it? Begin its name with train, validation or test, or take it away"
+            f"{owner}: {base / undecided_file}: which split is it? Begin its name with train, validation or test, or take it away"
         )
-    if not found["test"] and found.get("valid"):
-        found["test"] = found.pop("valid")
-    if not found["test"] and not undecided:
-        undecided, found["train"] = found["train"], []
-    hold_out(found, undecided)
+    if not labelled_rows["test"] and labelled_rows.get("valid"):
+        labelled_rows["test"] = labelled_rows.pop("valid")
+    if not labelled_rows["test"] and not undecided_rows:
+        undecided_rows = labelled_rows["train"]
+        labelled_rows["train"] = []
+    hold_out(labelled_rows, undecided_rows)
 
     def read(name: str) -> bytes:
         file, row = name.rsplit("#", 1)
-        table, picture, _ = open_table(owner, base / file)
-        held = table.column(picture)[int(row)].as_py()
-        held = held.get("bytes") if isinstance(held, dict) else held
-        if not isinstance(held, bytes):
-            raise DataError(f"{owner}: {file}, row {int(row)}: no picture in column {picture!r}, only a name of one")
-        return held
+        table, picture_column, _ = open_table(owner, base / file)
+        cell_value = table.column(picture_column)[int(row)].as_py()
+        cell_value = cell_value.get("bytes") if isinstance(cell_value, dict) else cell_value
+        if not isinstance(cell_value, bytes):
+            raise DataError(
+                f"{owner}: {file}, row {int(row)}: no picture in column {picture_column!r}, only a name of one"
+            )
+        return cell_value
 
-    return found, read
+    return labelled_rows, read
 
 
 def open_table(owner: str, path: Path) -> tuple[Any, str, list[str] | None]:
@@ -74,19 +77,23 @@ def load_table(owner: str, path: Path, changed: int) -> tuple[Any, str, list[str
         raise DataError(f"{owner}: {path.name}: not a whole parquet file ({reason}); download it again") from None
     metadata = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     features = metadata.get("info", {}).get("features", {})
-    label = find_column(table.column_names, "label", path, owner)
-    names = features.get(label, {}).get("names") if isinstance(features.get(label), dict) else None
-    return table, find_column(table.column_names, "path", path, owner), names
+    label_column = find_column(table.column_names, "label", path, owner)
+    label_names = features.get(label_column, {}).get("names") if isinstance(features.get(label_column), dict) else None
+    return table, find_column(table.column_names, "path", path, owner), label_names
 
 
 def find_column(columns: list[str], field: str, path: Path, owner: str) -> str:
-    found = next((column for known in COLUMNS[field] for column in columns if column.lower() == known), None)
-    if found is None:
-        what = "picture" if field == "path" else "label"
-        raise DataError(f"{owner}: {path.name}: no column for the {what} among {', '.join(columns)[:80]}")
-    return found
+    column_name = next(
+        (column for known_name in COLUMNS[field] for column in columns if column.lower() == known_name), None
+    )
+    if column_name is None:
+        column_kind = "picture" if field == "path" else "label"
+        raise DataError(f"{owner}: {path.name}: no column for the {column_kind} among {', '.join(columns)[:80]}")
+    return column_name
 
 
-def label_text(label: object, names: list[str] | None) -> str:
+def label_text(label: object, label_names: list[str] | None) -> str:
     """A label as text; a number by its name where the file names it."""
-    return names[label] if names and isinstance(label, int) and 0 <= label < len(names) else str(label)
+    return (
+        label_names[label] if label_names and isinstance(label, int) and 0 <= label < len(label_names) else str(label)
+    )

@@ -49,32 +49,35 @@ def read_picture(content: bytes, channels: int, where: str, upright: bool = True
                 raise DataError(
                     f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side; shrink it"
                 )
-            shown, done = convert_as_shown(image, where, upright)
-            pixels = np.asarray(shown.convert("L" if channels == 1 else "RGB"))
+            shown_image, done_steps = convert_as_shown(image, where, upright)
+            pixels = np.asarray(shown_image.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
     except Image.DecompressionBombError:
         raise DataError(f"{where}: far more than {LARGEST_SIDE} pixels a side; shrink it") from None
     except Exception as error:  # Pillow's decoders raise many kinds for a broken file
-        what = f"{type(error).__name__}, {len(content):,} bytes"
-        raise DataError(f"{where}: not a readable image ({what}); put a sound copy there") from None
-    return pixels, hashlib.sha256(content + done.encode()).hexdigest()
+        error_text = f"{type(error).__name__}, {len(content):,} bytes"
+        raise DataError(f"{where}: not a readable image ({error_text}); put a sound copy there") from None
+    return pixels, hashlib.sha256(content + done_steps.encode()).hexdigest()
 
 
 def convert_as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
     """A Pillow image as a viewer shows it, and what was done to it in a few letters."""
     from PIL import Image, ImageOps
 
-    done = ""
+    done_steps = ""
     if upright and image.getexif().get(ORIENTATION, 1) in range(2, 9):
-        image, done = ImageOps.exif_transpose(image), "turned"
+        image = ImageOps.exif_transpose(image)
+        done_steps = "turned"
     if image.mode.startswith(("I", "F")):
-        image, done = convert_to_8_bits(image, where), done + "8 bit"
+        image = convert_to_8_bits(image, where)
+        done_steps = done_steps + "8 bit"
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layers = image.convert("RGBA")
         if layers.getextrema()[3][0] < 255:
-            image, done = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers), done + "on white"
-    return image, done
+            image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+            done_steps = done_steps + "on white"
+    return image, done_steps
 
 
 def convert_to_8_bits(image: Any, where: str) -> Any:
@@ -95,5 +98,7 @@ def refuse_other_files(content: bytes, where: str) -> None:
         raise DataError(f"{where}: a web page, not a picture; download it again")
     if not content:
         raise DataError(f"{where}: an empty file; copy or download it again")
-    if form := next((form for mark, form in FORMS.items() if content[4 : 4 + len(mark)] == mark), None):
-        raise DataError(f"{where}: a picture in {form}, which is not read; save it as PNG or JPEG")
+    if form_name := next(
+        (form_name for file_mark, form_name in FORMS.items() if content[4 : 4 + len(file_mark)] == file_mark), None
+    ):
+        raise DataError(f"{where}: a picture in {form_name}, which is not read; save it as PNG or JPEG")

@@ -47,15 +47,15 @@ def locate_rafdb(path: Path) -> RAFDBFiles:
         raise DataError(f"rafdb: {path}: there is no such folder; expected the one that holds EmoLabel/ and Image/")
     if not path.is_dir():
         raise DataError(f"rafdb: {path}: not a folder; give the one that holds EmoLabel/ and Image/")
-    below = [path / "basic", *(folder for folder in sorted(path.glob("*/basic")))]
-    for base in (path, *below, *sorted(p for p in path.iterdir() if p.is_dir())):
+    inner_folders = [path / "basic", *(folder for folder in sorted(path.glob("*/basic")))]
+    for base in (path, *inner_folders, *sorted(p for p in path.iterdir() if p.is_dir())):
         for name in LISTS:
             if (base / "EmoLabel" / name).is_file():
                 open_aligned(base)
                 return RAFDBFiles(base, base / "EmoLabel" / name)
-    above = [p for p in path.resolve().parents[:2] if (p / "EmoLabel").is_dir()]
-    if above:
-        raise DataError(f"rafdb: {path}: this lies inside the data; give the folder above: {above[0]}")
+    outer_folders = [p for p in path.resolve().parents[:2] if (p / "EmoLabel").is_dir()]
+    if outer_folders:
+        raise DataError(f"rafdb: {path}: this lies inside the data; give the folder above: {outer_folders[0]}")
     if (path / "EmoLabel").is_dir():
         raise DataError(f"rafdb: {path / 'EmoLabel'}: {LISTS[0]} is not there; the data set's own list is needed")
     for base in (path, *list_inner_folders(path)):
@@ -63,9 +63,9 @@ def locate_rafdb(path: Path) -> RAFDBFiles:
             return RAFDBFiles(base, None, lists)
         if holds_class_folders(base):
             return RAFDBFiles(base)
-    form = "parquet files are here: read them with --data folder=PATH; " if find_parquet_files(path) else ""
+    form_hint = "parquet files are here: read them with --data folder=PATH; " if find_parquet_files(path) else ""
     raise DataError(
-        f"rafdb: {path}: {form}no EmoLabel/{LISTS[0]} here or in basic/; expected EmoLabel/ and Image/aligned/, or "
+        f"rafdb: {path}: {form_hint}no EmoLabel/{LISTS[0]} here or in basic/; expected EmoLabel/ and Image/aligned/, or "
         "train/1 to 7 and test/1 to 7, or train_labels.csv and test_labels.csv"
     )
 
@@ -85,35 +85,41 @@ def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
-    found, seen = {"train": ([], []), "test": ([], [])}, {}
+    columns_by_split = {"train": ([], []), "test": ([], [])}
+    line_by_name = {}
     for number, line in enumerate(lines, 1):
-        where, words = f"rafdb: {path.name}, line {number}", line.replace(",", " ").split()
-        if not words:
+        where = f"rafdb: {path.name}, line {number}"
+        line_words = line.replace(",", " ").split()
+        if not line_words:
             continue
-        if len(words) != 2:
+        if len(line_words) != 2:
             raise DataError(f"{where}: {line[:60]!a}, expected a name and a label, for example 'train_00001.jpg 5'")
-        name = check_file_name(words[0], where)
-        split = next((s for s in found if name.startswith(f"{s}_")), None)
+        name = check_file_name(line_words[0], where)
+        split = next((split_name for split_name in columns_by_split if name.startswith(f"{split_name}_")), None)
         if split is None or "/" in name:
             raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
-        if name in seen:
-            raise DataError(f"{where}: {name} was listed before (line {seen[name]}); keep one row for each image")
-        seen[name] = number
-        label = parse_whole_number(words[1], 1, len(LABELS), where, "label")
-        found[split][0].append(name)
-        found[split][1].append(CLASSES.index(LABELS[label]))
-    empty = [split for split, (names, _) in found.items() if not names]
-    if empty:
+        if name in line_by_name:
+            raise DataError(
+                f"{where}: {name} was listed before (line {line_by_name[name]}); keep one row for each image"
+            )
+        line_by_name[name] = number
+        label = parse_whole_number(line_words[1], 1, len(LABELS), where, "label")
+        columns_by_split[split][0].append(name)
+        columns_by_split[split][1].append(CLASSES.index(LABELS[label]))
+    empty_splits = [split for split, (names, _) in columns_by_split.items() if not names]
+    if empty_splits:
         raise DataError(
-            f"rafdb: {path.name}: no {list_few(empty)} images listed; expected names that start with {list_few(empty)}_"
+            f"rafdb: {path.name}: no {list_few(empty_splits)} images listed; "
+            f"expected names that start with {list_few(empty_splits)}_"
         )
-    return {split: (names, np.array(labels, np.int64)) for split, (names, labels) in found.items()}
+    return {split: (names, np.array(labels, np.int64)) for split, (names, labels) in columns_by_split.items()}
 
 
 def find_unlisted(split: str, names: list[str]) -> list[str]:
     """Published names that the list leaves out."""
-    listed = set(names)
-    return [n for i in range(PUBLISHED[split]) if (n := f"{split}_{i + 1:0{DIGITS[split]}}.jpg") not in listed]
+    listed_names = set(names)
+    published_names = (f"{split}_{number:0{DIGITS[split]}}.jpg" for number in range(1, PUBLISHED[split] + 1))
+    return [name for name in published_names if name not in listed_names]
 
 
 def read_passed_on(place: RAFDBFiles, unread: list[str]) -> tuple[dict[str, NamedLabels], dict[str, str], list[str]]:
@@ -137,7 +143,8 @@ def read_passed_on(place: RAFDBFiles, unread: list[str]) -> tuple[dict[str, Name
         raise DataError(
             f"rafdb: {place.base}: class {list_few(strange)}; RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
         )
-    found, files = {}, {}
+    found = {}
+    files = {}
     for split, part in listed.items():
         names = [published_file_name(file, split) for file, _ in part]
         files |= dict(zip(names, (file for file, _ in part)))
