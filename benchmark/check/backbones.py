@@ -22,7 +22,7 @@ IMAGES = 4
 
 def backbone_checks(cls: type[Backbone], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `methods/support/backbones.py`, in the order in which a mistake shows best."""
-    named = {
+    checks_by_name = {
         "name": check_backbone_name,
         "grey images of 48 px": lambda cls: make_network(cls, 1, 48) and None,
         "colour images of 64 px": lambda cls: make_network(cls, 3, 64) and None,
@@ -39,7 +39,7 @@ def backbone_checks(cls: type[Backbone], data: Path | None = None) -> list[Check
             plugins.find_method("baseline"), partial(prepare_rehearsal, backbone=cls)
         ),
     }
-    return of_class(cls, named)
+    return of_class(cls, checks_by_name)
 
 
 def make_network(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.side) -> Backbone:
@@ -57,19 +57,21 @@ def random_images() -> Tensor:
 
 def check_backbone_name(cls: type[Backbone]) -> None:
     check_name(cls.name)
-    taken = plugins.find_backbones().get(cls.name)
-    same = taken is None or taken.__module__ == cls.__module__
-    require(same, f"the name {cls.name!r} belongs to a backbone of this project; choose another")
+    project_backbone = plugins.find_backbones().get(cls.name)
+    is_own = project_backbone is None or project_backbone.__module__ == cls.__module__
+    require(is_own, f"the name {cls.name!r} belongs to a backbone of this project; choose another")
 
 
 def check_features(cls: type[Backbone]) -> None:
     network = make_network(cls)
-    text = f"{network.gives}, {network.width} features"
-    text += (
+    features_text = f"{network.gives}, {network.width} features"
+    features_text += (
         f", maps of {network.map_side} x {network.map_side} at {DEMO.side} px" if network.gives != "features" else ""
     )
-    lacking = [method.title for method in plugins.find_methods().values() if not suits_method(method, network)]
-    raise Skipped(text + (f"; not for {', '.join(lacking)}" if lacking else "; for every method"))
+    unsuited_methods = [method.title for method in plugins.find_methods().values() if not suits_method(method, network)]
+    raise Skipped(
+        features_text + (f"; not for {', '.join(unsuited_methods)}" if unsuited_methods else "; for every method")
+    )
 
 
 def suits_method(method: type[Method], network: Backbone) -> bool:
@@ -80,73 +82,98 @@ def suits_method(method: type[Method], network: Backbone) -> bool:
 def check_image_alone(cls: type[Backbone]) -> None:
     network = make_network(cls).eval()
     with torch.inference_mode():
-        together, one = network(random_images()), network(random_images()[:1])
-    require(bool(torch.isfinite(together).all()), "features are not finite")
-    apart = float((together[:1] - one).abs().max())
-    require(apart < 1e-3, f"in evaluation an image's features change by {apart:.2g} with the images beside it")
+        joint_features = network(random_images())
+        lone_features = network(random_images()[:1])
+    require(bool(torch.isfinite(joint_features).all()), "features are not finite")
+    largest_difference = float((joint_features[:1] - lone_features).abs().max())
+    require(
+        largest_difference < 1e-3,
+        f"in evaluation an image's features change by {largest_difference:.2g} with the images beside it",
+    )
 
 
 def check_images_unchanged(cls: type[Backbone]) -> None:
-    given = random_images()
-    make_network(cls)(given)
-    require(torch.equal(given, random_images()), "encode changes the images in place; work on a copy")
+    images = random_images()
+    make_network(cls)(images)
+    require(torch.equal(images, random_images()), "encode changes the images in place; work on a copy")
 
 
 def check_gradient(cls: type[Backbone]) -> None:
     network = make_network(cls)
     network(random_images()).square().mean().backward()
-    without = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
-    require(len(without) < len(list(network.parameters())), "no gradient reaches its weights; is something detached?")
-    if without:
+    weights_without_gradient = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    require(
+        len(weights_without_gradient) < len(list(network.parameters())),
+        "no gradient reaches its weights; is something detached?",
+    )
+    if weights_without_gradient:
         raise Skipped(
-            f"none reaches {', '.join(without[:3])}; leave out what is not used, or set requires_grad = False"
+            f"none reaches {', '.join(weights_without_gradient[:3])}; leave out what is not used, or set requires_grad = False"
         )
 
 
 def check_initial_weights(cls: type[Backbone]) -> None:
-    before = global_generators()
-    one, two = make_network(cls), make_network(cls)
-    one(random_images())
-    require(before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
-    same = all(torch.equal(a, b) for a, b in zip(one.published().parameters(), two.published().parameters()))
-    require(same, "two networks made from one seed start from other weights; draw from torch's global generator only")
+    states_before = global_generators()
+    first_network = make_network(cls)
+    second_network = make_network(cls)
+    first_network(random_images())
+    require(states_before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
+    same_weights = all(
+        torch.equal(first_weight, second_weight)
+        for first_weight, second_weight in zip(
+            first_network.published().parameters(), second_network.published().parameters()
+        )
+    )
+    require(
+        same_weights,
+        "two networks made from one seed start from other weights; draw from torch's global generator only",
+    )
 
 
 def check_saved(cls: type[Backbone]) -> None:
     """All that it has learned is in its file of weights."""
-    network, file = make_network(cls), io.BytesIO()
+    network = make_network(cls)
+    weights_file = io.BytesIO()
     network(random_images())  # running statistics
-    torch.save(network.published().state_dict(), file)
-    file.seek(0)
+    torch.save(network.published().state_dict(), weights_file)
+    weights_file.seek(0)
     torch.manual_seed(9)
-    again = plugins.build_backbone(cls.name, DEMO.channels, DEMO.side, [Path(inspect.getfile(cls)).parent])
+    loaded_network = plugins.build_backbone(cls.name, DEMO.channels, DEMO.side, [Path(inspect.getfile(cls)).parent])
     try:
-        load_backbone(again, torch.load(file, weights_only=True))
+        load_backbone(loaded_network, torch.load(weights_file, weights_only=True))
     except ValueError as error:
         raise Wrong(f"its own weights do not load: {error}") from None
     with torch.inference_mode():
-        same = torch.equal(network.eval()(random_images()), again.eval()(random_images()))
-    require(same, "loaded from its own weights it gives other features; make what it keeps a buffer or a parameter")
+        same_features = torch.equal(network.eval()(random_images()), loaded_network.eval()(random_images()))
+    require(
+        same_features, "loaded from its own weights it gives other features; make what it keeps a buffer or a parameter"
+    )
 
 
 def check_bf16_features(cls: type[Backbone]) -> None:
     network = make_network(cls)
     network.precision = torch.bfloat16
-    found = network(random_images())
-    require(found.dtype == torch.float32, f"features are {found.dtype} with bf16 inside; leave `forward` to Backbone")
-    require(bool(torch.isfinite(found).all()), "features are not finite in bf16")
+    features = network(random_images())
+    require(
+        features.dtype == torch.float32, f"features are {features.dtype} with bf16 inside; leave `forward` to Backbone"
+    )
+    require(bool(torch.isfinite(features).all()), "features are not finite in bf16")
 
 
 def check_training_repeats(cls: type[Backbone]) -> None:
     method = plugins.find_method("baseline")
-    one, two = (train_to_last_epoch(prepare_rehearsal(method, backbone=cls)) for _ in range(2))
-    names = name_differences(one.method, two.method)
-    require(not names, f"{names} differ between two runs of one seed; draw from torch's global generator only")
+    first_run, second_run = (train_to_last_epoch(prepare_rehearsal(method, backbone=cls)) for _ in range(2))
+    differing_names = name_differences(first_run.method, second_run.method)
+    require(
+        not differing_names,
+        f"{differing_names} differ between two runs of one seed; draw from torch's global generator only",
+    )
 
 
 def each_method(cls: type[Backbone]) -> None:
     """Two epochs of one method for each of the things that a network can give."""
-    network, methods = make_network(cls), plugins.find_methods()
+    network = make_network(cls)
+    methods = plugins.find_methods()
     for method in (methods["baseline"], methods["rul"], methods["lanet"]):
         if suits_method(method, network):
             try:

@@ -46,17 +46,21 @@ def why_refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self
     if torch.are_deterministic_algorithms_enabled():
         weighted_counts = name == "bincount" and len(args) > 1 and args[1] is not None
         with_index = operation in (aten.median.dim, aten.nanmedian.dim)
-        product = name.startswith("scatter_reduce") and "prod" in args
-        if name in NO_DETERMINISTIC_FORM or weighted_counts or with_index or product:
+        is_product = name.startswith("scatter_reduce") and "prod" in args
+        if name in NO_DETERMINISTIC_FORM or weighted_counts or with_index or is_product:
             return f"{name} has no deterministic form on CUDA"
     if operation in MOVES:
         return ""
-    by = index_tensors(operation, args)
-    if by and self_on_host:
+    index_tensors_used = index_tensors(operation, args)
+    if index_tensors_used and self_on_host:
         return f"{name}: a tensor in main memory is indexed by one on the card"
     scalars = torch.Tag.pointwise in operation.tags or name in TAKES_A_HOST_SCALAR
-    bad = [t for t in on_host if not any(t is i for i in by) and (t.dim() or not scalars)]
-    return f"{name}: tensors on cuda:0 and in main memory, of shape {tuple(bad[0].shape)}" if bad else ""
+    misplaced_tensors = [t for t in on_host if not any(t is i for i in index_tensors_used) and (t.dim() or not scalars)]
+    return (
+        f"{name}: tensors on cuda:0 and in main memory, of shape {tuple(misplaced_tensors[0].shape)}"
+        if misplaced_tensors
+        else ""
+    )
 
 
 def find_waits(operation: Any, args: Sequence[Any], on_host: list[Tensor]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ DECODED = 20  # images of each split that are looked at
 
 def data_set_checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `benchmark/datasets/base.py`."""
-    named = {
+    checks_by_name = {
         "name, title, size and channels": check_description,
         "options": check_options,
         "a wrong path is refused in one line": lambda cls: wrong_path(cls, data),
@@ -25,7 +25,7 @@ def data_set_checks(cls: type[DataSet], data: Path | None = None) -> list[Check]
         "read twice, the same": lambda cls: check_second_read(cls, data),
         "stamp": lambda cls: check_stamp(cls, data),
     }
-    return of_class(cls, named)
+    return of_class(cls, checks_by_name)
 
 
 def path_to_read(cls: type[DataSet], data: Path | None) -> Path | None:
@@ -83,15 +83,19 @@ def check_images(cls: type[DataSet], data: Path | None) -> None:
 
 def check_second_read(cls: type[DataSet], data: Path | None) -> None:
     path = path_to_read(cls, data)
-    _, one = read_once(cls, path)
-    two = cls().read(path, cls.Options())
-    for a, b in ((one.train, two.train), (one.test, two.test)):
-        same = a.names == b.names and (a.labels == b.labels).all() and (a.image(0) == b.image(0)).all()
-        require(bool(same), "names, labels or pixels differ between two reads")
+    _, first_source = read_once(cls, path)
+    second_source = cls().read(path, cls.Options())
+    for first_rows, second_rows in ((first_source.train, second_source.train), (first_source.test, second_source.test)):
+        is_same = (
+            first_rows.names == second_rows.names
+            and (first_rows.labels == second_rows.labels).all()
+            and (first_rows.image(0) == second_rows.image(0)).all()
+        )
+        require(bool(is_same), "names, labels or pixels differ between two reads")
 
 
 def check_stamp(cls: type[DataSet], data: Path | None) -> None:
     path = path_to_read(cls, data)
-    found = cls().stamp(path, cls.Options())
-    require(bool(found) and found == cls().stamp(path, cls.Options()), "stamp is empty or differs between two calls")
-    json.dumps(found)
+    stamp = cls().stamp(path, cls.Options())
+    require(bool(stamp) and stamp == cls().stamp(path, cls.Options()), "stamp is empty or differs between two calls")
+    json.dumps(stamp)

@@ -42,7 +42,7 @@ NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is 
 
 def method_checks(cls: type[Method], data: Path | None = None) -> list[Check]:
     """The parts of the contract in `methods/base.py`, in the order in which a mistake shows best."""
-    named = {
+    checks_by_name = {
         "name and title": name_and_title,
         "recipe": check_recipe,
         "parameters: an unknown one is refused": unknown_parameter,
@@ -65,36 +65,51 @@ def method_checks(cls: type[Method], data: Path | None = None) -> list[Check]:
         "opinion of training images": check_opinion,
         "on a pretended GPU": on_a_card,
     }
-    return of_class(cls, named)
+    return of_class(cls, checks_by_name)
 
 
 def name_and_title(cls: type[Method]) -> None:
     check_name(cls.name)
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
-    taken = plugins.find_methods().get(cls.name)
-    same = taken is None or taken.__module__ == cls.__module__
-    require(same, f"the name {cls.name!r} belongs to a method of this project; choose another")
+    project_method = plugins.find_methods().get(cls.name)
+    is_own = project_method is None or project_method.__module__ == cls.__module__
+    require(is_own, f"the name {cls.name!r} belongs to a method of this project; choose another")
     require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")
 
 
 def check_recipe(cls: type[Method]) -> None:
-    declared = getattr(cls, "recipe", None)
-    require(isinstance(declared, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
-    require(declared.epochs >= 1 and declared.batch_size >= 2, "recipe: epochs must be at least 1, batch_size 2")
+    declared_recipe = getattr(cls, "recipe", None)
+    require(isinstance(declared_recipe, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
     require(
-        declared.backbone in BACKBONES or "/" in declared.backbone or known_beside(cls, declared.backbone),
-        f"recipe: no backbone {declared.backbone!r}; known: {', '.join(BACKBONES)}",
+        declared_recipe.epochs >= 1 and declared_recipe.batch_size >= 2,
+        "recipe: epochs must be at least 1, batch_size 2",
+    )
+    require(
+        declared_recipe.backbone in BACKBONES
+        or "/" in declared_recipe.backbone
+        or known_beside(cls, declared_recipe.backbone),
+        f"recipe: no backbone {declared_recipe.backbone!r}; known: {', '.join(BACKBONES)}",
     )
     require(
         cls.backbone_needs in GIVES, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}"
     )
-    rate = [declared.schedule.at(s, 10, declared.epochs) for s in range(10 * declared.epochs)]
-    require(all(math.isfinite(r) and r >= 0 for r in rate), "recipe: the schedule gives a rate that is no number >= 0")
-    kept = json.loads(json.dumps(method_info(cls)))
-    again = recipe_from_dict(kept["recipe"], list_kinds(declared))
-    require(again == declared, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
-    known = sorted(name for name in kept["demo"] if name not in kept["parameters"] and not name.startswith("recipe."))
-    require(not known, f"demo names {', '.join(known)}, which is no parameter")
+    learning_rates = [
+        declared_recipe.schedule.at(step, 10, declared_recipe.epochs) for step in range(10 * declared_recipe.epochs)
+    ]
+    require(
+        all(math.isfinite(learning_rate) and learning_rate >= 0 for learning_rate in learning_rates),
+        "recipe: the schedule gives a rate that is no number >= 0",
+    )
+    method_json = json.loads(json.dumps(method_info(cls)))
+    restored_recipe = recipe_from_dict(method_json["recipe"], list_kinds(declared_recipe))
+    require(
+        restored_recipe == declared_recipe,
+        "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them",
+    )
+    unknown_names = sorted(
+        name for name in method_json["demo"] if name not in method_json["parameters"] and not name.startswith("recipe.")
+    )
+    require(not unknown_names, f"demo names {', '.join(unknown_names)}, which is no parameter")
 
 
 def known_beside(cls: type[Method], backbone: str) -> bool:
@@ -118,73 +133,94 @@ def unknown_parameter(cls: type[Method]) -> None:
 
 def check_logits(cls: type[Method], classes: int) -> None:
     """Of the right shape and type, and of each image by itself."""
-    made = prepare_rehearsal(cls, classes)
-    made.method.eval()
+    trainer = prepare_rehearsal(cls, classes)
+    trainer.method.eval()
     with torch.inference_mode():
-        images = plain_batch(made, made.data.test_images)
-        together, alone = made.method.logits(images), made.method.logits(images[:1])
-    expected = (TEST, classes)
-    require(tuple(together.shape) == expected, f"logits of shape {tuple(together.shape)}, expected {expected}")
-    require(together.dtype == torch.float32, f"logits are {together.dtype}, expected float32")
-    require(bool(torch.isfinite(together).all()), "logits are not finite")
-    apart = float((together[:1] - alone).abs().max())
-    require(apart < 1e-3, f"in evaluation an image's logits change by {apart:.2g} with the images beside it")
+        images = plain_batch(trainer, trainer.data.test_images)
+        joint_logits = trainer.method.logits(images)
+        lone_logits = trainer.method.logits(images[:1])
+    expected_shape = (TEST, classes)
+    require(
+        tuple(joint_logits.shape) == expected_shape,
+        f"logits of shape {tuple(joint_logits.shape)}, expected {expected_shape}",
+    )
+    require(joint_logits.dtype == torch.float32, f"logits are {joint_logits.dtype}, expected float32")
+    require(bool(torch.isfinite(joint_logits).all()), "logits are not finite")
+    largest_difference = float((joint_logits[:1] - lone_logits).abs().max())
+    require(
+        largest_difference < 1e-3,
+        f"in evaluation an image's logits change by {largest_difference:.2g} with the images beside it",
+    )
 
 
 def check_order(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    rows = made.method.order(1, torch.Generator().manual_seed(3))
-    good = isinstance(rows, Tensor) and rows.dtype == torch.int64 and tuple(rows.shape) == (IMAGES,)
-    require(good, f"order gives no int64 tensor of {IMAGES} rows, one epoch of the training set")
+    trainer = prepare_rehearsal(cls)
+    rows = trainer.method.order(1, torch.Generator().manual_seed(3))
+    is_sound = isinstance(rows, Tensor) and rows.dtype == torch.int64 and tuple(rows.shape) == (IMAGES,)
+    require(is_sound, f"order gives no int64 tensor of {IMAGES} rows, one epoch of the training set")
     require(bool(((rows >= 0) & (rows < IMAGES)).all()), f"order gives rows outside 0..{IMAGES - 1}")
-    again = made.method.order(1, torch.Generator().manual_seed(3))
-    require(torch.equal(rows, again), "order differs for the same epoch and generator; draw from the given generator")
+    second_order = trainer.method.order(1, torch.Generator().manual_seed(3))
+    require(
+        torch.equal(rows, second_order), "order differs for the same epoch and generator; draw from the given generator"
+    )
 
 
 def check_loss(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    losses, _, _ = rehearse_step(made, list(range(BATCH)), backward=False)
-    total = sum(losses.values())
-    require(total.requires_grad, NOTHING_LEARNED)
-    total.backward()
-    parameters = list(made.method.named_parameters())
-    bad = [n for n, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
-    require(not bad, f"the gradient of {', '.join(bad[:3])} is not finite")
-    require(hasattr(made.method, "backbone"), "build keeps no self.backbone; the engine looks there for its channels")
+    trainer = prepare_rehearsal(cls)
+    losses, _, _ = rehearse_step(trainer, list(range(BATCH)), backward=False)
+    total_loss = sum(losses.values())
+    require(total_loss.requires_grad, NOTHING_LEARNED)
+    total_loss.backward()
+    parameters = list(trainer.method.named_parameters())
+    bad_names = [n for n, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
+    require(not bad_names, f"the gradient of {', '.join(bad_names[:3])} is not finite")
+    require(
+        hasattr(trainer.method, "backbone"), "build keeps no self.backbone; the engine looks there for its channels"
+    )
     gradients = {name: p.grad for name, p in parameters if p.grad is not None and p.grad.any()}
     require(bool(gradients), NOTHING_LEARNED)
-    reached = any(name.startswith("backbone.") for name in gradients)
-    require(reached, "no gradient reaches the backbone; is something detached?")
+    reaches_backbone = any(name.startswith("backbone.") for name in gradients)
+    require(reaches_backbone, "no gradient reaches the backbone; is something detached?")
 
 
 def unchanged_batch(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    batch = loop.make_batch(made, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
-    before = {
-        f.name: value.clone() for f in dataclasses.fields(batch) if isinstance(value := getattr(batch, f.name), Tensor)
+    trainer = prepare_rehearsal(cls)
+    batch = loop.make_batch(trainer, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
+    fields_before = {
+        batch_field.name: field_value.clone()
+        for batch_field in dataclasses.fields(batch)
+        if isinstance(field_value := getattr(batch, batch_field.name), Tensor)
     }
-    made.method.train()
-    made.method.loss(batch)
-    changed = [name for name, value in before.items() if not torch.equal(value, getattr(batch, name))]
-    require(not changed, f"loss changes batch.{changed[0] if changed else ''} in place; work on a copy")
+    trainer.method.train()
+    trainer.method.loss(batch)
+    changed_fields = [
+        name for name, field_value in fields_before.items() if not torch.equal(field_value, getattr(batch, name))
+    ]
+    require(
+        not changed_fields, f"loss changes batch.{changed_fields[0] if changed_fields else ''} in place; work on a copy"
+    )
 
 
 def check_random_numbers(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    before, torchs = global_generators(), torch.random.get_rng_state()
-    rehearse_step(made, list(range(BATCH)))
-    made.method.after_epoch(1)
-    same = before == global_generators()
-    require(same, "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator")
-    if not torch.equal(torchs, torch.random.get_rng_state()):
+    trainer = prepare_rehearsal(cls)
+    states_before = global_generators()
+    torch_state = torch.random.get_rng_state()
+    rehearse_step(trainer, list(range(BATCH)))
+    trainer.method.after_epoch(1)
+    is_unchanged = states_before == global_generators()
+    require(
+        is_unchanged,
+        "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator",
+    )
+    if not torch.equal(torch_state, torch.random.get_rng_state()):
         raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
 
 
 def whole_epoch(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    loop.train_epoch(made, 1)
-    named = [name for name, values in made.state.history.items() if len(values) != 1]
-    require(not named, f"{', '.join(named)}: after_epoch gives a name that a loss has already")
+    trainer = prepare_rehearsal(cls)
+    loop.train_epoch(trainer, 1)
+    repeated_names = [name for name, values in trainer.state.history.items() if len(values) != 1]
+    require(not repeated_names, f"{', '.join(repeated_names)}: after_epoch gives a name that a loss has already")
 
 
 def check_mechanism(cls: type[Method]) -> None:
@@ -212,47 +248,52 @@ def check_mechanism(cls: type[Method]) -> None:
 def last_batch(cls: type[Method], size: int) -> None:
     """An epoch that ends so is trained, or refused in begin with a reason."""
     try:
-        made = prepare_rehearsal(cls, images=2 * BATCH + size)
+        trainer = prepare_rehearsal(cls, images=2 * BATCH + size)
     except ValueError as error:
         raise Skipped(f"refused before training: {error}") from None
-    loop.train_epoch(made, 1)
+    loop.train_epoch(trainer, 1)
 
 
 def one_class(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls, one_class=True)
-    rehearse_step(made, list(range(BATCH)))
-    rehearse_step(made, list(range(BATCH, 2 * BATCH)))
+    trainer = prepare_rehearsal(cls, one_class=True)
+    rehearse_step(trainer, list(range(BATCH)))
+    rehearse_step(trainer, list(range(BATCH, 2 * BATCH)))
 
 
 def check_same_bits(cls: type[Method]) -> None:
-    one, two = train_to_last_epoch(prepare_rehearsal(cls)), train_to_last_epoch(prepare_rehearsal(cls))
-    names = name_differences(one.method, two.method)
-    require(not names, f"{names} differ between two runs of one seed; draw from batch.generator only")
+    first_run = train_to_last_epoch(prepare_rehearsal(cls))
+    second_run = train_to_last_epoch(prepare_rehearsal(cls))
+    differing_names = name_differences(first_run.method, second_run.method)
+    require(
+        not differing_names, f"{differing_names} differ between two runs of one seed; draw from batch.generator only"
+    )
 
 
 def check_resumed(cls: type[Method]) -> None:
     """A run that is interrupted after any of its epochs, and goes on in a new method, ends as one that was not."""
-    whole = prepare_rehearsal(cls, epochs=LONG)
+    whole_run = prepare_rehearsal(cls, epochs=LONG)
     checkpoints = []
     for epoch in range(1, LONG + 1):
-        loop.train_epoch(whole, epoch)
-        whole.state.epoch = epoch
-        file = io.BytesIO()
-        torch.save(collect_state(whole), file)
-        checkpoints.append(file.getvalue())
+        loop.train_epoch(whole_run, epoch)
+        whole_run.state.epoch = epoch
+        state_file = io.BytesIO()
+        torch.save(collect_state(whole_run), state_file)
+        checkpoints.append(state_file.getvalue())
     for epoch, content in enumerate(checkpoints[:-1], start=1):
-        again = train_to_last_epoch(resume_from(cls, content, epoch))
-        names = name_differences(whole.method, again.method)
+        resumed_run = train_to_last_epoch(resume_from(cls, content, epoch))
+        differing_names = name_differences(whole_run.method, resumed_run.method)
         require(
-            not names,
-            f"{names} differ after an interruption in epoch {epoch + 1} of {LONG}: what outlives an epoch must be a buffer "
-            "(self.register_buffer)",
+            not differing_names,
+            f"{differing_names} differ after an interruption in epoch {epoch + 1} of {LONG}: what outlives an epoch "
+            "must be a buffer (self.register_buffer)",
         )
-        curves = [name for name, values in whole.state.history.items() if values != again.state.history.get(name)]
+        differing_curves = [
+            name for name, values in whole_run.state.history.items() if values != resumed_run.state.history.get(name)
+        ]
         require(
-            not curves,
-            f"after_epoch: the curves {first_three(curves)} differ after an interruption in epoch {epoch + 1} of {LONG}; keep "
-            "what they count in a buffer",
+            not differing_curves,
+            f"after_epoch: the curves {first_three(differing_curves)} differ after an interruption in epoch {epoch + 1} "
+            f"of {LONG}; keep what they count in a buffer",
         )
 
 
@@ -262,42 +303,43 @@ def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
         state = torch.load(io.BytesIO(content), weights_only=True)
     except Exception as error:
         raise Wrong(f"the state holds more than tensors and numbers ({type(error).__name__}); use buffers") from None
-    made = prepare_rehearsal(cls, epochs=LONG)
+    trainer = prepare_rehearsal(cls, epochs=LONG)
     try:
-        restore_state(made, state)
+        restore_state(trainer, state)
     except RuntimeError as error:
-        text = str(error).strip().splitlines()[-1].strip()
+        error_text = str(error).strip().splitlines()[-1].strip()
         raise Wrong(
-            f"the state after epoch {epoch} of {LONG} cannot be loaded ({text}); register every buffer, and make every "
+            f"the state after epoch {epoch} of {LONG} cannot be loaded ({error_text}); register every buffer, and make every "
             "module, in build or begin"
         ) from None
-    return made
+    return trainer
 
 
 def check_bf16(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls, precision="bf16")
-    rehearse_step(made, list(range(BATCH)))
-    made.method.eval()
+    trainer = prepare_rehearsal(cls, precision="bf16")
+    rehearse_step(trainer, list(range(BATCH)))
+    trainer.method.eval()
     with torch.inference_mode():
-        found = made.method.logits(plain_batch(made, made.data.test_images))
-    require(found.dtype == torch.float32, f"logits are {found.dtype} with a bf16 backbone; heads work in float32")
+        logits = trainer.method.logits(plain_batch(trainer, trainer.data.test_images))
+    require(logits.dtype == torch.float32, f"logits are {logits.dtype} with a bf16 backbone; heads work in float32")
 
 
 def check_opinion(cls: type[Method]) -> None:
-    made = prepare_rehearsal(cls)
-    rehearse_step(made, list(range(BATCH)))
-    made.method.eval()
+    trainer = prepare_rehearsal(cls)
+    rehearse_step(trainer, list(range(BATCH)))
+    trainer.method.eval()
     rows = torch.arange(TEST)
-    batch = Batch(images=plain_batch(made, made.data.images[:TEST]), labels=made.given[rows], index=rows)
+    batch = Batch(images=plain_batch(trainer, trainer.data.images[:TEST]), labels=trainer.given[rows], index=rows)
     with torch.inference_mode():
-        found: Any = made.method.opinion(batch)
-    require(isinstance(found, tuple) and len(found) == 2, "opinion returns no pair (distribution, wrongness)")
-    shapes, expected = tuple(tuple(part.shape) for part in found), ((TEST, made.run.classes), (TEST,))
-    require(shapes == expected, f"opinion gives shapes {shapes}, expected {expected}")
-    distribution, wrongness = found
+        opinion: Any = trainer.method.opinion(batch)
+    require(isinstance(opinion, tuple) and len(opinion) == 2, "opinion returns no pair (distribution, wrongness)")
+    given_shapes = tuple(tuple(array.shape) for array in opinion)
+    expected_shapes = ((TEST, trainer.run.classes), (TEST,))
+    require(given_shapes == expected_shapes, f"opinion gives shapes {given_shapes}, expected {expected_shapes}")
+    distribution, wrongness = opinion
     sums = distribution.sum(1)
-    good = bool((distribution >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
-    require(good, "opinion: a row of the distribution is negative somewhere or does not sum to 1")
+    is_sound = bool((distribution >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+    require(is_sound, "opinion: a row of the distribution is negative somewhere or does not sum to 1")
     require(bool(torch.isfinite(wrongness).all()), "opinion: wrongness is not finite")
 
 
@@ -305,31 +347,33 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
     """Two epochs, an evaluation and the opinions on a pretended CUDA device; the same bits with a CUDA graph."""
     from benchmark.check.pretended import Card, CardError, clock_of
 
-    card, exact = Card(), torch.are_deterministic_algorithms_enabled()
+    card = Card()
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         with card.there():
-            made, captured = (prepare(cls, device="cuda") for _ in range(2))
-            made.clock = clock_of(card)
-            made.steps = StepRunner(made, loop.take_step, allowed=False)
-            captured.steps = StepRunner(captured, loop.take_step, eager=1)
-            train_to_last_epoch(made)
-            with made.clock.part("evaluation"):
-                evaluate_epoch(made)
-                collect_opinions(made)
-            waits, names = card.seen.in_steps(), name_differences(made.method, train_to_last_epoch(captured).method)
+            trainer, captured_trainer = (prepare(cls, device="cuda") for _ in range(2))
+            trainer.clock = clock_of(card)
+            trainer.steps = StepRunner(trainer, loop.take_step, allowed=False)
+            captured_trainer.steps = StepRunner(captured_trainer, loop.take_step, eager=1)
+            train_to_last_epoch(trainer)
+            with trainer.clock.part("evaluation"):
+                evaluate_epoch(trainer)
+                collect_opinions(trainer)
+            waits = card.seen.in_steps()
+            differing_names = name_differences(trainer.method, train_to_last_epoch(captured_trainer).method)
     except CardError as error:
         raise Wrong(f"on a GPU this raises: {error}; make tensors on the device of the batch") from None
     finally:
-        torch.use_deterministic_algorithms(exact)
+        torch.use_deterministic_algorithms(was_deterministic)
     if waits:
-        first = waits[0]
+        first_wait = waits[0]
         raise Wrong(
-            f"a step waits for the GPU: {first.what} ({first.where}), {len(waits)} times in {EPOCHS} epochs; "
+            f"a step waits for the GPU: {first_wait.what} ({first_wait.where}), {len(waits)} times in {EPOCHS} epochs; "
             "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
         )
     require(
-        not names,
-        f"{names} end otherwise where steps are replayed from a CUDA graph: what Python works out in a step changes "
+        not differing_names,
+        f"{differing_names} end otherwise where steps are replayed from a CUDA graph: what Python works out in a step changes "
         "from epoch to epoch; say so in captured_anew",
     )

@@ -59,7 +59,8 @@ class Operations(TorchDispatchMode):
         self.card = card
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        card, kwargs = self.card, kwargs or {}
+        card = self.card
+        kwargs = kwargs or {}
         places = card.places
         used = tensors_in((args, kwargs))
         on_card = any(places[t] == CARD for t in used)
@@ -95,7 +96,9 @@ class Questions(TorchFunctionMode):
         self.card = card
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        card, kwargs, name = self.card, dict(kwargs or {}), getattr(func, "__name__", "")
+        card = self.card
+        kwargs = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
         first = args[0] if args and isinstance(args[0], Tensor) else None
         if first is None:
             return self.make(func, name, None, args, kwargs)
@@ -124,7 +127,9 @@ class Questions(TorchFunctionMode):
 
     def make(self, func: Any, name: str, first: Tensor | None, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call torch with the device taken out of the question, and note where the result lies."""
-        card, device, pinned = self.card, kwargs.get("device"), kwargs.pop("pin_memory", False)
+        card = self.card
+        device = kwargs.get("device")
+        pinned = kwargs.pop("pin_memory", False)
         asked = None if device is None else CARD if torch.device(device).type == "cuda" else HOST
         if asked:
             kwargs["device"] = "cpu"
@@ -139,7 +144,8 @@ class Questions(TorchFunctionMode):
             return func(*args, **kwargs)
         if name == "tensor" and asked == CARD:
             card.seen.wait("upload", "torch.tensor")
-        before, card.placing = card.placing, asked or HOST
+        before = card.placing
+        card.placing = asked or HOST
         try:
             made = func(*args, **kwargs)
         finally:
@@ -150,14 +156,17 @@ class Questions(TorchFunctionMode):
 
     def move(self, name: str, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -> Tensor:
         """`.to`, `.cpu` and `.cuda`, in every form that they can be written."""
-        card, target = self.card, {"cpu": HOST, "cuda": CARD}.get(name)
-        device, other = kwargs.pop("device", None), kwargs.pop("other", None)
+        card = self.card
+        target = {"cpu": HOST, "cuda": CARD}.get(name)
+        device = kwargs.pop("device", None)
+        other = kwargs.pop("other", None)
         if rest and isinstance(rest[0], Tensor):
             other = rest.pop(0)
         elif rest and (rest[0] is None or isinstance(rest[0], str | torch.device | int)):
             device = rest.pop(0)
         if other is not None:
-            target, kwargs["dtype"] = card.places[other], other.dtype
+            target = card.places[other]
+            kwargs["dtype"] = other.dtype
         elif target is None and device is not None:
             target = CARD if torch.device(device).type == "cuda" else HOST
         order = ("non_blocking", "copy") if other is not None else ("dtype", "non_blocking", "copy")
@@ -191,7 +200,9 @@ class Card:
     """A pretended card. free: bytes of its memory that are free."""
 
     def __init__(self, free: int = 80 * 2**30) -> None:
-        self.places, self.seen, self.free = Places(), Seen(), free
+        self.places = Places()
+        self.seen = Seen()
+        self.free = free
         self.placing = UNPLACED  # where what is being made without inputs will lie
         self.pinned: dict[int, StorageWeakRef] = {}
         self.capture: Capture | None = None
@@ -263,7 +274,8 @@ class Parts(Clock):
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        before, self.seen.part = self.seen.part, name
+        before = self.seen.part
+        self.seen.part = name
         try:
             with super().part(name):
                 yield

@@ -67,7 +67,8 @@ def graph_class(card: Any) -> type:
 
     class Graph:
         def __init__(self, *_: Any, **__: Any) -> None:
-            self.kept, self.generators = Capture(), [torch.default_generator]
+            self.kept = Capture()
+            self.generators = [torch.default_generator]
 
         def register_generator_state(self, generator: torch.Generator) -> None:
             self.generators.append(generator)

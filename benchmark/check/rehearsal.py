@@ -26,25 +26,26 @@ IMAGES, BATCH, EPOCHS, TEST = 37, 16, 2, 6  # 37 = 16 + 16 + 5: the last batch i
 
 def random_data(images: int, classes: int, one_class: bool) -> TrainingSet:
     """Random images, landmarks and labels; one_class: all given labels are equal."""
-    draw, side = np.random.default_rng(0), DEMO.side
-    given = np.zeros(images, np.int64) if one_class else draw.permutation(np.arange(images) % classes)
-    blocks = draw.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
+    generator = np.random.default_rng(0)
+    side = DEMO.side
+    labels = np.zeros(images, np.int64) if one_class else generator.permutation(np.arange(images) % classes)
+    blocks = generator.integers(0, 256, (images + TEST, 8, 8, 1)).astype(np.uint8)
     pixels = np.kron(blocks, np.ones((1, side // 8, side // 8, 1), np.uint8))
     return TrainingSet(
         classes=EIGHT[:classes],
         images=pixels[:images],
-        given=given,
-        clean=given,
-        landmarks=draw.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32),
+        given=labels,
+        clean=labels,
+        landmarks=generator.uniform(0.1, 0.9, (images, 19, 2)).astype(np.float32),
         usable=np.arange(images) % 4 > 0,
         rows=np.arange(images),
         held_images=pixels[:0],
-        held_labels=given[:0],
+        held_labels=labels[:0],
         test_images=pixels[images:],
         test_labels=np.arange(TEST),
         test_rows=np.arange(TEST),
         noise={},
-        noise_labels=given,
+        noise_labels=labels,
     )
 
 
@@ -63,22 +64,24 @@ def prepare_rehearsal(
     backbone: of one's own, in place of the demo's.
     """
     data = random_data(images, classes, one_class)
-    asked = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
-    own: tuple[str, ...] = ()
+    overrides = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
+    plugin_folders: tuple[str, ...] = ()
     if backbone is not None:
-        asked["recipe.backbone"], own = backbone.name, (str(Path(inspect.getfile(backbone)).parent),)
+        overrides["recipe.backbone"] = backbone.name
+        plugin_folders = (str(Path(inspect.getfile(backbone)).parent),)
     resolved, _ = recipes.resolve_recipe(
-        {cls.name: method_info(cls)}, cls.name, asked, DEMO, "comparison", "faces", images
+        {cls.name: method_info(cls)}, cls.name, overrides, DEMO, "comparison", "faces", images
     )
-    asked_for, place = rehearsal_job(cls, precision), Place(results="", data="", device=device, methods_path=own)
+    job = rehearsal_job(cls, precision)
+    place = Place(results="", data="", device=device, methods_path=plugin_folders)
     if backbone is not None:
-        asked_for = replace(asked_for, backbone_code=plugins.hash_backbone(backbone.name, own))
-    method, recipe, run = assembly.assemble_method(cls, asked_for, {"weights": {}, **resolved}, place, classes, images)
+        job = replace(job, backbone_code=plugins.hash_backbone(backbone.name, plugin_folders))
+    method, recipe, run = assembly.assemble_method(cls, job, {"weights": {}, **resolved}, place, classes, images)
     method.to(device, memory_format=torch.channels_last)
     method.begin(torch.from_numpy(data.given).to(device), run)
-    kept = isinstance(getattr(method, "labels", None), Tensor)
-    require(kept, "begin keeps no labels; call super().begin(labels, run)")
-    return trainer_of(asked_for, place, data, assembly.move_to_device(method, device), recipe, run, Clock())
+    keeps_labels = isinstance(getattr(method, "labels", None), Tensor)
+    require(keeps_labels, "begin keeps no labels; call super().begin(labels, run)")
+    return trainer_of(job, place, data, assembly.move_to_device(method, device), recipe, run, Clock())
 
 
 def rehearsal_job(cls: type[Method], precision: str) -> Job:
@@ -95,40 +98,45 @@ def rehearsal_job(cls: type[Method], precision: str) -> Job:
     )
 
 
-def rehearse_step(made: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
+def rehearse_step(trainer: Trainer, rows: list[int], backward: bool = True) -> tuple[dict[str, Tensor], Tensor, Batch]:
     """The losses, logits and batch of one step on the given rows; the optimiser moves if `backward`."""
-    batch = loop.make_batch(made, torch.tensor(rows), 1, torch.Generator().manual_seed(1))
-    made.method.train()
-    result = made.method.loss(batch)
+    batch = loop.make_batch(trainer, torch.tensor(rows), 1, torch.Generator().manual_seed(1))
+    trainer.method.train()
+    result = trainer.method.loss(batch)
     require(isinstance(result, tuple) and len(result) == 2, "loss returns no pair; return ({name: loss}, logits)")
     losses, logits = result
-    good = isinstance(losses, dict) and all(isinstance(v, Tensor) and v.dim() == 0 for v in losses.values())
-    require(good and losses, "loss: expected a dictionary of scalar tensors by name")
+    is_sound = isinstance(losses, dict) and all(isinstance(v, Tensor) and v.dim() == 0 for v in losses.values())
+    require(is_sound and losses, "loss: expected a dictionary of scalar tensors by name")
     for name, value in losses.items():
         require(bool(torch.isfinite(value)), f"loss {name!r} is {float(value.detach())} on {len(rows)} images")
-    shape = (len(rows), made.run.classes)
+    shape = (len(rows), trainer.run.classes)
     require(tuple(logits.shape) == shape, f"loss returns logits of shape {tuple(logits.shape)}, expected {shape}")
     if backward:
-        made.optimiser.zero_grad()
+        trainer.optimiser.zero_grad()
         sum(losses.values()).backward()
-        made.method.after_backward(batch)
-        made.optimiser.step()
-        made.method.after_step(batch)
+        trainer.method.after_backward(batch)
+        trainer.optimiser.step()
+        trainer.method.after_step(batch)
     return losses, logits, batch
 
 
-def train_to_last_epoch(made: Trainer) -> Trainer:
+def train_to_last_epoch(trainer: Trainer) -> Trainer:
     """Trained from where it stands to its last epoch, by the engine."""
-    for epoch in range(made.state.epoch + 1, made.recipe.epochs + 1):
-        loop.train_epoch(made, epoch)
-        made.state.epoch = epoch
-    return made
+    for epoch in range(trainer.state.epoch + 1, trainer.recipe.epochs + 1):
+        loop.train_epoch(trainer, epoch)
+        trainer.state.epoch = epoch
+    return trainer
 
 
-def name_differences(one: Method, two: Method) -> str:
+def name_differences(first_method: Method, second_method: Method) -> str:
     """The names in which two methods' states, or what learns of them, differ, or ''."""
-    a, b = comparable_state(one), comparable_state(two)
-    names = sorted(set(a) ^ set(b)) or [n for n in a if a[n].shape != b[n].shape or not torch.equal(a[n], b[n])]
+    first_state = comparable_state(first_method)
+    second_state = comparable_state(second_method)
+    names = sorted(set(first_state) ^ set(second_state)) or [
+        n
+        for n in first_state
+        if first_state[n].shape != second_state[n].shape or not torch.equal(first_state[n], second_state[n])
+    ]
     return first_three(names)
 
 
