@@ -226,18 +226,18 @@ def whole_epoch(cls: type[Method]) -> None:
 def check_mechanism(cls: type[Method]) -> None:
     """Each declared curve is in the history after an epoch, and what is declared is no share by name alone."""
     curves = cls.mechanism
-    whole = isinstance(curves, tuple) and all(isinstance(curve, Curve) for curve in curves)
-    require(whole, "mechanism is no tuple of curves; write mechanism = (Curve(name, title, idle, idle_text),)")
+    is_curve_tuple = isinstance(curves, tuple) and all(isinstance(curve, Curve) for curve in curves)
+    require(is_curve_tuple, "mechanism is no tuple of curves; write mechanism = (Curve(name, title, idle, idle_text),)")
     if not curves:
         raise Skipped("none declared; docs/new-method.md says what one tells your readers")
-    made = prepare_rehearsal(cls)
-    loop.train_epoch(made, 1)
-    history = made.state.history
+    trainer = prepare_rehearsal(cls)
+    loop.train_epoch(trainer, 1)
+    history = trainer.state.history
     missing = [curve.name for curve in curves if curve.name not in history]
-    known = ", ".join(sorted(history))
+    known_curves = ", ".join(sorted(history))
     require(
         not missing,
-        f"mechanism: {', '.join(missing)} is never written; return it from after_epoch, or name one of: {known}",
+        f"mechanism: {', '.join(missing)} is never written; return it from after_epoch, or name one of: {known_curves}",
     )
     for curve in curves:
         value = history[curve.name][0]

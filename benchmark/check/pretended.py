@@ -62,28 +62,30 @@ class Operations(TorchDispatchMode):
         card = self.card
         kwargs = kwargs or {}
         places = card.places
-        used = tensors_in((args, kwargs))
-        on_card = any(places[t] == CARD for t in used)
+        input_tensors = tensors_in((args, kwargs))
+        on_card = any(places[t] == CARD for t in input_tensors)
         if on_card:
-            self.judge(func, args, [t for t in used if places[t] == HOST])
+            self.judge(func, args, [t for t in input_tensors if places[t] == HOST])
         capture = card.capture if on_card or card.placing == CARD else None
         result = capture.run(func, args, kwargs) if capture else func(*args, **kwargs)
-        lies = CARD if on_card else HOST if any(places[t] == HOST for t in used) else card.placing or UNPLACED
-        made = [t for t in tensors_in(result) if not (func in card_rules.MOVES and t is args[0])]
-        for tensor in made + [t for t in used if places[t] == UNPLACED and lies]:
-            places[tensor] = lies
-        if lies == CARD:
+        result_place = (
+            CARD if on_card else HOST if any(places[t] == HOST for t in input_tensors) else card.placing or UNPLACED
+        )
+        made_tensors = [t for t in tensors_in(result) if not (func in card_rules.MOVES and t is args[0])]
+        for tensor in made_tensors + [t for t in input_tensors if places[t] == UNPLACED and result_place]:
+            places[tensor] = result_place
+        if result_place == CARD:
             card.seen.operation(func)
         return result
 
     def judge(self, func: Any, args: Any, on_host: list[Tensor]) -> None:
         """Raise what CUDA would raise, note what it would wait for."""
         first_on_host = bool(args) and any(args[0] is t for t in on_host)
-        why = card_rules.why_refused(func, args, on_host, first_on_host)
-        if why:
-            raise CardError(f"{why} ({project_line()})")
-        for kind, what in card_rules.find_waits(func, args, on_host):
-            self.card.seen.wait(kind, what)
+        refusal = card_rules.why_refused(func, args, on_host, first_on_host)
+        if refusal:
+            raise CardError(f"{refusal} ({project_line()})")
+        for kind, wait_reason in card_rules.find_waits(func, args, on_host):
+            self.card.seen.wait(kind, wait_reason)
         if func is torch.ops.aten.copy_.default and on_host and not self.card.is_pinned(args[1]):
             self.card.seen.wait("read" if first_on_host else "upload", "copy_")
 
@@ -99,78 +101,84 @@ class Questions(TorchFunctionMode):
         card = self.card
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "")
-        first = args[0] if args and isinstance(args[0], Tensor) else None
-        if first is None:
+        first_tensor = args[0] if args and isinstance(args[0], Tensor) else None
+        if first_tensor is None:
             return self.make(func, name, None, args, kwargs)
-        on_card = card.places[first] == CARD
+        on_card = card.places[first_tensor] == CARD
         if name == "__get__":
-            asked = getattr(func, "__self__", None)
-            known = {Tensor.device: CUDA if on_card else CPU, Tensor.is_cuda: on_card, Tensor.is_cpu: not on_card}
-            return known[asked] if asked in known else func(*args, **kwargs)
+            property_asked = getattr(func, "__self__", None)
+            device_answers = {
+                Tensor.device: CUDA if on_card else CPU,
+                Tensor.is_cuda: on_card,
+                Tensor.is_cpu: not on_card,
+            }
+            return device_answers[property_asked] if property_asked in device_answers else func(*args, **kwargs)
         if on_card and name in ("numpy", "__array__"):
             raise CardError(f"can't convert a cuda:0 tensor to numpy ({project_line()})")
         if on_card and name in ("tolist", "__repr__", "__format__"):
             card.seen.wait("read", name)
         if name in ("to", "cpu", "cuda"):
-            return self.move(name, first, list(args[1:]), kwargs)
+            return self.move(name, first_tensor, list(args[1:]), kwargs)
         if name == "pin_memory":
-            return card.pin(first.clone())
+            return card.pin(first_tensor.clone())
         if name == "one_hot" and on_card and len(args) > 1:  # on CUDA it does not look at the values
-            return first.new_zeros((*first.shape, args[1])).scatter_(-1, first[..., None], 1)
+            return first_tensor.new_zeros((*first_tensor.shape, args[1])).scatter_(-1, first_tensor[..., None], 1)
         if name == "record_stream":
             return None
         if name == "__deepcopy__":
-            made = func(*args, **kwargs)
-            card.places[made] = CARD if on_card else HOST
-            return made
-        return self.make(func, name, first, args, kwargs)
+            copied_tensor = func(*args, **kwargs)
+            card.places[copied_tensor] = CARD if on_card else HOST
+            return copied_tensor
+        return self.make(func, name, first_tensor, args, kwargs)
 
-    def make(self, func: Any, name: str, first: Tensor | None, args: Any, kwargs: dict[str, Any]) -> Any:
+    def make(self, func: Any, name: str, first_tensor: Tensor | None, args: Any, kwargs: dict[str, Any]) -> Any:
         """Call torch with the device taken out of the question, and note where the result lies."""
         card = self.card
         device = kwargs.get("device")
         pinned = kwargs.pop("pin_memory", False)
-        asked = None if device is None else CARD if torch.device(device).type == "cuda" else HOST
-        if asked:
+        asked_place = None if device is None else CARD if torch.device(device).type == "cuda" else HOST
+        if asked_place:
             kwargs["device"] = "cpu"
         generator = kwargs.get("generator")
         if isinstance(generator, REAL_GENERATOR):
-            where = asked or (card.places[first] if first is not None else HOST)
-            if (generator.device.type == "cuda") != (where == CARD):
+            generator_place = asked_place or (card.places[first_tensor] if first_tensor is not None else HOST)
+            if (generator.device.type == "cuda") != (generator_place == CARD):
                 raise CardError(
-                    f"{name}: a generator of {generator.device} for a tensor on the {where} ({project_line()})"
+                    f"{name}: a generator of {generator.device} for a tensor on the {generator_place} ({project_line()})"
                 )
-        if asked is None and not pinned and tensors_in((args, kwargs)):
+        if asked_place is None and not pinned and tensors_in((args, kwargs)):
             return func(*args, **kwargs)
-        if name == "tensor" and asked == CARD:
+        if name == "tensor" and asked_place == CARD:
             card.seen.wait("upload", "torch.tensor")
-        before = card.placing
-        card.placing = asked or HOST
+        place_before = card.placing
+        card.placing = asked_place or HOST
         try:
-            made = func(*args, **kwargs)
+            result = func(*args, **kwargs)
         finally:
-            card.placing = before
-        for tensor in tensors_in(made) if asked or "_like" not in name else ():
-            card.places[tensor] = asked or HOST
-        return card.pin(made) if pinned else made
+            card.placing = place_before
+        for tensor in tensors_in(result) if asked_place or "_like" not in name else ():
+            card.places[tensor] = asked_place or HOST
+        return card.pin(result) if pinned else result
 
-    def move(self, name: str, tensor: Tensor, rest: list[Any], kwargs: dict[str, Any]) -> Tensor:
+    def move(self, name: str, tensor: Tensor, positional_arguments: list[Any], kwargs: dict[str, Any]) -> Tensor:
         """`.to`, `.cpu` and `.cuda`, in every form that they can be written."""
         card = self.card
         target = {"cpu": HOST, "cuda": CARD}.get(name)
         device = kwargs.pop("device", None)
-        other = kwargs.pop("other", None)
-        if rest and isinstance(rest[0], Tensor):
-            other = rest.pop(0)
-        elif rest and (rest[0] is None or isinstance(rest[0], str | torch.device | int)):
-            device = rest.pop(0)
-        if other is not None:
-            target = card.places[other]
-            kwargs["dtype"] = other.dtype
+        other_tensor = kwargs.pop("other", None)
+        if positional_arguments and isinstance(positional_arguments[0], Tensor):
+            other_tensor = positional_arguments.pop(0)
+        elif positional_arguments and (
+            positional_arguments[0] is None or isinstance(positional_arguments[0], str | torch.device | int)
+        ):
+            device = positional_arguments.pop(0)
+        if other_tensor is not None:
+            target = card.places[other_tensor]
+            kwargs["dtype"] = other_tensor.dtype
         elif target is None and device is not None:
             target = CARD if torch.device(device).type == "cuda" else HOST
-        order = ("non_blocking", "copy") if other is not None else ("dtype", "non_blocking", "copy")
-        kwargs |= dict(zip(order if name == "to" else ("non_blocking",), rest))
+        argument_order = ("non_blocking", "copy") if other_tensor is not None else ("dtype", "non_blocking", "copy")
+        kwargs |= dict(zip(argument_order if name == "to" else ("non_blocking",), positional_arguments))
         at_once = kwargs.pop("non_blocking", False) and card.is_pinned(tensor)
         kwargs = {key: value for key, value in kwargs.items() if value is not None}
         if target in (None, card.places[tensor]):
@@ -179,9 +187,9 @@ class Questions(TorchFunctionMode):
             card.seen.wait("read", f"{tuple(tensor.shape)} {tensor.dtype} to main memory")
         elif not at_once:
             card.seen.wait("upload", f"{tuple(tensor.shape)} {tensor.dtype} from pageable memory")
-        made = Tensor.to(tensor, **kwargs | {"copy": True})
-        card.places[made] = target
-        return made
+        moved_tensor = Tensor.to(tensor, **kwargs | {"copy": True})
+        card.places[moved_tensor] = target
+        return moved_tensor
 
 
 class Stream:
@@ -214,22 +222,22 @@ class Card:
         return tensor
 
     def is_pinned(self, tensor: Tensor) -> bool:
-        kept = self.pinned.get(tensor.untyped_storage()._cdata)
-        return kept is not None and not kept.expired()
+        pinned_storage = self.pinned.get(tensor.untyped_storage()._cdata)
+        return pinned_storage is not None and not pinned_storage.expired()
 
     def autocast(self, device_type: str, *args: Any, **kwargs: Any) -> Any:
         return REAL_AUTOCAST("cpu", *args, **kwargs)
 
     def grouped(self, tensors: Any, *more: Any, **named: Any) -> Any:
         """What an optimiser groups by device, with the devices that the tensors pretend to lie on."""
-        found = REAL_GROUPS(tensors, *more, **named)
-        return {(tensors_in(group)[0].device, dtype): group for (_, dtype), group in found.items()}
+        groups = REAL_GROUPS(tensors, *more, **named)
+        return {(tensors_in(group)[0].device, dtype): group for (_, dtype), group in groups.items()}
 
     def load(self, file: Any, map_location: Any = None, **kwargs: Any) -> Any:
-        found = REAL_LOAD(file, map_location="cpu", **kwargs)
-        for tensor in tensors_in(found):
+        loaded = REAL_LOAD(file, map_location="cpu", **kwargs)
+        for tensor in tensors_in(loaded):
             self.places[tensor] = CARD if map_location and torch.device(map_location).type == "cuda" else HOST
-        return found
+        return loaded
 
     @contextmanager
     def there(self) -> Iterator["Card"]:
@@ -274,16 +282,16 @@ class Parts(Clock):
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        before = self.seen.part
+        part_before = self.seen.part
         self.seen.part = name
         try:
             with super().part(name):
                 yield
         finally:
-            self.seen.part = before
+            self.seen.part = part_before
 
 
 def clock_of(card: Card) -> Parts:
-    made = Parts()
-    made.seen = card.seen
-    return made
+    clock = Parts()
+    clock.seen = card.seen
+    return clock

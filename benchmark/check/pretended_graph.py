@@ -31,27 +31,27 @@ class Capture:
         for tensor in written_tensors(func, args, kwargs):
             key = tensor.untyped_storage()._cdata
             if key not in self.before and key not in self.made:
-                whole = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
-                self.before[key] = (whole, whole.clone())
+                storage_bytes = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
+                self.before[key] = (storage_bytes, storage_bytes.clone())
         result = func(*args, **kwargs)
-        given = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        input_storages = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
         for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in input_storages:
                 self.made.add(tensor.untyped_storage()._cdata)
         self.ran.append((func, args, kwargs, result))
         return result
 
     def undo(self) -> None:
-        for whole, held in self.before.values():
-            whole.copy_(held)
+        for storage_bytes, held_bytes in self.before.values():
+            storage_bytes.copy_(held_bytes)
 
     def replay(self) -> None:
         """Run everything again, into the same tensors."""
         for func, args, kwargs, result in self.ran:
-            again = func(*args, **kwargs)
-            for old, new in zip(tree_leaves(result), tree_leaves(again)):
-                if isinstance(old, Tensor) and old.data_ptr() != new.data_ptr():
-                    old.detach().copy_(new)
+            replayed = func(*args, **kwargs)
+            for old_tensor, new_tensor in zip(tree_leaves(result), tree_leaves(replayed)):
+                if isinstance(old_tensor, Tensor) and old_tensor.data_ptr() != new_tensor.data_ptr():
+                    old_tensor.detach().copy_(new_tensor)
 
 
 def written_tensors(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:

@@ -43,9 +43,15 @@ class Seen:
 
     def in_steps(self) -> list[Wait]:
         """The waits inside of training steps, less the constants that a process uploads once."""
-        found = [wait for wait in self.waits if wait.part in TRAINING]
-        once = [w for w in found if w.kind == "upload" and w.where.startswith(("train/augment.py", "lanet/parts.py"))]
-        return [wait for wait in found if wait not in once] if len(once) <= 6 else found
+        step_waits = [wait for wait in self.waits if wait.part in TRAINING]
+        constant_uploads = [
+            step_wait
+            for step_wait in step_waits
+            if step_wait.kind == "upload" and step_wait.where.startswith(("train/augment.py", "lanet/parts.py"))
+        ]
+        return (
+            [wait for wait in step_waits if wait not in constant_uploads] if len(constant_uploads) <= 6 else step_waits
+        )
 
     def operation(self, operation: Any) -> None:
         self.operations.setdefault(self.part, Counter())[card_rules.name_of(operation)] += 1

@@ -102,7 +102,7 @@ def locate_affectnet(path: Path) -> AffectNetFiles:
     )
 
 
-def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
+def read_affectnet_list(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
     """training.csv or validation.csv; boxes and landmarks of rows without an emotion are not looked at."""
     list_name = LISTS[split]
     line_by_file = {}
@@ -111,7 +111,7 @@ def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
     labels = []
     boxes = []
     points = []
-    for number, (where, row) in enumerate(read_csv_rows(Folder("affectnet", place.lists), list_name)):
+    for number, (where, row) in enumerate(read_csv_rows(Folder("affectnet", files_found.lists), list_name)):
         if number == 0 and FILE in row:  # some copies of validation.csv have no header
             absent_columns = [column for column in (FILE, *BOX, POINTS, LABEL) if column not in row]
             if absent_columns:
@@ -137,8 +137,8 @@ def read_affectnet_list(place: AffectNetFiles, split: str) -> AffectNetSplit:
     if not names:
         raise DataError(f"affectnet: {list_name}: no rows; is this the list of the data set?")
     used_files = [file_name for file_name, box in zip(names, boxes) if box]
-    refuse_absent(f"affectnet: {list_name}", place.base, used_files)
-    files = Folder("affectnet", place.base)
+    refuse_absent(f"affectnet: {list_name}", files_found.base, used_files)
+    files = Folder("affectnet", files_found.base)
 
     def image(row: int) -> tuple[np.ndarray, str]:
         content = files.read(names[row])
@@ -195,9 +195,9 @@ def cut_box(picture: np.ndarray, box: tuple[int, int, int, int], where: str) -> 
     return picture[rows.clip(0, picture.shape[0] - 1)][:, columns.clip(0, picture.shape[1] - 1)]
 
 
-def read_set(place: AffectNetFiles, split: str) -> AffectNetSplit:
+def read_set(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
     """One of train_set/ and val_set/: ID.jpg with ID_exp.npy (the label) and, where present, ID_lnd.npy (68 points)."""
-    folder = place.base / SETS[split]
+    folder = files_found.base / SETS[split]
     files = Folder("affectnet", folder / "images")
     names = sorted(
         check_file_name(file_name, files.where)

@@ -87,5 +87,5 @@ def find_outside(owner: str, base: Path, split_parts: set[str]) -> list[str]:
 def is_packed_split(name: str, split_parts: set[str]) -> bool:
     """Whether a file is the archive of a split of which there is no folder."""
     stem, _, ending = name.partition(".")
-    unpacked_splits = {find_split(part) for part in split_parts}
+    unpacked_splits = {find_split(split_part) for split_part in split_parts}
     return ending.lower() in PACKED and find_split(stem) is not None and find_split(stem) not in unpacked_splits

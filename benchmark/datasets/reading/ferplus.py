@@ -215,7 +215,7 @@ def iterate_pairs(pixels_csv: Path, votes_csv: Path) -> Iterator[tuple[Line, Lin
             column_places = check_headers(pixels, votes)
             continue
         if len(pixels[1]) == len(column_places):  # in the order of the first publication
-            pixels = pixels[0], [pixels[1][place] for place in column_places]
+            pixels = pixels[0], [pixels[1][column_place] for column_place in column_places]
         yield pixels, votes
 
 

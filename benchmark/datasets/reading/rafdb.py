@@ -122,57 +122,69 @@ def find_unlisted(split: str, names: list[str]) -> list[str]:
     return [name for name in published_names if name not in listed_names]
 
 
-def read_passed_on(place: RAFDBFiles, unread: list[str]) -> tuple[dict[str, NamedLabels], dict[str, str], list[str]]:
+def read_passed_on(
+    files_found: RAFDBFiles, unread_files: list[str]
+) -> tuple[dict[str, NamedLabels], dict[str, str], list[str]]:
     """Names and labels of the forms in which it is passed on, {name: file below the place}, and what to say of the labels;
-    other files go to `unread`.
+    other files go to `unread_files`.
 
     A picture that keeps its published file name has its published name, so the data is the same in every form.
     """
-    listed = (
-        read_lists("rafdb", place.base, place.lists, unread)
-        if place.lists
-        else read_class_folders("rafdb", place.base, unread)
+    listed_files = (
+        read_lists("rafdb", files_found.base, files_found.lists, unread_files)
+        if files_found.lists
+        else read_class_folders("rafdb", files_found.base, unread_files)
     )
-    if "valid" in listed:
+    if "valid" in listed_files:
         raise DataError(
-            f"rafdb: {place.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"
+            f"rafdb: {files_found.base}: a third split; RAF-DB has two: put its pictures into train/, or take it away"
         )
-    meaning, notes = interpret_labels("rafdb", {s: [label for _, label in part] for s, part in listed.items()}, "rafdb")
-    strange = sorted({name for name in meaning.values() if name not in CLASSES})
-    if strange:
+    class_by_label, notes = interpret_labels(
+        "rafdb", {s: [label for _, label in split_files] for s, split_files in listed_files.items()}, "rafdb"
+    )
+    strange_classes = sorted({name for name in class_by_label.values() if name not in CLASSES})
+    if strange_classes:
         raise DataError(
-            f"rafdb: {place.base}: class {list_few(strange)}; RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
+            f"rafdb: {files_found.base}: class {list_few(strange_classes)}; RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
         )
-    found = {}
-    files = {}
-    for split, part in listed.items():
-        names = [published_file_name(file, split) for file, _ in part]
-        files |= dict(zip(names, (file for file, _ in part)))
-        found[split] = names, np.array([CLASSES.index(meaning[label]) for _, label in part], np.int64)
-    refuse_other_order(place, {split: labels for split, (_, labels) in found.items()})
-    return found, files, notes
+    labels_by_split = {}
+    file_by_name = {}
+    for split, split_files in listed_files.items():
+        names = [published_file_name(file, split) for file, _ in split_files]
+        file_by_name |= dict(zip(names, (file for file, _ in split_files)))
+        labels_by_split[split] = (
+            names,
+            np.array([CLASSES.index(class_by_label[label]) for _, label in split_files], np.int64),
+        )
+    refuse_other_order(files_found, {split: labels for split, (_, labels) in labels_by_split.items()})
+    return labels_by_split, file_by_name, notes
 
 
-def refuse_other_order(place: RAFDBFiles, labels: dict[str, np.ndarray]) -> None:
+def refuse_other_order(files_found: RAFDBFiles, labels: dict[str, np.ndarray]) -> None:
     """Raises DataError where the published numbers of pictures stand at other classes than they belong to."""
-    for split, counts in COUNTS.items():
-        have = [int((labels[split] == CLASSES.index(name)).sum()) for name in LABELS.values()]
-        if sorted(have) == sorted(counts) and tuple(have) != counts:
-            wrong = [f"{name} {n:,} ({known:,})" for name, n, known in zip(LABELS.values(), have, counts) if n != known]
+    for split, published_counts in COUNTS.items():
+        class_counts = [int((labels[split] == CLASSES.index(name)).sum()) for name in LABELS.values()]
+        if sorted(class_counts) == sorted(published_counts) and tuple(class_counts) != published_counts:
+            differing_counts = [
+                f"{name} {class_count:,} ({published_count:,})"
+                for name, class_count, published_count in zip(LABELS.values(), class_counts, published_counts)
+                if class_count != published_count
+            ]
             raise DataError(
-                f"rafdb: {place.base}: the numbers of pictures in {split} are the published ones, at other classes: "
-                f"{list_few(wrong)}; the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
+                f"rafdb: {files_found.base}: the numbers of pictures in {split} are the published ones, at other classes: "
+                f"{list_few(differing_counts)}; "
+                f"the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
             )
 
 
 def published_file_name(file: str, split: str) -> str:
     """'train_00001.jpg' for a file of that name among the training pictures; else the file's own name."""
     last = file.rsplit("/", 1)[-1]
-    known = PUBLISHED_NAME.fullmatch(last)
-    return last.replace("_aligned", "") if known and known[1] == split else file
+    name_match = PUBLISHED_NAME.fullmatch(last)
+    return last.replace("_aligned", "") if name_match and name_match[1] == split else file
 
 
 def published_row(name: str, split: str) -> int | None:
     """The row of a published name in its split of the authors' list, counted from 0; None for another name."""
-    known = re.fullmatch(rf"{split}_([0-9]{{4,5}})\.jpe?g", name)
-    return int(known[1]) - 1 if known else None
+    name_match = re.fullmatch(rf"{split}_([0-9]{{4,5}})\.jpe?g", name)
+    return int(name_match[1]) - 1 if name_match else None

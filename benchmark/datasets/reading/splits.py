@@ -23,7 +23,7 @@ LITTER = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "sys
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is a system's and nobody's picture: '.ipynb_checkpoints', '._x.jpg', '__MACOSX'."""
-    return any(part.startswith(".") or part.lower() in LITTER for part in name.split("/"))
+    return any(path_part.startswith(".") or path_part.lower() in LITTER for path_part in name.split("/"))
 
 
 def find_split(word: str) -> str | None:
