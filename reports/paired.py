@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,18 @@ from reports.statistics import (
     paired_t,
     possible_places,
 )
-from results.published import METHODS
+from results.published import GENERAL_ROWS, LATER_ROWS, METHODS
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, class_names, record_seed
 
 CROSS_FITTED = "cross-fitted"
-PAIRS_OF_FIVE = 10  # of the paper's five methods
-PAIRS_WITH_OTHERS = 21  # of these five and two further rows
+SIDE_BY_SIDE = (tuple(METHODS), LATER_ROWS, GENERAL_ROWS)  # the methods of a table, smallest first
+PAIRS_OF_FIVE, PAIRS_OF_LATER, PAIRS_OF_GENERAL = (comb(len(methods), 2) for methods in SIDE_BY_SIDE)
+PAIRS_WITH_OTHERS = comb(len(METHODS) + 2, 2)  # the paper's five beside two rows of another kind
 COUNTED = (
-    f"p times {PAIRS_OF_FIVE}, the pairs of the paper's five methods, or times {PAIRS_WITH_OTHERS} "
-    "for a pair with another row"
+    "p times the pairs of the smallest table that has both rows: "
+    f"{PAIRS_OF_FIVE} for the paper's five methods, {PAIRS_OF_LATER} with a later one, {PAIRS_OF_GENERAL} with a general one; "
+    f"{PAIRS_WITH_OTHERS} with any other row"
 )
 
 
@@ -140,13 +143,15 @@ def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interva
 
 
 def pairs_counted(first: Cell, second: Cell) -> int:
-    """How many pairs a comparison is one of, whatever else a table shows."""
-    return PAIRS_OF_FIVE if is_of_paper(first) and is_of_paper(second) else PAIRS_WITH_OTHERS
+    """How many pairs a comparison is one of, whatever else a table shows.
 
-
-def is_of_paper(cell: Cell) -> bool:
-    """Whether a row is one of the paper's five methods, with nothing changed about it by design."""
-    return cell.method in METHODS and not cell.label
+    A row with something changed about it by design (`label`) belongs to no table of methods.
+    """
+    if not first.label and not second.label:
+        for methods in SIDE_BY_SIDE:
+            if {first.method, second.method} <= set(methods):
+                return comb(len(methods), 2)
+    return PAIRS_WITH_OTHERS
 
 
 def rank_cells(cells: list[Cell], hits: Hits | None) -> None:

@@ -18,6 +18,12 @@ LATER = {
     "co_teaching": "Co-teaching",
     "jocor": "JoCoR",
 }
+# The methods of the tables `later` and `general`.
+LATER_ROWS = (*METHODS, "nla", "resup", "dnfer", "clex", "otp_ns")
+GENERAL_ROWS = (
+    *("baseline", "label_smoothing", "mixup", "gce", "sce", "nce_rce", "nce_agce", "gjs", "elr", "forward", "sop"),
+    *("cdr", "co_teaching", "jocor", "disc", "dividemix"),
+)
 SOURCES = {
     "asymmetric": "LA-Net supplement (ICCV 2023), Table 1",
     "symmetric": "LA-Net (ICCV 2023), Table 1, rows of the other methods taken over there from earlier papers",

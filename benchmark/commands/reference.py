@@ -44,9 +44,10 @@ What the records that ship (`results/reference/`) say. `python -m benchmark refe
 the answers follow the numbers.
 
 "Better" and "worse" mean that a difference is told from 0: p is below 0.05, with five seeds or more. Brackets are 95 % intervals
-of paired differences, for new seeds and new test images. p is multiplied by 10, the pairs of the paper's five methods, or by 21
-for a pair with another row. So a comparison has the same p in every table, finding and claim. A number that a run has once, such
-as a share of labels, is compared over seeds alone.
+of paired differences, for new seeds and new test images. p is multiplied by the number of pairs in the smallest table that
+has both rows: 10 for the paper's five methods, 45 with a later one, 120 with a general one, and 21 with any other row. So a
+comparison has the same p in every table, finding and claim. A number that a run has once, such as a share of labels, is compared
+over seeds alone.
 
 The intervals take one training subset, one file of start weights and this test set as given. Flips depend on the seed alone, so
 both data sets have theirs at the same positions. What else they stand on is listed below [Table 1](examples/table1.md).

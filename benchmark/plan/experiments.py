@@ -5,7 +5,7 @@ A new table is a few lines here; nothing else knows its name.
 
 from dataclasses import dataclass, field
 
-from results.published import METHODS
+from results.published import GENERAL_ROWS, LATER_ROWS, METHODS
 
 PAPER_FIVE = tuple(METHODS)
 RATES = ("0.1", "0.2", "0.3")
@@ -69,14 +69,8 @@ def sweep_rows(*options: str) -> tuple[Row, ...]:
 
 
 FIVE = tuple(Row(method) for method in PAPER_FIVE)
-LATER = tuple(Row(method) for method in (*PAPER_FIVE, "nla", "resup", "dnfer", "clex", "otp_ns"))
-GENERAL = tuple(
-    Row(method)
-    for method in (
-        *("baseline", "label_smoothing", "mixup", "gce", "sce", "nce_rce", "nce_agce", "gjs", "elr", "forward", "sop"),
-        *("cdr", "co_teaching", "jocor", "disc", "dividemix"),
-    )
-)
+LATER = tuple(Row(method) for method in LATER_ROWS)
+GENERAL = tuple(Row(method) for method in GENERAL_ROWS)
 WITHOUT_LOSSES = {f"lanet.{part}_weight": "0" for part in ("landmark", "distribution", "contrastive")}
 MATCHED = (
     Row("lanet", WITHOUT_LOSSES | {"lanet.sampler": "balanced"}, "Baseline (LA-Net's recipe and sampler)"),

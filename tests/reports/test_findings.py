@@ -190,7 +190,7 @@ def test_a_comparison_has_one_p_whatever_else_a_table_shows(tmp_path: Path) -> N
     few, many = request("table", "later", [more[0], more[2]]), tables[1]
     assert p_of(few, tmp_path, "nla", "clex") == p_of(many, tmp_path, "nla", "clex")
     raw = crossed_interval(differences(tmp_path, more[0], more[2])).p
-    assert p_of(many, tmp_path, "nla", "clex") == pytest.approx(21 * raw)
+    assert p_of(many, tmp_path, "nla", "clex") == pytest.approx(45 * raw)
     raw = crossed_interval(differences(tmp_path, paper[3], paper[0])).p
     assert finding.p == pytest.approx(10 * raw)
     changed = request("table", "1", [paper[0], replace(paper[3], label="lambda=2")])

@@ -139,7 +139,7 @@ def test_bold_goes_to_the_rows_that_none_is_better_than(tmp_path):
     assert [line.count("**") for line in first.splitlines() if line.startswith("| ") and "±" in line] == [0, 0, 2, 2, 2]
     assert texts["html"].count("<b>") == texts["tex"].count("\\textbf{") == 6  # published values are never bold
     assert "\\textbf{75.0\\ensuremath{\\pm}0.8} & 1-3 &" in texts["tex"] and ">1-3</td>" in texts["html"]
-    assert "or times 21 for a pair with another row); rank: the places" in texts["md"]
+    assert "120 with a general one; 21 with any other row); rank: the places" in texts["md"]
 
 
 def test_rows_that_differ_have_a_place_each(tmp_path):
