@@ -247,8 +247,11 @@ def claims_markdown(verdicts: list[Verdict]) -> str:
     unmeasured = [claim for claim, fields in rows.items() if "" in fields]
     if unmeasured:
         lines += ["", f"Not measured: {'; '.join(unmeasured)}."]
-    if grounds := unique_texts(verdict.ground for verdict in verdicts):
-        lines += ["", f"Differences {', '.join(grounds)}."]
+    grounds = unique_texts(verdict.ground for verdict in verdicts if verdict.ground)
+    within_others = [short for short in grounds if any(f"{short}," in ground for ground in grounds)]
+    shown_grounds = [ground for ground in grounds if ground not in within_others]
+    if shown_grounds:
+        lines += ["", f"Differences {'; '.join(shown_grounds)}."]
     if changed := unique_texts(text for verdict in verdicts for text in verdict.changed):
         lines += ["", *changed]
     return "\n".join(lines).lstrip("\n") + "\n"
