@@ -43,6 +43,7 @@ def records(results: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in results.glob("??/*.json") if len(path.stem) == 20]
 
 
+@pytest.mark.slow
 def test_the_method_of_the_page_stands_in_the_table_beside_the_baseline(tmp_path: Path) -> None:
     path = written("new-method.md", tmp_path / "mine")
     assert len(path.read_text().splitlines()) < 40 and wrong(path) == []
@@ -95,6 +96,7 @@ def test_the_data_set_of_the_page_keeps_its_contract(tmp_path: Path) -> None:
     assert wrong(path, tmp_path / "striped.npz") == []
 
 
+@pytest.mark.slow
 def test_the_backbone_of_the_page_trains_in_table_1(tmp_path: Path) -> None:
     path = written("new-backbone.md", tmp_path / "mine")
     assert len(path.read_text().splitlines()) <= 30 and wrong(path) == []

@@ -71,6 +71,7 @@ def test_a_tiny_matrix_ends_in_a_table_and_the_second_call_trains_nothing(shared
     assert (out / "table1.md").read_text() in again.stdout or "Baseline" in again.stdout
 
 
+@pytest.mark.slow
 def test_the_figure_of_mechanisms_takes_the_runs_of_table_1_and_any_method(shared: Path, tmp_path: Path) -> None:
     arguments = ["--methods", "scn", "sop", *SHORT, "--rates", "0.3", "--seeds", "0", "--results", str(shared)]
     arguments += ["--set", "scn.relabel_epoch=70", "--set", "scn.margin_2=1", "--out", str(tmp_path)]

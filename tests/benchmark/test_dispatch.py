@@ -88,6 +88,7 @@ def test_every_fault_costs_its_own_job_and_is_named(tmp_path: Path) -> None:
     assert {p: alone.records()[6][p] for p in parts} == {p: matrix.records()[6][p] for p in parts}
 
 
+@pytest.mark.slow
 def test_a_killed_launcher_leaves_nothing_running_and_the_next_finishes(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {0: ["slow 60"], 1: ["slow 60"], 2: [], 3: []})
     launcher = matrix.start("0-3", "--limit", "100")
@@ -545,6 +546,7 @@ def test_a_scheduler_that_dies_is_said_in_a_line_for_each_job(tmp_path: Path, mo
     until(lambda: matrix.processes() == [], seconds=10)
 
 
+@pytest.mark.slow
 def test_a_batch_system_that_ends_every_process_at_once_costs_no_job_an_attempt(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {0: ["slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")

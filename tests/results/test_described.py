@@ -39,6 +39,7 @@ def draw(base: Path, *more: str) -> subprocess.CompletedProcess:
     return run("run_all.py", "--table", "1", *QUICK, *small, "--results", str(base / "reference"), *more)
 
 
+@pytest.mark.slow
 def test_every_seed_that_is_there_is_drawn_without_pictures(shipped: Path) -> None:
     assert not list((shipped / "reference").rglob("*images.npy"))
     done = draw(shipped, "--draw")
@@ -56,6 +57,7 @@ def beside_a_card(folder: Path, capability: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_precision_of_others_records_is_drawn_beside_any_card(shipped: Path, tmp_path: Path) -> None:
     (record,) = list(Records(shipped / "reference").records())[:1]
     card = beside_a_card(tmp_path, "7.5" if record["spec"]["precision"] == "bf16" else "9.0")  # which takes the other
@@ -65,6 +67,7 @@ def test_the_precision_of_others_records_is_drawn_beside_any_card(shipped: Path,
     assert done.returncode == 0 and "n = 4 seeds" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_gpu_changes_no_table_that_is_only_drawn(shipped: Path, tmp_path: Path) -> None:
     """There the default for real data is another scale, of which these records have none."""
     path = beside_a_card(tmp_path, "9.0")
@@ -100,6 +103,7 @@ def test_the_scale_that_is_drawn(
     assert arguments.scale_of(folders, ["faces"], "paper") == scale
 
 
+@pytest.mark.slow
 def test_tables_without_records_are_left_out_where_others_have_them(shipped: Path) -> None:
     done = draw(shipped, "--table", "clean", "--draw")
     assert done.returncode == 0, done.stderr
@@ -107,6 +111,7 @@ def test_tables_without_records_are_left_out_where_others_have_them(shipped: Pat
     assert "Accuracy under asymmetric noise" in done.stdout and "without added noise" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_table_that_is_asked_for_by_data_set_or_alone_shows_its_gaps(shipped: Path) -> None:
     named = draw(shipped, "--table", "clean", "--draw", "--datasets", "faces")
     assert named.returncode == 1 and "jobs have not been run" in named.stderr
@@ -117,6 +122,7 @@ def test_a_table_that_is_asked_for_by_data_set_or_alone_shows_its_gaps(shipped: 
     assert done.returncode == 1 and "left out" not in done.stderr
 
 
+@pytest.mark.slow
 def test_tables_of_which_little_is_measured_are_named_with_how_much(shipped: Path) -> None:
     quick = [word for word in QUICK if word not in ("--rates", "0.3")]
     small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
@@ -126,6 +132,7 @@ def test_tables_of_which_little_is_measured_are_named_with_how_much(shipped: Pat
     assert "33 % of its cells" in done.stderr and "clean" not in done.stderr
 
 
+@pytest.mark.slow
 def test_all_seeds_and_tables_of_another_folder_are_drawn_from_there(shipped: Path) -> None:
     reference, nothing = str(shipped / "reference"), str(shipped / "empty")
     small = ["--set", "faces.train=300", "--set", "faces.test=100", "--out", str(shipped / "out")]
@@ -135,6 +142,7 @@ def test_all_seeds_and_tables_of_another_folder_are_drawn_from_there(shipped: Pa
     assert "table clean: faces is left out" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_list_of_noise_wants_the_pictures(shipped: Path) -> None:
     words = ["faces", "--set", "faces.train=300", "--set", "faces.test=100", "--results", str(shipped / "reference")]
     done = run("-m", "benchmark", "noise-list", *words, "--out", str(shipped / "list.txt"))
@@ -142,12 +150,14 @@ def test_a_list_of_noise_wants_the_pictures(shipped: Path) -> None:
     assert not (shipped / "list.txt").exists()
 
 
+@pytest.mark.slow
 def test_training_wants_the_pictures(shipped: Path) -> None:
     done = draw(shipped, "--seeds", "9")
     assert done.returncode == 2 and "without its pictures" in done.stderr
     assert len(done.stderr.strip().splitlines()[-1:]) == 1
 
 
+@pytest.mark.slow
 def test_a_change_that_gives_the_same_bits_is_no_longer_warned_of(shipped: Path) -> None:
     from results.schema import content_hash
 

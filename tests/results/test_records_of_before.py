@@ -65,8 +65,8 @@ def missing(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("harm", [damaged, edited, missing])
-@pytest.mark.parametrize("drawn_before", [False, True])
+@pytest.mark.slow
+@pytest.mark.parametrize(("harm", "drawn_before"), [(damaged, True), (edited, True), (missing, False)])
 def test_harm_ends_with_1_and_a_line(results: Path, harm, drawn_before: bool) -> None:
     if drawn_before:  # the arrays were once found sound, and that is remembered
         assert run_all(results, "--draw").returncode == 0
@@ -97,6 +97,7 @@ def test_one_trained_again_has_the_same_bits(results: Path) -> None:
     assert all(np.array_equal(found[name], value) for name, value in kept.items())
 
 
+@pytest.mark.slow
 def test_a_method_changed_since_is_told_once(results: Path) -> None:
     for path in results.glob("[0-9a-f][0-9a-f]/*.json"):
         record = json.loads(path.read_text())
