@@ -156,7 +156,7 @@ def test_the_list_has_every_name(tmp_path: Path, capsys) -> None:
 def test_a_real_terminal_is_drawn_on_if_it_has_a_width(columns: int) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30 if columns else 0, columns, 0, 0))
-    code = "from benchmark.progress import progress\nwith progress('jobs', 3, 2, 65): pass"
+    code = "from benchmark.progress import show_progress\nwith show_progress('jobs', 3, 2, 65): pass"
     subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, cwd=Path(__file__).parents[2])
     shown = os.read(ours, 10_000).decode()
     assert "0/3" in shown and "about 1:05 left" in shown
