@@ -61,7 +61,7 @@ from pathlib import Path
 from benchmark.datasets.base import DataSet, Source
 from methods.baseline import Baseline
 from noise.expressions import SEVEN
-from performance.faulty.specks import rows
+from performance.faulty.specks import make_rows
 
 FOLDER = Path(__file__).parent
 
@@ -78,7 +78,7 @@ class Counted(DataSet):
     def read(self, path, options):
         note("reads.txt", str(os.getpid()))
         time.sleep(2)  # so that a task which starts at the same time comes while this one reads
-        return Source(SEVEN, rows("train"), rows("test"), identity="counted 1")
+        return Source(SEVEN, make_rows("train"), make_rows("test"), identity="counted 1")
 
     def stamp(self, path, options):
         return []
