@@ -24,8 +24,8 @@ def backbone_checks(cls: type[Backbone], data: Path | None = None) -> list[Check
     """The parts of the contract in `methods/support/backbones.py`, in the order in which a mistake shows best."""
     checks_by_name = {
         "name": check_backbone_name,
-        "grey images of 48 px": lambda cls: make_network(cls, 1, 48) and None,
-        "colour images of 64 px": lambda cls: make_network(cls, 3, 64) and None,
+        "grey images of 48 px": lambda cls: build_network(cls, 1, 48) and None,
+        "colour images of 64 px": lambda cls: build_network(cls, 3, 64) and None,
         "what it gives": check_features,
         "an image alone and among others": check_image_alone,
         "images stay as they are": check_images_unchanged,
@@ -42,7 +42,7 @@ def backbone_checks(cls: type[Backbone], data: Path | None = None) -> list[Check
     return of_class(cls, checks_by_name)
 
 
-def make_network(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.side) -> Backbone:
+def build_network(cls: type[Backbone], channels: int = DEMO.channels, side: int = DEMO.side) -> Backbone:
     """The network as the engine makes it, from the same random numbers each time."""
     torch.manual_seed(0)
     try:
@@ -63,7 +63,7 @@ def check_backbone_name(cls: type[Backbone]) -> None:
 
 
 def check_features(cls: type[Backbone]) -> None:
-    network = make_network(cls)
+    network = build_network(cls)
     features_text = f"{network.gives}, {network.width} features"
     features_text += (
         f", maps of {network.map_side} x {network.map_side} at {DEMO.side} px" if network.gives != "features" else ""
@@ -80,7 +80,7 @@ def suits_method(method: type[Method], network: Backbone) -> bool:
 
 
 def check_image_alone(cls: type[Backbone]) -> None:
-    network = make_network(cls).eval()
+    network = build_network(cls).eval()
     with torch.inference_mode():
         joint_features = network(random_images())
         lone_features = network(random_images()[:1])
@@ -94,12 +94,12 @@ def check_image_alone(cls: type[Backbone]) -> None:
 
 def check_images_unchanged(cls: type[Backbone]) -> None:
     images = random_images()
-    make_network(cls)(images)
+    build_network(cls)(images)
     require(torch.equal(images, random_images()), "encode changes the images in place; work on a copy")
 
 
 def check_gradient(cls: type[Backbone]) -> None:
-    network = make_network(cls)
+    network = build_network(cls)
     network(random_images()).square().mean().backward()
     weights_without_gradient = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
     require(
@@ -114,8 +114,8 @@ def check_gradient(cls: type[Backbone]) -> None:
 
 def check_initial_weights(cls: type[Backbone]) -> None:
     states_before = global_generators()
-    first_network = make_network(cls)
-    second_network = make_network(cls)
+    first_network = build_network(cls)
+    second_network = build_network(cls)
     first_network(random_images())
     require(states_before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
     same_weights = all(
@@ -132,7 +132,7 @@ def check_initial_weights(cls: type[Backbone]) -> None:
 
 def check_saved(cls: type[Backbone]) -> None:
     """All that it has learned is in its file of weights."""
-    network = make_network(cls)
+    network = build_network(cls)
     weights_file = io.BytesIO()
     network(random_images())  # running statistics
     torch.save(network.published().state_dict(), weights_file)
@@ -151,7 +151,7 @@ def check_saved(cls: type[Backbone]) -> None:
 
 
 def check_bf16_features(cls: type[Backbone]) -> None:
-    network = make_network(cls)
+    network = build_network(cls)
     network.precision = torch.bfloat16
     features = network(random_images())
     require(
@@ -172,7 +172,7 @@ def check_training_repeats(cls: type[Backbone]) -> None:
 
 def each_method(cls: type[Backbone]) -> None:
     """Two epochs of one method for each of the things that a network can give."""
-    network = make_network(cls)
+    network = build_network(cls)
     methods = plugins.find_methods()
     for method in (methods["baseline"], methods["rul"], methods["lanet"]):
         if suits_method(method, network):

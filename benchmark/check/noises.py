@@ -43,7 +43,7 @@ def make_training_set(classes: tuple[str, ...] = EIGHT) -> Training:
     return Training(labels, classes, names, votes.astype(np.float32), images, earlier_labels=earlier_labels)
 
 
-def add_noise(cls: type[Noise], data: Training, rate: float = RATE, seed: int = 0) -> np.ndarray:
+def flip_labels(cls: type[Noise], data: Training, rate: float = RATE, seed: int = 0) -> np.ndarray:
     """The labels that the noise gives; one that reads a list gets one with every third label moved on."""
     if not cls.takes:
         return cls().labels(data, rate if cls.rated else 0.0, seed)
@@ -60,7 +60,7 @@ def check_noise_name(cls: type[Noise]) -> None:
 
 
 def check_labels(cls: type[Noise], classes: tuple[str, ...]) -> None:
-    noisy_labels = add_noise(cls, make_training_set(classes))
+    noisy_labels = flip_labels(cls, make_training_set(classes))
     is_sound = (
         isinstance(noisy_labels, np.ndarray) and noisy_labels.shape == (IMAGES,) and noisy_labels.dtype == np.int64
     )
@@ -71,11 +71,11 @@ def check_labels(cls: type[Noise], classes: tuple[str, ...]) -> None:
 def same_labels(cls: type[Noise]) -> None:
     data = make_training_set()
     require(
-        (add_noise(cls, data) == add_noise(cls, data)).all(),
+        (flip_labels(cls, data) == flip_labels(cls, data)).all(),
         "labels differ for one seed; draw from random.Random(seed)",
     )
     if cls.rated:
-        require((add_noise(cls, data) != add_noise(cls, data, seed=1)).any(), "another seed gives the same labels")
+        require((flip_labels(cls, data) != flip_labels(cls, data, seed=1)).any(), "another seed gives the same labels")
 
 
 def check_rate(cls: type[Noise]) -> None:
@@ -83,7 +83,7 @@ def check_rate(cls: type[Noise]) -> None:
     if not cls.rated:
         return
     for nominal in (0.1, RATE):
-        flipped_share = float((add_noise(cls, data, nominal) != data.labels).mean())
+        flipped_share = float((flip_labels(cls, data, nominal) != data.labels).mean())
         tolerance = NEAR + (0.03 if nominal < 0.2 else 0)  # rates drawn per image and cut at zero are higher on average
         require(
             abs(flipped_share - nominal) < tolerance, f"at rate {nominal} a share of {flipped_share:.3f} is flipped"
@@ -93,7 +93,7 @@ def check_rate(cls: type[Noise]) -> None:
 def check_generators(cls: type[Noise]) -> None:
     data = make_training_set()
     states_before = global_generators()
-    add_noise(cls, data)
+    flip_labels(cls, data)
     is_unchanged = states_before == global_generators()
     require(is_unchanged, "a global generator is used; draw from random.Random(seed) or np.random.default_rng(seed)")
 
@@ -101,7 +101,7 @@ def check_generators(cls: type[Noise]) -> None:
 def check_labels_unchanged(cls: type[Noise]) -> None:
     data = make_training_set()
     labels_before = data.labels.copy()
-    add_noise(cls, data)
+    flip_labels(cls, data)
     require((labels_before == data.labels).all(), "data.labels is changed in place; work on a copy")
 
 

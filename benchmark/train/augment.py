@@ -173,16 +173,16 @@ def _with_noise(images: Tensor, noisy: Tensor, generator: torch.Generator) -> Te
     scale = sqrt(NOISE_VARIANCE)
     if not on_host(images):
         noise = torch.randn(images.shape, generator=generator, device=images.device) * scale
-        return torch.where(noisy[:, None, None, None], add_noise(images, noise), images)
+        return torch.where(noisy[:, None, None, None], add_pixel_noise(images, noise), images)
     images = images.clone()
     noisy_rows = noisy.nonzero()[:, 0]
-    images[noisy_rows] = add_noise(
+    images[noisy_rows] = add_pixel_noise(
         images[noisy_rows], torch.randn((len(noisy_rows), *images.shape[1:]), generator=generator) * scale
     )
     return images
 
 
-def add_noise(images: Tensor, noise: Tensor) -> Tensor:
+def add_pixel_noise(images: Tensor, noise: Tensor) -> Tensor:
     """Add noise in grey levels to uint8 images, clip to 0 .. 255 and truncate."""
     return (images + noise).clamp_(0, 255).to(torch.uint8)
 

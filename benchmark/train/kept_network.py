@@ -158,7 +158,7 @@ def read_info(weights: Path) -> NetworkInfo:
         if path.stat().st_size > MOST_INFO:
             raise ValueError("larger than 1 MiB")
         values = json.loads(path.read_bytes())
-        complaint = find_fault(values)
+        complaint = find_network_fault(values)
     except FileNotFoundError:
         raise Usage(
             f"{weights}: {path.name} does not lie beside it; a network is both files, get that one too"
@@ -170,7 +170,7 @@ def read_info(weights: Path) -> NetworkInfo:
     return NetworkInfo(**values)
 
 
-def find_fault(values: Any) -> str | None:
+def find_network_fault(values: Any) -> str | None:
     """Why the JSON of a network cannot be used, None where it can."""
     if not isinstance(values, dict):
         return "not a section of keys"

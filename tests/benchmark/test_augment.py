@@ -16,7 +16,7 @@ from benchmark import plugins
 from benchmark.train import augment as module
 from benchmark.train import resize as resampling
 from benchmark.train.augment import (
-    add_noise,
+    add_pixel_noise,
     augment_images,
     blank_boxes,
     crop_box,
@@ -99,7 +99,7 @@ def test_lanet_geometry():
 
 def published_noise(image, seed):
     noise = np.random.RandomState(int(seed)).normal(0, math.sqrt(30), image.shape)
-    return add_noise(torch.from_numpy(image)[None], torch.from_numpy(noise)[None])
+    return add_pixel_noise(torch.from_numpy(image)[None], torch.from_numpy(noise)[None])
 
 
 def test_pixel_noise_and_mirror():
