@@ -1,5 +1,7 @@
 """Claims: every verdict is reached by the records that should reach it, and by no others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from records import cell, request, table1, with_cells, with_runs, write_record
@@ -214,7 +216,10 @@ def test_what_was_changed_by_hand_stands_beside_the_verdict(tmp_path):
 def test_the_claims_as_a_table_name_what_was_not_measured(tmp_path):
     what = table1(tmp_path, seeds=5, step=0.04)
     records = Records(tmp_path)
-    text = claims_markdown(judge_claims([(what, read_cells(what, records, "last"))], records, Options()))
+    verdicts = judge_claims([(what, read_cells(what, records, "last"))], records, Options())
+    claim = replace(verdicts[0].claim, text="nearer to people", unit="divergence")
+    distance = replace(verdicts[0], claim=claim, ground="at demo scale")
+    text = claims_markdown([*verdicts, distance])  # a distance has no rule; the scale is said once for both
     rows = {
         line.split("|")[1].strip(): line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ")
     }
