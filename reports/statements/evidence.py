@@ -1,5 +1,6 @@
 """Runs by what they measure, and the comparisons that statements are made of."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,10 @@ class Comparison:
 
 
 class Evidence:
-    """Cells by what they measure, and what is compared between them; options: by which rule of accuracy."""
+    """Cells by what they measure, and what is compared between them; options: by which rule of accuracy.
+
+    variations: {'random start weights': the evidence of runs that differ from the others in that alone}.
+    """
 
     def __init__(self, records: Records, cells: Iterable[Cell], options: Options | None = None) -> None:
         self.records = records
@@ -54,6 +58,7 @@ class Evidence:
         self.cells = [cell for cell in cells if cell.part == "table"]
         self.by_key = {(c.dataset, c.method, c.noise, c.rate, c.label or ""): c for c in self.cells}
         self.hits: dict[tuple[str, str], Hits] = {}
+        self.variations: dict[str, Evidence] = {}
 
     def datasets(self) -> list[str]:
         """Drawn faces first, then the paper's in its order, then others by name."""
@@ -99,15 +104,46 @@ def read_evidence(
     """The runs of a folder on whole data sets without a hold-out, last epoch; what `--set` changed is a cell's label.
 
     scale: of which runs are read; None for all, which then must be of one. mechanisms: {method: the curves that it declares
-    today}, for records that keep none. Raises ReportError where runs on a data set stand on different things.
+    today}, for records that keep none. Runs with other training images or random start weights than most are the variations.
+    Raises ReportError where runs on a data set stand on different things otherwise.
     """
+    runs = [
+        (record, describe_variation(record["spec"]))
+        for record in records.records()
+        if scale in (None, record["spec"]["scale"]["name"])
+    ]
+    usual_runs = find_usual_runs((record["spec"]["data"]["name"], variation) for record, variation in runs)
+    evidence_runs: dict[str, list[dict[str, Any]]] = {"": []}
+    for record, variation in runs:
+        is_usual = usual_runs[record["spec"]["data"]["name"]] == variation
+        evidence_runs.setdefault("" if is_usual else variation, []).append(record)
+    evidence, *variations = (make_evidence(records, found, mechanisms or {}) for found in evidence_runs.values())
+    evidence.variations = dict(sorted(zip(list(evidence_runs)[1:], variations, strict=True)))
+    return evidence
+
+
+def describe_variation(spec: dict[str, Any]) -> str:
+    """How a run differs from others in what they share by default: its training images, its start weights; '' if not."""
+    subset = spec["scale"].get("subset")
+    parts = [] if subset is None else [f"training images {subset}"]
+    return ", ".join([*parts, "random start weights"] if spec["weights"] == "random" else parts)
+
+
+def find_usual_runs(runs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """{data set: the variation that its findings are of}: none, or the most frequent where there are no such runs."""
+    usual_runs: dict[str, str] = {}
+    for (dataset, variation), _ in sorted(Counter(runs).items(), key=lambda run: (run[0][1] != "", -run[1], run[0])):
+        usual_runs.setdefault(dataset, variation)
+    return usual_runs
+
+
+def make_evidence(records: Records, chosen_records: list[dict[str, Any]], mechanisms: dict[str, list[Any]]) -> Evidence:
+    """Evidence of these records; raises ReportError where runs on a data set stand on different things."""
     cells: dict[tuple[Any, ...], Cell] = {}
     ground: dict[str, dict[str, str]] = {}
-    for record in records.records():
+    for record in chosen_records:
         spec = record["spec"]
-        noise = record["spec"]["noise"]
-        if scale not in (None, spec["scale"]["name"]):
-            continue
+        noise = spec["noise"]
         need_alike(record, ground)
         if spec["part"] == "all" and not spec["holdout"]:
             changed_text = " ".join(f"{name}={value}" for name, value in sorted(changed_settings(record).items()))
@@ -122,7 +158,7 @@ def read_evidence(
             cell.values[record_seed(record)] = 100 * record["metrics"]["last"]
     add_facts(cells.values(), records)
     for cell in cells.values():
-        cell.mechanism = declared_curves(cell.records) or (mechanisms or {}).get(cell.method, [])
+        cell.mechanism = declared_curves(cell.records) or mechanisms.get(cell.method, [])
     return Evidence(records, cells.values())
 
 

@@ -4,7 +4,7 @@ No answer is known beforehand: its words follow the verdicts of its comparisons,
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,14 @@ def compare_with_baseline(
         for method in methods:
             cell = evidence.cell(dataset, method, noise, rate)
             yield evidence.compare(dataset, title_of_method(evidence, method), cell, base, metric)
+
+
+def compare_in_variations(kind: str, evidence: Evidence) -> Iterator[Comparison]:
+    """Methods less the baseline at the worst noise, in each variation whose name begins so."""
+    for name, variation in evidence.variations.items():
+        if name.startswith(kind):
+            for comparison in compare_with_baseline(OTHERS, *WORST_NOISE, variation):
+                yield replace(comparison, text=f"{comparison.text} ({name})")
 
 
 def title_of_method(evidence: Evidence, method: str) -> str:
@@ -225,6 +233,16 @@ QUESTIONS = (
         compare_margin,
         "--table 1",
         unit="area",
+    ),
+    Question(
+        "Do the methods beat the baseline on other training images, too (30 % asymmetric noise)?",
+        partial(compare_in_variations, "training images"),
+        "--table 1 --rates 0.3 --set scale.subset=1",
+    ),
+    Question(
+        "Do the methods beat the baseline from random start weights, too (30 % asymmetric noise)?",
+        partial(compare_in_variations, "random start weights"),
+        "--table 1 --rates 0.3 --weights random",
     ),
     Question(
         "Do methods of later papers beat the baseline at 30 % asymmetric noise?",

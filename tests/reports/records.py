@@ -25,8 +25,8 @@ def digest(spec: dict[str, Any]) -> str:
 def write_record(folder: Path, **changes: Any) -> str:
     """Write a record with its arrays; returns its id.
 
-    changes: method, dataset, fingerprint, noise, rate, seed, scale, overrides (of the spec); accuracy (fraction, the last epoch);
-    title, hardware, code; metrics, resolved, history (merged into the record's own); arrays (merged).
+    changes: method, dataset, fingerprint, noise, rate, seed, scale, subset, weights, overrides (of the spec); accuracy
+    (fraction, the last epoch); title, hardware, code; metrics, resolved, history (merged into the record's own); arrays (merged).
     """
     method, seed = changes.get("method", "baseline"), changes.get("seed", 0)
     dataset, rate = changes.get("dataset", "rafdb"), changes.get("rate", "0.1")
@@ -40,8 +40,9 @@ def write_record(folder: Path, **changes: Any) -> str:
         "seed": seed,
         "precision": "fp32",
         "preset": "comparison",
-        "scale": {"name": changes.get("scale", "demo"), "version": 1},
-        "weights": "random",
+        "scale": {"name": changes.get("scale", "demo"), "version": 1}
+        | ({"subset": changes["subset"]} if "subset" in changes else {}),
+        "weights": changes.get("weights", "random"),
         "overrides": changes.get("overrides", {}),
         "holdout": changes.get("holdout", False),
         "part": changes.get("part", "all"),

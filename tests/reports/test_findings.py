@@ -110,6 +110,36 @@ def test_what_was_not_measured_is_named_with_what_would_draw_it(tmp_path: Path) 
     assert "nan" not in comparisons_markdown(frame, "records")
 
 
+def write_rows(folder: Path, levels: dict[str, float], **changes: object) -> None:
+    for method, level in levels.items():
+        for number in range(5):
+            write_record(folder, method=method, seed=number, rate="0.3", accuracy=level, **changes)
+
+
+def test_other_training_images_and_random_start_weights_are_compared_apart(tmp_path: Path) -> None:
+    write_rows(tmp_path, {"baseline": 0.6, "scn": 0.8}, weights="landmarks:1")
+    write_rows(tmp_path, {"baseline": 0.7, "scn": 0.6}, weights="random")
+    write_rows(tmp_path, {"baseline": 0.7, "scn": 0.9}, weights="landmarks:2", subset=7)
+    frame = make_comparisons(read_evidence(Records(tmp_path)))
+    found = frame[frame["compared"].str.startswith("scn") & (frame["side"] != 0)].set_index("compared")["difference"]
+    assert found.groupby(level=0).first().round().to_dict() == {
+        "scn": 20,
+        "scn (random start weights)": -10,
+        "scn (training images 7)": 20,
+    }
+    with pytest.raises(ReportError, match="weights landmarks:3, others of rafdb have landmarks:1"):
+        write_rows(tmp_path, {"baseline": 0.5}, weights="landmarks:3")
+        read_evidence(Records(tmp_path))
+
+
+def test_where_all_runs_began_at_random_the_findings_are_of_these(tmp_path: Path) -> None:
+    write_rows(tmp_path, {"baseline": 0.6, "scn": 0.8}, weights="random")
+    write_rows(tmp_path, {"baseline": 0.6}, weights="random", subset=7)
+    evidence = read_evidence(Records(tmp_path))
+    assert {cell.method for cell in evidence.cells} == {"baseline", "scn"}
+    assert list(evidence.variations) == ["training images 7, random start weights"]
+
+
 @pytest.fixture(scope="module")
 def measured() -> Evidence:
     return read_evidence(Records(REFERENCE), "demo")
