@@ -123,7 +123,9 @@ def data_text(cells: list[Cell], name: str) -> str:
     data_facts = [f"{len(class_names(record))} classes"]
     data_facts += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
-        data_facts.append(f"{data['train_images']:,} training{subset_text(record)} and {data['test_images']:,} test images")
+        data_facts.append(
+            f"{data['train_images']:,} training{subset_text(record)} and {data['test_images']:,} test images"
+        )
     if data.get("stored"):
         data_facts.append(f"stored at {data['stored']}")
     copies = copies_text(cells_here)
@@ -133,7 +135,7 @@ def data_text(cells: list[Cell], name: str) -> str:
 def subset_text(record: dict[str, Any]) -> str:
     """Which training images, where they are others than usual."""
     subset = record["spec"]["scale"].get("subset")
-    return "" if subset is None else f" (of `scale.subset={subset}`)"
+    return "" if subset is None else f" (scale.subset={subset})"
 
 
 def copies_text(cells: list[Cell]) -> str:

@@ -232,7 +232,7 @@ def test_the_caption_says_what_the_numbers_stand_on(tmp_path):
     ids = [write_record(tmp_path, seed=5, hardware=None, dataset="ferplus", subset=7)]  # of before hardware was kept
     _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "ferplus", "0.1", ids)]), tmp_path)
     assert "Trained on" not in texts["md"]
-    assert "60 training (of `scale.subset=7`) and 200 test images" in texts["md"]
+    assert "60 training (scale.subset=7) and 200 test images" in texts["md"]
 
 
 def test_the_asymmetric_map_is_printed_as_the_noise_applies_it(tmp_path):
