@@ -1,4 +1,4 @@
-"""The door: arguments in, exit status out. `python run_all.py` prints the short help; docs/command-line.md the long one."""
+"""The door: arguments in, exit status out. `--help` lists every option; docs/command-line.md says more."""
 
 import sys
 

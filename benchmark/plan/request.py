@@ -10,7 +10,7 @@ from benchmark.scale import Scale
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed, checked: one field an option (docs/command-line.md). cards: of the methods that can be used.
+    """What was typed, checked: one field an option (run_all.py --help). cards: of the methods that can be used.
     against: the folder of others' records.
     """
 
