@@ -88,9 +88,8 @@ def main(arguments: list[str]) -> int:
 
 
 def draw_reference(results: Path, pages: Path) -> int:
-    """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md and docs/index.md."""
+    """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md."""
     readme = pages / "README.md"
-    first_page = pages / "docs" / "index.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
         raise Usage(
             f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
@@ -136,10 +135,8 @@ def draw_reference(results: Path, pages: Path) -> int:
         format_findings_page(findings_text, evidence, claims, scale), encoding="utf-8"
     )
     table = readme_table(evidence)
-    for path in (readme, first_page):
-        if path.is_file():
-            text = path.read_text(encoding="utf-8")
-            path.write_text(MARKED.sub(lambda m: m[1] + table + m[2], text), encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], text), encoding="utf-8")
     return status
 
 
