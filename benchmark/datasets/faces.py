@@ -14,18 +14,11 @@ import numpy as np
 
 from benchmark.datasets.base import DataSet, Rows, Source
 from benchmark.datasets.drawing import action_units, model, strokes
+from benchmark.datasets.reading.rafdb import COUNTS
 from noise.expressions import BY_COUNT, ORDERS
 
-# Images of RAF-DB's training list (Li et al., CVPR 2017); contempt, which it has not, gets CONTEMPT of all images.
-RAFDB = {
-    "surprise": 1290,
-    "fear": 281,
-    "disgust": 717,
-    "happiness": 4772,
-    "sadness": 1982,
-    "anger": 705,
-    "neutral": 2524,
-}
+# Classes are as frequent as in RAF-DB's training list; contempt, which it has not, gets CONTEMPT of all images.
+RAFDB = dict(zip(ORDERS["rafdb"], COUNTS["train"]))
 CONTEMPT = 0.03
 
 # Mean vote shares (column) of ten taggers on images with one majority class (row): FER+ (Barsoum et al., ICMI 2016),

@@ -91,36 +91,18 @@ EXPRESSIONS: dict[str, tuple[dict[str, float | tuple[float, float]], ...]] = {
         {"cheek raiser": 1, "lip corner puller": 1.15, "lips part": 1.1, "jaw drop": 0.35},
     ),
     "sadness": (
-        {
-            "inner brow raiser": 1,
-            "brow lowerer": 0.4,
-            "lid tightener": 0.35,
-            "lip corner depressor": 1.1,
-            "chin raiser": 0.7,
-        },
+        {"inner brow raiser": 1, "brow lowerer": 0.4, "lid tightener": 0.35, "lip corner depressor": 1.1}
+        | {"chin raiser": 0.7},
     ),
     "surprise": (
-        {
-            "inner brow raiser": 1.1,
-            "outer brow raiser": 1.15,
-            "upper lid raiser": 1,
-            "jaw drop": 1.35,
-            "lip pucker": 0.5,
-        },
+        {"inner brow raiser": 1.1, "outer brow raiser": 1.15, "upper lid raiser": 1, "jaw drop": 1.35}
+        | {"lip pucker": 0.5},
     ),
     "contempt": (
-        {
-            "lip corner puller": (1.0, 0.0),
-            "dimpler": (1.2, 0.2),
-            "lid tightener": 0.45,
-            "outer brow raiser": (0.35, 0.0),
-        },
-        {
-            "lip corner puller": (0.0, 1.0),
-            "dimpler": (0.2, 1.2),
-            "lid tightener": 0.45,
-            "outer brow raiser": (0.0, 0.35),
-        },
+        {"lip corner puller": (1.0, 0.0), "dimpler": (1.2, 0.2), "lid tightener": 0.45}
+        | {"outer brow raiser": (0.35, 0.0)},
+        {"lip corner puller": (0.0, 1.0), "dimpler": (0.2, 1.2), "lid tightener": 0.45}
+        | {"outer brow raiser": (0.0, 0.35)},
     ),
     "neutral": ({},),
 }
