@@ -20,6 +20,7 @@ from benchmark.datasets.reading.affectnet import (
     read_set,
 )
 from benchmark.datasets.reading.files import check_option, check_size, compare_counts, stamp_file
+from benchmark.datasets.reading.pictures import make_picture_rows
 from noise.expressions import BY_COUNT, ORDERS
 
 OTHERS = {8: "none of the emotions", 9: "uncertain", 10: "no face"}
@@ -48,25 +49,27 @@ class AffectNet(DataSet):
     def read(self, path: Path, options: Options) -> Source:
         self.size = options.size
         files_found = locate_affectnet(path)
-        read = read_affectnet_list if files_found.layout == "lists" else read_set
+        has_lists = files_found.layout == "lists"
+        read = read_affectnet_list if has_lists else read_set
         dropped_names: dict[str, list[str]] = {}
         train, test = (
             select_classes(read(files_found, split), options.classes, dropped_names) for split in ("train", "test")
         )
         image_counts = {"train": len(train.names), "test": len(test.names)}
+        label_files = " and ".join(LISTS.values()) if has_lists else "annotations/*.npy"
         facts = {
             "label_rule": "published label",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
             "note": "which class set the paper used is not known",
             "test": "the validation images",
-            "labels": name_label_files(files_found.layout),
+            "labels": label_files,
             "images used": image_counts,
             "dropped": {reason: len(names) for reason, names in dropped_names.items()},
             "licence": "pictures: for research by agreement with the authors, no licence to pass on",
-            "source": "face boxes of the published lists" if files_found.layout == "lists" else "train_set and val_set",
+            "source": "face boxes of the published lists" if has_lists else "train_set and val_set",
         }
         if train.landmarks is not None:
-            facts["landmarks"] = landmark_files.describe_coverage(train.landmarks, name_label_files(files_found.layout))
+            facts["landmarks"] = landmark_files.describe_coverage(train.landmarks, label_files)
         else:
             landmark_files.attach_from_folder(self.name, files_found.base, train, test, facts)
         warnings = compare_counts(self.name, image_counts, PUBLISHED[options.classes])
@@ -75,25 +78,17 @@ class AffectNet(DataSet):
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         """Lists, folders and the labels of every SAMPLED number: of 290,000 files, single ones overwritten go unnoticed."""
         files_found = locate_affectnet(path)
-        landmarks_file = landmark_files.find_npz(self.name, files_found.base)
-        nearby_stamps = [stamp_file(landmarks_file)] if landmarks_file else []
-        if files_found.layout == "sets":
-            inner_folders = [
-                files_found.base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")
-            ]
-            label_names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
-            label_files = [inner_folder / name for name in label_names for inner_folder in inner_folders[1::2]]
-            return [stamp_file(path) for path in [*inner_folders, *filter(Path.exists, label_files)]] + nearby_stamps
-        list_stamps = [stamp_file(files_found.lists / name) for name in LISTS.values()]
-        return (
-            list_stamps
-            + nearby_stamps
-            + [stamp_file(p) for p in (files_found.base, *sorted(files_found.base.iterdir())) if p.is_dir()]
-        )
-
-
-def name_label_files(layout: str) -> str:
-    return " and ".join(LISTS.values()) if layout == "lists" else "annotations/*.npy"
+        base = files_found.base
+        landmarks_file = landmark_files.find_npz(self.name, base)
+        nearby_files = [landmarks_file] if landmarks_file else []
+        if files_found.layout == "lists":
+            list_files = [files_found.lists / name for name in LISTS.values()]
+            picture_folders = filter(Path.is_dir, (base, *sorted(base.iterdir())))
+            return [stamp_file(path) for path in (*list_files, *nearby_files, *picture_folders)]
+        inner_folders = [base / folder / kind for folder in SETS.values() for kind in ("images", "annotations")]
+        label_names = (f"{number}_exp.npy" for number in range(0, HIGHEST_NUMBER, SAMPLED))
+        label_files = [folder / name for name in label_names for folder in inner_folders[1::2]]
+        return [stamp_file(path) for path in (*inner_folders, *filter(Path.exists, label_files), *nearby_files)]
 
 
 def select_classes(listed_split: AffectNetSplit, classes: int, dropped_names: dict[str, list[str]]) -> Rows:
@@ -107,16 +102,9 @@ def select_classes(listed_split: AffectNetSplit, classes: int, dropped_names: di
         reason = OTHERS.get(int(listed_split.labels[row]), "contempt (7 classes)")
         dropped_names.setdefault(reason, []).append(listed_split.names[row])
     kept_rows = np.flatnonzero(labels >= 0)
-    file_hashes = [""] * len(kept_rows)
-
-    def image(row: int) -> np.ndarray:
-        pixels, file_hashes[row] = listed_split.image(kept_rows[row])
-        return pixels
-
-    return Rows(
-        names=[listed_split.names[row] for row in kept_rows],
-        labels=labels[kept_rows].astype(np.int64),
-        image=image,
-        landmarks=None if listed_split.landmarks is None else listed_split.landmarks[kept_rows],
-        pixels=file_hashes,
+    return make_picture_rows(
+        [listed_split.names[row] for row in kept_rows],
+        labels[kept_rows].astype(np.int64),
+        lambda row: listed_split.image(kept_rows[row]),
+        None if listed_split.landmarks is None else listed_split.landmarks[kept_rows],
     )

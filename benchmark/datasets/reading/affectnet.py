@@ -16,8 +16,10 @@ from benchmark.datasets.reading.files import (
     Folder,
     check_file_name,
     list_few,
+    note_line,
     parse_whole_number,
     read_csv_rows,
+    require_folder,
 )
 from benchmark.datasets.reading.image_lists import find_lists
 from benchmark.datasets.reading.parquet import find_parquet_files
@@ -54,19 +56,10 @@ class AffectNetSplit:
 
 def locate_affectnet(path: Path) -> AffectNetFiles:
     """Which of the two layouts lies at `path`, and where; raises DataError with what is missing."""
-    if not path.exists():
-        raise DataError(f"affectnet: {path}: there is no such folder; expected training.csv or train_set/ in it")
-    if not path.is_dir():
-        raise DataError(f"affectnet: {path}: not a folder; give the one that holds it: {path.parent}")
-    folders = [path / name for name in SETS.values()]
-    inner_folders = [folder / kind for folder in folders for kind in ("images", "annotations")]
-    if any(folder.is_dir() for folder in folders):
-        absent_folders = [
-            f"{inner_folder.parent.name}/{inner_folder.name}"
-            for inner_folder in inner_folders
-            if not inner_folder.is_dir()
-        ]
-        if absent_folders:
+    require_folder("affectnet", path, "training.csv or train_set/ in it")
+    inner_folders = [f"{folder}/{kind}" for folder in SETS.values() for kind in ("images", "annotations")]
+    if any((path / folder).is_dir() for folder in SETS.values()):
+        if absent_folders := [folder for folder in inner_folders if not (path / folder).is_dir()]:
             raise DataError(
                 f"affectnet: {path}: {list_few(absent_folders)} missing; "
                 f"expected images/ and annotations/ in {list_few(SETS.values())}"
@@ -76,18 +69,14 @@ def locate_affectnet(path: Path) -> AffectNetFiles:
         present_lists = [name for name in LISTS.values() if (lists / name).is_file()]
         if len(present_lists) == 2:
             pictures = (path / PICTURES, path / "Manually_Annotated" / PICTURES)
-            return AffectNetFiles(
-                "lists", next((inner_folder for inner_folder in pictures if inner_folder.is_dir()), lists), lists
-            )
+            return AffectNetFiles("lists", next(filter(Path.is_dir, pictures), lists), lists)
         if present_lists:
-            raise DataError(
-                f"affectnet: {lists}: found {present_lists[0]} but not the other of {list_few(LISTS.values())}"
-            )
-    if {"images", "annotations"} <= {inner_folder.name for inner_folder in path.iterdir()} or path.name == PICTURES:
-        raise DataError(
-            f"affectnet: {path}: this is one part of the data; give the folder above: {path.resolve().parent}"
-        )
-    for inner_path in sorted(inner_folder for inner_folder in path.iterdir() if inner_folder.is_dir()):
+            other_lists = list_few(LISTS.values())
+            raise DataError(f"affectnet: {lists}: found {present_lists[0]} but not the other of {other_lists}")
+    if {"images", "annotations"} <= set(os.listdir(path)) or path.name == PICTURES:
+        folder_above = path.resolve().parent
+        raise DataError(f"affectnet: {path}: this is one part of the data; give the folder above: {folder_above}")
+    for inner_path in sorted(path.iterdir()):
         if (inner_path / SETS["train"]).is_dir() or (inner_path / LISTS["train"]).is_file():
             raise DataError(f"affectnet: {path}: the data lies one folder below; give {inner_path}")
     form_hint = ""
@@ -97,17 +86,15 @@ def locate_affectnet(path: Path) -> AffectNetFiles:
         form_hint = "folders or lists of pictures (read them with --data folder=PATH); "
     raise DataError(
         f"affectnet: {path}: {form_hint}no data as its authors hand it out; "
-        f"expected {list_few(LISTS.values())} with {PICTURES}/, or "
-        f"{list_few(SETS.values())}"
+        f"expected {list_few(LISTS.values())} with {PICTURES}/, or {list_few(SETS.values())}"
     )
 
 
 def read_affectnet_list(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
     """training.csv or validation.csv; boxes and landmarks of rows without an emotion are not looked at."""
     list_name = LISTS[split]
-    line_by_file = {}
+    line_by_name: dict[str, str] = {}
     columns = COLUMNS
-    names = []
     labels = []
     boxes = []
     points = []
@@ -121,48 +108,37 @@ def read_affectnet_list(files_found: AffectNetFiles, split: str) -> AffectNetSpl
         if len(row) != len(columns):
             raise DataError(f"{where}: {len(row)} columns, expected {len(columns)}: {','.join(columns)}")
         cells = dict(zip(columns, row))
-        file_name = check_file_name(cells[FILE], where)
-        if file_name in line_by_file:
-            raise DataError(
-                f"{where}: {file_name} was listed before ({line_by_file[file_name]}); keep one row for each image"
-            )
-        line_by_file[file_name] = where.rsplit(", ")[-1]
-        names.append(file_name)
+        note_line(line_by_name, check_file_name(cells[FILE], where), where)
         labels.append(parse_whole_number(cells[LABEL].strip().removesuffix(".0"), 0, HIGHEST_LABEL, where, LABEL))
         is_used = labels[-1] < 8
         boxes.append(parse_box(cells, where) if is_used else None)
         points.append(
             parse_points(cells[POINTS], boxes[-1], where) if is_used else np.full((68, 2), np.nan, np.float32)
         )
+    names = list(line_by_name)
     if not names:
         raise DataError(f"affectnet: {list_name}: no rows; is this the list of the data set?")
-    used_files = [file_name for file_name, box in zip(names, boxes) if box]
-    refuse_absent(f"affectnet: {list_name}", files_found.base, used_files)
+    refuse_absent(f"affectnet: {list_name}", files_found.base, [name for name, box in zip(names, boxes) if box])
     files = Folder("affectnet", files_found.base)
 
     def image(row: int) -> tuple[np.ndarray, str]:
         content = files.read(names[row])
         where = f"{files.where}/{names[row]}"
-        face = cut_box(
-            decode_picture(content, 3, where, upright=False), boxes[row], where
-        )  # boxes are in file coordinates
-        return face, hashlib.sha256(content + str(boxes[row]).encode()).hexdigest()
+        picture = decode_picture(content, 3, where, upright=False)  # boxes are in file coordinates
+        return cut_box(picture, boxes[row], where), hashlib.sha256(content + str(boxes[row]).encode()).hexdigest()
 
     return AffectNetSplit(names, np.array(labels), image, np.array(points, np.float32))
 
 
 def refuse_absent(where: str, base: Path, names: list[str]) -> None:
     """Raises DataError where listed pictures are not there; each folder is listed once."""
-    names_by_folder = {folder: set(list_names(base / folder)) for folder in {os.path.dirname(name) for name in names}}
-    absent_names = [name for name in names if os.path.basename(name) not in names_by_folder[os.path.dirname(name)]]
+    folders = {base / os.path.dirname(name) for name in names}
+    present_paths = {path for folder in folders if folder.is_dir() for path in map(folder.joinpath, os.listdir(folder))}
+    absent_names = [name for name in names if base / name not in present_paths]
     if absent_names:
         raise DataError(
             f"{where}: {len(absent_names):,} of {len(names):,} listed images are not in {base.name}/: {list_few(absent_names)}"
         )
-
-
-def list_names(folder: Path) -> list[str]:
-    return os.listdir(folder) if folder.is_dir() else []
 
 
 def parse_box(cells: dict[str, str], where: str) -> tuple[int, int, int, int]:
@@ -204,21 +180,16 @@ def read_set(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
         for file_name in os.listdir(files.path)
         if is_picture(file_name) and not is_hidden(file_name)
     )
+    where = f"affectnet: {SETS[split]}"
     if not names:
-        raise DataError(f"affectnet: {SETS[split]}/images: no pictures (.jpg or .png) in it")
+        raise DataError(f"{where}/images: no pictures (.jpg or .png) in it")
     annotation_files = set(os.listdir(folder / "annotations"))
     stems = [name.rsplit(".", 1)[0] for name in names]
-    repeated_stems = [stem for stem, times in Counter(stems).items() if times > 1]
-    if repeated_stems:
-        raise DataError(
-            f"affectnet: {SETS[split]}/images: more than one picture named {list_few(repeated_stems)}; keep one of each"
-        )
-    absent_files = [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in annotation_files]
-    if absent_files:
-        where = f"affectnet: {SETS[split]}/annotations"
-        raise DataError(
-            f"{where}: labels of {len(absent_files):,} of {len(names):,} images are not there: {list_few(absent_files)}"
-        )
+    if repeated := [stem for stem, times in Counter(stems).items() if times > 1]:
+        raise DataError(f"{where}/images: more than one picture named {list_few(repeated)}; keep one of each")
+    if absent := [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in annotation_files]:
+        labels_text = f"labels of {len(absent):,} of {len(names):,} images"
+        raise DataError(f"{where}/annotations: {labels_text} are not there: {list_few(absent)}")
     labels = np.array([read_label(folder, stem) for stem in stems])
     landmarks = np.full((len(names), 68, 2), np.nan, np.float32)
     for row, stem in enumerate(stems):
@@ -226,9 +197,8 @@ def read_set(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
             landmarks[row] = read_points(folder, stem, files.path / names[row])
 
     def image(row: int) -> tuple[np.ndarray, str]:
-        where = f"affectnet: {SETS[split]}/images/{names[row]}"
-        upright = f"{stems[row]}_lnd.npy" not in annotation_files
-        return read_picture(files.read(names[row]), 3, where, upright)  # points are in file coordinates
+        upright = f"{stems[row]}_lnd.npy" not in annotation_files  # points are in file coordinates
+        return read_picture(files.read(names[row]), 3, f"{where}/images/{names[row]}", upright)
 
     return AffectNetSplit(names, labels, image, None if np.isnan(landmarks).all() else landmarks)
 
@@ -240,10 +210,10 @@ def read_array(folder: Path, name: str) -> tuple[np.ndarray, str]:
         content = (folder / "annotations" / name).read_bytes()
         return np.load(io.BytesIO(content), allow_pickle=False), where
     except (ValueError, OSError, EOFError, MemoryError) as error:
+        fault = f"not a readable .npy file ({str(error)[:80]})"
         if "pickle" in str(error).lower():
-            fix = "a pickled object, which may run code; save it again with numpy.save as plain numbers"
-            raise DataError(f"{where}: {fix}") from None
-        raise DataError(f"{where}: not a readable .npy file ({str(error)[:80]})") from None
+            fault = "a pickled object, which may run code; save it again with numpy.save as plain numbers"
+        raise DataError(f"{where}: {fault}") from None
 
 
 def read_label(folder: Path, stem: str) -> int:
@@ -259,16 +229,14 @@ def read_points(folder: Path, stem: str, picture: Path) -> np.ndarray:
     from PIL import Image
 
     point_array, where = read_array(folder, f"{stem}_lnd.npy")
-    if (
-        point_array.dtype.kind in "iuf" and point_array.size in (0, 1, 136) and np.unique(point_array).size <= 1
-    ):  # a placeholder
+    is_repeated = point_array.dtype.kind in "iuf" and np.unique(point_array).size <= 1
+    if is_repeated and point_array.size in (0, 1, 136):  # a placeholder
         return np.full((68, 2), np.nan)
     try:
         points = point_array.astype(np.float64).reshape(68, 2)
     except (ValueError, TypeError):
-        raise DataError(
-            f"{where}: {point_array.dtype} of shape {point_array.shape}, expected 68 points (x, y)"
-        ) from None
+        array_text = f"{point_array.dtype} of shape {point_array.shape}"
+        raise DataError(f"{where}: {array_text}, expected 68 points (x, y)") from None
     try:
         with Image.open(picture, formats=IMAGE_FORMATS) as image:
             return points / image.size

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import IO
 
 from benchmark.datasets.base import DataError
-from benchmark.datasets.reading.files import LARGEST_ARCHIVE, LARGEST_EXPANSION, Archive, check_file_name, stamp_file
+from benchmark.datasets.reading.files import (
+    BROKEN,
+    LARGEST_ARCHIVE,
+    LARGEST_EXPANSION,
+    Archive,
+    check_file_name,
+    stamp_file,
+)
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 LISTS = (".txt", ".csv", ".npz", ".pt", ".pth")  # files beside archives that a reader may want
@@ -39,20 +46,12 @@ def unpack_archives(owner: str, path: Path, root: Path) -> Path:
 
     Archives may hold archives. A folder's lists (txt, csv, npz) are copied beside them. Raises DataError.
     """
-    archive_paths = [path] if path.is_file() else archives_in(path)
-    base_folder = path.parent if path.is_file() else path
-    list_paths = (
-        []
-        if path.is_file()
-        else [
-            path_below for path_below in base_folder.rglob("*") if path_below.suffix in LISTS and path_below.is_file()
-        ]
-    )
-    list_paths = [path_below for path_below in list_paths if path_below.stat().st_size <= LARGEST_LIST]
-    stamps = [
-        (str(path_below.relative_to(base_folder)), *stamp_file(path_below))
-        for path_below in [*archive_paths, *list_paths]
-    ]
+    is_alone = path.is_file()
+    base_folder = path.parent if is_alone else path
+    archive_paths = [path] if is_alone else archives_in(path)
+    files_below = [] if is_alone else [file for file in path.rglob("*") if file.suffix in LISTS and file.is_file()]
+    list_paths = [file for file in files_below if file.stat().st_size <= LARGEST_LIST]
+    stamps = [(str(file.relative_to(base_folder)), *stamp_file(file)) for file in (*archive_paths, *list_paths)]
     stamp_hash = hashlib.sha256(json.dumps([str(base_folder.resolve()), stamps]).encode()).hexdigest()[:12]
     unpacked_folder = root / "unpacked" / f"{owner}-{stamp_hash}"
     if unpacked_folder.is_dir():
@@ -61,12 +60,8 @@ def unpack_archives(owner: str, path: Path, root: Path) -> Path:
     try:
         partial_folder.mkdir(parents=True)
         for source in archive_paths:
-            target = (
-                partial_folder
-                if path.is_file()
-                else choose_target(owner, source, partial_folder / source.relative_to(base_folder))
-            )
-            unpack_archive(owner, source, target)
+            target = partial_folder / source.relative_to(base_folder)
+            unpack_archive(owner, source, partial_folder if is_alone else choose_target(owner, source, target))
         for inner_archive in archives_in(partial_folder):
             unpack_archive(owner, inner_archive, choose_target(owner, inner_archive, inner_archive))
             inner_archive.unlink()
@@ -106,15 +101,13 @@ def unpack_archive(owner: str, path: Path, into: Path) -> None:
                 while file_chunk := file.read(1 << 20):
                     written_bytes += len(file_chunk)
                     if written_bytes > free_bytes:
-                        raise DataError(
-                            f"{where}: more than {free_bytes / 2**30:.0f} GiB unpacked; unpack it by hand if you trust it"
-                        )
+                        size_text = f"more than {free_bytes / 2**30:.0f} GiB unpacked"
+                        raise DataError(f"{where}: {size_text}; unpack it by hand if you trust it")
                     target_file.write(file_chunk)
         except FileExistsError:
-            raise DataError(
-                f"{where}: {name} stands twice in it, or is a file and a folder; download it again"
-            ) from None
-        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            fault = f"{name} stands twice in it, or is a file and a folder"
+            raise DataError(f"{where}: {fault}; download it again") from None
+        except (tarfile.TarError, *BROKEN) as error:
             raise DataError(f"{where}/{name}: cannot be unpacked ({error}); copy or download it again") from None
 
 

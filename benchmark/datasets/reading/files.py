@@ -18,6 +18,7 @@ from benchmark.datasets.reading.splits import is_hidden
 LARGEST_EXPANSION = 100  # declared size of an archive's content over its own size
 LARGEST_ARCHIVE = 20 * 2**30  # bytes, unpacked
 LARGEST_CELL = 1_000_000  # characters
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)  # what reading a damaged file raises
 WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,9}\s*")
 
 
@@ -40,17 +41,29 @@ def check_size(owner: str, size: int) -> None:
         raise DataError(f"{owner}.size={size}: expected 32 to 512 pixels")
 
 
+def require_folder(owner: str, path: Path, expected: str) -> None:
+    """Raises DataError where the path is no folder."""
+    if not path.exists():
+        raise DataError(f"{owner}: {path}: there is no such folder; expected {expected}")
+    if not path.is_dir():
+        raise DataError(f"{owner}: {path}: not a folder; give the one that holds it: {path.parent}")
+
+
+def note_line(line_by_name: dict[str, str], name: str, where: str) -> None:
+    """Keep the line in which an image is listed; raises DataError where it was listed before."""
+    if name in line_by_name:
+        raise DataError(f"{where}: {name} was listed before ({line_by_name[name]}); keep one row for each image")
+    line_by_name[name] = where.rsplit(", ")[-1]
+
+
 def compare_counts(owner: str, split_counts: dict[str, int], published_counts: dict[str, int]) -> list[str]:
     """One line that says by how much the sizes of the splits differ from the published ones, or none."""
     if split_counts == published_counts:
         return []
-    count_texts = [
-        f"{split} {split_counts[split]:,} ({split_counts[split] - size:+,})" for split, size in published_counts.items()
-    ]
-    published_text = " / ".join(f"{size:,}" for size in published_counts.values())
-    return [
-        f"{owner}: images used: {', '.join(count_texts)}; published: {published_text}. Not the whole published data set?"
-    ]
+    counts = [(split, split_counts[split], size) for split, size in published_counts.items()]
+    counts_text = ", ".join(f"{split} {count:,} ({count - size:+,})" for split, count, size in counts)
+    published_text = " / ".join(f"{size:,}" for _, _, size in counts)
+    return [f"{owner}: images used: {counts_text}; published: {published_text}. Not the whole published data set?"]
 
 
 def check_file_name(name: str, where: str) -> str:
@@ -113,9 +126,7 @@ class Archive:
             )
 
     def names(self) -> set[str]:
-        return {
-            member.filename for member in self.zip.infolist() if not (member.is_dir() or is_hidden(member.filename))
-        }
+        return {name for name in self.zip.namelist() if not (name.endswith("/") or is_hidden(name))}
 
     def open(self, name: str) -> BinaryIO:
         try:
@@ -127,12 +138,12 @@ class Archive:
         with self.open(name) as file:
             try:
                 return file.read()
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            except BROKEN as error:
                 raise DataError(f"{self.where}/{name}: cannot be read ({error})") from None
 
 
 def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, list[str]]]:
-    """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; see `dialect`."""
+    """('ferplus: FER2013Train/label.csv, line 7', cells) of every row that is not empty; see `detect_dialect`."""
     where = f"{files.where}/{name}"
     line_number = 0
     csv.field_size_limit(LARGEST_CELL)
@@ -145,15 +156,15 @@ def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, lis
                 if row:
                     yield f"{where}, line {line_number}", row
         except UnicodeDecodeError:
-            raise DataError(
-                f"{where}, after line {line_number}: not UTF-8 text; is this a CSV file? Save it as UTF-8"
-            ) from None
+            fault = "not UTF-8 text; is this a CSV file? Save it as UTF-8"
         except csv.Error as error:
-            if "field limit" in str(error):
-                error = f"a cell of more than {LARGEST_CELL:,} characters"
-            raise DataError(f"{where}, after line {line_number}: not a CSV file ({error})") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise DataError(f"{where}, after line {line_number}: cannot be read ({error})") from None
+            too_long = f"a cell of more than {LARGEST_CELL:,} characters"
+            fault = f"not a CSV file ({too_long if 'field limit' in str(error) else error})"
+        except BROKEN as error:
+            fault = f"cannot be read ({error})"
+        else:
+            return
+    raise DataError(f"{where}, after line {line_number}: {fault}")
 
 
 def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
@@ -161,13 +172,11 @@ def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
     with files.open(name) as file:
         try:
             first_bytes = file.read(4096)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+        except BROKEN:
             first_bytes = b""  # said where it is read
     encoding = "utf-16" if first_bytes.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     first_line = next(iter(first_bytes.decode(encoding, "replace").splitlines()), "")
-    return encoding, "," if "," in first_line else next(
-        (cell_mark for cell_mark in ";\t" if cell_mark in first_line), ","
-    )
+    return encoding, next((mark for mark in ",;\t" if mark in first_line), ",")
 
 
 def parse_whole_number(text: str, low: int, high: int, where: str, field: str) -> int:

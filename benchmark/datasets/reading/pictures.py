@@ -2,28 +2,18 @@
 
 import hashlib
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from benchmark.datasets.base import DataError
+from benchmark.datasets.base import DataError, Rows
 
 LARGEST_SIDE = 4096  # pixels
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif")
-UNREAD = (
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jp2",
-    ".jxl",
-    ".svg",
-    ".psd",
-    ".raw",
-    ".pgm",
-    ".ppm",
-    ".npy",
-)  # named as pictures
+# Named as pictures, too.
+UNREAD = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".psd", ".raw", ".pgm", ".ppm", ".npy")
 ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 FORMS = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIF", b"ftypavif": "AVIF", b"JXL ": "JPEG XL"}
 LFS = b"version https://git-lfs"
@@ -46,9 +36,8 @@ def read_picture(content: bytes, channels: int, where: str, upright: bool = True
     try:
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             if max(image.size) > LARGEST_SIDE:
-                raise DataError(
-                    f"{where}: {image.width} x {image.height} pixels, at most {LARGEST_SIDE} a side; shrink it"
-                )
+                size_text = f"{image.width} x {image.height} pixels"
+                raise DataError(f"{where}: {size_text}, at most {LARGEST_SIDE} a side; shrink it")
             shown_image, done_steps = convert_as_shown(image, where, upright)
             pixels = np.asarray(shown_image.convert("L" if channels == 1 else "RGB"))
     except DataError:
@@ -59,6 +48,22 @@ def read_picture(content: bytes, channels: int, where: str, upright: bool = True
         error_text = f"{type(error).__name__}, {len(content):,} bytes"
         raise DataError(f"{where}: not a readable image ({error_text}); put a sound copy there") from None
     return pixels, hashlib.sha256(content + done_steps.encode()).hexdigest()
+
+
+def make_picture_rows(
+    names: list[str],
+    labels: np.ndarray,
+    read_row: Callable[[int], tuple[np.ndarray, str]],
+    landmarks: np.ndarray | None = None,
+) -> Rows:
+    """Rows whose files are read once, for the pixels and the hash; read_row: as `read_picture` returns them."""
+    file_hashes = [""] * len(names)
+
+    def image(row: int) -> np.ndarray:
+        pixels, file_hashes[row] = read_row(row)
+        return pixels
+
+    return Rows(names, labels, image, landmarks=landmarks, pixels=file_hashes)
 
 
 def convert_as_shown(image: Any, where: str, upright: bool) -> tuple[Any, str]:
@@ -98,7 +103,6 @@ def refuse_other_files(content: bytes, where: str) -> None:
         raise DataError(f"{where}: a web page, not a picture; download it again")
     if not content:
         raise DataError(f"{where}: an empty file; copy or download it again")
-    if form_name := next(
-        (form_name for file_mark, form_name in FORMS.items() if content[4 : 4 + len(file_mark)] == file_mark), None
-    ):
-        raise DataError(f"{where}: a picture in {form_name}, which is not read; save it as PNG or JPEG")
+    for file_mark, form_name in FORMS.items():
+        if content.startswith(file_mark, 4):
+            raise DataError(f"{where}: a picture in {form_name}, which is not read; save it as PNG or JPEG")

@@ -1,23 +1,11 @@
 """What people call the parts of a data set, and the files that systems leave beside pictures."""
 
 SPLITS = {
-    "train": ("train", "training", "train_set", "trainset"),
-    "test": ("test", "testing", "test_set", "testset", "privatetest"),
-    "valid": (
-        "val",
-        "valid",
-        "validation",
-        "val_set",
-        "valid_set",
-        "validation_set",
-        "publictest",
-        "dev",
-        "development",
-        "eval",
-        "evaluation",
-    ),
+    "train": "train training train_set trainset",
+    "test": "test testing test_set testset privatetest",
+    "valid": "val valid validation val_set valid_set validation_set publictest dev development eval evaluation",
 }
-SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words}
+SPLIT_OF = {word: split for split, words in SPLITS.items() for word in words.split()}
 LITTER = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 
 
