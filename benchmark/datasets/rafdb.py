@@ -20,13 +20,10 @@ from benchmark.datasets.reading.files import (
     stamp_folder,
 )
 from benchmark.datasets.reading.left_out import describe_unread, group_by_reason
-from benchmark.datasets.reading.pictures import is_picture, read_picture
+from benchmark.datasets.reading.pictures import is_picture, make_picture_rows, read_picture
 from benchmark.datasets.reading.rafdb import (
     CLASSES,
     PUBLISHED,
-    NamedLabels,
-    RAFDBFiles,
-    aligned_name,
     find_unlisted,
     locate_rafdb,
     open_aligned,
@@ -55,76 +52,68 @@ class RAFDB(DataSet):
     def read(self, path: Path, options: Options) -> Source:
         self.size = options.size
         files_found = locate_rafdb(path)
-        if files_found.list_file is None:
-            return self.read_passed_on(files_found)
         base = files_found.base
-        list_file = files_found.list_file
-        listed_names = read_rafdb_list(list_file)
-        files = open_aligned(base)
-        present_names = files.names()
-        files_by_stem = index_by_stem(files.where, present_names)
-        file_by_name = {
-            name: files_by_stem.get(Path(aligned_name(name)).stem)
-            for names, _ in listed_names.values()
-            for name in names
-        }
-        absent_names = [name for name, file in file_by_name.items() if file is None]
-        if absent_names:
-            fix_hint = "unpack aligned.zip or aligned.tar.gz of the data set there"
-            raise DataError(
-                f"{files.where}: {len(absent_names):,} listed images are not there: "
-                f"{list_few(map(aligned_name, absent_names))}; {fix_hint}"
-            )
-        rows_by_split = {
-            split: make_aligned_rows(files, file_by_name, *names_and_labels)
-            for split, names_and_labels in listed_names.items()
-        }
-        facts = describe_facts(listed_names, list_file.name, "EmoLabel and Image/aligned")
-        attach_landmarks(base, rows_by_split, facts, listed=True)
-        return Source(
-            CLASSES,
-            rows_by_split["train"],
-            rows_by_split["test"],
-            facts,
-            {},
-            warn_of_counts(listed_names, list_file.name),
-        )
-
-    def read_passed_on(self, files_found: RAFDBFiles) -> Source:
-        """The folders or lists in which the data set is passed on."""
         unread_files: list[str] = []
-        listed_names, file_by_name, notes = read_passed_on(files_found, unread_files)
-        files = Folder(self.name, files_found.base)
-        rows_by_split = {
-            split: make_aligned_rows(files, file_by_name, *names_and_labels)
-            for split, names_and_labels in listed_names.items()
+        notes: list[str] = []
+        if files_found.list_file:
+            listed_names = read_rafdb_list(files_found.list_file)
+            files = open_aligned(base)
+            file_by_name = find_aligned(files, [name for names, _ in listed_names.values() for name in names])
+            label_source = files_found.list_file.name
+            source = "EmoLabel and Image/aligned"
+        else:
+            listed_names, file_by_name, notes = read_passed_on(files_found, unread_files)
+            files = Folder(self.name, base)
+            label_source = files_found.lists[0][0].name if files_found.lists else "names of folders"
+            source = "passed on as " + ("lists of files" if files_found.lists else "folders of classes")
+
+        def make_rows(names: list[str], labels: np.ndarray) -> Rows:
+            def read_row(row: int) -> tuple[np.ndarray, str]:
+                file = file_by_name[names[row]]
+                return read_picture(files.read(file), 3, f"{files.where}/{file}")
+
+            return make_picture_rows(names, labels, read_row)
+
+        rows_by_split = {split: make_rows(*columns) for split, columns in listed_names.items()}
+        image_counts = {split: len(rows.names) for split, rows in rows_by_split.items()}
+        facts = {
+            "label_rule": "published label",
+            "class set": "7 classes",
+            "labels": label_source,
+            "images used": image_counts,
+            "licence": "pictures: for research by agreement with the authors, no licence to pass on",
+            "source": source,
         }
-        label_source = files_found.lists[0][0].name if files_found.lists else "names of folders"
-        facts = describe_facts(
-            listed_names,
-            label_source,
-            "passed on as lists of files" if files_found.lists else "passed on as folders of classes",
-        )
-        attach_landmarks(files_found.base, rows_by_split, facts, listed=False)
-        warning_lines = warn_of_counts(listed_names, label_source)
-        warning_lines += [f"rafdb: {line}" for line in [*notes, *describe_unread(unread_files)]]
-        return Source(
-            CLASSES, rows_by_split["train"], rows_by_split["test"], facts, group_by_reason(unread_files), warning_lines
-        )
+        attach_landmarks(base, rows_by_split, facts, listed=files_found.list_file is not None)
+        warnings = compare_counts(self.name, image_counts, PUBLISHED)
+        missing_names = [name for split in PUBLISHED for name in find_unlisted(split, listed_names[split][0])]
+        if warnings and missing_names:
+            warnings[0] += f" Missing from {label_source}: {list_few(missing_names)}."
+        warnings += [f"rafdb: {line}" for line in [*notes, *describe_unread(unread_files)]]
+        dropped_names = group_by_reason(unread_files)
+        return Source(CLASSES, rows_by_split["train"], rows_by_split["test"], facts, dropped_names, warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         files_found = locate_rafdb(path)
         base = files_found.base
-        list_file = files_found.list_file
-        if list_file is None:
+        if files_found.list_file is None:
             return [stamp_folder(base), *(stamp_file(list_path) for list_path, _ in files_found.lists)]
-        image_folder = base / "Image" / "aligned"
-        picture_stamp = (
-            stamp_folder(image_folder) if image_folder.is_dir() else stamp_file(image_folder.with_suffix(".zip"))
+        pictures = base / "Image" / "aligned"
+        picture_stamp = stamp_folder(pictures) if pictures.is_dir() else stamp_file(pictures.with_suffix(".zip"))
+        return [stamp_file(files_found.list_file), picture_stamp, *map(stamp_file, find_landmark_files(base))]
+
+
+def find_aligned(files: Folder | Archive, names: list[str]) -> dict[str, str]:
+    """{listed name: its aligned picture, in whatever format and folder}; raises DataError where one is not there."""
+    file_by_stem = index_by_stem(files.where, files.names())
+    file_by_name = {name: file_by_stem.get(f"{Path(name).stem}_aligned") for name in names}
+    absent_names = [f"{Path(name).stem}_aligned.jpg" for name, file in file_by_name.items() if file is None]
+    if absent_names:
+        raise DataError(
+            f"{files.where}: {len(absent_names):,} listed images are not there: {list_few(absent_names)}; "
+            "unpack aligned.zip or aligned.tar.gz of the data set there"
         )
-        return [stamp_file(list_file), picture_stamp] + [
-            stamp_file(landmark_file) for landmark_file in find_landmark_files(base)
-        ]
+    return file_by_name
 
 
 def index_by_stem(where: str, present_names: set[str]) -> dict[str, str]:
@@ -137,54 +126,11 @@ def index_by_stem(where: str, present_names: set[str]) -> dict[str, str]:
     return file_by_stem
 
 
-def describe_facts(listed_names: dict[str, NamedLabels], label_source: str, source: str) -> dict:
-    return {
-        "label_rule": "published label",
-        "class set": "7 classes",
-        "labels": label_source,
-        "images used": {split: len(names) for split, (names, _) in listed_names.items()},
-        "licence": "pictures: for research by agreement with the authors, no licence to pass on",
-        "source": source,
-    }
-
-
-def warn_of_counts(listed_names: dict[str, NamedLabels], label_source: str) -> list[str]:
-    """A line where the splits have other sizes than published, with published names that are missing."""
-    warning_lines = compare_counts(
-        "rafdb", {split: len(names) for split, (names, _) in listed_names.items()}, PUBLISHED
-    )
-    missing_names = [name for split in PUBLISHED for name in find_unlisted(split, listed_names[split][0])]
-    if warning_lines and missing_names:
-        warning_lines[0] += f" Missing from {label_source}: {list_few(missing_names)}."
-    return warning_lines
-
-
-def make_aligned_rows(
-    files: Folder | Archive, file_by_name: dict[str, str], names: list[str], labels: np.ndarray
-) -> Rows:
-    file_hashes = [""] * len(names)
-
-    def image(row: int) -> np.ndarray:
-        file = file_by_name[names[row]]
-        pixels, file_hashes[row] = read_picture(files.read(file), 3, f"{files.where}/{file}")
-        return pixels
-
-    return Rows(names, labels, image, pixels=file_hashes)
-
-
 def find_landmark_files(base: Path) -> list[Path]:
     """Files beside the data that may hold landmarks."""
-    nearby_files = [
-        path
-        for folder in (base, base / "EmoLabel", base / "Image")
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-    ]
-    return [
-        path
-        for path in nearby_files
-        if "landmark" in path.name.lower() and path.suffix in (".pt", ".pth", ".npz") and path.is_file()
-    ]
+    folders = (base, base / "EmoLabel", base / "Image")
+    nearby_files = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
+    return [p for p in nearby_files if "landmark" in p.name.lower() and p.suffix in (".pt", ".pth", ".npz")]
 
 
 def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: bool) -> None:
@@ -196,9 +142,8 @@ def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: boo
     for split, split_rows in rows.items():
         split_tensors = [path for path in tensors if split in path.stem.lower()]
         if len(split_tensors) > 1:
-            raise DataError(
-                f"rafdb: more than one landmark tensor for {split} ({list_few(path.name for path in split_tensors)}); keep one"
-            )
+            tensor_names = list_few(path.name for path in split_tensors)
+            raise DataError(f"rafdb: more than one landmark tensor for {split} ({tensor_names}); keep one")
         if split_tensors:
             split_rows.landmarks = (
                 landmark_files.read_tensor("rafdb", split_tensors[0], len(split_rows.names))
@@ -214,14 +159,11 @@ def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: boo
 def match_points_by_number(path: Path, split: str, names: list[str]) -> np.ndarray:
     """The rows of a published tensor that belong to pictures by their published numbers; raises DataError."""
     points = landmark_files.read_tensor("rafdb", path, None)
-    published_rows = [published_row(name, split) for name in names]
-    point_rows = [row for row in published_rows if row is not None and 0 <= row < len(points)]
-    if len(point_rows) < len(names):
-        unmatched_names = [
-            name for name, row in zip(names, published_rows) if row is None or not 0 <= row < len(points)
-        ]
+    rows = [published_row(name, split) for name in names]
+    unmatched_names = [name for name, row in zip(names, rows) if not 0 <= row < len(points)]
+    if unmatched_names:
         raise DataError(
             f"rafdb: {path.name}: its {len(points):,} rows follow the authors' list, which "
             f"{list_few(unmatched_names)} cannot be found in by name; use an .npz with names, or take the file away"
         )
-    return points[point_rows]
+    return points[rows]

@@ -9,7 +9,15 @@ import numpy as np
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.class_folders import holds_class_folders, list_inner_folders, read_class_folders
 from benchmark.datasets.reading.class_names import interpret_labels
-from benchmark.datasets.reading.files import Archive, Folder, check_file_name, list_few, parse_whole_number
+from benchmark.datasets.reading.files import (
+    Archive,
+    Folder,
+    check_file_name,
+    list_few,
+    note_line,
+    parse_whole_number,
+    require_folder,
+)
 from benchmark.datasets.reading.image_lists import Lists, find_lists, read_lists
 from benchmark.datasets.reading.parquet import find_parquet_files
 from noise.expressions import ORDERS, SEVEN
@@ -37,18 +45,10 @@ class RAFDBFiles:
     lists: Lists = ()
 
 
-def aligned_name(name: str) -> str:
-    return f"{Path(name).stem}_aligned.jpg"
-
-
 def locate_rafdb(path: Path) -> RAFDBFiles:
     """The authors' form, or one that is passed on, there or one folder below; raises DataError with what is missing."""
-    if not path.exists():
-        raise DataError(f"rafdb: {path}: there is no such folder; expected the one that holds EmoLabel/ and Image/")
-    if not path.is_dir():
-        raise DataError(f"rafdb: {path}: not a folder; give the one that holds EmoLabel/ and Image/")
-    inner_folders = [path / "basic", *(folder for folder in sorted(path.glob("*/basic")))]
-    for base in (path, *inner_folders, *sorted(p for p in path.iterdir() if p.is_dir())):
+    require_folder("rafdb", path, "the one that holds EmoLabel/ and Image/")
+    for base in (path, path / "basic", *sorted(path.glob("*/basic")), *sorted(path.iterdir())):
         for name in LISTS:
             if (base / "EmoLabel" / name).is_file():
                 open_aligned(base)
@@ -86,7 +86,7 @@ def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
     columns_by_split = {"train": ([], []), "test": ([], [])}
-    line_by_name = {}
+    line_by_name: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         where = f"rafdb: {path.name}, line {number}"
         line_words = line.replace(",", " ").split()
@@ -98,11 +98,7 @@ def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
         split = next((split_name for split_name in columns_by_split if name.startswith(f"{split_name}_")), None)
         if split is None or "/" in name:
             raise DataError(f"{where}: {name}: expected a name that starts with train_ or test_")
-        if name in line_by_name:
-            raise DataError(
-                f"{where}: {name} was listed before (line {line_by_name[name]}); keep one row for each image"
-            )
-        line_by_name[name] = number
+        note_line(line_by_name, name, where)
         label = parse_whole_number(line_words[1], 1, len(LABELS), where, "label")
         columns_by_split[split][0].append(name)
         columns_by_split[split][1].append(CLASSES.index(LABELS[label]))
@@ -117,9 +113,8 @@ def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
 
 def find_unlisted(split: str, names: list[str]) -> list[str]:
     """Published names that the list leaves out."""
-    listed_names = set(names)
     published_names = (f"{split}_{number:0{DIGITS[split]}}.jpg" for number in range(1, PUBLISHED[split] + 1))
-    return [name for name in published_names if name not in listed_names]
+    return sorted(set(published_names).difference(names))
 
 
 def read_passed_on(
@@ -142,36 +137,33 @@ def read_passed_on(
     class_by_label, notes = interpret_labels(
         "rafdb", {s: [label for _, label in split_files] for s, split_files in listed_files.items()}, "rafdb"
     )
-    strange_classes = sorted({name for name in class_by_label.values() if name not in CLASSES})
-    if strange_classes:
-        raise DataError(
-            f"rafdb: {files_found.base}: class {list_few(strange_classes)}; RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
-        )
+    if strange_classes := sorted(set(class_by_label.values()) - set(CLASSES)):
+        known_classes = f"RAF-DB has {list_few(CLASSES)} and neutral, or 1 to 7"
+        raise DataError(f"rafdb: {files_found.base}: class {list_few(strange_classes)}; {known_classes}")
     labels_by_split = {}
     file_by_name = {}
     for split, split_files in listed_files.items():
         names = [published_file_name(file, split) for file, _ in split_files]
         file_by_name |= dict(zip(names, (file for file, _ in split_files)))
-        labels_by_split[split] = (
-            names,
-            np.array([CLASSES.index(class_by_label[label]) for _, label in split_files], np.int64),
-        )
-    refuse_other_order(files_found, {split: labels for split, (_, labels) in labels_by_split.items()})
+        class_numbers = [CLASSES.index(class_by_label[label]) for _, label in split_files]
+        labels_by_split[split] = names, np.array(class_numbers, np.int64)
+    refuse_other_order(files_found.base, labels_by_split)
     return labels_by_split, file_by_name, notes
 
 
-def refuse_other_order(files_found: RAFDBFiles, labels: dict[str, np.ndarray]) -> None:
+def refuse_other_order(base: Path, labels_by_split: dict[str, NamedLabels]) -> None:
     """Raises DataError where the published numbers of pictures stand at other classes than they belong to."""
     for split, published_counts in COUNTS.items():
-        class_counts = [int((labels[split] == CLASSES.index(name)).sum()) for name in LABELS.values()]
-        if sorted(class_counts) == sorted(published_counts) and tuple(class_counts) != published_counts:
+        labels = labels_by_split[split][1]
+        counts = tuple(int((labels == CLASSES.index(name)).sum()) for name in LABELS.values())
+        if sorted(counts) == sorted(published_counts) and counts != published_counts:
             differing_counts = [
-                f"{name} {class_count:,} ({published_count:,})"
-                for name, class_count, published_count in zip(LABELS.values(), class_counts, published_counts)
-                if class_count != published_count
+                f"{name} {count:,} ({published_count:,})"
+                for name, count, published_count in zip(LABELS.values(), counts, published_counts)
+                if count != published_count
             ]
             raise DataError(
-                f"rafdb: {files_found.base}: the numbers of pictures in {split} are the published ones, at other classes: "
+                f"rafdb: {base}: the numbers of pictures in {split} are the published ones, at other classes: "
                 f"{list_few(differing_counts)}; "
                 f"the labels are in another order than {', '.join(LABELS.values())}: name the classes so"
             )
@@ -184,7 +176,7 @@ def published_file_name(file: str, split: str) -> str:
     return last.replace("_aligned", "") if name_match and name_match[1] == split else file
 
 
-def published_row(name: str, split: str) -> int | None:
-    """The row of a published name in its split of the authors' list, counted from 0; None for another name."""
+def published_row(name: str, split: str) -> int:
+    """The row of a published name in its split of the authors' list, counted from 0; -1 for another name."""
     name_match = re.fullmatch(rf"{split}_([0-9]{{4,5}})\.jpe?g", name)
-    return int(name_match[1]) - 1 if name_match else None
+    return int(name_match[1]) - 1 if name_match else -1
