@@ -23,11 +23,12 @@ from benchmark.datasets.reading.ferplus import (
     find_csv_pair,
     locate_ferplus,
     read_csv_pair,
-    read_folders,
+    read_split,
 )
 from benchmark.datasets.reading.files import check_option, compare_counts, stamp_file, stamp_folder
 from noise.expressions import BY_COUNT, ORDERS
 
+SOURCES = {"csv": "fer2013.csv and fer2013new.csv", "zip": "three zip archives", "folder": "folders"}
 PUBLISHED = {  # used images of the eight classes by label rule, from label.csv
     "majority": {TRAIN: 25045, VALID: 3191, TEST: 3137},
     "plurality": {TRAIN: 28556, VALID: 3579, TEST: 3573},
@@ -77,15 +78,21 @@ class FERPlus(DataSet):
 
     def read(self, path: Path, options: Options) -> Source:
         base, layout = locate_ferplus(path)
-        listed_splits, dropped_names = read_csv_pair(base) if layout == "csv" else read_folders(base, layout)
-        unread_notes = add_emotions(listed_splits, base) if layout != "csv" else []
+        if layout == "csv":
+            listed_splits, dropped_names = read_csv_pair(base)
+            unread_notes = []
+        else:
+            listed_splits = {split: read_split(base, layout, split) for split in SPLITS.values()}
+            dropped_names = {}
+            unread_notes = add_emotions(listed_splits, base)
         used_rows = {split: select_used(rows, options, dropped_names) for split, rows in listed_splits.items()}
         image_counts = {split: count_used(rows, options.rule) for split, rows in listed_splits.items()}
         training_parts = [used_rows[TRAIN], used_rows[VALID]] if options.train == "train+valid" else [used_rows[TRAIN]]
-        train = join_rows(training_parts)
+        training_rows = [(rows, row) for rows in training_parts for row in range(len(rows.names))]
         test = used_rows[TEST]
         if options.drop_leaks:
-            train = remove_test_copies(train, test, dropped_names)
+            training_rows = drop_copies(training_rows, test, dropped_names)
+        train = join_rows(training_rows)
         facts = {
             "label_rule": f"{options.rule} rule",
             "class set": f"{options.classes} classes" + (", contempt left out" if options.classes == 7 else ""),
@@ -95,9 +102,7 @@ class FERPlus(DataSet):
             "images used": {split: len(rows.names) for split, rows in used_rows.items()},
             "dropped": {reason: len(names) for reason, names in dropped_names.items()},
             "licence": "votes: MIT licence; pictures: no licence to pass on",
-            "source": {"csv": "fer2013.csv and fer2013new.csv", "zip": "three zip archives", "folder": "folders"}[
-                layout
-            ],
+            "source": SOURCES[layout],
         }
         landmark_files.attach_from_folder(self.name, base, train, test, facts)
         warnings = compare_counts(self.name, image_counts, PUBLISHED[options.rule])
@@ -138,48 +143,37 @@ def select_used(rows: FERPlusSplit, options: FERPlus.Options, dropped_names: dic
         if is_dropped.any():
             dropped_names.setdefault(reason, []).extend(rows.names[row] for row in np.flatnonzero(is_dropped))
     kept_rows = np.flatnonzero(~np.logical_or.reduce(list(dropped_by_reason.values())))
-    earlier_labels = None
-    if rows.earlier is not None:
-        class_places = np.array(
-            [*(classes.index(name) for name in ORDERS["fer2013"]), -1]
-        )  # an unknown one is the last, -1
-        earlier_labels = class_places[rows.earlier[kept_rows]]
+    earlier_classes = np.array([*map(classes.index, ORDERS["fer2013"]), -1])  # an unknown one is the last, -1
     class_by_column = np.array([classes.index(name) if name in classes else -1 for name in EMOTIONS])
     return Rows(
         names=[rows.names[row] for row in kept_rows],
         labels=class_by_column[winning_columns[kept_rows]].astype(np.int64),
         image=lambda row: rows.image(kept_rows[row]),
         votes=rows.votes[kept_rows][:, [EMOTIONS.index(name) for name in classes]].astype(np.float32),
-        earlier_labels=earlier_labels,
+        earlier_labels=None if rows.earlier is None else earlier_classes[rows.earlier[kept_rows]],
     )
 
 
-def join_rows(row_parts: list[Rows]) -> Rows:
-    """Several splits as one."""
-    row_owners = [(rows, row) for rows in row_parts for row in range(len(rows.names))]
-    return Rows(
-        names=[name for rows in row_parts for name in rows.names],
-        labels=np.concatenate([rows.labels for rows in row_parts]),
-        image=lambda row: row_owners[row][0].image(row_owners[row][1]),
-        votes=np.concatenate([rows.votes for rows in row_parts]),
-        earlier_labels=None
-        if row_parts[0].earlier_labels is None
-        else np.concatenate([rows.earlier_labels for rows in row_parts]),
-    )
-
-
-def remove_test_copies(train: Rows, test: Rows, dropped_names: dict[str, list[str]]) -> Rows:
+def drop_copies(
+    row_owners: list[tuple[Rows, int]], test: Rows, dropped_names: dict[str, list[str]]
+) -> list[tuple[Rows, int]]:
     """The training images of which no used test image is an exact copy."""
     test_hashes = {hash_image(test, row) for row in range(len(test.names))}
-    is_leak = np.array([hash_image(train, row) in test_hashes for row in range(len(train.names))])
-    dropped_names["exact copy of a used test image"] = [train.names[row] for row in np.flatnonzero(is_leak)]
-    kept_rows = np.flatnonzero(~is_leak)
+    is_leak = [hash_image(*owner) in test_hashes for owner in row_owners]
+    leaks = [rows.names[row] for (rows, row), leaked in zip(row_owners, is_leak) if leaked]
+    dropped_names["exact copy of a used test image"] = leaks
+    return [owner for owner, leaked in zip(row_owners, is_leak) if not leaked]
+
+
+def join_rows(row_owners: list[tuple[Rows, int]]) -> Rows:
+    """Rows of several splits as one."""
+    has_earlier = all(rows.earlier_labels is not None for rows, _ in row_owners)
     return Rows(
-        [train.names[row] for row in kept_rows],
-        train.labels[kept_rows],
-        lambda row: train.image(kept_rows[row]),
-        train.votes[kept_rows],
-        earlier_labels=None if train.earlier_labels is None else train.earlier_labels[kept_rows],
+        names=[rows.names[row] for rows, row in row_owners],
+        labels=np.array([rows.labels[row] for rows, row in row_owners], np.int64),
+        image=lambda row: row_owners[row][0].image(row_owners[row][1]),
+        votes=np.array([rows.votes[row] for rows, row in row_owners]),
+        earlier_labels=np.array([rows.earlier_labels[row] for rows, row in row_owners]) if has_earlier else None,
     )
 
 

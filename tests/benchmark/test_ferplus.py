@@ -266,7 +266,7 @@ def test_missing_and_misplaced_folders_are_explained(folder: Path, tmp_path: Pat
         read(folder / "FER2013Train")
     with pytest.raises(DataError, match=rf"one folder below; give {folder}$"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"not a folder; give the folder that holds it"):
+    with pytest.raises(DataError, match=r"not a folder; give the one that holds it"):
         read(folder / "FER2013Train" / "label.csv")
     (folder / "FER2013Valid").rename(folder / "Valid")
     with pytest.raises(DataError, match=r"found FER2013Train, FER2013Test but not FER2013Valid"):

@@ -13,8 +13,10 @@ from benchmark.datasets.reading.files import (
     Folder,
     check_file_name,
     list_few,
+    note_line,
     parse_whole_number,
     read_csv_rows,
+    require_folder,
 )
 from benchmark.datasets.reading.pictures import decode_picture
 from benchmark.datasets.reading.splits import is_hidden
@@ -45,38 +47,26 @@ class FERPlusSplit:
 
 def locate_ferplus(path: Path) -> tuple[Path, str]:
     """The folder that holds the data and how: 'folder', 'zip' or 'csv'; raises DataError with what is missing."""
-    if not path.exists():
-        raise DataError(f"ferplus: {path}: there is no such folder; expected the data/ folder of microsoft/FERPlus")
-    if not path.is_dir():
-        raise DataError(f"ferplus: {path}: not a folder; give the folder that holds it: {path.parent}")
+    require_folder("ferplus", path, "the data/ folder of microsoft/FERPlus")
     for base in (path, path / "data"):
-        split_folders, split_archives = (
-            [base / (split + ending) for split in SPLITS.values()] for ending in ("", ".zip")
-        )
-        if all(folder.is_dir() for folder in split_folders):
+        if all((base / split).is_dir() for split in SPLITS.values()):
             return base, "folder"
-        if all(archive.is_file() for archive in split_archives):
+        if all((base / f"{split}.zip").is_file() for split in SPLITS.values()):
             return base, "zip"
-        if find_pixels_file(base) and find_votes_file(base):
+        if all(find_pair(base)):
             return base, "csv"
     raise DataError(f"ferplus: {path}: {explain_absence(path)}")
 
 
-def find_pixels_file(base: Path) -> Path | None:
-    """Kaggle's pixels there or in a folder of the archive's own: fer2013.csv, or the later icml_face_data.csv."""
-    return find_file(base, PIXELS)
-
-
-def find_votes_file(base: Path) -> Path | None:
-    return find_file(base, VOTES)
+def find_pair(base: Path) -> tuple[Path | None, Path | None]:
+    """Kaggle's pixels and FER+'s votes, there or in a folder of the archive's own."""
+    return find_file(base, PIXELS), find_file(base, VOTES)
 
 
 def find_file(base: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these files in a folder or one below it."""
-    candidate_files = (
-        path for name in names for path in (base / name, *sorted(base.glob(f"*/{name}"))) if path.is_file()
-    )
-    return next((path for path in candidate_files if not is_hidden(path.relative_to(base).as_posix())), None)
+    likely_files = [path for name in names for path in (base / name, *sorted(base.glob(f"*/{name}")))]
+    return next((p for p in likely_files if p.is_file() and not is_hidden(p.relative_to(base).as_posix())), None)
 
 
 def explain_absence(path: Path) -> str:
@@ -93,60 +83,43 @@ def explain_absence(path: Path) -> str:
                 return "some splits are folders and some are zip archives; unpack all three or none"
             names_text = f"found {list_few(present_splits)} but not {list_few(absent_splits)}"
             return f"{names_text} (a folder or a .zip); put them into one folder"
-        pixels_file = find_pixels_file(base)
-        votes_file = find_votes_file(base)
+        pixels_file, votes_file = find_pair(base)
         if pixels_file:
             return f"{pixels_file.name} is here but {VOTES[0]} is not; put it beside it (microsoft/FERPlus has it)"
         if votes_file:
             return f"{VOTES[0]} is here but {PIXELS[0]} is not; put it beside it (the Kaggle challenge has it)"
-    for inner_folder in sorted(p for p in path.iterdir() if p.is_dir()):
-        if (
-            any((inner_folder / (TRAIN + ending)).exists() for ending in ("", ".zip"))
-            or (inner_folder / "fer2013new.csv").exists()
-        ):
+    for inner_folder in sorted(path.iterdir()):
+        if any((inner_folder / name).exists() for name in (TRAIN, f"{TRAIN}.zip", *VOTES)):
             return f"the data lies one folder below; give {inner_folder}"
     return f"no data here; expected {list_few(SPLITS.values())} (folders or .zip), or fer2013.csv and fer2013new.csv"
 
 
-def read_folders(base: Path, layout: str) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
-    """The official layout, unpacked or in its three archives."""
-    listed_splits = {}
-    for split in SPLITS.values():
-        files = Archive("ferplus", base / f"{split}.zip") if layout == "zip" else Folder("ferplus", base / split)
-        listed_splits[split] = read_split(files, split)
-    return listed_splits, {}
-
-
-def read_split(files: Folder | Archive, split: str) -> FERPlusSplit:
-    """One split: its label.csv, and its images by the names there."""
+def read_split(base: Path, layout: str, split: str) -> FERPlusSplit:
+    """One split of the official layout, unpacked or in its archive: its label.csv, and its images by the names there."""
+    files = Archive("ferplus", base / f"{split}.zip") if layout == "zip" else Folder("ferplus", base / split)
     present_names = files.names()
     label_lists = [name for name in present_names if name.rsplit("/", 1)[-1] == "label.csv"]
     if len(label_lists) != 1:
         raise DataError(
             f"{files.where}: {len(label_lists)} files named label.csv, expected one; microsoft/FERPlus has it"
         )
-    list_folder = label_lists[0][: -len("label.csv")]
-    names = []
+    list_folder = label_lists[0].removesuffix("label.csv")
     votes = []
-    line_by_name = {}
+    line_by_name: dict[str, str] = {}
     for where, row in read_csv_rows(files, label_lists[0]):
         if len(row) != 2 + len(COLUMNS):
             fix_hint = OFFICIAL.format("label.csv")
             raise DataError(f"{where}: {max(0, len(row) - 2)} vote columns, expected {len(COLUMNS)}. {fix_hint}")
-        name = check_file_name(row[0], where)
-        if name in line_by_name:
-            raise DataError(f"{where}: {name} was listed before ({line_by_name[name]}); keep one row for each image")
-        line_by_name[name] = where.rsplit(", ")[-1]
-        names.append(name)
+        note_line(line_by_name, check_file_name(row[0], where), where)
         votes.append(parse_votes(row[2:], where))
+    names = list(line_by_name)
     if not names:
         raise DataError(f"{files.where}/{label_lists[0]}: no rows. {OFFICIAL.format('label.csv')}")
     absent_names = [name for name in names if list_folder + name not in present_names]
     if absent_names:
         raise DataError(
             f"{files.where}: {len(absent_names):,} of {len(names):,} images in label.csv are not there: "
-            f"{list_few(absent_names)}; "
-            "generate_training_data.py of microsoft/FERPlus writes them from fer2013.csv"
+            f"{list_few(absent_names)}; generate_training_data.py of microsoft/FERPlus writes them from fer2013.csv"
         )
 
     def image(row: int) -> np.ndarray:
@@ -162,12 +135,8 @@ def parse_votes(cells: list[str], where: str) -> list[int]:
 
 def find_csv_pair(base: Path) -> tuple[Path, Path] | None:
     """fer2013.csv and fer2013new.csv in the folder or the one above `data/`, where both are there."""
-    for folder in (base, base.parent) if base.name == "data" else (base,):
-        pixels_csv = find_pixels_file(folder)
-        votes_csv = find_votes_file(folder)
-        if pixels_csv and votes_csv:
-            return pixels_csv, votes_csv
-    return None
+    folders = (base, base.parent) if base.name == "data" else (base,)
+    return next(filter(all, map(find_pair, folders)), None)
 
 
 def add_emotions(listed_splits: dict[str, FERPlusSplit], base: Path) -> list[str]:
@@ -221,8 +190,7 @@ def iterate_pairs(pixels_csv: Path, votes_csv: Path) -> Iterator[tuple[Line, Lin
 
 def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[str]]]:
     """Kaggle's pixels and FER+'s votes, paired row by row; names come from fer2013new.csv, whose numbers drift."""
-    pixels_csv = find_pixels_file(base)
-    votes_csv = find_votes_file(base)
+    pixels_csv, votes_csv = find_pair(base)
     columns_by_split = {split: ([], [], [], []) for split in SPLITS.values()}
     nameless_rows = []
     repeated_names = []
@@ -242,9 +210,8 @@ def read_csv_pair(base: Path) -> tuple[dict[str, FERPlusSplit], dict[str, list[s
             column.append(value)
     empty_splits = [split for split, (names, *_) in columns_by_split.items() if not names]
     if empty_splits:
-        raise DataError(
-            f"ferplus: {base.name}/{votes_csv.name}: no rows of {list_few(empty_splits)}; expected the whole file"
-        )
+        where = f"ferplus: {base.name}/{votes_csv.name}"
+        raise DataError(f"{where}: no rows of {list_few(empty_splits)}; expected the whole file")
     listed_splits = {
         split: FERPlusSplit(names, np.array(votes), images.__getitem__, np.array(emotions))
         for split, (names, votes, images, emotions) in columns_by_split.items()
@@ -276,10 +243,8 @@ def pair_rows(pixels: Line, votes: Line) -> tuple[str, str]:
     if usage not in SPLITS:
         raise DataError(f"{votes[0]}: Usage {usage[:40]!r}, expected one of {list_few(SPLITS)}")
     if usage != pixels_usage:
-        fix_order = "both files must have the published order"
-        raise DataError(
-            f"{votes[0]}: Usage is {usage}, but {pixels_usage[:40]!r} in that row of fer2013.csv; {fix_order}"
-        )
+        other_usage = f"but {pixels_usage[:40]!r} in that row of fer2013.csv"
+        raise DataError(f"{votes[0]}: Usage is {usage}, {other_usage}; both files must have the published order")
     return SPLITS[usage], votes[1][1].strip()
 
 
