@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from benchmark.datasets.reading.files import Folder, check_option, check_size, l
 from benchmark.datasets.reading.image_lists import Lists, find_lists, find_lists_beside, read_lists
 from benchmark.datasets.reading.left_out import describe_unread, group_by_reason
 from benchmark.datasets.reading.parquet import find_parquet_files, read_parquet
-from benchmark.datasets.reading.pictures import read_picture
+from benchmark.datasets.reading.pictures import make_picture_rows, read_picture
 from benchmark.datasets.reading.splits import find_split
 from noise.expressions import EIGHT, ORDERS
 
@@ -70,11 +71,20 @@ class ImageFolder(DataSet):
         )
         classes = order_classes(self.name, class_by_label.values())
         image_sizes: dict[str, str] = {}
-        where = f"{self.name}: {form.base.name}"
-        train, test = (
-            make_rows(read_content, where, listed_pictures[s], class_by_label, classes, image_sizes)
-            for s in ("train", "test")
-        )
+
+        def make_rows(pictures: list[tuple[str, str]]) -> Rows:
+            names = [name for name, _ in pictures]
+            labels = np.array([classes.index(class_by_label[label]) for _, label in pictures], np.int64)
+
+            def read_row(row: int) -> tuple[np.ndarray, str]:
+                where = f"{self.name}: {form.base.name}/{names[row]}"
+                pixels, file_hash = read_picture(read_content(names[row]), 3, where)
+                note_size(image_sizes, pixels.shape)
+                return pixels, file_hash
+
+            return make_picture_rows(names, labels, read_row)
+
+        train, test = (make_rows(listed_pictures[split]) for split in ("train", "test"))
         facts = {
             "label_rule": describe_label_rule(form),
             "class set": f"{len(classes)} classes",
@@ -84,11 +94,11 @@ class ImageFolder(DataSet):
         facts |= {"train_set": train_set} if train_set else {}
         facts |= {"note": "; ".join(renamed_labels)} if renamed_labels else {}
         landmark_files.attach_from_folder(self.name, form.base, train, test, facts)
-        warning_lines = [
-            f"{self.name}: {line}"
-            for line in [*notes, *renamed_labels, *describe_unread(unread), *warn_of_other_classes(classes)]
-        ]
-        return Source(classes, train, test, facts, group_by_reason(unread), warning_lines)
+        notes += [*renamed_labels, *describe_unread(unread)]
+        if other_classes := [name for name in classes if name not in EIGHT]:
+            notes.append(f"{list_few(other_classes)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names")
+        warnings = [f"{self.name}: {line}" for line in notes]
+        return Source(classes, train, test, facts, group_by_reason(unread), warnings)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         form = locate_pictures(path)
@@ -123,9 +133,8 @@ def describe_contents(path: Path) -> str:
     if not path.is_dir():
         return f"this is a {path.suffix or 'file'}; is this another data set?"
     if list_files := [file for file in (*path.glob("*.jsonl"), *path.glob("*/metadata.jsonl")) if file.is_file()]:
-        return (
-            f"{list_files[0].relative_to(path)} is not read: write it as metadata.csv with the columns file_name,label"
-        )
+        list_name = list_files[0].relative_to(path)
+        return f"{list_name} is not read: write it as metadata.csv with the columns file_name,label"
     if (path / "fer2013.csv").is_file() or (path / "icml_face_data.csv").is_file():
         return "FER2013's pixels are here; with fer2013new.csv beside them they are --data ferplus=PATH"
     if packed_files := [file.name for ending in ("*.rar", "*.7z", "*.zst") for file in sorted(path.glob(ending))]:
@@ -157,13 +166,11 @@ def place_validation(listed_pictures: LabelledFiles, choice: str) -> tuple[list[
     validation_pictures = listed_pictures.pop("valid", [])
     if not validation_pictures:
         return [], ""
+    split_text = f"the validation split ({len(validation_pictures):,} pictures) is"
     if choice == "train":
-        return [f"the validation split ({len(validation_pictures):,} pictures) is left out"], "train split only"
+        return [f"{split_text} left out"], "train split only"
     listed_pictures["train"] += validation_pictures
-    fix_hint = "--set folder.train=train leaves it out"
-    return [
-        f"the validation split ({len(validation_pictures):,} pictures) is trained on, too ({fix_hint})"
-    ], "train and validation"
+    return [f"{split_text} trained on, too (--set folder.train=train leaves it out)"], "train and validation"
 
 
 def describe_label_rule(form: PictureForm) -> str:
@@ -172,43 +179,12 @@ def describe_label_rule(form: PictureForm) -> str:
     return f"column 'label' of {form.lists[0][0].name}" if form.lists else "names of folders"
 
 
-def make_rows(
-    read_content: Callable[[str], bytes],
-    where: str,
-    listed_pictures: list[tuple[str, str]],
-    class_by_label: dict[str, str],
-    classes: tuple[str, ...],
-    image_sizes: dict[str, str],
-) -> Rows:
-    file_hashes = [""] * len(listed_pictures)
-
-    def image(row: int) -> np.ndarray:
-        name = listed_pictures[row][0]
-        pixels, file_hashes[row] = read_picture(read_content(name), 3, f"{where}/{name}")
-        note_size(image_sizes, pixels.shape)
-        return pixels
-
-    labels = np.array([classes.index(class_by_label[label]) for _, label in listed_pictures], np.int64)
-    return Rows([name for name, _ in listed_pictures], labels, image, pixels=file_hashes)
-
-
 def note_size(image_sizes: dict[str, str], shape: tuple[int, ...]) -> None:
     """Keep 'width x height' of the smallest and the largest picture."""
 
     def area(text: str) -> int:
-        width, height = text.split(" x ")
-        return int(width) * int(height)
+        return prod(map(int, text.split(" x ")))
 
     size_text = f"{shape[1]} x {shape[0]}"
     image_sizes["smallest"] = min(image_sizes.get("smallest", size_text), size_text, key=area)
     image_sizes["largest"] = max(image_sizes.get("largest", size_text), size_text, key=area)
-
-
-def warn_of_other_classes(classes: tuple[str, ...]) -> list[str]:
-    """Classes that are no expressions."""
-    other_classes = [name for name in classes if name not in EIGHT]
-    return (
-        [f"{list_few(other_classes)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names"]
-        if other_classes
-        else []
-    )

@@ -21,9 +21,8 @@ def find_split_folders(base: Path) -> dict[str, Path]:
     for folder in list_inner_folders(base):
         split = find_split(folder.name)
         if split in folder_by_split:
-            raise DataError(
-                f"folder: {base}: {folder_by_split[split].name}/ and {folder.name}/ are both {split}; keep one"
-            )
+            two_names = f"{folder_by_split[split].name}/ and {folder.name}/"
+            raise DataError(f"folder: {base}: {two_names} are both {split}; keep one")
         if split:
             folder_by_split[split] = find_innermost(folder, split)
     return folder_by_split
@@ -32,20 +31,15 @@ def find_split_folders(base: Path) -> dict[str, Path]:
 def find_innermost(folder: Path, split: str) -> Path:
     """The folder itself, or the last of train/train/..., as archives leave them."""
     inner_folders = list_inner_folders(folder)
-    return (
-        find_innermost(inner_folders[0], split)
-        if len(inner_folders) == 1 and find_split(inner_folders[0].name) == split
-        else folder
-    )
+    is_nested = len(inner_folders) == 1 and find_split(inner_folders[0].name) == split
+    return find_innermost(inner_folders[0], split) if is_nested else folder
 
 
 def holds_class_folders(base: Path) -> bool:
     """Whether class folders lie in a training folder there, and not one folder of pictures beside a list of them."""
     train_folder = find_split_folders(base).get("train")
     class_folders = list_inner_folders(train_folder) if train_folder else []
-    return bool(class_folders) and not (
-        len(class_folders) == 1 and train_folder and (train_folder / "metadata.csv").is_file()
-    )
+    return len(class_folders) > 1 or (bool(class_folders) and not (train_folder / "metadata.csv").is_file())
 
 
 def read_class_folders(owner: str, base: Path, unread_files: list[str]) -> LabelledFiles:

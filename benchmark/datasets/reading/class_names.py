@@ -20,81 +20,59 @@ def interpret_labels(owner: str, labels: dict[str, Iterable[str]], order: str = 
     order: what label numbers stand for ('rafdb', ...; 'names' to keep them). Raises DataError for numbers without an
     order, for labels that are none, for misspellings, and for a class that only one split has.
     """
-    labels_by_split = {split: sorted(set(label_words)) for split, label_words in labels.items()}
-    written_labels = sorted({label for label_words in labels_by_split.values() for label in label_words})
-    label_numbers: dict[str, int] = {}
-    if order != AS_NAMED:
-        for label in written_labels:
-            number_match = NUMBER.fullmatch(label)
-            if number_match:
-                label_numbers[label] = int(number_match[1])
-    empty_labels = [
-        label for label in written_labels if label.strip().lower() in NOTHING or label_numbers.get(label, 0) < 0
-    ]
-    if empty_labels:
-        raise DataError(f"{owner}: label {empty_labels[0]!r} is no class; fill it in or take these pictures out")
+    labels_by_split = {split: set(words) for split, words in labels.items()}
+    written_labels = sorted(set().union(*labels_by_split.values()))
+    matches = {label: NUMBER.fullmatch(label) for label in written_labels if order != AS_NAMED}
+    label_numbers = {label: int(match[1]) for label, match in matches.items() if match}
+    for label in written_labels:
+        if label.strip().lower() in NOTHING or label_numbers.get(label, 0) < 0:
+            raise DataError(f"{owner}: label {label!r} is no class; fill it in or take these pictures out")
     if label_numbers and len(label_numbers) < len(written_labels):
         word_label = next(label for label in written_labels if label not in label_numbers)
         raise DataError(
             f"{owner}: some labels are numbers ({list_few(label_numbers)}) "
             f"and some are words ({word_label}); write all of them in one way"
         )
-    class_by_label = (
-        interpret_numbers(owner, label_numbers, order)
-        if label_numbers
-        else {label: class_word(label) for label in written_labels}
-    )
-    notes = note_doubtful_numbers(label_numbers, class_by_label, order) if label_numbers else []
+    class_by_label = {label: class_word(label) for label in written_labels}
+    notes = []
+    if label_numbers:
+        class_by_label, notes = interpret_numbers(owner, label_numbers, order)
     refuse_misspelt(owner, class_by_label)
-    refuse_one_sided(
-        owner,
-        {split: {class_by_label[label] for label in label_words} for split, label_words in labels_by_split.items()},
-    )
+    refuse_one_sided(owner, {split: {class_by_label[w] for w in words} for split, words in labels_by_split.items()})
     misspelt_labels = {label: name for label, name in class_by_label.items() if label.strip().lower() in MISSPELT}
     if misspelt_labels:
         notes.append(list_few(f"{label!r} read as {name}" for label, name in misspelt_labels.items()))
     return class_by_label, notes
 
 
-def interpret_numbers(owner: str, label_numbers: dict[str, int], order: str) -> dict[str, str]:
-    """{number as written: class} by a named order; numbers begin at 0 or 1. written: {'3.0': 3, ...}."""
+def interpret_numbers(owner: str, label_numbers: dict[str, int], order: str) -> tuple[dict[str, str], list[str]]:
+    """{number as written: class} by a named order; numbers begin at 0 or 1. label_numbers: {'3.0': 3, ...}.
+
+    A note says what they were read as where they may have been counted from another number: RAF-DB's that are not 1 to 7,
+    and any that lack the first.
+    """
     if order not in ORDERS:
         raise DataError(
             f"{owner}: the classes are numbers ({list_few(label_numbers)}), which have no order of their own; say which: --set "
             f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
         )
-    known_numbers = sorted(set(label_numbers.values()))
-    class_names = ORDERS[order]
-    first_number = 0 if 0 in known_numbers else 1
-    if max(known_numbers) - first_number >= len(class_names):
+    numbers = sorted(set(label_numbers.values()))
+    smallest = numbers[0]
+    largest = numbers[-1]
+    names = ORDERS[order]
+    first = 0 if smallest == 0 else 1
+    if largest - first >= len(names):
+        raise DataError(f"{owner}: label {largest}; {order} has the numbers {first} to {len(names) - 1 + first}")
+    if first and largest < len(names) and order != "rafdb":
         raise DataError(
-            f"{owner}: label {max(known_numbers)}; "
-            f"{order} has the numbers {first_number} to {len(class_names) - 1 + first_number}"
+            f"{owner}: labels {smallest} to {largest} may begin at 0 or 1; name the classes instead: {list_few(names)}"
         )
-    if first_number and max(known_numbers) < len(class_names) and order != "rafdb":
-        raise DataError(
-            f"{owner}: labels {min(known_numbers)} to {max(known_numbers)} may begin at 0 or 1; "
-            f"name the classes instead: {list_few(class_names)}"
-        )
-    return {label: class_names[number - first_number] for label, number in label_numbers.items()}
-
-
-def note_doubtful_numbers(label_numbers: dict[str, int], class_by_label: dict[str, str], order: str) -> list[str]:
-    """A note on what numbers were read as, where they may have been counted from another one: RAF-DB's that are not
-    1 to 7, and any that lack the first.
-    """
-    present_numbers = sorted(set(label_numbers.values()))
-    first_number = 0 if 0 in present_numbers else 1
-    if present_numbers[0] == first_number and (
-        order != "rafdb" or present_numbers == list(range(1, len(ORDERS[order]) + 1))
-    ):
-        return []
-    class_by_number = {number: class_by_label[label] for label, number in label_numbers.items()}
-    classes_text = ", ".join(class_by_number[number] for number in present_numbers)
-    return [
-        f"labels {present_numbers[0]} to {present_numbers[-1]} are read as {classes_text}, "
-        f"counted from {first_number}; is this their order?"
-    ]
+    notes = []
+    if smallest != first or (order == "rafdb" and numbers != list(range(1, len(names) + 1))):
+        classes_text = ", ".join(names[number - first] for number in numbers)
+        labels_text = f"labels {smallest} to {largest} are read as {classes_text}"
+        notes.append(f"{labels_text}, counted from {first}; is this their order?")
+    return {label: names[number - first] for label, number in label_numbers.items()}, notes
 
 
 def refuse_misspelt(owner: str, class_by_label: dict[str, str]) -> None:
@@ -126,9 +104,4 @@ def order_classes(owner: str, names: Iterable[str]) -> tuple[str, ...]:
     class_names = set(names)
     if len(class_names) < 2:
         raise DataError(f"{owner}: only the class {list_few(class_names)}; expected at least two")
-    return tuple(
-        sorted(
-            class_names,
-            key=lambda class_name: (EIGHT.index(class_name) if class_name in EIGHT else len(EIGHT), class_name),
-        )
-    )
+    return (*(name for name in EIGHT if name in class_names), *sorted(class_names.difference(EIGHT)))
