@@ -1,32 +1,22 @@
 """Lists of pictures: a CSV with path, label and split, `train_labels.csv` and `test_labels.csv`, or `metadata.csv`."""
 
 import hashlib
+from collections import defaultdict
+from itertools import takewhile
 from math import ceil
 from pathlib import Path
 
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.class_folders import LabelledFiles, list_inner_folders
-from benchmark.datasets.reading.files import Folder, check_file_name, list_few, read_csv_rows
+from benchmark.datasets.reading.files import Folder, check_file_name, list_few, note_line, read_csv_rows
 from benchmark.datasets.reading.pictures import is_picture
 from benchmark.datasets.reading.splits import find_split
 from noise.expressions import EIGHT, class_word
 
 COLUMNS = {  # what the three columns are called, the first that is there
-    "path": (
-        "path",
-        "file_name",
-        "filename",
-        "file",
-        "image",
-        "image_path",
-        "img",
-        "image_name",
-        "pth",
-        "filepath",
-        "name",
-    ),
-    "label": ("label", "labels", "emotion", "expression", "class", "category", "emotion_label"),
-    "split": ("split", "usage", "set", "subset", "fold"),
+    "path": "path file_name filename file image image_path img image_name pth filepath name",
+    "label": "label labels emotion expression class category emotion_label",
+    "split": "split usage set subset fold",
 }
 WHOLE = ("images.csv", "metadata.csv", "labels.csv")  # lists of all splits, the first that is there
 TEST_SHARE = 0.2  # of each class, where nothing names a split
@@ -55,11 +45,7 @@ def list_split_lists(base: Path) -> Lists:
 
 def split_of_list(path: Path) -> str | None:
     """'train' for train_labels.csv, train.csv or Train-list.csv."""
-    for word in path.stem.lower().replace("-", "_").split("_"):
-        split = find_split(word)
-        if split:
-            return split
-    return None
+    return next(filter(None, map(find_split, path.stem.lower().replace("-", "_").split("_"))), None)
 
 
 def find_lists_beside(path: Path) -> Lists:
@@ -74,7 +60,7 @@ def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) ->
     labelled_files: LabelledFiles = {"train": [], "test": []}
     undecided_rows: list[tuple[str, str]] = []
     line_by_name: dict[str, str] = {}
-    absent_pictures: list[tuple[str, str]] = []
+    absent_pictures = []
     for path, split in lists:
         list_folder = path.parent.relative_to(base).as_posix()
         for where, row in read_list_rows(owner, path):
@@ -82,11 +68,7 @@ def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) ->
             if name is None:
                 absent_pictures.append((where, row["path"]))
                 continue
-            if name in line_by_name:
-                raise DataError(
-                    f"{where}: {row['path']!r} stands twice ({line_by_name[name]}); keep one row for each picture"
-                )
-            line_by_name[name] = where.rsplit(", ")[-1]
+            note_line(line_by_name, name, where)
             row_split = split or split_of_row(row, where)
             (labelled_files.setdefault(row_split, []) if row_split else undecided_rows).append((name, row["label"]))
     if absent_pictures:
@@ -95,8 +77,6 @@ def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) ->
             f"{list_few(name for _, name in absent_pictures)}"
         )
     unread_files += sorted(picture_index.present - set(line_by_name))
-    if not labelled_files["test"] and labelled_files.get("valid"):
-        labelled_files["test"] = labelled_files.pop("valid")
     hold_out(labelled_files, undecided_rows)
     for split in ("train", "test"):
         if not labelled_files[split]:
@@ -106,25 +86,21 @@ def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) ->
 
 def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     """(where, {'path': ..., 'label': ..., 'split': ...}) of each row, by whatever the columns are called."""
-    column_places = None
+    columns: list[str] = []
     rows = []
     for where, cells in read_csv_rows(Folder(owner, path.parent), path.name):
         cells = [cell.strip() for cell in cells]
-        if column_places is None:
-            lower_cells = [cell.lower() for cell in cells]
-            column_places = {
-                field: next((lower_cells.index(name) for name in names if name in lower_cells), None)
-                for field, names in COLUMNS.items()
-            }
-            cell_count = len(cells)
-            if column_places["path"] is None or column_places["label"] is None:
-                raise DataError(
-                    f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{explain_columns(lower_cells)}"
-                )
+        if not columns:
+            columns = [cell.lower() for cell in cells]
+            known_names = {field: [n for n in names.split() if n in columns] for field, names in COLUMNS.items()}
+            column_names = {field: names[0] for field, names in known_names.items() if names}
+            if not {"path", "label"} <= column_names.keys():
+                hint = explain_columns(columns)
+                raise DataError(f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{hint}")
             continue
-        if len(cells) != cell_count:
-            raise DataError(f"{where}: {len(cells)} cells, expected {cell_count} as in the first line")
-        row = {field: cells[cell_place] for field, cell_place in column_places.items() if cell_place is not None}
+        if len(cells) != len(columns):
+            raise DataError(f"{where}: {len(cells)} cells, expected {len(columns)} as in the first line")
+        row = {field: cells[columns.index(name)] for field, name in column_names.items()}
         if not row["path"] or not row["label"]:
             raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
         rows.append((where, row))
@@ -152,10 +128,15 @@ def split_of_row(row: dict[str, str], where: str) -> str | None:
 
 
 def hold_out(labelled_files: LabelledFiles, undecided_rows: list[tuple[str, str]]) -> None:
-    """Share rows without a split between train and test: of each class the fifth whose names have the smallest hashes."""
-    names_by_class: dict[str, list[str]] = {}
+    """Share rows without a split between train and test: of each class the fifth whose names have the smallest hashes.
+
+    Where there is a validation split and no test split, it is the test split.
+    """
+    if not labelled_files["test"] and labelled_files.get("valid"):
+        labelled_files["test"] = labelled_files.pop("valid")
+    names_by_class = defaultdict(list)
     for name, label in undecided_rows:
-        names_by_class.setdefault(label, []).append(name)
+        names_by_class[label].append(name)
     test_names: set[str] = set()
     for names in names_by_class.values():
         ordered_names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -169,9 +150,9 @@ class PictureIndex:
 
     def __init__(self, owner: str, base: Path) -> None:
         self.present = {name for name in Folder(owner, base).names() if is_picture(name)}
-        self.by_file: dict[str, list[str]] = {}
+        self.by_file: dict[str, list[str]] = defaultdict(list)
         for name in sorted(self.present):
-            self.by_file.setdefault(name.rsplit("/", 1)[-1].lower(), []).append(name)
+            self.by_file[name.rsplit("/", 1)[-1].lower()].append(name)
 
     def find(self, written_path: str, where: str, list_folder: str = ".") -> str | None:
         """The file that a list means: the one of this name with the most folders in common; None where none is there."""
@@ -185,30 +166,19 @@ class PictureIndex:
         check_file_name("/".join(path_parts), where)
         if not path_parts:
             raise DataError(f"{where}: {written_path!r} names no picture")
-        likely_names = self.by_file.get(path_parts[-1].lower(), [])
-        if not likely_names and "." not in path_parts[-1]:
-            likely_names = [
-                names
-                for ending in (".jpg", ".png", ".jpeg")
-                for names in self.by_file.get(path_parts[-1].lower() + ending, [])
-            ]
-        folders = [part.lower() for part in path_parts[:-1]]
+        *folders, file = [part.lower() for part in path_parts]
+        likely_names = self.by_file.get(file, [])
+        if not likely_names and "." not in file:
+            likely_names = [name for end in (".jpg", ".png", ".jpeg") for name in self.by_file.get(file + end, [])]
         common_folders = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely_names}
         best_names = [name for name in likely_names if common_folders[name] == max(common_folders.values())]
-        if not best_names:
-            return None
         if len(best_names) > 1:
-            raise DataError(
-                f"{where}: {written_path!r} may be {list_few(best_names)}; write the path from the data's folder"
-            )
-        return best_names[0]
+            fix_hint = "write the path from the data's folder"
+            raise DataError(f"{where}: {written_path!r} may be {list_few(best_names)}; {fix_hint}")
+        return next(iter(best_names), None)
 
 
 def count_common_folders(first_folders: list[str], second_folders: list[str]) -> int:
     """How many folders agree, counted from the file upwards."""
-    common_count = 0
-    for first_folder, second_folder in zip(reversed(first_folders), reversed(second_folders)):
-        if first_folder != second_folder:
-            break
-        common_count += 1
-    return common_count
+    folder_pairs = zip(reversed(first_folders), reversed(second_folders))
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], folder_pairs)))

@@ -17,13 +17,13 @@ FRAME = 224  # side in pixels of the frame that the published tensors use
 
 def find_npz(owner: str, folder: Path) -> Path | None:
     """`landmarks_68.npz` in the folder, else its only `landmarks*.npz`, else None."""
-    landmark_paths = sorted(folder.glob("landmarks*.npz"))
-    usual_paths = [path for path in landmark_paths if path.name == "landmarks_68.npz"]
-    if len(usual_paths or landmark_paths) > 1:
-        raise DataError(
-            f"{owner}: more than one landmark file ({list_few(p.name for p in landmark_paths)}); keep one of them"
-        )
-    return next(iter(usual_paths or landmark_paths), None)
+    paths = sorted(folder.glob("landmarks*.npz"))
+    if folder / "landmarks_68.npz" in paths:
+        return folder / "landmarks_68.npz"
+    if len(paths) > 1:
+        path_names = list_few(path.name for path in paths)
+        raise DataError(f"{owner}: more than one landmark file ({path_names}); keep one of them")
+    return next(iter(paths), None)
 
 
 def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
@@ -48,11 +48,11 @@ def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
     is_bad |= (arrays["status"] != 0) if "status" in arrays else False
     is_bad |= ~(arrays["confidence"] > 0) if "confidence" in arrays else False
     points[is_bad] = np.nan
-    largest_distance = np.nanmax(np.abs(points), (1, 2), initial=0)
-    if np.median(largest_distance[~is_bad] if not is_bad.all() else largest_distance) > LARGEST:
-        largest_distance = float(np.median(largest_distance[~is_bad]))
+    good_distances = np.abs(points[~is_bad]).max((1, 2))
+    median_distance = float(np.median(good_distances)) if len(good_distances) else 0.0
+    if median_distance > LARGEST:
         raise DataError(
-            f"{where}: points up to {largest_distance:.0f} images away, expected fractions of the image, 0 to 1; add an array "
+            f"{where}: points up to {median_distance:.0f} images away, expected fractions of the image, 0 to 1; add an array "
             "'frame' (the side of the image in the unit of xy)"
         )
     points = blank_placeholders(points)
@@ -78,9 +78,8 @@ def check_landmark_arrays(where: str, arrays: dict[str, np.ndarray]) -> None:
     for key in ("status", "confidence"):
         value = arrays.get(key, np.zeros(len(names)))
         if value.shape != (len(names),) or value.dtype.kind not in "biuf":
-            raise DataError(
-                f"{where}: array {key!r} is {value.dtype} of shape {value.shape}, expected {len(names)} numbers"
-            )
+            array_text = f"{value.dtype} of shape {value.shape}"
+            raise DataError(f"{where}: array {key!r} is {array_text}, expected {len(names)} numbers")
 
 
 def read_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
@@ -104,9 +103,8 @@ def read_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
     largest_distance = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
     used_distances = largest_distance[~is_one_number(points)]
     if len(used_distances) and np.median(used_distances) > LARGEST:
-        raise DataError(
-            f"{where}: points up to {np.max(largest_distance) * FRAME:.0f}, expected pixels from 0 to {FRAME}"
-        )
+        farthest = largest_distance.max() * FRAME
+        raise DataError(f"{where}: points up to {farthest:.0f}, expected pixels from 0 to {FRAME}")
     return blank_placeholders(points)
 
 

@@ -12,27 +12,28 @@ def group_by_reason(unread: list[str]) -> dict[str, list[str]]:
     names_by_reason: dict[str, list[str]] = {}
     for name in unread:
         ending = Path(name).suffix.lower()
-        kind = "not a picture"
+        reason = f"{ending} pictures, not read (save them as PNG or JPEG)" if ending in UNREAD else "not a picture"
         if is_picture(name):
-            kind = "pictures that no split and no list names"
-        elif ending in UNREAD:
-            kind = f"{ending} pictures, not read (save them as PNG or JPEG)"
-        names_by_reason.setdefault(kind, []).append(name)
+            reason = "pictures that no split and no list names"
+        names_by_reason.setdefault(reason, []).append(name)
     return names_by_reason
 
 
 def describe_unread(unread: list[str]) -> list[str]:
     """A line on files that are no pictures, and one on pictures that belong to no split."""
-    unlisted_pictures = [name for name in unread if is_picture(name)]
     other_files = [name for name in unread if not is_picture(name)]
+    unlisted_pictures = [name for name in unread if is_picture(name)]
     note_lines = []
     if other_files:
         ending_counts = Counter(Path(name).suffix for name in other_files)
         endings = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in ending_counts.items())
-        count_text = "1 file is" if len(other_files) == 1 else f"{len(other_files):,} files are"
-        note_lines.append(f"{count_text} left out as no pictures that are read ({endings}): {list_few(other_files)}")
+        reason = f"left out as no pictures that are read ({endings})"
+        note_lines.append(f"{count_things(other_files, 'file')} {reason}: {list_few(other_files)}")
     if unlisted_pictures:
-        count_text = "1 picture is" if len(unlisted_pictures) == 1 else f"{len(unlisted_pictures):,} pictures are"
-        few_names = list_few(unlisted_pictures)
-        note_lines.append(f"{count_text} left out, which lie in no split's folder or stand in no list: {few_names}")
+        reason = "left out, which lie in no split's folder or stand in no list"
+        note_lines.append(f"{count_things(unlisted_pictures, 'picture')} {reason}: {list_few(unlisted_pictures)}")
     return note_lines
+
+
+def count_things(names: list[str], thing: str) -> str:
+    return f"1 {thing} is" if len(names) == 1 else f"{len(names):,} {thing}s are"

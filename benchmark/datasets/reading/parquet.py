@@ -33,13 +33,10 @@ def read_parquet(owner: str, base: Path, files: list[Path]) -> tuple[LabelledFil
         ]
         (labelled_rows.setdefault(split, []) if split else undecided_rows).extend(rows)
     if undecided_rows and any(labelled_rows.values()):
-        undecided_file = undecided_rows[0][0].split("#")[0]
-        raise DataError(
-            f"{owner}: {base / undecided_file}: which split is it? Begin its name with train, validation or test, or take it away"
-        )
-    if not labelled_rows["test"] and labelled_rows.get("valid"):
-        labelled_rows["test"] = labelled_rows.pop("valid")
-    if not labelled_rows["test"] and not undecided_rows:
+        undecided_file = base / undecided_rows[0][0].split("#")[0]
+        fix_hint = "Begin its name with train, validation or test, or take it away"
+        raise DataError(f"{owner}: {undecided_file}: which split is it? {fix_hint}")
+    if not any((labelled_rows["test"], labelled_rows.get("valid"), undecided_rows)):
         undecided_rows = labelled_rows["train"]
         labelled_rows["train"] = []
     hold_out(labelled_rows, undecided_rows)
@@ -48,12 +45,11 @@ def read_parquet(owner: str, base: Path, files: list[Path]) -> tuple[LabelledFil
         file, row = name.rsplit("#", 1)
         table, picture_column, _ = open_table(owner, base / file)
         cell_value = table.column(picture_column)[int(row)].as_py()
-        cell_value = cell_value.get("bytes") if isinstance(cell_value, dict) else cell_value
-        if not isinstance(cell_value, bytes):
-            raise DataError(
-                f"{owner}: {file}, row {int(row)}: no picture in column {picture_column!r}, only a name of one"
-            )
-        return cell_value
+        content = cell_value.get("bytes") if isinstance(cell_value, dict) else cell_value
+        if not isinstance(content, bytes):
+            where = f"{owner}: {file}, row {int(row)}"
+            raise DataError(f"{where}: no picture in column {picture_column!r}, only a name of one")
+        return content
 
     return labelled_rows, read
 
@@ -77,23 +73,21 @@ def load_table(owner: str, path: Path, changed: int) -> tuple[Any, str, list[str
         raise DataError(f"{owner}: {path.name}: not a whole parquet file ({reason}); download it again") from None
     metadata = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
     features = metadata.get("info", {}).get("features", {})
-    label_column = find_column(table.column_names, "label", path, owner)
-    label_names = features.get(label_column, {}).get("names") if isinstance(features.get(label_column), dict) else None
+    label_feature = features.get(find_column(table.column_names, "label", path, owner))
+    label_names = label_feature.get("names") if isinstance(label_feature, dict) else None
     return table, find_column(table.column_names, "path", path, owner), label_names
 
 
 def find_column(columns: list[str], field: str, path: Path, owner: str) -> str:
-    column_name = next(
-        (column for known_name in COLUMNS[field] for column in columns if column.lower() == known_name), None
-    )
-    if column_name is None:
-        column_kind = "picture" if field == "path" else "label"
-        raise DataError(f"{owner}: {path.name}: no column for the {column_kind} among {', '.join(columns)[:80]}")
-    return column_name
+    for known_name in COLUMNS[field].split():
+        for column in columns:
+            if column.lower() == known_name:
+                return column
+    column_kind = "picture" if field == "path" else "label"
+    raise DataError(f"{owner}: {path.name}: no column for the {column_kind} among {', '.join(columns)[:80]}")
 
 
 def label_text(label: object, label_names: list[str] | None) -> str:
     """A label as text; a number by its name where the file names it."""
-    return (
-        label_names[label] if label_names and isinstance(label, int) and 0 <= label < len(label_names) else str(label)
-    )
+    is_named = label_names and isinstance(label, int) and 0 <= label < len(label_names)
+    return label_names[label] if is_named else str(label)
