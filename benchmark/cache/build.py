@@ -12,16 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cache.copies import HEIGHT, WIDTH, shrink_image
+from benchmark.cache.copies import HEIGHT, WIDTH, Pair, shrink_image
 from benchmark.cache.dataset_info import make_dataset_info
-from benchmark.cache.decoded import (
-    OPTIONAL,
-    SPLITS,
-    Unreadable,
-    hash_pixels,
-    name_earlier_labels,
-    open_decoded,
-)
+from benchmark.cache.decoded import OPTIONAL, SPLITS, Unreadable, hash_pixels, name_earlier_labels, open_decoded
 from benchmark.cache.fingerprints import iterate_splits
 from benchmark.cache.leaks import Leaks, find_leaks
 from benchmark.cache.source_check import make_reader_error
@@ -30,7 +23,6 @@ from benchmark.datasets.points import blank_placeholders
 from benchmark.datasets.reading.files import list_few
 
 IMAGES_PER_REPORT = 500  # images between two calls of `progress`
-
 
 Progress = Callable[[int, int], None]
 
@@ -67,10 +59,9 @@ def build_cache(dataset: DataSet, options: Any, source: Source, root: Path, prog
 def leaks_in(build_folder: Path, small_images: dict[str, np.ndarray]) -> Leaks:
     """What a build has in both splits, or under two labels."""
 
-    def open_both_splits(kind: str) -> tuple[np.ndarray, np.ndarray]:
-        train_array = np.load(build_folder / f"train_{kind}.npy", mmap_mode="r")
-        test_array = np.load(build_folder / f"test_{kind}.npy", mmap_mode="r")
-        return train_array, test_array
+    def open_both_splits(kind: str) -> Pair:
+        train, test = (np.load(build_folder / f"{split}_{kind}.npy", mmap_mode="r") for split in SPLITS)
+        return train, test
 
     both_small = (small_images["train"], small_images["test"])
     return find_leaks(open_both_splits("images"), open_both_splits("labels"), both_small)
@@ -80,9 +71,8 @@ def check_free_space(dataset: DataSet, source: Source, root: Path) -> None:
     bytes_needed = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
     bytes_free = shutil.disk_usage(root).free
     if bytes_needed > bytes_free:
-        raise DataError(
-            f"{dataset.name}: {root}: {bytes_needed / 1e9:.1f} GB needed, {bytes_free / 1e9:.1f} GB free; give another --results"
-        )
+        sizes_text = f"{bytes_needed / 1e9:.1f} GB needed, {bytes_free / 1e9:.1f} GB free"
+        raise DataError(f"{dataset.name}: {root}: {sizes_text}; give another --results")
 
 
 def decode_images(
@@ -140,12 +130,10 @@ def resize_image(image: np.ndarray, size: int, channels: int) -> np.ndarray:
 
 def write_arrays(build_folder: Path, split: str, rows: Rows, row_order: list[int]) -> None:
     """Write the small arrays of a split."""
-    arrays = {"labels": rows.labels.astype(np.int64), "names": np.array(rows.names), "votes": rows.votes}
-    arrays["landmarks"] = rows.landmarks
+    arrays = {"labels": rows.labels.astype(np.int64), "names": np.array(rows.names)}
+    arrays |= {kind: getattr(rows, kind).astype(np.float32) for kind in OPTIONAL if getattr(rows, kind) is not None}
     for kind, array in arrays.items():
-        if array is not None:
-            array = array[row_order].astype(np.float32) if kind in OPTIONAL else array[row_order]
-            np.save(build_folder / f"{split}_{kind}.npy", array, allow_pickle=False)
+        np.save(build_folder / f"{split}_{kind}.npy", array[row_order], allow_pickle=False)
 
 
 def move_into_place(build_folder: Path, root: Path, dataset_info: dict[str, Any]) -> Path:
@@ -202,8 +190,6 @@ def remove_abandoned_builds(root: Path) -> None:
 def is_running(process_id: int) -> bool:
     try:
         os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # somebody else's
     return True

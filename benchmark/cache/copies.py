@@ -66,8 +66,10 @@ def group_exact_copies(images: Pair, small_images: Pair) -> list[list[int]]:
     """Groups of two rows or more with the same pixels; only images whose small ones agree are read whole."""
     groups = []
     small_bytes = (image.tobytes() for split_images in small_images for image in split_images)
+    train, test = images
     for likely_rows in group_rows(enumerate(small_bytes)):
-        groups += group_rows((row, hash_pixels(read_image(images, row))) for row in likely_rows)
+        pixels = (train[row] if row < len(train) else test[row - len(train)] for row in likely_rows)
+        groups += group_rows(zip(likely_rows, map(hash_pixels, pixels)))
     return groups
 
 
@@ -77,11 +79,6 @@ def group_rows(keys: Iterable[tuple[int, object]]) -> list[list[int]]:
     for row, key in keys:
         rows_by_key[key].append(row)
     return [rows for rows in rows_by_key.values() if len(rows) > 1]
-
-
-def read_image(images: Pair, row: int) -> np.ndarray:
-    train, test = images
-    return train[row] if row < len(train) else test[row - len(train)]
 
 
 def find_near_pairs(small_images: np.ndarray, training_images: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmark.cache.copies import ALIKE, DISTANCE, Copies, find_copies, shrink_image
 from benchmark.cache.decoded import SPLITS, Data, Split
+from benchmark.cache.leaks import Leaks, list_leaks
 from benchmark.terminal import said_once
 
 PAIRS_KEPT = 200  # near copies named in the card
@@ -19,17 +20,18 @@ def make_data_card(data: Data) -> dict[str, Any]:
     images_by_split = data.train.images, data.test.images
     small_images = [np.stack([shrink_image(image) for image in split_images]) for split_images in images_by_split]
     copies = find_copies(images_by_split, (small_images[0], small_images[1]))
+    leaks = list_leaks(copies, (data.train.labels, data.test.labels))
     return {
         "card": data.info,
         "card_hash": data.info_hash,
         "published": read_published_counts(data),
-        "exact": describe_exact_copies(data, copies),
-        "near": describe_near_copies(data, copies),
+        "exact": describe_exact_copies(data, copies, leaks),
+        "near": describe_near_copies(data, copies, leaks),
         "votes": {split: mean_vote_shares(getattr(data, split), len(data.classes)) for split in data.info["votes"]},
     }
 
 
-def describe_exact_copies(data: Data, copies: Copies) -> dict[str, Any]:
+def describe_exact_copies(data: Data, copies: Copies, leaks: Leaks) -> dict[str, Any]:
     """Groups of images with the same pixels in each split, and test images that are trained on, by class."""
     training_images = copies.training_images
     groups_by_split = {
@@ -45,46 +47,33 @@ def describe_exact_copies(data: Data, copies: Copies) -> dict[str, Any]:
             "images": sum(map(len, groups)),
             "groups_with_different_labels": sum(len(set(split_labels[group].tolist())) > 1 for group in groups),
         }
-    leaked_rows: list[int] = []
-    for training_rows, test_rows in zip(groups_by_split["train"], groups_by_split["test"]):
-        if training_rows:
-            leaked_rows += test_rows
-    leaks_by_class = np.bincount(data.test.labels[leaked_rows], minlength=len(data.classes))
-    copy_facts["test_images_also_in_train"] = len(leaked_rows)
+    leaks_by_class = np.bincount(data.test.labels[list(leaks.exact)], minlength=len(data.classes))
+    copy_facts["test_images_also_in_train"] = len(leaks.exact)
     copy_facts["by_class"] = {
         name: int(image_count) for name, image_count in zip(data.classes, leaks_by_class) if image_count
     }
     return copy_facts
 
 
-def describe_near_copies(data: Data, copies: Copies) -> dict[str, Any]:
-    """Pairs of images that are nearly the same, those across the splits first; a test image that has an exact copy in the
-    training images is not counted once more."""
+def describe_near_copies(data: Data, copies: Copies, leaks: Leaks) -> dict[str, Any]:
+    """Pairs of images that are nearly the same, those across the splits first."""
     training_images = copies.training_images
     near_pairs = copies.near.tolist()
     pairs_across = [pair for pair in near_pairs if copies.is_across(pair[0], pair[1])]
-    exact_rows = {row for group in copies.exact if group[0] < training_images for row in group}
     named_pairs = sorted(near_pairs, key=lambda pair: not copies.is_across(pair[0], pair[1]))[:PAIRS_KEPT]
+    all_names = np.concatenate([data.train.names, data.test.names]).tolist()
 
     def locate_image(row: int) -> tuple[str, int]:
         return ("train", row) if row < training_images else ("test", row - training_images)
 
-    image_pairs = [[locate_image(row) for row in pair[:2]] for pair in named_pairs]
-    is_mirrored = [bool(pair[2]) for pair in named_pairs]
     return {
         "train and test": len(pairs_across),
         "within train": sum(second_row < training_images for _, second_row, _ in near_pairs),
         "within test": sum(first_row >= training_images for first_row, _, _ in near_pairs),
         "mirrored": sum(pair[2] for pair in near_pairs),
-        "test_images": len({second_row for _, second_row, _ in pairs_across} - exact_rows),
-        "rows": [
-            [*first_image, *second_image, turned]
-            for (first_image, second_image), turned in zip(image_pairs, is_mirrored)
-        ],
-        "names": [
-            [*(str(getattr(data, split).names[row]) for split, row in pair), turned]
-            for pair, turned in zip(image_pairs, is_mirrored)
-        ],
+        "test_images": len(leaks.near),
+        "rows": [[*locate_image(first), *locate_image(second), bool(turned)] for first, second, turned in named_pairs],
+        "names": [[all_names[first], all_names[second], bool(turned)] for first, second, turned in named_pairs],
     }
 
 
@@ -93,18 +82,16 @@ def read_published_counts(data: Data) -> dict[str, dict[str, int]]:
     if data.info["options"].get("rule", "majority") != "majority":
         return {}
     with open(PUBLISHED, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] == data.name and row["class"] in data.classes]
-    split_columns = {"train": ["train", "valid"], "test": ["test"]}
-    if data.info["options"].get("train") == "train":
-        split_columns["train"] = ["train"]
-    ordered_rows = sorted(rows, key=lambda row: data.classes.index(row["class"]))
-    if not rows:
+        rows = {row["class"]: row for row in csv.DictReader(file) if row["dataset"] == data.name}
+    names = [name for name in data.classes if name in rows]
+    trains_on_valid = data.info["options"].get("train") != "train"
+    columns = {"train": ["train", "valid"] if trains_on_valid else ["train"], "test": ["test"]}
+    if not names:
         return {}
-    return {split: {row["class"]: sum_columns(row, split_columns[split]) for row in ordered_rows} for split in SPLITS}
-
-
-def sum_columns(row: dict[str, str], columns: list[str]) -> int:
-    return sum(int(row[column] or 0) for column in columns)
+    return {
+        split: {name: sum(int(rows[name][column] or 0) for column in columns[split]) for name in names}
+        for split in SPLITS
+    }
 
 
 def mean_vote_shares(split: Split, classes: int) -> list[list[float]]:
@@ -179,21 +166,23 @@ def count_rows(data_card: dict[str, Any]) -> list[list[str]]:
     """One row a class and one of sums; a published count that differs carries the difference."""
     dataset_info = data_card["card"]
     table_rows = []
+    counts = {split: add_sum(dataset_info["counts"][split]) for split in SPLITS}
+    published_counts = {split: add_sum(class_counts) for split, class_counts in data_card["published"].items()}
     for class_name in [*dataset_info["classes"], "all"]:
         cells = [class_name]
         for split in SPLITS:
-            class_counts = dataset_info["counts"][split]
-            image_count = sum(class_counts.values()) if class_name == "all" else class_counts[class_name]
+            image_count = counts[split][class_name]
             cells.append(f"{image_count:,}")
-            if data_card["published"]:
-                published_counts = data_card["published"][split]
-                published_count = (
-                    sum(published_counts.values()) if class_name == "all" else published_counts.get(class_name, 0)
-                )
+            if published_counts:
+                published_count = published_counts[split].get(class_name, 0)
                 difference = f" ({image_count - published_count:+,})" if image_count != published_count else ""
                 cells.append(f"{published_count:,}{difference}")
         table_rows.append(cells)
     return table_rows
+
+
+def add_sum(class_counts: dict[str, int]) -> dict[str, int]:
+    return class_counts | {"all": sum(class_counts.values())}
 
 
 def format_table(headings: list[str], rows: list[list[str]]) -> list[str]:

@@ -29,7 +29,7 @@ def make_dataset_info(
 ) -> dict[str, Any]:
     """card.json: what the data is, and all that a caption may want to say of it."""
     class_counts = {
-        split: np.bincount(rows.labels, minlength=len(source.classes)).tolist()
+        split: dict(zip(source.classes, np.bincount(rows.labels, minlength=len(source.classes)).tolist()))
         for split, rows in iterate_splits(source)
     }
     leak_lines = describe_leaks(leaks, len(source.test.names))
@@ -49,7 +49,7 @@ def make_dataset_info(
         "channels": dataset.channels,
         "options": asdict(options),
         "label_rule": source.facts.get("label_rule"),
-        "counts": {split: dict(zip(source.classes, class_counts[split])) for split in SPLITS},
+        "counts": class_counts,
         "votes": [split for split, rows in iterate_splits(source) if rows.votes is not None],
         "landmarks": [split for split, rows in iterate_splits(source) if rows.landmarks is not None],
         "landmarks usable": {
@@ -62,25 +62,20 @@ def make_dataset_info(
             reason: {"count": len(names), "names": names[:NAMES_KEPT]} for reason, names in source.dropped.items()
         },
         "warnings": source.warnings
-        + warn_of_empty_classes(dataset, class_counts, source.classes)
+        + warn_of_empty_classes(dataset, class_counts)
         + warn_of_unusable_landmarks(dataset, source)
         + [f"{dataset.name}: {line}" for line in leak_warnings],
         "facts": source.facts
-        | describe_stored_size(dataset)
+        | {"stored": f"{dataset.size} px"}
         | ({"copies": "; ".join(leak_lines)} if leak_lines else {}),
     } | ({"earlier_labels": earlier_hash} if earlier_hash else {})
 
 
-def describe_stored_size(dataset: DataSet) -> dict[str, str]:
-    """The side at which images are stored, as captions say it."""
-    return {"stored": f"{dataset.size} px"}
-
-
-def warn_of_empty_classes(dataset: DataSet, class_counts: dict[str, list[int]], classes: tuple[str, ...]) -> list[str]:
+def warn_of_empty_classes(dataset: DataSet, class_counts: dict[str, dict[str, int]]) -> list[str]:
     """A line on classes of which a split has no picture, which noise and predictions may still name."""
     warning_lines = []
     for split in SPLITS:
-        empty_classes = [name for name, count in zip(classes, class_counts[split]) if not count]
+        empty_classes = [name for name, count in class_counts[split].items() if not count]
         if empty_classes:
             can_leave_contempt = "contempt" in empty_classes and hasattr(dataset.Options(), "classes")
             fix_hint = f" (--set {dataset.name}.classes=7 leaves contempt out)" if can_leave_contempt else ""
@@ -92,9 +87,8 @@ def warn_of_unusable_landmarks(dataset: DataSet, source: Source) -> list[str]:
     """A line where there are landmarks and none of them can be used."""
     if source.train.landmarks is None or count_usable_landmarks(source.train):
         return []
-    return [
-        f"{dataset.name}: landmarks: {source.facts.get('landmarks', 'none is usable')}; do they name these pictures?"
-    ]
+    coverage = source.facts.get("landmarks", "none is usable")
+    return [f"{dataset.name}: landmarks: {coverage}; do they name these pictures?"]
 
 
 def count_usable_landmarks(rows: Rows) -> int:

@@ -130,14 +130,12 @@ def open_split(folder: Path, split: str, dataset_info: dict[str, Any]) -> Split:
             arrays["landmarks"] = np.broadcast_to(np.float32(0), (image_count, 19, 2))
     for kind in array_kinds:
         if kind not in arrays:
-            mmap_mode = (
-                "c" if kind == "images" else "r"
-            )  # as torch takes pixels without a copy; the file stays as it is
+            # Pixels as torch takes them without a copy; the file stays as it is.
+            mmap_mode = "c" if kind == "images" else "r"
             arrays[kind] = np.load(folder / f"{split}_{kind}.npy", mmap_mode=mmap_mode, allow_pickle=False)
     if split == "train" and "earlier_labels" in dataset_info:
-        arrays["earlier_labels"] = np.load(
-            folder / name_earlier_labels(dataset_info), mmap_mode="r", allow_pickle=False
-        )
+        labels_file = folder / name_earlier_labels(dataset_info)
+        arrays["earlier_labels"] = np.load(labels_file, mmap_mode="r", allow_pickle=False)
     if dataset_info.get("described"):
         arrays["names"] = np.char.decode(arrays["names"], "utf-8")
     has_image_shape = arrays["images"].shape == (image_count, side, side, dataset_info["channels"])

@@ -56,17 +56,11 @@ def describe_leaks(leaks: Leaks, test_count: int) -> list[str]:
     caption_lines = []
     if leaks.exact:
         other_labels = f", {len(leaks.crossed):,} of them there with another label" if leaks.crossed else ""
-        caption_lines.append(
-            f"{len(leaks.exact):,} of {test_count:,} test images are also among the training images (exact copies){other_labels}"
-        )
-    if leaks.near:
-        caption_lines.append(
-            f"{len(leaks.near):,} of {test_count:,} test images have a near or mirrored copy among the training images"
-        )
-    if leaks.torn:
-        caption_lines.append(
-            f"{len(leaks.torn):,} training images have copies with different labels (one picture in two classes)"
-        )
-    if leaks.nearly_torn:
-        caption_lines.append(f"{len(leaks.nearly_torn):,} training images have near copies with different labels")
-    return caption_lines
+        copies_text = f"are also among the training images (exact copies){other_labels}"
+        caption_lines.append(f"{len(leaks.exact):,} of {test_count:,} test images {copies_text}")
+    rest = {
+        f"of {test_count:,} test images have a near or mirrored copy among the training images": leaks.near,
+        "training images have copies with different labels (one picture in two classes)": leaks.torn,
+        "training images have near copies with different labels": leaks.nearly_torn,
+    }
+    return caption_lines + [f"{len(rows):,} {text}" for text, rows in rest.items() if rows]
