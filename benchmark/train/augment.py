@@ -13,7 +13,7 @@ from math import log, prod, sqrt
 import torch
 from torch import Tensor
 
-from benchmark.train.resize import on_host, resize_images, resized_crop
+from benchmark.train.resize import alter_chosen, on_host, resize_images, resized_crop
 from benchmark.train.shift import shift_draws, shift_images
 from benchmark.train.strong import strong_view
 from methods.support.recipe import Augment, Strong
@@ -93,7 +93,7 @@ def _make_view(
     if recipe.flip:
         images = mirror_images(images, flipped)
     if recipe.pixel_noise:
-        images = _with_noise(images, noisy, generator)
+        images = alter_chosen(noisy, lambda pixels: _draw_noise(pixels, generator), images)
     images = resize_images(images, side, recipe.resize)
     boxes = moved = None
     if recipe.shift:
@@ -119,9 +119,8 @@ def _mirror_view(
     """The mirror image of the part of each raw image that the first view shows, erased on its own."""
     images = resize_images(mirror_images(images, ~first_view.flipped), side, recipe.resize)
     if first_view.moved is not None:
-        images = shift_images(
-            images, torch.stack([-first_view.moved[:, 0], first_view.moved[:, 1]], 1), recipe.shift_fill
-        )
+        across, down = first_view.moved.unbind(1)
+        images = shift_images(images, torch.stack([-across, down], 1), recipe.shift_fill)
     if first_view.boxes is not None:
         left, top, width, height = first_view.boxes.unbind(1)
         images = resized_crop(images, torch.stack([side - left - width, top, width, height], 1), recipe.resize)
@@ -161,25 +160,12 @@ def _flip_and_noise(count: int, recipe: Augment, generator: torch.Generator) -> 
 
 def mirror_images(images: Tensor, flipped: Tensor) -> Tensor:
     """Mirror the images [B, S, S, ch] that are `flipped`, from left to right."""
-    if not on_host(images):
-        return torch.where(flipped[:, None, None, None], images.flip(2), images)
-    images = images.clone()
-    flipped_rows = flipped.nonzero()[:, 0]
-    images[flipped_rows] = images[flipped_rows].flip(2)
-    return images
+    return alter_chosen(flipped, lambda pixels: pixels.flip(2), images)
 
 
-def _with_noise(images: Tensor, noisy: Tensor, generator: torch.Generator) -> Tensor:
-    scale = sqrt(NOISE_VARIANCE)
-    if not on_host(images):
-        noise = torch.randn(images.shape, generator=generator, device=images.device) * scale
-        return torch.where(noisy[:, None, None, None], add_pixel_noise(images, noise), images)
-    images = images.clone()
-    noisy_rows = noisy.nonzero()[:, 0]
-    images[noisy_rows] = add_pixel_noise(
-        images[noisy_rows], torch.randn((len(noisy_rows), *images.shape[1:]), generator=generator) * scale
-    )
-    return images
+def _draw_noise(images: Tensor, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return add_pixel_noise(images, noise * sqrt(NOISE_VARIANCE))
 
 
 def add_pixel_noise(images: Tensor, noise: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 Both Pillow and this round after each axis; on pure noise about one pixel in ten thousand is two grey levels off.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,6 +13,21 @@ from torch.nn import functional
 def on_host(tensor: Tensor) -> bool:
     """Whether values can be read without waiting for a device."""
     return tensor.is_cpu
+
+
+def alter_chosen(chosen: Tensor, work: Callable[..., Tensor], images: Tensor, *details: Tensor) -> Tensor:
+    """Images [B, ...] of which the `chosen` ones, [B] bool, are replaced by `work(images, *details)`.
+
+    On a CPU only these are worked out; elsewhere all are, since which they are cannot be read without waiting.
+    """
+    if not on_host(images):
+        return torch.where(chosen[:, None, None, None], work(images, *details), images)
+    rows = chosen.nonzero()[:, 0]
+    if not len(rows):
+        return images
+    images = images.clone()
+    images[rows] = work(images[rows], *(detail[rows] for detail in details))
+    return images
 
 
 def resize_images(images: Tensor, side: int, filter: str) -> Tensor:
@@ -37,9 +54,8 @@ def resized_crop(images: Tensor, boxes: Tensor, filter: str) -> Tensor:
     cropped_images = torch.empty_like(images)
     for i, (left, top, width, height) in enumerate(boxes.int().tolist()):
         box_pixels = planes[i : i + 1, :, top : top + height, left : left + width]
-        cropped_images[i] = functional.interpolate(box_pixels, (side, side), mode=filter, antialias=True)[0].permute(
-            1, 2, 0
-        )
+        resized_box = functional.interpolate(box_pixels, (side, side), mode=filter, antialias=True)
+        cropped_images[i] = resized_box[0].permute(1, 2, 0)
     return cropped_images
 
 

@@ -1,8 +1,7 @@
 """The strong view: random operations and a grey square on uint8 images, a batch at a time on the device that trains.
 
-Random augmentation as in later_methods 5.2: each image draws its operations from a table of 14, with replacement. On a
-CPU an operation is worked out for the images that drew it; on another device for all of them, since which they are
-cannot be read without waiting. Every image's operations are applied in its own order.
+Random augmentation as in later_methods 5.2: each image draws its operations from a table of 14, with replacement. Every
+image's operations are applied in its own order.
 """
 
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from benchmark.train.resize import on_host
+from benchmark.train.resize import alter_chosen
 from methods.support.recipe import Strong
 
 # At level 10. Solarising at full strength changes nothing and stands in the table as a second identity.
@@ -45,26 +44,20 @@ def apply_operations(images: Tensor, chosen: Tensor, strength: float, negative: 
     images: uint8 [B, S, S, ch]. chosen: [B] int64. strength: 0 .. 1. negative: [B] bool, the sign of a movement.
     """
     sign = 1 - 2 * negative.float()
+    black = torch.zeros((), device=images.device)
 
     def change(names: tuple[str, ...], work: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         nonlocal images
         numbers = [TABLE.index(name) for name in names]
         mine = (chosen >= numbers[0]) & (chosen <= numbers[-1])
-        if not on_host(images):
-            images = torch.where(mine[:, None, None, None], work(images, chosen, sign), images)
-        elif mine.any():
-            images = images.clone()
-            images[mine] = work(images[mine], chosen[mine], sign[mine])
+        images = alter_chosen(mine, work, images, chosen, sign)
 
     change(("autocontrast",), lambda pixels, *_: autocontrast(pixels))
     change(("equalise",), lambda pixels, *_: equalise(pixels))
     change(("posterise",), lambda pixels, *_: pixels & (256 - 2 ** round(BITS * strength)))
     change(("colour",), lambda pixels, *_: blend_images(pixels, luminance(pixels), 1 + FACTOR * strength))
     change(("contrast",), lambda pixels, *_: blend_images(pixels, mean_light(pixels), 1 + FACTOR * strength))
-    change(
-        ("brightness",),
-        lambda pixels, *_: blend_images(pixels, torch.zeros((), device=pixels.device), 1 + FACTOR * strength),
-    )
+    change(("brightness",), lambda pixels, *_: blend_images(pixels, black, 1 + FACTOR * strength))
     change(("sharpness",), lambda pixels, *_: blend_images(pixels, smooth_images(pixels), 1 + FACTOR * strength))
     change(TABLE[TABLE.index("rotate") :], lambda pixels, names, signs: move_images(pixels, names, signs * strength))
     return images

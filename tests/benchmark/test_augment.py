@@ -426,7 +426,7 @@ def test_the_device_path_gives_the_same_images(monkeypatch):
 
 
 def test_pixel_noise_of_the_device_path(monkeypatch):
-    monkeypatch.setattr(module, "on_host", lambda tensor: False)
+    monkeypatch.setattr(resampling, "on_host", lambda tensor: False)
     images = torch.full((2000, 4, 4, 3), 100, dtype=torch.uint8)
     change = grey_levels(augment_images(images, Augment(pixel_noise=0.5), 4, generator()).images).round() - 100
     noisy = change.flatten(1).any(1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from benchmark.train import shift, strong
+from benchmark.train import resize, shift, strong
 from benchmark.train.augment import augment_images
 from benchmark.train.shift import shift_draws, shift_images
 from benchmark.train.strong import GREY, TABLE, apply_operations, paint_square, strong_view
@@ -138,7 +138,7 @@ def test_half_of_the_operations_are_applied_and_each_of_the_table() -> None:
 def test_the_same_on_a_device_that_must_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     images = photographs(32)
     one_way = strong_view(images, Strong(), generator(3))
-    monkeypatch.setattr(strong, "on_host", lambda tensor: False)
+    monkeypatch.setattr(resize, "on_host", lambda tensor: False)
     assert torch.equal(strong_view(images, Strong(), generator(3)), one_way)
     assert not torch.equal(one_way, images)
 
