@@ -18,7 +18,7 @@ from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
-from benchmark.train.trainer import Clock, Trainer, trainer_of
+from benchmark.train.trainer import Clock, Trainer
 
 IMAGES, CLASSES = 256, 7
 
@@ -30,7 +30,7 @@ def make_trainer(name: str) -> Trainer:
     resolved, _ = recipes.resolve_recipe({name: method_info(cls)}, name, {}, DEMO, "comparison", "faces", IMAGES)
     place, spec = Place(results="", data=""), rehearsal_job(cls, "fp32")
     built = assembly.build_method(spec, {"weights": {}, **resolved}, place, data)
-    return trainer_of(spec, place, data, *built, Clock())
+    return Trainer(spec, place, data, *built, Clock())
 
 
 def measure_epochs(names: list[str], repeats: int) -> dict[str, float]:

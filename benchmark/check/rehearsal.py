@@ -15,7 +15,7 @@ from benchmark.plan.catalogue import method_info
 from benchmark.scale import DEMO
 from benchmark.task import Place
 from benchmark.train import assembly, loop
-from benchmark.train.trainer import Clock, Trainer, trainer_of
+from benchmark.train.trainer import Clock, Trainer
 from benchmark.train.training_set import TrainingSet
 from methods.base import Backbone, Batch, Method
 from noise.expressions import EIGHT
@@ -77,11 +77,10 @@ def prepare_rehearsal(
     if backbone is not None:
         job = replace(job, backbone_code=plugins.hash_backbone(backbone.name, plugin_folders))
     method, recipe, run = assembly.assemble_method(cls, job, {"weights": {}, **resolved}, place, classes, images)
-    method.to(device, memory_format=torch.channels_last)
-    method.begin(torch.from_numpy(data.given).to(device), run)
+    assembly.begin_method(method, torch.from_numpy(data.given), run, device)
     keeps_labels = isinstance(getattr(method, "labels", None), Tensor)
     require(keeps_labels, "begin keeps no labels; call super().begin(labels, run)")
-    return trainer_of(job, place, data, assembly.move_to_device(method, device), recipe, run, Clock())
+    return Trainer(job, place, data, method, recipe, run, Clock())
 
 
 def rehearsal_job(cls: type[Method], precision: str) -> Job:

@@ -30,9 +30,7 @@ def build_method(job: Job, resolved: dict[str, Any], place: Place, data: Trainin
         raise ValueError(f"{job.method}: the data set {job.data['name']} has no landmarks; see docs/data.md")
     hash_code(cls)  # of the file as it is imported
     method, recipe, run = assemble_method(cls, job, resolved, place, len(data.classes), len(data.given))
-    method.to(place.device, memory_format=torch.channels_last)
-    method.begin(torch.from_numpy(data.given).to(place.device), run)
-    return move_to_device(method, place.device), recipe, run
+    return begin_method(method, torch.from_numpy(data.given), run, place.device), recipe, run
 
 
 def assemble_method(
@@ -81,20 +79,18 @@ def note_network(method: Method, given_backbone: Backbone, name: str, resolved: 
         resolved["scale_notes"] = leave_out_network(resolved.get("scale_notes", []))
 
 
-def move_to_device(method: Method, device: str) -> Method:
-    """The method on its device; how often a batch normalisation was used, which only its file tells, stays on the host.
+def begin_method(method: Method, labels: torch.Tensor, run: Run, device: str) -> Method:
+    """The method on its device, with its labels; how often a batch normalisation was used stays on the host.
 
-    There the count costs no launch, 20 in a pass through ResNet-18.
+    Only a file tells that count, and on the host it costs no launch, 20 in a pass through ResNet-18.
     """
-    method.to(device)
+    method.to(device, memory_format=torch.channels_last)
+    method.begin(labels.to(device), run)
+    method.to(device)  # and what it has made by now
     for module in method.modules():
-        batch_count = getattr(module, "num_batches_tracked", None)
-        if (
-            isinstance(module, torch.nn.modules.batchnorm._NormBase)
-            and batch_count is not None
-            and module.momentum is not None
-        ):
-            module.num_batches_tracked = batch_count.cpu()
+        is_norm = isinstance(module, torch.nn.modules.batchnorm._NormBase)
+        if is_norm and module.num_batches_tracked is not None and module.momentum is not None:
+            module.num_batches_tracked = module.num_batches_tracked.cpu()
     return method
 
 
@@ -142,9 +138,8 @@ def make_optimiser(method: Method, recipe: Recipe, device: torch.device) -> torc
     if hasattr(settings, "make"):
         own_optimiser = settings.make(groups, on_gpu)
         if not isinstance(own_optimiser, torch.optim.Optimizer):
-            raise TypeError(
-                f"{type(settings).__name__}.make returns {type(own_optimiser).__name__}, expected a torch optimiser"
-            )
+            own_type = type(own_optimiser).__name__
+            raise TypeError(f"{type(settings).__name__}.make returns {own_type}, expected a torch optimiser")
         return own_optimiser
     if isinstance(settings, SGD):
         return torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.weight_decay, fused=True)

@@ -157,17 +157,16 @@ class StepRunner:
         for _ in range(TRIED):
             self.replay()
         self.end()
-        is_same = all(map(bits_are_equal, expected, persistent_tensors(self))) and all(
-            map(torch.equal, drawn_states, state_before.draws())
-        )
-        return "" if is_same else "a replay gives other bits than the step"
+        same_values = all(map(bits_are_equal, expected, persistent_tensors(self)))
+        same_draws = all(map(torch.equal, drawn_states, state_before.draws()))
+        return "" if same_values and same_draws else "a replay gives other bits than the step"
 
 
 def persistent_tensors(steps: StepRunner) -> list[Tensor]:
     """Everything that outlives a step: the method's, the optimiser's and the engine's, in an order of its own."""
     trainer = steps.trainer
     tensors = [*trainer.method.parameters(), *trainer.method.buffers(), *steps.sums.values()]
-    tensors += [leaf for leaf in tree_leaves(list(trainer.optimiser.state.values())) if isinstance(leaf, Tensor)]
+    tensors += filter(torch.is_tensor, tree_leaves(list(trainer.optimiser.state.values())))
     return [value.detach() for value in [*tensors, trainer.state.margin]]
 
 
@@ -190,15 +189,10 @@ class Kept:
     def __init__(self, steps: StepRunner) -> None:
         self.trainer = trainer = steps.trainer
         self.names = [(module, dict(vars(module)), dict(module._buffers)) for module in trainer.method.modules()]
-        attribute_tensors = [
-            leaf for _, names, _ in self.names for leaf in tree_leaves(names) if isinstance(leaf, Tensor)
-        ]
+        attributes = [leaf for _, names, _ in self.names for leaf in tree_leaves(names)]
         rates = [group["lr"] for group in trainer.optimiser.param_groups]
-        fixed_tensors = [
-            *persistent_tensors(steps),
-            *attribute_tensors,
-            *filter(torch.is_tensor, (*rates, steps.index, steps.pixels)),
-        ]
+        likely_tensors = (*attributes, *rates, steps.index, steps.pixels)
+        fixed_tensors = [*persistent_tensors(steps), *filter(torch.is_tensor, likely_tensors)]
         unique_tensors = {id(value): value for value in fixed_tensors}
         self.values = [(value.detach(), value.detach().clone()) for value in unique_tensors.values()]
         self.drawn = self.draws()

@@ -20,7 +20,7 @@ from benchmark.scale import SCALES, Scale, restore_scale
 from benchmark.source_code import hash_code
 from benchmark.task import Place
 from benchmark.terminal import Usage, error_line, one_of
-from benchmark.train.assembly import PRECISION, assemble_method, move_to_device
+from benchmark.train.assembly import PRECISION, assemble_method, begin_method
 from benchmark.train.device import exact_arithmetic
 from benchmark.train.evaluation import predict_probabilities
 from benchmark.train.trainer import Trainer
@@ -160,9 +160,8 @@ def read_info(weights: Path) -> NetworkInfo:
         values = json.loads(path.read_bytes())
         complaint = find_network_fault(values)
     except FileNotFoundError:
-        raise Usage(
-            f"{weights}: {path.name} does not lie beside it; a network is both files, get that one too"
-        ) from None
+        fault = f"{path.name} does not lie beside it"
+        raise Usage(f"{weights}: {fault}; a network is both files, get that one too") from None
     except (OSError, ValueError, RecursionError) as error:
         complaint = f"cannot be read ({error_line(error)})"
     if complaint:
@@ -183,9 +182,8 @@ def find_network_fault(values: Any) -> str | None:
             return f"'{info_field.name}' is {found_text}, expected a {kind.__name__}"
     if unknown_keys := sorted(values.keys() - {info_field.name for info_field in fields(NetworkInfo)}):
         return f"'{unknown_keys[0]}' is not known"
-    return (
-        find_fault_of_job(values["spec"], values["id"]) or find_fault_of_images(values) or find_fault_of_sizes(values)
-    )
+    fault_of_job = find_fault_of_job(values["spec"], values["id"])
+    return fault_of_job or find_fault_of_images(values) or find_fault_of_sizes(values)
 
 
 def find_fault_of_job(spec: dict[str, Any], job_id: str) -> str | None:
@@ -275,22 +273,14 @@ def load_network(weights: Path, folders: Sequence[Path] = (), device: str = "cpu
     exact_arithmetic()
     try:
         method, recipe, run = build_untrained(method_class, info, folders, device)
-        method.to(device, memory_format=torch.channels_last)
-        method.begin(tensors["labels"].to(device), run)
+        begin_method(method, tensors["labels"], run, device)
         method.load_state_dict(tensors)
     except UNBUILDABLE as error:
         change_note = "; its code has changed since" if hash_code(method_class) != info.code else ""
         raise Usage(
             f"{weights}: does not fit the method {method_class.name} as it is here: {error_line(error)}{change_note}"
         ) from None
-    return Network(
-        info,
-        move_to_device(method, device).eval(),
-        recipe,
-        run,
-        torch.device(device),
-        tuple(note_changes(method_class, info)),
-    )
+    return Network(info, method.eval(), recipe, run, torch.device(device), tuple(note_changes(method_class, info)))
 
 
 def find_class(weights: Path, info: NetworkInfo, folders: Sequence[Path]) -> type[Method]:
@@ -309,9 +299,8 @@ def build_untrained(
     """The method as it was assembled for its job, at random weights: the kept ones replace all of them."""
     known_recipe = recipe_to_dict(cls.recipe)
     run_sizes = {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
-    network_recipe = (
-        known_recipe | run_sizes | {"backbone": info.backbone, "augment": known_recipe["augment"] | info.normalisation}
-    )
+    augment = known_recipe["augment"] | info.normalisation
+    network_recipe = known_recipe | run_sizes | {"backbone": info.backbone, "augment": augment}
     resolved = {"parameters": info.parameters, "recipe": network_recipe, "weights": {}}
     place = Place(results="", data="", device=device, methods_path=tuple(str(folder) for folder in folders))
     job = replace(info.job, weights="random", weights2=None)

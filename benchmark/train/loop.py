@@ -61,9 +61,8 @@ def measure_run(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]
     with trainer.clock.part("evaluation"):
         distribution, error_scores = collect_opinions(trainer)
         held_out = held_out_accuracy(trainer)
-    return record.make_record(trainer, resolved, error_scores, held_out), record.make_arrays(
-        trainer, distribution, error_scores
-    )
+    arrays = record.make_arrays(trainer, distribution, error_scores)
+    return record.make_record(trainer, resolved, error_scores, held_out), arrays
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:
@@ -80,15 +79,13 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
     step_runner = trainer.steps or StepRunner(trainer, take_step)
     trainer.steps = step_runner
     step_runner.begin(epoch)
-    batches = iterate_batches(
-        trainer.images, order[: step_count * recipe.batch_size], recipe.batch_size, trainer.device
-    )
+    order = order[: step_count * recipe.batch_size]
+    batches = iterate_batches(trainer.images, order, recipe.batch_size, trainer.device)
     for step_number, (index, pixels) in enumerate(batches):
         if len(index) == 1:  # batch statistics of one image do not exist
             continue
-        set_rates(
-            trainer.optimiser, recipe.schedule.at((epoch - 1) * step_count + step_number, step_count, recipe.epochs)
-        )
+        steps_taken = (epoch - 1) * step_count + step_number
+        set_rates(trainer.optimiser, recipe.schedule.at(steps_taken, step_count, recipe.epochs))
         step_runner.take(index, pixels)
     step_runner.end()
     survey_images(trainer, epoch)
@@ -235,7 +232,6 @@ def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], step_count: int, fur
     epoch_values |= {name: float(value) for name, value in further_values.items()}
     bad_names = [name for name, value in epoch_values.items() if not np.isfinite(value)]
     if bad_names:
-        raise Diverged(
-            f"epoch {trainer.state.epoch + 1}: {bad_names[0]} is {epoch_values[bad_names[0]]}; lower the rate or the loss weight"
-        )
+        value_text = f"{bad_names[0]} is {epoch_values[bad_names[0]]}"
+        raise Diverged(f"epoch {trainer.state.epoch + 1}: {value_text}; lower the rate or the loss weight")
     trainer.state.note(epoch_values)

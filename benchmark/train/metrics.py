@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 
 from results.schema import LAST_EPOCHS
 
@@ -15,16 +16,14 @@ def compute_metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
     predicted = trainer.state.predictions[-1].numpy().astype(int)
     is_wrong = data.given != data.clean
     margins = mean_margin(trainer)
+    confidence = trainer.state.confidence.double().numpy()
     metrics = {
         "last": accuracy[-1],
         "best": accuracy.max(),
         "best_epoch": int(accuracy.argmax()) + 1,
         "last5": accuracy[-LAST_EPOCHS:].mean(),
-        "majority": np.bincount(data.test_labels, minlength=len(data.classes))[np.bincount(data.given).argmax()]
-        / len(data.test_labels),
-        "calibration_error": calibration_error(
-            trainer.state.confidence.double().numpy(), predicted == data.test_labels
-        ),
+        "majority": (data.test_labels == np.bincount(data.given).argmax()).mean(),
+        "calibration_error": calibration_error(confidence, predicted == data.test_labels),
         "wrong_label_auroc": auroc(wrongness, is_wrong),
         "wrong_label_fnr": missed_rate(wrongness, is_wrong),
         "margin_auroc": auroc(-margins, is_wrong),
@@ -91,6 +90,5 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float | None:
     negatives = int((~positive).sum())
     if not positives or not negatives:
         return None
-    values, value_numbers, tie_counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(tie_counts) - (tie_counts - 1) / 2)[value_numbers]
+    ranks = rankdata(score)
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))

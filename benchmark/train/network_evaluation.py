@@ -45,10 +45,9 @@ def evaluate_network(network: Network, data: Data, split: str = "test", every_im
     split_data = getattr(data, split)
     scale = network.info.scale
     labels = np.asarray(split_data.labels)
-    scale_rows = (
-        scale.test_rows(labels, len(data.classes)) if split == "test" else scale.train_rows(labels, len(data.classes))
-    )
-    rows = np.arange(len(labels)) if every_image else scale_rows
+    rows = np.arange(len(labels))
+    if not every_image:
+        rows = (scale.test_rows if split == "test" else scale.train_rows)(labels, len(data.classes))
     shared_classes = [name for name in network.info.classes if name in data.classes]
     has_known_class = np.isin(np.array(data.classes)[labels[rows]], shared_classes)
     if len(shared_classes) < FEWEST or not has_known_class.any():
@@ -59,9 +58,8 @@ def evaluate_network(network: Network, data: Data, split: str = "test", every_im
     unknown_classes = [name for name in data.classes if name not in shared_classes]
     left_out = {name: int((labels[rows] == data.classes.index(name)).sum()) for name in unknown_classes}
     rows = rows[has_known_class]
-    probabilities = keep_classes(
-        network.predict(load_resized(data, split, rows, scale)), network.info.classes, shared_classes
-    )
+    all_probabilities = network.predict(load_resized(data, split, rows, scale))
+    probabilities = keep_classes(all_probabilities, network.info.classes, shared_classes)
     shared_numbers = np.array([shared_classes.index(name) if name in shared_classes else -1 for name in data.classes])
     return Evaluation(
         classes=tuple(shared_classes),

@@ -91,9 +91,8 @@ def pretrain_backbone(
     model.to(device, memory_format=torch.channels_last)
     unexplained_share = train_regression(model, images, targets, size.side, settings, seed)
     if not np.isfinite(unexplained_share):
-        raise ValueError(
-            f"pretraining {backbone} on landmarks diverges; start from --weights random, imagenet or a file"
-        )
+        fix_hint = "start from --weights random, imagenet or a file"
+        raise ValueError(f"pretraining {backbone} on landmarks diverges; {fix_hint}")
     made_from = {**settings, "images": len(rows), "unexplained": unexplained_share, "fingerprint": data.fingerprint}
     content = io.BytesIO()
     torch.save({"state_dict": network.published().state_dict(), "made_from": made_from}, content)
@@ -122,9 +121,8 @@ def train_regression(
         batches = zip(order.to(device).split(batch_size), iterate_batches(images, order % n, batch_size, device))
         loss_sum = torch.zeros((), device=device)
         for step, (index, (rows, pixels)) in enumerate(batches):
-            optimiser.param_groups[0]["lr"] = settings["rate"] * OneCycle().at(
-                epoch * step_count + step, step_count, epochs
-            )
+            rate_factor = OneCycle().at(epoch * step_count + step, step_count, epochs)
+            optimiser.param_groups[0]["lr"] = settings["rate"] * rate_factor
             faces = mirror_images(images[rows] if pixels is None else pixels, index >= n)
             view_images = augment_images(faces, AUGMENT, side, generator, None, model[0].channels).images
             predicted = model[1](model[0](view_images.contiguous(memory_format=torch.channels_last)))
@@ -134,8 +132,6 @@ def train_regression(
             optimiser.step()
             loss_sum += loss.detach()
         unexplained_share = float(loss_sum) / step_count
-        print(
-            f"pretraining on landmarks: epoch {epoch + 1}/{epochs}, unexplained shape variance {unexplained_share:.3f}",
-            flush=True,
-        )
+        progress = f"epoch {epoch + 1}/{epochs}, unexplained shape variance {unexplained_share:.3f}"
+        print(f"pretraining on landmarks: {progress}", flush=True)
     return unexplained_share

@@ -54,7 +54,7 @@ class State:
 
 @dataclass
 class Trainer:
-    """One job's moving parts."""
+    """One job's moving parts, before its first step or after some."""
 
     job: Job
     place: Place
@@ -62,19 +62,20 @@ class Trainer:
     method: Method
     recipe: Recipe
     run: Run
-    optimiser: torch.optim.Optimizer
     clock: Clock
-    state: State
-    images: Tensor
-    landmarks: Tensor | None
-    usable: Tensor | None
-    given: Tensor
-    clean: Tensor
+    state: State = field(default_factory=State)
     steps: Any = None  # how its steps are taken, see benchmark.train.graph
 
     def __post_init__(self) -> None:
-        if self.state.margin is None:
-            self.state.margin = torch.zeros(len(self.given), 2, device=self.given.device)
+        """The optimiser, and what steps read on the device."""
+        self.optimiser = make_optimiser(self.method, self.recipe, self.device)
+        self.images = place_pixels(self.data.images, self.device)
+        has_points = self.method.needs_landmarks and self.data.landmarks is not None
+        self.landmarks = torch.from_numpy(self.data.landmarks).to(self.device) if has_points else None
+        self.usable = torch.from_numpy(self.data.usable).to(self.device) if has_points else None
+        self.given = torch.from_numpy(self.data.given).to(self.device)
+        self.clean = torch.from_numpy(self.data.clean).to(self.device)
+        self.state.margin = torch.zeros(len(self.given), 2, device=self.device)
 
     @property
     def device(self) -> torch.device:
@@ -103,34 +104,7 @@ def prepare_trainer(job: Job, resolved: dict[str, Any], place: Place, clock: Clo
     with clock.part("start"):
         data = training_set(decoded.open_decoded(Path(place.data)), job, place.noise_argument, place.methods_path)
         keep_noise(Store(Path(place.results)), data)
-        return trainer_of(job, place, data, *build_method(job, resolved, place, data), clock)
-
-
-def trainer_of(
-    job: Job, place: Place, data: TrainingSet, method: Method, recipe: Recipe, run: Run, clock: Clock
-) -> Trainer:
-    """A trainer that has not begun, with what its steps read on its device."""
-    device = torch.device(place.device)
-
-    def move_array(array: np.ndarray | None) -> Tensor | None:
-        return None if array is None or not method.needs_landmarks else torch.from_numpy(array).to(device)
-
-    return Trainer(
-        job=job,
-        place=place,
-        data=data,
-        method=method,
-        recipe=recipe,
-        run=run,
-        optimiser=make_optimiser(method, recipe, device),
-        clock=clock,
-        state=State(),
-        images=place_pixels(data.images, device),
-        landmarks=move_array(data.landmarks),
-        usable=move_array(data.usable),
-        given=torch.from_numpy(data.given).to(device),
-        clean=torch.from_numpy(data.clean).to(device),
-    )
+        return Trainer(job, place, data, *build_method(job, resolved, place, data), clock)
 
 
 def keep_noise(store: Store, data: TrainingSet) -> None:
