@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmark.__main__ import main as command
@@ -24,13 +23,8 @@ needs_ferplus = pytest.mark.skipif(not FERPLUS.exists(), reason="no FERPlus besi
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Any:
+def without_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FER_DATA", raising=False)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="module")

@@ -3,79 +3,31 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import spied
 import torch
 
-from benchmark import scale
-from benchmark.cache import lookup
-from benchmark.train import loop, provenance
-from benchmark.train.loop import Diverged, Place
+from benchmark.train import provenance
+from benchmark.train.loop import Diverged
 from methods.support.backbones import BACKBONES
 from methods.support.recipe import SGD, Augment, LinearToZero, Recipe, recipe_to_dict
-from performance.faulty.specks import Specks
-from results.job import Job
 from results.schema import content_hash
 from results.store import Store
 
 IMAGES, CLASSES, EPOCHS, BATCH = 40, 7, 7, 8
 CLEAN = np.arange(IMAGES) % CLASSES
 RECIPE = Recipe(EPOCHS, BATCH, SGD(1e-9), LinearToZero(), Augment(), backbone="resnet10_w16")
-JOB = Job(
-    method="seer",
-    method_version=1,
-    data={"name": "specks", "fingerprint": "", "landmarks": None},
-    noise={"kind": "symmetric", "rate": "0.5", "version": 1},
-    seed=3,
-    precision="fp32",
-    preset="comparison",
-    scale={"name": "demo", "version": scale.DEMO.version},
-    weights="random",
-    holdout=True,
-)
-
-
-@dataclass
-class Finished:
-    record: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    notes: list[dict[str, Any]]
-    results: Path
-
-    def of(self, what: str) -> list[dict[str, Any]]:
-        return [note for note in self.notes if note["what"] == what]
+JOB = replace(spied.JOB, method="seer", noise={"kind": "symmetric", "rate": "0.5", "version": 1}, seed=3, holdout=True)
 
 
 @pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path / "data")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    count = iter(range(100))
-
-    def trained(job: Job = JOB, recipe: Recipe = RECIPE, **place: Any) -> Finished:
-        results = tmp_path / f"run{next(count)}"
-        monkeypatch.setenv("SPY", str(results) + ".txt")
-        resolved = {"recipe": recipe_to_dict(recipe), "parameters": {}, "method_title": "?", "scale_notes": ["a note"]}
-        resolved |= {"data": {"title": "Specks"}, "weights": {"text": "random weights"}}
-        where = {
-            "results": str(results),
-            "data": str(data.folder),
-            "methods_path": (str(Path(__file__).parent / "spy"),),
-        }
-        job = replace(job, data=job.data | {"fingerprint": data.fingerprint})
-        record, arrays = loop.train_job(job, resolved, Place(**where | place))
-        notes = [json.loads(line) for line in Path(str(results) + ".txt").read_text().splitlines()]
-        return Finished(record, arrays, notes, results)
-
-    yield trained
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+def train(tmp_path: Path) -> Any:
+    return lambda job=JOB, recipe=RECIPE, **place: spied.train_spy(tmp_path, job, recipe, **place)
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:

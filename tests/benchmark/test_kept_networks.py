@@ -28,12 +28,6 @@ from results.store import Store
 METHODS = sorted(plugins.find_methods())
 
 
-@pytest.fixture(autouse=True)
-def as_before() -> Any:
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 def keep(trainer: Trainer, folder: Path) -> Path:
     """Keep the network of a rehearsed job, whose data set is not on disk; returns the file of its tensors."""
     store = Store(folder)

@@ -26,11 +26,6 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> decoded.Data:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = scale.DEMO.pretraining | {"views": 4800, "epochs": 8, "rate": 4e-3}
     monkeypatch.setitem(scale.SCALES, "demo", replace(scale.DEMO, pretraining=quick))
-    threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(exact)
 
 
 def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path: Path, capsys) -> None:

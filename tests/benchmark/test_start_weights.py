@@ -123,7 +123,6 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     settings = scale.DEMO.pretraining | {"images": 40}
     monkeypatch.setitem(scale.SCALES, "demo", replace(scale.DEMO, pretraining=settings))
     given: list[Any] = []
-    exact = torch.are_deterministic_algorithms_enabled()
 
     def regress(*arguments: Any) -> float:
         given.extend(arguments)
@@ -133,7 +132,6 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     monkeypatch.setattr(pretrain, "train_regression", regress)
     path = tmp_path / "deep" / "made.pt"
     pretrain.pretrain_backbone(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
-    torch.use_deterministic_algorithms(exact)
     model, images, targets, side, told, seed = given
     size = scale.SCALES["demo"]
     rows = pretrain.training_rows(faces, size)

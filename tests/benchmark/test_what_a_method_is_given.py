@@ -1,32 +1,19 @@
 """What the engine hands to a method, step by step, written down by a method that does nothing else (spy/spy.py)."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import replace
 from math import cos, pi
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import spied
 import torch
 
 from benchmark import scale
-from benchmark.cache import lookup
-from benchmark.train import loop
-from benchmark.train.loop import Place
-from methods.support.recipe import (
-    SGD,
-    Adam,
-    Augment,
-    Exponential,
-    LinearToZero,
-    OneCycle,
-    Recipe,
-    Steps,
-    recipe_to_dict,
-)
+from methods.support.recipe import SGD, Adam, Augment, Exponential, LinearToZero, OneCycle, Recipe, Steps
 from performance.faulty.specks import Specks
-from results.job import Job, stream_seed
+from results.job import stream_seed
 
 IMAGES, CLASSES, EPOCHS, BATCH = 40, 7, 3, 12
 STEPS = 4  # of an epoch, the last one of four images
@@ -34,55 +21,15 @@ CLEAN = np.arange(IMAGES) % CLASSES
 RECIPE = Recipe(EPOCHS, BATCH, Adam(0.01), Exponential(1.0), Augment(), backbone="resnet10_w16")
 
 
-@dataclass
-class Told:
-    """A finished run: its record, and what the spy noted."""
-
-    record: dict[str, Any]
-    notes: list[dict[str, Any]]
-    results: Path
-
-    def of(self, what: str) -> list[dict[str, Any]]:
-        return [note for note in self.notes if note["what"] == what]
-
-
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def told(tmp_path: Path):
     """Train the spy with a recipe; a job of its own kind where more is given."""
-    data = lookup.open_data(Specks(), None, Specks.Options(), tmp_path / "data")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
 
-    def train(recipe: Recipe = RECIPE, relabels: bool = False, survey: str = "plain", **more: Any) -> Told:
-        name = f"run{len(list(tmp_path.iterdir()))}"
-        monkeypatch.setenv("SPY", str(tmp_path / f"{name}.txt"))
-        facts: dict[str, Any] = {
-            "method": "spy",
-            "method_version": 1,
-            "data": {"name": "specks", "fingerprint": data.fingerprint, "landmarks": None},
-            "noise": {"kind": "asymmetric", "rate": "0.3", "version": 1, "file": None},
-            "seed": 0,
-            "precision": "fp32",
-            "preset": "comparison",
-            "scale": {"name": "demo", "version": scale.DEMO.version},
-            "weights": "random",
-            "overrides": {},
-        }
-        resolved = {
-            "recipe": recipe_to_dict(recipe),
-            "parameters": {"relabels": relabels, "survey": survey},
-            "method_title": "Spy",
-        }
-        resolved |= {"data": {"title": data.title}, "weights": {"text": "random weights"}, "scale_notes": []}
-        folder = str(Path(__file__).parent / "spy")
-        place = Place(results=str(tmp_path / name), data=str(data.folder), methods_path=(folder,))
-        record, _ = loop.train_job(Job(**facts | more), resolved, place)
-        lines = (tmp_path / f"{name}.txt").read_text().splitlines()
-        return Told(record, list(map(json.loads, lines)), tmp_path / name)
+    def train(recipe: Recipe = RECIPE, relabels: bool = False, survey: str = "plain", **more: Any) -> spied.Told:
+        parameters = {"relabels": relabels, "survey": survey}
+        return spied.train_spy(tmp_path, replace(spied.JOB, **more), recipe, {"parameters": parameters})
 
-    yield train
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    return train
 
 
 def test_it_begins_with_the_given_labels_and_is_never_shown_the_clean_ones(told) -> None:

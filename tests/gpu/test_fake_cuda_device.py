@@ -1,7 +1,6 @@
 """Every method on a pretended CUDA device: no mixed devices, no operation that raises there, no wait inside a step."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -37,14 +36,6 @@ VARIANTS = {
         | {f"lanet.{name}": "true" for name in ("flip_swap_landmarks", "detach_targets", "ambiguous_offset")},
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def settings() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    yield
-    torch.use_deterministic_algorithms(before)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,6 @@
 """CUDA graphs of the training step on a fake CUDA device: the same bits as without, or no graph and a line that says so."""
 
 import io
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,14 +40,9 @@ OTHER_SECOND_EPOCH = {  # methods whose second epoch has another step than the f
 
 
 @pytest.fixture(autouse=True)
-def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    monkeypatch.setattr(
-        loop, "StepRunner", partial(graph.StepRunner, eager=1)
-    )  # so that two epochs of two whole steps have three replays
-    yield
-    torch.use_deterministic_algorithms(before)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that two epochs of two whole steps have three replays.
+    monkeypatch.setattr(loop, "StepRunner", partial(graph.StepRunner, eager=1))
 
 
 def state(folder: Path) -> dict[str, Any]:

@@ -24,15 +24,6 @@ CUDA, CPU = torch.device("cuda"), torch.device("cpu")
 SMALL = replace(PAPER, pretraining=PAPER.pretraining | {"images": 40, "batch": 16, "views": 160, "epochs": 2}, side=48)
 
 
-@pytest.fixture(autouse=True)
-def settings():
-    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(before)
-
-
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory):
     return lookup.open_data(Faces(), None, Faces.Options(train=100, test=100), tmp_path_factory.mktemp("data"))
