@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import open_pictures
+from pictures import save_pixels as save
 from PIL import Image
 
-from benchmark.cache import decoded, lookup
+from benchmark.cache.decoded import Data
 from benchmark.datasets.affectnet import AffectNet
 from benchmark.datasets.base import DataError
 
@@ -20,11 +22,6 @@ COLUMNS = ["subDirectory_filePath", *BOX, "facial_landmarks", "expression", "val
 def picture(seed: int, size: tuple[int, int] = (160, 200)) -> np.ndarray:
     small = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
     return np.asarray(Image.fromarray(small).resize(size))
-
-
-def save(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 def points_of(seed: int) -> np.ndarray:
@@ -71,8 +68,8 @@ def read(path: Path, **options):
     return AffectNet().read(path, AffectNet.Options(**options))
 
 
-def opened(path: Path, root: Path, **options) -> decoded.Data:
-    return lookup.open_data(AffectNet(), path, AffectNet.Options(**options), root)
+def opened(path: Path, root: Path, **options) -> Data:
+    return open_pictures(path, root, AffectNet, **options)
 
 
 def test_lists_are_cut_to_the_face_box(lists: Path, tmp_path: Path):

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from pictures import open_pictures as opened
+from pictures import save_pixels
 
-from benchmark.cache import decoded, lookup
 from benchmark.datasets.base import DataError
-from benchmark.datasets.folder import ImageFolder
 from benchmark.datasets.reading import archives
 
 Pictures = Path
@@ -26,14 +25,9 @@ def pictures(tmp_path: Path) -> Pictures:
     for split in ("train", "test"):
         for name in ("happy", "sad"):
             for number in range(2):
-                path = tmp_path / "faces" / split / name / f"{number}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(draw.integers(0, 256, (40, 40, 3), np.uint8)).save(path)
+                pixels = draw.integers(0, 256, (40, 40, 3), np.uint8)
+                save_pixels(tmp_path / "faces" / split / name / f"{number}.png", pixels)
     return tmp_path / "faces"
-
-
-def opened(path: Path, root: Path) -> decoded.Data:
-    return lookup.open_data(ImageFolder(), path, ImageFolder.Options(), root)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gztar", "xztar"])

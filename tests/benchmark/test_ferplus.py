@@ -1,15 +1,16 @@
 """FERPlus: label rules, three containers of the same data, and what is refused."""
 
 import csv
-import io
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import encode_pixels as png
+from pictures import open_pictures
 from PIL import Image
 
-from benchmark.cache import decoded, lookup
+from benchmark.cache.decoded import Data
 from benchmark.datasets.base import DataError
 from benchmark.datasets.ferplus import EMOTIONS, FERPlus
 from benchmark.datasets.points import reduce_to_19_points
@@ -37,12 +38,6 @@ VOTES = {  # name: ten votes; columns neutral happiness surprise sadness anger d
 
 def pixels(name: str) -> np.ndarray:
     return np.random.default_rng(int(name[3:10])).integers(0, 256, (48, 48), np.uint8)
-
-
-def png(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def label_csv(rows: dict[str, tuple]) -> str:
@@ -87,9 +82,8 @@ def read(path: Path, **options):
     return dataset.read(path, dataset.Options(**options))
 
 
-def opened(path: Path, root: Path, **options) -> decoded.Data:
-    dataset = FERPlus()
-    return lookup.open_data(dataset, path, dataset.Options(**options), root)
+def opened(path: Path, root: Path, **options) -> Data:
+    return open_pictures(path, root, FERPlus, **options)
 
 
 def labels(rows, classes) -> dict[str, str]:

@@ -1,16 +1,14 @@
 """The forms in which pictures are handed round: read by their names and columns, or refused by what they are."""
 
-import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+from pictures import encode_pixels, open_pictures, random_pixels, save_pixels
 from PIL import Image
 
 from benchmark.cache.decoded import Data
-from benchmark.cache.lookup import open_data
-from benchmark.datasets.base import DataError
+from benchmark.datasets.base import DataError, DataSet
 from benchmark.datasets.folder import ImageFolder
 from benchmark.datasets.rafdb import RAFDB
 
@@ -20,8 +18,7 @@ KAGGLE = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 def save(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+    save_pixels(path, random_pixels(seed))
 
 
 def folders(
@@ -31,12 +28,13 @@ def folders(
     for s, split in enumerate(splits):
         for c, name in enumerate(names):
             for n in range(each):
-                save(base / split / name / f"{split}_{c * each + n:05}_aligned.jpg", 1000 * s + 10 * c + n)
+                file = f"{Path(split).name}_{c * each + n:05}_aligned.jpg"
+                save(base / split / name / file, 1000 * s + 10 * c + n)
     return base
 
 
-def opened(path: Path, tmp_path: Path, **options: object) -> Data:
-    return open_data(ImageFolder(), path, ImageFolder.Options(**options), tmp_path / "cache")
+def opened(path: Path, tmp_path: Path, dataset: type[DataSet] = ImageFolder, **options: object) -> Data:
+    return open_pictures(path, tmp_path / "cache", dataset, **options)
 
 
 def labelled(data: Data, split: str = "train") -> dict[str, str]:
@@ -162,7 +160,7 @@ def test_a_number_stands_for_its_class_also_where_the_first_class_is_left_out(tm
     (tmp_path / "raf").mkdir()
     for split in ("train", "test"):
         (base / split).rename(tmp_path / "raf" / split)
-    data = open_data(RAFDB(), tmp_path / "raf", RAFDB.Options(), tmp_path / "cache")
+    data = opened(tmp_path / "raf", tmp_path, RAFDB)
     assert labelled(data)["train_00001.jpg"] == "fear"
     assert any("no picture of class surprise in train" in line for line in data.info["warnings"])
 
@@ -233,7 +231,7 @@ def test_raf_db_is_the_same_data_in_every_form(tmp_path: Path) -> None:
         text = "".join(f"{name},{label}\n" for name, label in part)
         (kaggle / f"{split}_labels.csv").write_text("image,label\n" + text)
     (numbered / "test").rename(numbered / "valid")
-    found = [open_data(RAFDB(), path, RAFDB.Options(), tmp_path / "cache") for path in (authors, numbered, kaggle)]
+    found = [opened(path, tmp_path, RAFDB) for path in (authors, numbered, kaggle)]
     assert len({data.fingerprint for data in found}) == 1
     assert labelled(found[1])["train_00003.jpg"] == "disgust"
 
@@ -312,17 +310,14 @@ def test_parquet_of_hugging_face(tmp_path: Path) -> None:
 
     features = {"info": {"features": {"label": {"names": list(KAGGLE), "_type": "ClassLabel"}}}}
     (tmp_path / "own" / "data").mkdir(parents=True)
-    held = {}
     for split, count in (("train", 14), ("test", 7)):
         rows = []
         for n in range(count):
-            held[split, n] = np.random.default_rng(n).integers(0, 256, (9, 9, 3), np.uint8)
-            buffer = io.BytesIO()
-            Image.fromarray(held[split, n]).save(buffer, "PNG")
-            rows.append({"image": {"bytes": buffer.getvalue(), "path": f"{n}.png"}, "label": n % 7})
+            picture = encode_pixels(random_pixels(n, 9))
+            rows.append({"image": {"bytes": picture, "path": f"{n}.png"}, "label": n % 7})
         table = pyarrow.Table.from_pylist(rows).replace_schema_metadata({"huggingface": json.dumps(features)})
         parquet.write_table(table, tmp_path / "own" / "data" / f"{split}-00000-of-00001.parquet")
-    data = open_data(ImageFolder(), tmp_path / "own", ImageFolder.Options(size=32), tmp_path / "cache")
+    data = opened(tmp_path / "own", tmp_path, size=32)
     assert data.classes == SEVEN and (len(data.train.labels), len(data.test.labels)) == (14, 7)
     assert list(labelled(data).values())[3] == "happiness"
     (tmp_path / "own" / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1xxxxPAR1")

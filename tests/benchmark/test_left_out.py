@@ -1,45 +1,24 @@
 """Nothing is left out in silence: other folders, pictures that no list names, splits of other names, CSVs of other tools."""
 
-import io
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from pictures import encode_pixels, random_pixels
+from test_forms import KAGGLE, folders, opened
 
-from benchmark.cache.decoded import Data
-from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataError
 from benchmark.datasets.folder import ImageFolder
 from benchmark.datasets.rafdb import RAFDB
 
-KAGGLE = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-
 
 def picture(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def folders(base: Path, splits: tuple[str, ...] = ("train", "test"), names: tuple[str, ...] = KAGGLE) -> Path:
-    """Two pictures in each {split}/{class}/."""
-    for s, split in enumerate(splits):
-        for c, name in enumerate(names):
-            (base / split / name).mkdir(parents=True)
-            for n in range(2):
-                (base / split / name / f"{c}{n}.png").write_bytes(picture(100 * s + 10 * c + n))
-    return base
-
-
-def opened(path: Path, tmp_path: Path, dataset: type = ImageFolder) -> Data:
-    return open_data(dataset(), path, dataset.Options(), tmp_path / "cache")
+    return encode_pixels(random_pixels(seed))
 
 
 def listed(base: Path, mark: str = ",", encoding: str = "utf-8", rows: slice = slice(None)) -> Path:
     """images.csv of the pictures below `base`."""
     lines = [
-        mark.join([p.relative_to(base).as_posix(), p.parent.name, p.parts[-3]]) for p in sorted(base.rglob("*.png"))
+        mark.join([p.relative_to(base).as_posix(), p.parent.name, p.parts[-3]]) for p in sorted(base.rglob("*.jpg"))
     ]
     text = "\r\n".join([mark.join(("path", "label", "split")), *lines[rows]])
     (base / "images.csv").write_bytes(text.encode(encoding))
@@ -48,7 +27,7 @@ def listed(base: Path, mark: str = ",", encoding: str = "utf-8", rows: slice = s
 
 @pytest.mark.parametrize("dataset", [ImageFolder, RAFDB])
 def test_pictures_beside_the_splits_are_counted_and_said(tmp_path: Path, dataset: type) -> None:
-    base = folders(tmp_path / "own", ("train", "test", "extra"))
+    base = folders(tmp_path / "own", splits=("train", "test", "extra"))
     (base / "stray.png").write_bytes(picture(0))
     (base / "train" / "readme.txt").write_text("x")
     card = opened(base, tmp_path, dataset).info
@@ -64,7 +43,7 @@ def test_pictures_that_a_list_leaves_out_are_counted_and_said(tmp_path: Path) ->
 
 
 def test_a_dev_split_is_a_third_split(tmp_path: Path) -> None:
-    data = opened(folders(tmp_path / "own", ("train", "dev", "test")), tmp_path)
+    data = opened(folders(tmp_path / "own", splits=("train", "dev", "test")), tmp_path)
     assert (len(data.train.labels), len(data.test.labels)) == (28, 14)
     assert "14 pictures) is trained on" in data.info["warnings"][0]
 
@@ -80,7 +59,7 @@ def test_a_parquet_file_of_no_split_is_not_shared_among_the_others(tmp_path: Pat
 
 
 def test_a_folder_in_a_folder_of_its_own_name(tmp_path: Path) -> None:
-    base = folders(tmp_path / "own", ("train/train", "test/test/test"))
+    base = folders(tmp_path / "own", splits=("train/train", "test/test/test"))
     assert len(opened(base, tmp_path).train.labels) == len(opened(base, tmp_path).test.labels) == 14
 
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import open_pictures as opened
+from pictures import save_pixels as save
 from PIL import Image
 
 from benchmark.cache import copies
 from benchmark.cache.data_card import make_data_card, read_published_counts
 from benchmark.cache.decoded import open_decoded
-from benchmark.cache.lookup import open_data
 from benchmark.commands import data_card
 from benchmark.datasets.base import DataError
-from benchmark.datasets.folder import ImageFolder
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not there")
@@ -23,11 +23,6 @@ def picture(seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:
     """Smooth random colours [H, W, 3] uint8: a picture of its own for every seed."""
     rough = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
     return np.asarray(Image.fromarray(rough).resize(size[::-1], Image.Resampling.BICUBIC))
-
-
-def save(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture
@@ -42,10 +37,6 @@ def folders(tmp_path: Path) -> Path:
     save(base / "test" / "neutral" / "brighter.png", np.minimum(picture(2).astype(int) + 2, 255).astype(np.uint8))
     (base / "train" / "Happy" / "Thumbs.db").write_bytes(b"no picture")
     return base
-
-
-def opened(path: Path, root: Path, **options: object):
-    return open_data(ImageFolder(), path, ImageFolder.Options(**options), root)
 
 
 def test_a_plain_image_folder(folders: Path, tmp_path: Path) -> None:

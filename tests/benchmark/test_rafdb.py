@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures import encode_pixels, open_pictures, random_pixels
 from PIL import Image
 
-from benchmark.cache import decoded, lookup
+from benchmark.cache.decoded import Data
 from benchmark.datasets.base import DataError
 from benchmark.datasets.rafdb import RAFDB
 from benchmark.datasets.reading import rafdb
@@ -19,10 +20,8 @@ NAMES = {1: "surprise", 2: "fear", 3: "disgust", 4: "happiness", 5: "sadness", 6
 
 
 def jpeg(seed: int, size: tuple[int, int] = (100, 100)) -> bytes:
-    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(small).resize(size).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    smooth = np.asarray(Image.fromarray(random_pixels(seed, 5)).resize(size))
+    return encode_pixels(smooth, "JPEG", quality=90)
 
 
 @pytest.fixture
@@ -45,8 +44,8 @@ def read(path: Path):
     return RAFDB().read(path, RAFDB.Options())
 
 
-def opened(path: Path, root: Path) -> decoded.Data:
-    return lookup.open_data(RAFDB(), path, RAFDB.Options(), root)
+def opened(path: Path, root: Path) -> Data:
+    return open_pictures(path, root, RAFDB)
 
 
 def test_labels_are_translated_by_name(base: Path, tmp_path: Path):
