@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_records import small_record
 
 from benchmark.commands.import_records import import_records
-from results.job import Job, json_digest
-from results.schema import SCHEMA, content_hash
+from results.files import arrays_bytes
+from results.job import Job
+from results.schema import content_hash
 from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,25 +27,10 @@ def sound(seed: int = 0, arrays: bytes | None = None, **more) -> tuple[str, byte
     """(id, json, npz) of a record that is what it says."""
     data, noise = {"name": "faces", "fingerprint": "f" * 20, "landmarks": None}, {"kind": "none", "rate": None}
     job = Job("baseline", 1, data, noise, seed, "fp32", "comparison", {"name": "demo", "version": 1}, "random")
-    sections = {"history": {}, "cost": {}, "provenance": {}}
-    measured = sections | {
-        "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
-        "noise": {"realised": 0.0},
-        "times": {"total": 1.0},
-        "peak_memory": 1,
-        "resolved": {"recipe": {}, "weights": {}, "scale_notes": [], "data": {"class_names": []}},
-    }
-    spec = job.spec
-    more = (
-        {key: value | more.pop(key, {}) for key, value in measured.items() if isinstance(value, dict)}
-        | {"peak_memory": 1}
-        | more
-    )
-    if arrays is None:
-        content = io.BytesIO()
-        np.savez_compressed(content, **ARRAYS)
-        arrays = content.getvalue()
-    record = {"schema": SCHEMA, "id": json_digest(spec), "status": "ok", "spec": spec, **more}
+    record = small_record(job)
+    for name, section in more.items():
+        record[name] = record[name] | section if isinstance(record.get(name), dict) else section
+    arrays = arrays_bytes(ARRAYS) if arrays is None else arrays
     record["arrays"] = hashlib.sha256(arrays).hexdigest()
     record["hash"] = content_hash(record)
     return record["id"], json.dumps(record).encode(), arrays

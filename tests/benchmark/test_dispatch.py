@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_job import JOB, MEASURED
+from small_records import small_record
+from test_job import JOB
 
 from benchmark.launch import cluster
 from benchmark.launch import dispatch as dispatching
@@ -31,7 +32,7 @@ from benchmark.launch.supervise import run_in_child
 from benchmark.launch.tasks import record_failure
 from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
 from performance.faults import ROOT, Matrix
-from results.schema import SCHEMA, Refused
+from results.schema import Refused
 from results.store import Store
 
 FAULTS = {
@@ -145,8 +146,7 @@ def test_no_content_of_a_record_file_stops_the_store(tmp_path: Path, content: by
 
 
 def record(accuracy: float) -> dict:
-    metrics = {"last": accuracy, "best": accuracy, "last5": accuracy}
-    return MEASURED | {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": metrics}
+    return small_record(JOB, metrics={"last": accuracy, "best": accuracy, "last5": accuracy})
 
 
 def until(what, seconds: float = 90) -> None:

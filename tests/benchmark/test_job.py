@@ -22,17 +22,6 @@ JOB = Job(
     scale={"name": "demo", "version": 1},
     weights="random",
 )
-# What every record holds beside its spec.
-MEASURED = {
-    "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
-    "noise": {"realised": 0.1},
-    "times": {"total": 1.0},
-    "peak_memory": 1,
-    "resolved": {"recipe": {}, "weights": {}, "scale_notes": [], "data": {"class_names": []}},
-    "history": {},
-    "cost": {},
-    "provenance": {},
-}
 RECIPE = {
     "kind": "Recipe",
     "epochs": 80,

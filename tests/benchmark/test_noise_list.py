@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_job import MEASURED
+from small_records import small_record
 
 from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
@@ -107,9 +107,9 @@ def test_a_map_from_a_finished_run(results: Path) -> None:
     )
     names = list(EIGHT[::-1])
     matrix = np.full((8, 8), 1) + 9 * np.eye(8, dtype=int) + 4 * np.roll(np.eye(8, dtype=int), 1, 1)
-    record = MEASURED | {"schema": 1, "id": job.id, "status": "ok", "spec": job.spec}
-    record["metrics"] = MEASURED["metrics"] | {"confusion": matrix.tolist()}
-    record["resolved"] = MEASURED["resolved"] | {"data": {"class_names": names}}
+    record = small_record(job)
+    record["metrics"]["confusion"] = matrix.tolist()
+    record["resolved"]["data"]["class_names"] = names
     Store(results).write(record, {"x": np.zeros(1)})
     status, path = run(results, "--from-confusion", job.id, "--rate", "0.5")
     mapped = json.loads(path.with_suffix(".json").read_text())["map"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_records import small_record
 
 from benchmark.cache import decoded
 from benchmark.commands.arguments import read_request
@@ -17,7 +18,6 @@ from benchmark.plan.matrix import Plan, Planned, PlannedCell, make_plan
 from benchmark.task import Place
 from benchmark.terminal import Usage
 from results.job import Job
-from results.schema import content_hash
 from results.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,23 +324,9 @@ def test_data_that_lie_nowhere_are_drawn_as_the_results_describe_them(tmp_path: 
 
 def finished(store: Store, run: Planned, seconds: float, memory: int, device: str = "cpu") -> None:
     """A record of a run that is planned, with what it took."""
-    record = {
-        "schema": 1,
-        "id": run.job.id,
-        "status": "ok",
-        "spec": run.job.spec,
-        "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
-        "noise": {"realised": 0.1},
-        "times": {"total": seconds},
-        "peak_memory": memory,
-        "resolved": run.resolved | {"data": run.resolved["data"] | {"class_names": []}},
-        "history": {},
-        "cost": {},
-        "provenance": {"device": device},
-        "arrays": None,
-    }
-    record["hash"] = content_hash(json.loads(json.dumps(record)))
-    store.write(record, {})
+    resolved = run.resolved | {"data": run.resolved["data"] | {"class_names": []}}
+    taken = {"times": {"total": seconds}, "peak_memory": memory, "provenance": {"device": device}}
+    store.write(small_record(run.job, resolved=resolved, **taken), {})
 
 
 def shown(capsys: pytest.CaptureFixture, words: list[str]) -> list[str]:

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from test_job import JOB, MEASURED
+from small_records import small_record
+from test_job import JOB
 
 from benchmark import plugins
 from benchmark import progress as module
@@ -24,7 +25,6 @@ from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.progress import Counted, show_progress
 from benchmark.task import Outcome
 from benchmark.terminal import print_note
-from results.schema import SCHEMA
 from results.store import Store
 
 
@@ -121,9 +121,7 @@ def test_a_finished_job_is_told_with_the_accuracy_of_the_rule(tmp_path: Path, ru
         describe_outcome(Outcome(JOB.id, "nan", message="loss is nan"), JOB, store, rule)
         == f"nan: {JOB.text}: loss is nan"
     )
-    metrics = {"last": 0.5, "best": 0.75, "last5": 0.25}
-    record = MEASURED | {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec, "metrics": metrics}
-    store.write(record, {})
+    store.write(small_record(JOB, metrics={"last": 0.5, "best": 0.75, "last5": 0.25}), {})
     told = describe_outcome(Outcome(JOB.id, "ok", 65.0), JOB, store, rule)
     assert told.startswith(f"done: {JOB.text}: {shown}") and told.endswith(", 1:05")
 

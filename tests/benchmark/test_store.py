@@ -7,19 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_job import JOB, MEASURED
+from small_records import small_record
+from test_job import JOB
 
 from benchmark.commands.import_records import import_records
 from results.job import json_digest
-from results.schema import SCHEMA, Refused
+from results.schema import Refused
 from results.store import Store
 
 ARRAYS = {"predictions": np.zeros((2, 5), np.uint8)}
 
 
 def record(accuracy: float = 0.5) -> dict:
-    measured = MEASURED | {"metrics": {"last": accuracy, "best": accuracy, "last5": accuracy}}
-    return {"schema": SCHEMA, "id": JOB.id, "status": "ok", "spec": JOB.spec} | measured
+    return small_record(JOB, metrics={"last": accuracy, "best": accuracy, "last5": accuracy})
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_records import small_record
 
 from benchmark.__main__ import main as benchmark
 from benchmark.commands.arguments import read_request
@@ -23,7 +24,6 @@ from benchmark.terminal import Usage
 from benchmark.train.training_set import training_set
 from methods.base import Choice, LogUniform, Uniform, WholeNumber
 from results.records import Records
-from results.schema import SCHEMA
 from results.store import Store
 
 FACES = ["--set", "faces.train=1300", "--set", "faces.test=100", "--weights", "random"]
@@ -230,23 +230,9 @@ def keep_search(results: Path, plan: Plan, leave_out: tuple[int, ...] = ()) -> N
             held_out, test = 0.45, 0.75
             if cell.row.method == "scn":
                 held_out, test = SCN_HELD_OUT[cell.row.draw][at], SCN_TEST[cell.row.draw][at]
-            record = {
-                "schema": SCHEMA,
-                "id": run.job.id,
-                "status": "ok",
-                "spec": run.job.spec,
-                "resolved": run.resolved,
-            }
-            record["resolved"]["data"]["class_names"] = ["fear", "joy"]
-            record |= {"metrics": {"last": test, "best": 1.0, "last5": test, "held_out": held_out}, "history": {}}
-            record |= {
-                "noise": {"realised": 0.3},
-                "times": {"total": 1.0},
-                "peak_memory": 1,
-                "cost": {},
-                "provenance": {},
-            }
-            Store(results).write(record, dict(arrays))
+            run.resolved["data"]["class_names"] = ["fear", "joy"]
+            metrics = {"last": test, "best": 1.0, "last5": test, "held_out": held_out}
+            Store(results).write(small_record(run.job, resolved=run.resolved, metrics=metrics), dict(arrays))
 
 
 def test_the_command_prints_the_choice_and_writes_what_was_tried(

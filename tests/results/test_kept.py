@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_records import small_record
 
 from results import published
 from results.files import write_json
 from results.job import Job, json_digest, number_text, stream_seed
 from results.records import Records
-from results.schema import SCHEMA, Refused, class_names, content_hash, data_title, realised_rate, record_seed
+from results.schema import Refused, class_names, content_hash, data_title, realised_rate, record_seed
 from results.store import Store
 
 DATA = {"name": "faces", "fingerprint": "0123456789abcdef", "landmarks": None}
@@ -24,20 +25,8 @@ ARRAYS = {"predictions": np.arange(10, dtype=np.uint8), "margin": np.ones(3, np.
 
 
 def record(job: Job = JOB, **more: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "schema": SCHEMA,
-        "id": job.id,
-        "status": "ok",
-        "spec": job.spec,
-        "resolved": {"recipe": {}, "weights": {}, "scale_notes": [], "data": {"class_names": ["fear", "joy"]}},
-        "noise": {"realised": 0.25},
-        "metrics": {"last": 0.5, "best": 0.6, "last5": 0.5},
-        "history": {},
-        "times": {"total": 1.0},
-        "peak_memory": 1,
-        "cost": {},
-        "provenance": {},
-    }
+    found = small_record(job, noise={"realised": 0.25})
+    found["resolved"]["data"]["class_names"] = ["fear", "joy"]
     return found | more
 
 
