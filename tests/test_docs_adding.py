@@ -1,15 +1,13 @@
 """The pages on adding a method, a noise and a data set: their code runs as it stands there."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from test_run_all import run_all
 
 from benchmark.commands import check
 
@@ -26,12 +24,6 @@ def written(page: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(code)
     return folder / name
-
-
-def run_all(*arguments: str) -> subprocess.CompletedProcess:
-    clean = {key: value for key, value in os.environ.items() if key != "FER_DATA"}
-    command = [sys.executable, str(ROOT / "run_all.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=clean, timeout=280)
 
 
 def wrong(path: Path, data: Path | None = None) -> list[str]:

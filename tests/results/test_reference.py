@@ -13,6 +13,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 from PIL import Image
+from test_run_all import run_all
 
 from benchmark.train.provenance import processor_name
 from results.records import Records
@@ -36,12 +37,6 @@ def measured() -> dict[Key, list[float]]:
             found[spec["data"]["name"], spec["method"], spec["noise"]["rate"]].append(100 * record["metrics"]["last"])
     assert not records.refused
     return found
-
-
-def run_all(*words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "run_all.py"), *words]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_every_cell_of_table_1_has_five_seeds(measured: dict[Key, list[float]]) -> None:
