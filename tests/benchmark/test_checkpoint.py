@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from spied import JOB
 
 from benchmark import plugins, scale
 from benchmark.cache import lookup
@@ -36,18 +37,7 @@ def plan_job(name: str, data_folder: Path, own: tuple[str, ...] = ()) -> tuple[J
     cards = {name: method_info(plugins.find_methods(own)[name])}
     asked = {"recipe.epochs": str(EPOCHS)}
     settings, overrides = recipes.resolve_recipe(cards, name, asked, scale.DEMO, "comparison", "specks", 40)
-    job = Job(
-        method=name,
-        method_version=1,
-        data={"name": "specks", "fingerprint": data.fingerprint, "landmarks": None},
-        noise={"kind": "asymmetric", "rate": "0.3", "version": 1, "file": None},
-        seed=0,
-        precision="fp32",
-        preset="comparison",
-        scale={"name": "demo", "version": scale.DEMO.version},
-        weights="random",
-        overrides=overrides,
-    )
+    job = replace(JOB, method=name, data=JOB.data | {"fingerprint": data.fingerprint}, overrides=overrides)
     resolved = settings | {"data": {"title": data.title}, "weights": {"text": "random weights"}}
     return job, resolved, Place(results="", data=str(data.folder), checkpoint_seconds=0.0, methods_path=own)
 
