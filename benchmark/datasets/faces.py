@@ -161,10 +161,7 @@ def draw_blend(label: int, classes: tuple[str, ...], seed: tuple[int, int, int])
         second_share, best_share = np.sort(seen_shares)[-2:]
         if second_weight < 1 and seen_shares[label] == best_share > second_share + LEAD:
             break
-    mixed_units = sum(
-        class_weights[class_number] * action_units.choose_form(classes[class_number], rng)
-        for class_number in (label, second_class)
-    )
+    mixed_units = sum(class_weights[c] * action_units.choose_form(classes[c], rng) for c in (label, second_class))
     return Blend(intensity * mixed_units, seen_shares)
 
 

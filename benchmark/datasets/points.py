@@ -2,28 +2,16 @@
 
 import numpy as np
 
-FROM_68 = (
-    (17,),  # left brow: outer, centre, inner ('left' is left in the image)
-    (19,),
-    (21,),
-    (22,),  # right brow: inner, centre, outer
-    (24,),
-    (26,),
-    (36,),  # left eye: outer, centre, inner
-    (36, 37, 38, 39, 40, 41),
-    (39,),
-    (42,),  # right eye: inner, centre, outer
-    (42, 43, 44, 45, 46, 47),
-    (45,),
-    (31,),  # nose: left, tip, right
-    (30,),
-    (35,),
-    (48,),  # mouth: left, centre, right
-    (51, 57, 62, 66),
-    (54,),
+# fmt: off
+FROM_68 = (  # 'left' is left in the image
+    (17,), (19,), (21,),  # left brow: outer, centre, inner
+    (22,), (24,), (26,),  # right brow: inner, centre, outer
+    (36,), (36, 37, 38, 39, 40, 41), (39,),  # left eye: outer, centre, inner
+    (42,), (42, 43, 44, 45, 46, 47), (45,),  # right eye: inner, centre, outer
+    (31,), (30,), (35,),  # nose: left, tip, right
+    (48,), (51, 57, 62, 66), (54,),  # mouth: left, centre, right
     (8,),  # chin
 )
-# fmt: off
 # The point that a mirror image has in place of each point, by the number of points.
 MIRRORED_68 = np.array([
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
@@ -68,10 +56,8 @@ def blank_placeholders(points: np.ndarray) -> np.ndarray:
         wide_enough = points.std(1).min(1) >= SMALLEST
         sorted_points = np.sort(points[..., 0] + 1j * points[..., 1], 1)
     point_places = np.arange(sorted_points.shape[1])
-    run_starts = np.maximum.accumulate(
-        np.where(np.diff(sorted_points, axis=1, prepend=np.nan) != 0, point_places, 0), 1
-    )
+    is_new = np.diff(sorted_points, axis=1, prepend=np.nan) != 0
+    run_starts = np.maximum.accumulate(np.where(is_new, point_places, 0), 1)
     few_repeats = (point_places - run_starts + 1).max(1) <= max(1, REPEATED * sorted_points.shape[1])
-    return np.where((all_finite & mostly_inside & wide_enough & few_repeats)[:, None, None], points, np.nan).astype(
-        points.dtype
-    )
+    is_face = all_finite & mostly_inside & wide_enough & few_repeats
+    return np.where(is_face[:, None, None], points, np.nan).astype(points.dtype)

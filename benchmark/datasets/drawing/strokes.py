@@ -42,12 +42,9 @@ def spline_weights(points: int, steps: int) -> np.ndarray:
     weights = np.zeros(((points - 1) * steps + 1, points))
     for row in range(len(weights)):
         first_point = min(row // steps, points - 2)
-
         t = row / steps - first_point
-        basis_weights = (
-            np.array([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]) / 2
-        )
-        for offset, weight in zip((-1, 0, 1, 2), basis_weights):
+        basis = np.array([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2])
+        for offset, weight in zip((-1, 0, 1, 2), basis / 2):
             weights[row, np.clip(first_point + offset, 0, points - 1)] += weight
     return weights
 
@@ -114,9 +111,8 @@ def list_folds(face: Face, face_points: np.ndarray) -> list[tuple[np.ndarray, fl
     outer_raised = face.unit("outer brow raiser").mean()
     brow_lowered = face.unit("brow lowerer").mean()
     nose_wrinkled = face.unit("nose wrinkler").mean()
-    smile_depth = (
-        face.unit("lip corner puller", "dimpler", "nose wrinkler") + face.unit("upper lip raiser", "lip stretcher") / 2
-    )
+    smile_depth = face.unit("lip corner puller", "dimpler", "nose wrinkler")
+    smile_depth = smile_depth + face.unit("upper lip raiser", "lip stretcher") / 2
     corner_depressed = face.unit("lip corner depressor")
     cheek_raised = face.unit("cheek raiser")
     dimple_depth = face.unit("dimpler")
@@ -152,24 +148,14 @@ def paint_nose(canvas: Canvas, face: Face, points: np.ndarray) -> None:
     shadow_skin = face.skin * 0.7
     bright_skin = np.minimum(face.skin * 1.12 + 8, 255)
     far_wing = 31 if face.rotation[0, 2] > 0 else 35
-    canvas.line(
-        smooth_curve(
-            np.stack([points[27] * 0.5 + points[39 if far_wing == 31 else 42] * 0.5, points[29], points[far_wing]])
-        ),
-        face.skin * 0.84,
-        2,
-    )
+    top = points[27] * 0.5 + points[39 if far_wing == 31 else 42] * 0.5
+    canvas.line(smooth_curve(np.stack([top, points[29], points[far_wing]])), face.skin * 0.84, 2)
     canvas.line(points[28:31], bright_skin, 2)
     canvas.line(smooth_curve(points[31:36]), shadow_skin, 2)
+    rise = points[29] - points[33]
     for wing, tip in ((31, 32), (35, 34)):
-        rise = points[29] - points[33]
-        canvas.line(
-            smooth_curve(
-                np.stack([points[wing] + rise * 0.28, points[wing] + (points[wing] - points[33]) * 0.15, points[wing]])
-            ),
-            shadow_skin,
-            1,
-        )
+        outermost = points[wing] + (points[wing] - points[33]) * 0.15
+        canvas.line(smooth_curve(np.stack([points[wing] + rise * 0.28, outermost, points[wing]])), shadow_skin)
         canvas.line(np.stack([points[tip] * 0.75 + points[wing] * 0.25, points[tip]]), face.skin * 0.35, 3)
 
 
@@ -179,9 +165,8 @@ def paint_eye(canvas: Canvas, face: Face, eye: np.ndarray, side: int) -> None:
     right_corner = eye[3]
     upper_lid = smooth_curve(eye[:4])
     lower_lid = smooth_curve(eye[[0, 5, 4, 3]])
-    canvas.fill(
-        np.concatenate([upper_lid, lower_lid[::-1]]), np.array([228.0, 224, 220]) * (0.75 + 0.1 * face.skin[0] / 255)
-    )
+    white = np.array([228.0, 224, 220]) * (0.75 + 0.1 * face.skin[0] / 255)
+    canvas.fill(np.concatenate([upper_lid, lower_lid[::-1]]), white)
     across = right_corner - left_corner
     down = np.array([left_corner[1] - right_corner[1], right_corner[0] - left_corner[0]])
     eye_middle = (left_corner + right_corner) / 2 + across * face.gaze[0] * 4 + down * (face.gaze[1] * 4 - 0.02)
@@ -200,13 +185,10 @@ def paint_eye(canvas: Canvas, face: Face, eye: np.ndarray, side: int) -> None:
 def paint_brow(canvas: Canvas, face: Face, brow: np.ndarray) -> None:
     """A band around the five points, thin at the outer end; brow: [5, 2] from the outer to the inner end."""
     brow_line = smooth_curve(brow)
-    brow_direction = (brow[4] - brow[0]) / np.linalg.norm(brow[4] - brow[0])
-    half_band = (
-        face.brow / 2 * np.linalg.norm(face.rotation[0]) * BROW * np.array([-brow_direction[1], brow_direction[0]])
-    )
-    canvas.fill(
-        np.concatenate([brow_line + half_band, (brow_line - half_band)[::-1]]), face.hair * 0.75 + face.skin * 0.12
-    )
+    along = (brow[4] - brow[0]) / np.linalg.norm(brow[4] - brow[0])
+    half_band = face.brow / 2 * np.linalg.norm(face.rotation[0]) * BROW * np.array([-along[1], along[0]])
+    brow_band = np.concatenate([brow_line + half_band, (brow_line - half_band)[::-1]])
+    canvas.fill(brow_band, face.hair * 0.75 + face.skin * 0.12)
 
 
 def paint_mouth(canvas: Canvas, face: Face, points: np.ndarray) -> None:
@@ -224,10 +206,8 @@ def paint_mouth(canvas: Canvas, face: Face, points: np.ndarray) -> None:
         canvas.fill(upper_teeth, np.array([222.0, 216, 204]))
         bared_teeth = max(face.unit("lip stretcher", "lip funneler").mean(), 0)
         if bared_teeth > 0.3:
-            canvas.fill(
-                np.concatenate([lower_line, (lower_line + (upper_line - lower_line) * teeth_height * 0.6)[::-1]]),
-                np.array([205.0, 198, 188]),
-            )
+            teeth_edge = lower_line + (upper_line - lower_line) * teeth_height * 0.6
+            canvas.fill(np.concatenate([lower_line, teeth_edge[::-1]]), np.array([205.0, 198, 188]))
     canvas.line(upper_line, face.lips * 0.45, 1 if opening > 0.03 else 2)
     canvas.line(np.stack([points[48], points[60]]), face.lips * 0.5, 2)
     canvas.line(np.stack([points[54], points[64]]), face.lips * 0.5, 2)
@@ -237,15 +217,9 @@ def paint_hair(canvas: Canvas, face: Face) -> None:
     """Hair over the forehead, parted somewhere."""
     hair_width = abs(face.resting[0, 0]) + 0.04
     hair_top = EDGE[1:-1] * [hair_width, face.forehead + 0.1] - [0, 0.05]
-    hair_bottom = np.array(
-        [
-            [-hair_width * 0.95, -0.3],
-            [-0.6, -0.62],
-            [face.parting, -0.6 - face.fringe],
-            [0.6, -0.62],
-            [hair_width * 0.95, -0.3],
-        ]
-    )
+    side = hair_width * 0.95
+    parting = [face.parting, -0.6 - face.fringe]
+    hair_bottom = np.array([[-side, -0.3], [-0.6, -0.62], parting, [0.6, -0.62], [side, -0.3]])
     hair_bottom[[1, 3], 1] -= face.fringe * 0.4
     canvas.fill(face.place(np.concatenate([hair_top, smooth_curve(hair_bottom)])), face.hair)
 
@@ -266,9 +240,8 @@ def make_shading(face: Face, face_points: np.ndarray, size: int) -> np.ndarray:
     for sign, cheek in zip((-1, 1), raised_cheeks):
         spots += [(0.27, 0.16, sign * 0.44, -0.1, 122), (0.2, 0.15, sign * 0.56, 0.46 - 0.12 * cheek, 142 + 14 * cheek)]
     spots = np.array(spots)
-    spot_rings = face.place((CIRCLE * spots[:, None, :2] + spots[:, None, 2:4]).reshape(-1, 2)).reshape(
-        len(spots), -1, 2
-    )
+    spot_points = CIRCLE * spots[:, None, :2] + spots[:, None, 2:4]
+    spot_rings = face.place(spot_points.reshape(-1, 2)).reshape(spot_points.shape)
     relief = Canvas(np.full((size, size), 128, np.uint8))
     for ring, brightness in zip(spot_rings, spots[:, 4:]):
         relief.fill(ring, brightness)
