@@ -60,8 +60,8 @@ def leaks_in(build_folder: Path, small_images: dict[str, np.ndarray]) -> Leaks:
     """What a build has in both splits, or under two labels."""
 
     def open_both_splits(kind: str) -> Pair:
-        train, test = (np.load(build_folder / f"{split}_{kind}.npy", mmap_mode="r") for split in SPLITS)
-        return train, test
+        train_array, test_array = (np.load(build_folder / f"{split}_{kind}.npy", mmap_mode="r") for split in SPLITS)
+        return train_array, test_array
 
     both_small = (small_images["train"], small_images["test"])
     return find_leaks(open_both_splits("images"), open_both_splits("labels"), both_small)

@@ -68,8 +68,8 @@ def group_exact_copies(images: Pair, small_images: Pair) -> list[list[int]]:
     small_bytes = (image.tobytes() for split_images in small_images for image in split_images)
     train, test = images
     for likely_rows in group_rows(enumerate(small_bytes)):
-        pixels = (train[row] if row < len(train) else test[row - len(train)] for row in likely_rows)
-        groups += group_rows(zip(likely_rows, map(hash_pixels, pixels)))
+        group_pixels = (train[row] if row < len(train) else test[row - len(train)] for row in likely_rows)
+        groups += group_rows(zip(likely_rows, map(hash_pixels, group_pixels)))
     return groups
 
 

@@ -72,8 +72,14 @@ def describe_near_copies(data: Data, copies: Copies, leaks: Leaks) -> dict[str, 
         "within test": sum(first_row >= training_images for first_row, _, _ in near_pairs),
         "mirrored": sum(pair[2] for pair in near_pairs),
         "test_images": len(leaks.near),
-        "rows": [[*locate_image(first), *locate_image(second), bool(turned)] for first, second, turned in named_pairs],
-        "names": [[all_names[first], all_names[second], bool(turned)] for first, second, turned in named_pairs],
+        "rows": [
+            [*locate_image(first_row), *locate_image(second_row), bool(is_mirrored)]
+            for first_row, second_row, is_mirrored in named_pairs
+        ],
+        "names": [
+            [all_names[first_row], all_names[second_row], bool(is_mirrored)]
+            for first_row, second_row, is_mirrored in named_pairs
+        ],
     }
 
 
@@ -83,13 +89,13 @@ def read_published_counts(data: Data) -> dict[str, dict[str, int]]:
         return {}
     with open(PUBLISHED, encoding="utf-8", newline="") as file:
         rows = {row["class"]: row for row in csv.DictReader(file) if row["dataset"] == data.name}
-    names = [name for name in data.classes if name in rows]
+    known_names = [name for name in data.classes if name in rows]
     trains_on_valid = data.info["options"].get("train") != "train"
     columns = {"train": ["train", "valid"] if trains_on_valid else ["train"], "test": ["test"]}
-    if not names:
+    if not known_names:
         return {}
     return {
-        split: {name: sum(int(rows[name][column] or 0) for column in columns[split]) for name in names}
+        split: {name: sum(int(rows[name][column] or 0) for column in columns[split]) for name in known_names}
         for split in SPLITS
     }
 
@@ -166,12 +172,12 @@ def count_rows(data_card: dict[str, Any]) -> list[list[str]]:
     """One row a class and one of sums; a published count that differs carries the difference."""
     dataset_info = data_card["card"]
     table_rows = []
-    counts = {split: add_sum(dataset_info["counts"][split]) for split in SPLITS}
+    image_counts = {split: add_sum(dataset_info["counts"][split]) for split in SPLITS}
     published_counts = {split: add_sum(class_counts) for split, class_counts in data_card["published"].items()}
     for class_name in [*dataset_info["classes"], "all"]:
         cells = [class_name]
         for split in SPLITS:
-            image_count = counts[split][class_name]
+            image_count = image_counts[split][class_name]
             cells.append(f"{image_count:,}")
             if published_counts:
                 published_count = published_counts[split].get(class_name, 0)

@@ -87,8 +87,8 @@ def warn_of_unusable_landmarks(dataset: DataSet, source: Source) -> list[str]:
     """A line where there are landmarks and none of them can be used."""
     if source.train.landmarks is None or count_usable_landmarks(source.train):
         return []
-    coverage = source.facts.get("landmarks", "none is usable")
-    return [f"{dataset.name}: landmarks: {coverage}; do they name these pictures?"]
+    coverage_text = source.facts.get("landmarks", "none is usable")
+    return [f"{dataset.name}: landmarks: {coverage_text}; do they name these pictures?"]
 
 
 def count_usable_landmarks(rows: Rows) -> int:

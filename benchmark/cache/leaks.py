@@ -58,9 +58,9 @@ def describe_leaks(leaks: Leaks, test_count: int) -> list[str]:
         other_labels = f", {len(leaks.crossed):,} of them there with another label" if leaks.crossed else ""
         copies_text = f"are also among the training images (exact copies){other_labels}"
         caption_lines.append(f"{len(leaks.exact):,} of {test_count:,} test images {copies_text}")
-    rest = {
+    other_rows = {
         f"of {test_count:,} test images have a near or mirrored copy among the training images": leaks.near,
         "training images have copies with different labels (one picture in two classes)": leaks.torn,
         "training images have near copies with different labels": leaks.nearly_torn,
     }
-    return caption_lines + [f"{len(rows):,} {text}" for text, rows in rest.items() if rows]
+    return caption_lines + [f"{len(rows):,} {text}" for text, rows in other_rows.items() if rows]

@@ -159,10 +159,10 @@ def drop_copies(
 ) -> list[tuple[Rows, int]]:
     """The training images of which no used test image is an exact copy."""
     test_hashes = {hash_image(test, row) for row in range(len(test.names))}
-    is_leak = [hash_image(*owner) in test_hashes for owner in row_owners]
-    leaks = [rows.names[row] for (rows, row), leaked in zip(row_owners, is_leak) if leaked]
-    dropped_names["exact copy of a used test image"] = leaks
-    return [owner for owner, leaked in zip(row_owners, is_leak) if not leaked]
+    leak_flags = [hash_image(*row_owner) in test_hashes for row_owner in row_owners]
+    leaked_names = [rows.names[row] for (rows, row), is_leaked in zip(row_owners, leak_flags) if is_leaked]
+    dropped_names["exact copy of a used test image"] = leaked_names
+    return [row_owner for row_owner, is_leaked in zip(row_owners, leak_flags) if not is_leaked]
 
 
 def join_rows(row_owners: list[tuple[Rows, int]]) -> Rows:

@@ -72,17 +72,17 @@ class ImageFolder(DataSet):
         classes = order_classes(self.name, class_by_label.values())
         image_sizes: dict[str, str] = {}
 
-        def make_rows(pictures: list[tuple[str, str]]) -> Rows:
-            names = [name for name, _ in pictures]
-            labels = np.array([classes.index(class_by_label[label]) for _, label in pictures], np.int64)
+        def make_rows(labelled_pictures: list[tuple[str, str]]) -> Rows:
+            picture_names = [name for name, _ in labelled_pictures]
+            labels = np.array([classes.index(class_by_label[label]) for _, label in labelled_pictures], np.int64)
 
             def read_row(row: int) -> tuple[np.ndarray, str]:
-                where = f"{self.name}: {form.base.name}/{names[row]}"
-                pixels, file_hash = read_picture(read_content(names[row]), 3, where)
+                where = f"{self.name}: {form.base.name}/{picture_names[row]}"
+                pixels, file_hash = read_picture(read_content(picture_names[row]), 3, where)
                 note_size(image_sizes, pixels.shape)
                 return pixels, file_hash
 
-            return make_picture_rows(names, labels, read_row)
+            return make_picture_rows(picture_names, labels, read_row)
 
         train, test = (make_rows(listed_pictures[split]) for split in ("train", "test"))
         facts = {
@@ -97,8 +97,8 @@ class ImageFolder(DataSet):
         notes += [*renamed_labels, *describe_unread(unread)]
         if other_classes := [name for name in classes if name not in EIGHT]:
             notes.append(f"{list_few(other_classes)}: not among {', '.join(EIGHT)}; asymmetric noise needs those names")
-        warnings = [f"{self.name}: {line}" for line in notes]
-        return Source(classes, train, test, facts, group_by_reason(unread), warnings)
+        warning_lines = [f"{self.name}: {line}" for line in notes]
+        return Source(classes, train, test, facts, group_by_reason(unread), warning_lines)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         form = locate_pictures(path)

@@ -54,18 +54,18 @@ class RAFDB(DataSet):
         files_found = locate_rafdb(path)
         base = files_found.base
         unread_files: list[str] = []
-        notes: list[str] = []
+        label_notes: list[str] = []
         if files_found.list_file:
             listed_names = read_rafdb_list(files_found.list_file)
             files = open_aligned(base)
             file_by_name = find_aligned(files, [name for names, _ in listed_names.values() for name in names])
             label_source = files_found.list_file.name
-            source = "EmoLabel and Image/aligned"
+            source_text = "EmoLabel and Image/aligned"
         else:
-            listed_names, file_by_name, notes = read_passed_on(files_found, unread_files)
+            listed_names, file_by_name, label_notes = read_passed_on(files_found, unread_files)
             files = Folder(self.name, base)
             label_source = files_found.lists[0][0].name if files_found.lists else "names of folders"
-            source = "passed on as " + ("lists of files" if files_found.lists else "folders of classes")
+            source_text = "passed on as " + ("lists of files" if files_found.lists else "folders of classes")
 
         def make_rows(names: list[str], labels: np.ndarray) -> Rows:
             def read_row(row: int) -> tuple[np.ndarray, str]:
@@ -82,16 +82,16 @@ class RAFDB(DataSet):
             "labels": label_source,
             "images used": image_counts,
             "licence": "pictures: for research by agreement with the authors, no licence to pass on",
-            "source": source,
+            "source": source_text,
         }
         attach_landmarks(base, rows_by_split, facts, listed=files_found.list_file is not None)
-        warnings = compare_counts(self.name, image_counts, PUBLISHED)
+        warning_lines = compare_counts(self.name, image_counts, PUBLISHED)
         missing_names = [name for split in PUBLISHED for name in find_unlisted(split, listed_names[split][0])]
-        if warnings and missing_names:
-            warnings[0] += f" Missing from {label_source}: {list_few(missing_names)}."
-        warnings += [f"rafdb: {line}" for line in [*notes, *describe_unread(unread_files)]]
+        if warning_lines and missing_names:
+            warning_lines[0] += f" Missing from {label_source}: {list_few(missing_names)}."
+        warning_lines += [f"rafdb: {line}" for line in [*label_notes, *describe_unread(unread_files)]]
         dropped_names = group_by_reason(unread_files)
-        return Source(CLASSES, rows_by_split["train"], rows_by_split["test"], facts, dropped_names, warnings)
+        return Source(CLASSES, rows_by_split["train"], rows_by_split["test"], facts, dropped_names, warning_lines)
 
     def stamp(self, path: Path, options: Options) -> list[tuple[str, int, int]]:
         files_found = locate_rafdb(path)
@@ -128,8 +128,8 @@ def index_by_stem(where: str, present_names: set[str]) -> dict[str, str]:
 
 def find_landmark_files(base: Path) -> list[Path]:
     """Files beside the data that may hold landmarks."""
-    folders = (base, base / "EmoLabel", base / "Image")
-    nearby_files = [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
+    likely_folders = (base, base / "EmoLabel", base / "Image")
+    nearby_files = [path for folder in likely_folders for path in sorted(folder.glob("*")) if path.is_file()]
     return [p for p in nearby_files if "landmark" in p.name.lower() and p.suffix in (".pt", ".pth", ".npz")]
 
 
@@ -159,11 +159,11 @@ def attach_landmarks(base: Path, rows: dict[str, Rows], facts: dict, listed: boo
 def match_points_by_number(path: Path, split: str, names: list[str]) -> np.ndarray:
     """The rows of a published tensor that belong to pictures by their published numbers; raises DataError."""
     points = landmark_files.read_tensor("rafdb", path, None)
-    rows = [published_row(name, split) for name in names]
-    unmatched_names = [name for name, row in zip(names, rows) if not 0 <= row < len(points)]
+    published_rows = [published_row(name, split) for name in names]
+    unmatched_names = [name for name, row in zip(names, published_rows) if not 0 <= row < len(points)]
     if unmatched_names:
         raise DataError(
             f"rafdb: {path.name}: its {len(points):,} rows follow the authors' list, which "
             f"{list_few(unmatched_names)} cannot be found in by name; use an .npz with names, or take the file away"
         )
-    return points[rows]
+    return points[published_rows]

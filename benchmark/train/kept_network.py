@@ -160,8 +160,8 @@ def read_info(weights: Path) -> NetworkInfo:
         values = json.loads(path.read_bytes())
         complaint = find_network_fault(values)
     except FileNotFoundError:
-        fault = f"{path.name} does not lie beside it"
-        raise Usage(f"{weights}: {fault}; a network is both files, get that one too") from None
+        fault_text = f"{path.name} does not lie beside it"
+        raise Usage(f"{weights}: {fault_text}; a network is both files, get that one too") from None
     except (OSError, ValueError, RecursionError) as error:
         complaint = f"cannot be read ({error_line(error)})"
     if complaint:
@@ -299,8 +299,8 @@ def build_untrained(
     """The method as it was assembled for its job, at random weights: the kept ones replace all of them."""
     known_recipe = recipe_to_dict(cls.recipe)
     run_sizes = {name: info.training[name] for name in ("epochs", "batch_size", "drop_last")}
-    augment = known_recipe["augment"] | info.normalisation
-    network_recipe = known_recipe | run_sizes | {"backbone": info.backbone, "augment": augment}
+    network_augment = known_recipe["augment"] | info.normalisation
+    network_recipe = known_recipe | run_sizes | {"backbone": info.backbone, "augment": network_augment}
     resolved = {"parameters": info.parameters, "recipe": network_recipe, "weights": {}}
     place = Place(results="", data="", device=device, methods_path=tuple(str(folder) for folder in folders))
     job = replace(info.job, weights="random", weights2=None)

@@ -61,8 +61,8 @@ def measure_run(trainer: Trainer, resolved: dict[str, Any]) -> tuple[dict, dict]
     with trainer.clock.part("evaluation"):
         distribution, error_scores = collect_opinions(trainer)
         held_out = held_out_accuracy(trainer)
-    arrays = record.make_arrays(trainer, distribution, error_scores)
-    return record.make_record(trainer, resolved, error_scores, held_out), arrays
+    run_arrays = record.make_arrays(trainer, distribution, error_scores)
+    return record.make_record(trainer, resolved, error_scores, held_out), run_arrays
 
 
 def train_epoch(trainer: Trainer, epoch: int) -> None:

@@ -16,14 +16,14 @@ def compute_metrics(trainer: Any, wrongness: np.ndarray) -> dict[str, Any]:
     predicted = trainer.state.predictions[-1].numpy().astype(int)
     is_wrong = data.given != data.clean
     margins = mean_margin(trainer)
-    confidence = trainer.state.confidence.double().numpy()
+    test_confidence = trainer.state.confidence.double().numpy()
     metrics = {
         "last": accuracy[-1],
         "best": accuracy.max(),
         "best_epoch": int(accuracy.argmax()) + 1,
         "last5": accuracy[-LAST_EPOCHS:].mean(),
         "majority": (data.test_labels == np.bincount(data.given).argmax()).mean(),
-        "calibration_error": calibration_error(confidence, predicted == data.test_labels),
+        "calibration_error": calibration_error(test_confidence, predicted == data.test_labels),
         "wrong_label_auroc": auroc(wrongness, is_wrong),
         "wrong_label_fnr": missed_rate(wrongness, is_wrong),
         "margin_auroc": auroc(-margins, is_wrong),

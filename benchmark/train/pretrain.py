@@ -132,6 +132,6 @@ def train_regression(
             optimiser.step()
             loss_sum += loss.detach()
         unexplained_share = float(loss_sum) / step_count
-        progress = f"epoch {epoch + 1}/{epochs}, unexplained shape variance {unexplained_share:.3f}"
-        print(f"pretraining on landmarks: {progress}", flush=True)
+        progress_text = f"epoch {epoch + 1}/{epochs}, unexplained shape variance {unexplained_share:.3f}"
+        print(f"pretraining on landmarks: {progress_text}", flush=True)
     return unexplained_share

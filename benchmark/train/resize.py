@@ -22,11 +22,11 @@ def alter_chosen(chosen: Tensor, work: Callable[..., Tensor], images: Tensor, *d
     """
     if not on_host(images):
         return torch.where(chosen[:, None, None, None], work(images, *details), images)
-    rows = chosen.nonzero()[:, 0]
-    if not len(rows):
+    chosen_rows = chosen.nonzero()[:, 0]
+    if not len(chosen_rows):
         return images
     images = images.clone()
-    images[rows] = work(images[rows], *(detail[rows] for detail in details))
+    images[chosen_rows] = work(images[chosen_rows], *(detail[chosen_rows] for detail in details))
     return images
 
 

@@ -44,7 +44,7 @@ def apply_operations(images: Tensor, chosen: Tensor, strength: float, negative: 
     images: uint8 [B, S, S, ch]. chosen: [B] int64. strength: 0 .. 1. negative: [B] bool, the sign of a movement.
     """
     sign = 1 - 2 * negative.float()
-    black = torch.zeros((), device=images.device)
+    black_pixel = torch.zeros((), device=images.device)
 
     def change(names: tuple[str, ...], work: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         nonlocal images
@@ -57,7 +57,7 @@ def apply_operations(images: Tensor, chosen: Tensor, strength: float, negative: 
     change(("posterise",), lambda pixels, *_: pixels & (256 - 2 ** round(BITS * strength)))
     change(("colour",), lambda pixels, *_: blend_images(pixels, luminance(pixels), 1 + FACTOR * strength))
     change(("contrast",), lambda pixels, *_: blend_images(pixels, mean_light(pixels), 1 + FACTOR * strength))
-    change(("brightness",), lambda pixels, *_: blend_images(pixels, black, 1 + FACTOR * strength))
+    change(("brightness",), lambda pixels, *_: blend_images(pixels, black_pixel, 1 + FACTOR * strength))
     change(("sharpness",), lambda pixels, *_: blend_images(pixels, smooth_images(pixels), 1 + FACTOR * strength))
     change(TABLE[TABLE.index("rotate") :], lambda pixels, names, signs: move_images(pixels, names, signs * strength))
     return images

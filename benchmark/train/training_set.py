@@ -61,8 +61,10 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
     kept_rows = np.arange(len(rows))
     held_rows = np.arange(0)
     if job.holdout:
-        generator = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed)))
-        held_rows, kept_rows = map(np.sort, np.split(generator.permutation(len(rows)), [int(len(rows) * HELD_OUT)]))
+        holdout_generator = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed)))
+        held_rows, kept_rows = map(
+            np.sort, np.split(holdout_generator.permutation(len(rows)), [int(len(rows) * HELD_OUT)])
+        )
     if job.part == "correct":
         kept_rows = kept_rows[given_labels[kept_rows] == clean_labels[kept_rows]]
     landmarks = usable = None
@@ -108,8 +110,10 @@ def noisy_labels(
     train = data.train
     noise = plugins.make_noise(f"{name}:{argument}" if argument else name, folders)
     if noise.identity() != job.noise["kind"] or hash_own_code(type(noise)) != job.noise.get("code"):
-        changed = argument or "its file"
-        raise ValueError(f"--noise {name}: {changed} was changed since this job was planned; run the command again")
+        changed_thing = argument or "its file"
+        raise ValueError(
+            f"--noise {name}: {changed_thing} was changed since this job was planned; run the command again"
+        )
     earlier_hash = data.info.get("earlier_labels", "")[:20] if "earlier_labels" in noise.needs else None
     if earlier_hash != job.noise.get("earlier_labels"):
         raise ValueError(

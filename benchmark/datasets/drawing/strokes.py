@@ -43,8 +43,8 @@ def spline_weights(points: int, steps: int) -> np.ndarray:
     for row in range(len(weights)):
         first_point = min(row // steps, points - 2)
         t = row / steps - first_point
-        basis = np.array([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2])
-        for offset, weight in zip((-1, 0, 1, 2), basis / 2):
+        basis_weights = np.array([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2])
+        for offset, weight in zip((-1, 0, 1, 2), basis_weights / 2):
             weights[row, np.clip(first_point + offset, 0, points - 1)] += weight
     return weights
 
@@ -148,14 +148,14 @@ def paint_nose(canvas: Canvas, face: Face, points: np.ndarray) -> None:
     shadow_skin = face.skin * 0.7
     bright_skin = np.minimum(face.skin * 1.12 + 8, 255)
     far_wing = 31 if face.rotation[0, 2] > 0 else 35
-    top = points[27] * 0.5 + points[39 if far_wing == 31 else 42] * 0.5
-    canvas.line(smooth_curve(np.stack([top, points[29], points[far_wing]])), face.skin * 0.84, 2)
+    nose_top = points[27] * 0.5 + points[39 if far_wing == 31 else 42] * 0.5
+    canvas.line(smooth_curve(np.stack([nose_top, points[29], points[far_wing]])), face.skin * 0.84, 2)
     canvas.line(points[28:31], bright_skin, 2)
     canvas.line(smooth_curve(points[31:36]), shadow_skin, 2)
-    rise = points[29] - points[33]
+    nose_rise = points[29] - points[33]
     for wing, tip in ((31, 32), (35, 34)):
-        outermost = points[wing] + (points[wing] - points[33]) * 0.15
-        canvas.line(smooth_curve(np.stack([points[wing] + rise * 0.28, outermost, points[wing]])), shadow_skin)
+        wing_edge = points[wing] + (points[wing] - points[33]) * 0.15
+        canvas.line(smooth_curve(np.stack([points[wing] + nose_rise * 0.28, wing_edge, points[wing]])), shadow_skin)
         canvas.line(np.stack([points[tip] * 0.75 + points[wing] * 0.25, points[tip]]), face.skin * 0.35, 3)
 
 
@@ -165,8 +165,8 @@ def paint_eye(canvas: Canvas, face: Face, eye: np.ndarray, side: int) -> None:
     right_corner = eye[3]
     upper_lid = smooth_curve(eye[:4])
     lower_lid = smooth_curve(eye[[0, 5, 4, 3]])
-    white = np.array([228.0, 224, 220]) * (0.75 + 0.1 * face.skin[0] / 255)
-    canvas.fill(np.concatenate([upper_lid, lower_lid[::-1]]), white)
+    eye_white = np.array([228.0, 224, 220]) * (0.75 + 0.1 * face.skin[0] / 255)
+    canvas.fill(np.concatenate([upper_lid, lower_lid[::-1]]), eye_white)
     across = right_corner - left_corner
     down = np.array([left_corner[1] - right_corner[1], right_corner[0] - left_corner[0]])
     eye_middle = (left_corner + right_corner) / 2 + across * face.gaze[0] * 4 + down * (face.gaze[1] * 4 - 0.02)
@@ -217,9 +217,9 @@ def paint_hair(canvas: Canvas, face: Face) -> None:
     """Hair over the forehead, parted somewhere."""
     hair_width = abs(face.resting[0, 0]) + 0.04
     hair_top = EDGE[1:-1] * [hair_width, face.forehead + 0.1] - [0, 0.05]
-    side = hair_width * 0.95
-    parting = [face.parting, -0.6 - face.fringe]
-    hair_bottom = np.array([[-side, -0.3], [-0.6, -0.62], parting, [0.6, -0.62], [side, -0.3]])
+    hair_side = hair_width * 0.95
+    parting_point = [face.parting, -0.6 - face.fringe]
+    hair_bottom = np.array([[-hair_side, -0.3], [-0.6, -0.62], parting_point, [0.6, -0.62], [hair_side, -0.3]])
     hair_bottom[[1, 3], 1] -= face.fringe * 0.4
     canvas.fill(face.place(np.concatenate([hair_top, smooth_curve(hair_bottom)])), face.hair)
 

@@ -185,11 +185,11 @@ def read_set(files_found: AffectNetFiles, split: str) -> AffectNetSplit:
         raise DataError(f"{where}/images: no pictures (.jpg or .png) in it")
     annotation_files = set(os.listdir(folder / "annotations"))
     stems = [name.rsplit(".", 1)[0] for name in names]
-    if repeated := [stem for stem, times in Counter(stems).items() if times > 1]:
-        raise DataError(f"{where}/images: more than one picture named {list_few(repeated)}; keep one of each")
-    if absent := [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in annotation_files]:
-        labels_text = f"labels of {len(absent):,} of {len(names):,} images"
-        raise DataError(f"{where}/annotations: {labels_text} are not there: {list_few(absent)}")
+    if repeated_stems := [stem for stem, times in Counter(stems).items() if times > 1]:
+        raise DataError(f"{where}/images: more than one picture named {list_few(repeated_stems)}; keep one of each")
+    if absent_files := [f"{stem}_exp.npy" for stem in stems if f"{stem}_exp.npy" not in annotation_files]:
+        labels_text = f"labels of {len(absent_files):,} of {len(names):,} images"
+        raise DataError(f"{where}/annotations: {labels_text} are not there: {list_few(absent_files)}")
     labels = np.array([read_label(folder, stem) for stem in stems])
     landmarks = np.full((len(names), 68, 2), np.nan, np.float32)
     for row, stem in enumerate(stems):
@@ -210,10 +210,10 @@ def read_array(folder: Path, name: str) -> tuple[np.ndarray, str]:
         content = (folder / "annotations" / name).read_bytes()
         return np.load(io.BytesIO(content), allow_pickle=False), where
     except (ValueError, OSError, EOFError, MemoryError) as error:
-        fault = f"not a readable .npy file ({str(error)[:80]})"
+        fault_text = f"not a readable .npy file ({str(error)[:80]})"
         if "pickle" in str(error).lower():
-            fault = "a pickled object, which may run code; save it again with numpy.save as plain numbers"
-        raise DataError(f"{where}: {fault}") from None
+            fault_text = "a pickled object, which may run code; save it again with numpy.save as plain numbers"
+        raise DataError(f"{where}: {fault_text}") from None
 
 
 def read_label(folder: Path, stem: str) -> int:

@@ -105,8 +105,8 @@ def unpack_archive(owner: str, path: Path, into: Path) -> None:
                         raise DataError(f"{where}: {size_text}; unpack it by hand if you trust it")
                     target_file.write(file_chunk)
         except FileExistsError:
-            fault = f"{name} stands twice in it, or is a file and a folder"
-            raise DataError(f"{where}: {fault}; download it again") from None
+            fault_text = f"{name} stands twice in it, or is a file and a folder"
+            raise DataError(f"{where}: {fault_text}; download it again") from None
         except (tarfile.TarError, *BROKEN) as error:
             raise DataError(f"{where}/{name}: cannot be unpacked ({error}); copy or download it again") from None
 

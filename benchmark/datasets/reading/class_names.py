@@ -56,9 +56,9 @@ def interpret_numbers(owner: str, label_numbers: dict[str, int], order: str) -> 
             f"{owner}: the classes are numbers ({list_few(label_numbers)}), which have no order of their own; say which: --set "
             f"folder.order={'|'.join(ORDERS)} (or {AS_NAMED}, to keep them as names); RAF-DB itself is --data rafdb=PATH"
         )
-    numbers = sorted(set(label_numbers.values()))
-    smallest = numbers[0]
-    largest = numbers[-1]
+    present_numbers = sorted(set(label_numbers.values()))
+    smallest = present_numbers[0]
+    largest = present_numbers[-1]
     names = ORDERS[order]
     first = 0 if smallest == 0 else 1
     if largest - first >= len(names):
@@ -67,12 +67,12 @@ def interpret_numbers(owner: str, label_numbers: dict[str, int], order: str) -> 
         raise DataError(
             f"{owner}: labels {smallest} to {largest} may begin at 0 or 1; name the classes instead: {list_few(names)}"
         )
-    notes = []
-    if smallest != first or (order == "rafdb" and numbers != list(range(1, len(names) + 1))):
-        classes_text = ", ".join(names[number - first] for number in numbers)
+    number_notes = []
+    if smallest != first or (order == "rafdb" and present_numbers != list(range(1, len(names) + 1))):
+        classes_text = ", ".join(names[number - first] for number in present_numbers)
         labels_text = f"labels {smallest} to {largest} are read as {classes_text}"
-        notes.append(f"{labels_text}, counted from {first}; is this their order?")
-    return {label: names[number - first] for label, number in label_numbers.items()}, notes
+        number_notes.append(f"{labels_text}, counted from {first}; is this their order?")
+    return {label: names[number - first] for label, number in label_numbers.items()}, number_notes
 
 
 def refuse_misspelt(owner: str, class_by_label: dict[str, str]) -> None:

@@ -60,9 +60,9 @@ def compare_counts(owner: str, split_counts: dict[str, int], published_counts: d
     """One line that says by how much the sizes of the splits differ from the published ones, or none."""
     if split_counts == published_counts:
         return []
-    counts = [(split, split_counts[split], size) for split, size in published_counts.items()]
-    counts_text = ", ".join(f"{split} {count:,} ({count - size:+,})" for split, count, size in counts)
-    published_text = " / ".join(f"{size:,}" for _, _, size in counts)
+    size_pairs = [(split, split_counts[split], size) for split, size in published_counts.items()]
+    counts_text = ", ".join(f"{split} {count:,} ({count - size:+,})" for split, count, size in size_pairs)
+    published_text = " / ".join(f"{size:,}" for _, _, size in size_pairs)
     return [f"{owner}: images used: {counts_text}; published: {published_text}. Not the whole published data set?"]
 
 
@@ -156,15 +156,15 @@ def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, lis
                 if row:
                     yield f"{where}, line {line_number}", row
         except UnicodeDecodeError:
-            fault = "not UTF-8 text; is this a CSV file? Save it as UTF-8"
+            fault_text = "not UTF-8 text; is this a CSV file? Save it as UTF-8"
         except csv.Error as error:
             too_long = f"a cell of more than {LARGEST_CELL:,} characters"
-            fault = f"not a CSV file ({too_long if 'field limit' in str(error) else error})"
+            fault_text = f"not a CSV file ({too_long if 'field limit' in str(error) else error})"
         except BROKEN as error:
-            fault = f"cannot be read ({error})"
+            fault_text = f"cannot be read ({error})"
         else:
             return
-    raise DataError(f"{where}, after line {line_number}: {fault}")
+    raise DataError(f"{where}, after line {line_number}: {fault_text}")
 
 
 def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
@@ -176,7 +176,7 @@ def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
             first_bytes = b""  # said where it is read
     encoding = "utf-16" if first_bytes.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     first_line = next(iter(first_bytes.decode(encoding, "replace").splitlines()), "")
-    return encoding, next((mark for mark in ",;\t" if mark in first_line), ",")
+    return encoding, next((cell_mark for cell_mark in ",;\t" if cell_mark in first_line), ",")
 
 
 def parse_whole_number(text: str, low: int, high: int, where: str, field: str) -> int:

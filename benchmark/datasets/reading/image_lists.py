@@ -86,21 +86,21 @@ def read_lists(owner: str, base: Path, lists: Lists, unread_files: list[str]) ->
 
 def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
     """(where, {'path': ..., 'label': ..., 'split': ...}) of each row, by whatever the columns are called."""
-    columns: list[str] = []
+    list_columns: list[str] = []
     rows = []
     for where, cells in read_csv_rows(Folder(owner, path.parent), path.name):
         cells = [cell.strip() for cell in cells]
-        if not columns:
-            columns = [cell.lower() for cell in cells]
-            known_names = {field: [n for n in names.split() if n in columns] for field, names in COLUMNS.items()}
+        if not list_columns:
+            list_columns = [cell.lower() for cell in cells]
+            known_names = {field: [n for n in names.split() if n in list_columns] for field, names in COLUMNS.items()}
             column_names = {field: names[0] for field, names in known_names.items() if names}
             if not {"path", "label"} <= column_names.keys():
-                hint = explain_columns(columns)
+                hint = explain_columns(list_columns)
                 raise DataError(f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{hint}")
             continue
-        if len(cells) != len(columns):
-            raise DataError(f"{where}: {len(cells)} cells, expected {len(columns)} as in the first line")
-        row = {field: cells[columns.index(name)] for field, name in column_names.items()}
+        if len(cells) != len(list_columns):
+            raise DataError(f"{where}: {len(cells)} cells, expected {len(list_columns)} as in the first line")
+        row = {field: cells[list_columns.index(name)] for field, name in column_names.items()}
         if not row["path"] or not row["label"]:
             raise DataError(f"{where}: an empty path or label; fill it in or remove the row")
         rows.append((where, row))
@@ -166,10 +166,11 @@ class PictureIndex:
         check_file_name("/".join(path_parts), where)
         if not path_parts:
             raise DataError(f"{where}: {written_path!r} names no picture")
-        *folders, file = [part.lower() for part in path_parts]
-        likely_names = self.by_file.get(file, [])
-        if not likely_names and "." not in file:
-            likely_names = [name for end in (".jpg", ".png", ".jpeg") for name in self.by_file.get(file + end, [])]
+        *folders, file_name = [part.lower() for part in path_parts]
+        likely_names = self.by_file.get(file_name, [])
+        if not likely_names and "." not in file_name:
+            endings = (".jpg", ".png", ".jpeg")
+            likely_names = [name for end in endings for name in self.by_file.get(file_name + end, [])]
         common_folders = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely_names}
         best_names = [name for name in likely_names if common_folders[name] == max(common_folders.values())]
         if len(best_names) > 1:

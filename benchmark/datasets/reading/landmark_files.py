@@ -17,13 +17,13 @@ FRAME = 224  # side in pixels of the frame that the published tensors use
 
 def find_npz(owner: str, folder: Path) -> Path | None:
     """`landmarks_68.npz` in the folder, else its only `landmarks*.npz`, else None."""
-    paths = sorted(folder.glob("landmarks*.npz"))
-    if folder / "landmarks_68.npz" in paths:
+    landmark_paths = sorted(folder.glob("landmarks*.npz"))
+    if folder / "landmarks_68.npz" in landmark_paths:
         return folder / "landmarks_68.npz"
-    if len(paths) > 1:
-        path_names = list_few(path.name for path in paths)
+    if len(landmark_paths) > 1:
+        path_names = list_few(path.name for path in landmark_paths)
         raise DataError(f"{owner}: more than one landmark file ({path_names}); keep one of them")
-    return next(iter(paths), None)
+    return next(iter(landmark_paths), None)
 
 
 def read_npz(owner: str, path: Path, names: list[str]) -> np.ndarray:
@@ -103,8 +103,8 @@ def read_tensor(owner: str, path: Path, rows: int | None) -> np.ndarray:
     largest_distance = np.nanmax(np.abs(np.where(np.isfinite(points), points, 0)), (1, 2), initial=0)
     used_distances = largest_distance[~is_one_number(points)]
     if len(used_distances) and np.median(used_distances) > LARGEST:
-        farthest = largest_distance.max() * FRAME
-        raise DataError(f"{where}: points up to {farthest:.0f}, expected pixels from 0 to {FRAME}")
+        farthest_point = largest_distance.max() * FRAME
+        raise DataError(f"{where}: points up to {farthest_point:.0f}, expected pixels from 0 to {FRAME}")
     return blank_placeholders(points)
 
 

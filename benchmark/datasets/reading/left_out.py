@@ -27,11 +27,11 @@ def describe_unread(unread: list[str]) -> list[str]:
     if other_files:
         ending_counts = Counter(Path(name).suffix for name in other_files)
         endings = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in ending_counts.items())
-        reason = f"left out as no pictures that are read ({endings})"
-        note_lines.append(f"{count_things(other_files, 'file')} {reason}: {list_few(other_files)}")
+        reason_text = f"left out as no pictures that are read ({endings})"
+        note_lines.append(f"{count_things(other_files, 'file')} {reason_text}: {list_few(other_files)}")
     if unlisted_pictures:
-        reason = "left out, which lie in no split's folder or stand in no list"
-        note_lines.append(f"{count_things(unlisted_pictures, 'picture')} {reason}: {list_few(unlisted_pictures)}")
+        reason_text = "left out, which lie in no split's folder or stand in no list"
+        note_lines.append(f"{count_things(unlisted_pictures, 'picture')} {reason_text}: {list_few(unlisted_pictures)}")
     return note_lines
 
 

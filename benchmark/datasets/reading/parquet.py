@@ -45,11 +45,11 @@ def read_parquet(owner: str, base: Path, files: list[Path]) -> tuple[LabelledFil
         file, row = name.rsplit("#", 1)
         table, picture_column, _ = open_table(owner, base / file)
         cell_value = table.column(picture_column)[int(row)].as_py()
-        content = cell_value.get("bytes") if isinstance(cell_value, dict) else cell_value
-        if not isinstance(content, bytes):
+        picture_bytes = cell_value.get("bytes") if isinstance(cell_value, dict) else cell_value
+        if not isinstance(picture_bytes, bytes):
             where = f"{owner}: {file}, row {int(row)}"
             raise DataError(f"{where}: no picture in column {picture_column!r}, only a name of one")
-        return content
+        return picture_bytes
 
     return labelled_rows, read
 

@@ -155,12 +155,12 @@ def refuse_other_order(base: Path, labels_by_split: dict[str, NamedLabels]) -> N
     """Raises DataError where the published numbers of pictures stand at other classes than they belong to."""
     for split, published_counts in COUNTS.items():
         labels = labels_by_split[split][1]
-        counts = tuple(int((labels == CLASSES.index(name)).sum()) for name in LABELS.values())
-        if sorted(counts) == sorted(published_counts) and counts != published_counts:
+        class_counts = tuple(int((labels == CLASSES.index(name)).sum()) for name in LABELS.values())
+        if sorted(class_counts) == sorted(published_counts) and class_counts != published_counts:
             differing_counts = [
-                f"{name} {count:,} ({published_count:,})"
-                for name, count, published_count in zip(LABELS.values(), counts, published_counts)
-                if count != published_count
+                f"{name} {class_count:,} ({published_count:,})"
+                for name, class_count, published_count in zip(LABELS.values(), class_counts, published_counts)
+                if class_count != published_count
             ]
             raise DataError(
                 f"rafdb: {base}: the numbers of pictures in {split} are the published ones, at other classes: "
