@@ -9,6 +9,11 @@ from results.published import GENERAL_ROWS, LATER_ROWS, METHODS
 
 PAPER_FIVE = tuple(METHODS)
 RATES = ("0.1", "0.2", "0.3")
+ASYMMETRIC = {"asymmetric": RATES}
+BOTH_NOISES = {"asymmetric": RATES, "symmetric": RATES}
+AT_30 = {"asymmetric": ("0.3",)}
+SEARCH_DRAWINGS = ("tuned", "budget", "sensitivity")
+LAST_EPOCH_DRAWINGS = ("divergence", "gallery", "mechanisms", "classes", "confusion", "cross", *SEARCH_DRAWINGS)
 SWEEPS = {
     "confidence": ("0.5", "0.6", "0.7", "0.8", "0.9"),
     "landmark_weight": ("0.1", "0.5", "1", "2", "5"),
@@ -32,31 +37,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Experiment:
-    """noise: {kind: rates}; kinds without a rate have an empty tuple. published: a file of results/paper, or None.
-    like: the method whose recipe any other method asked for is trained under. drawing: a name of `reports.choose`.
-    any_rule: False where the last epoch is shown whatever `--rule` says. note: on the axes. optional: a part of `--all`
-    only where `--with` names it. searched: each method is a row for each draw of its settings.
-    fixed_rows: `--methods` takes no row away.
-    """
+    """A table or figure."""
 
-    kind: str
+    kind: str  # 'table' or 'figure'
     name: str
     title: str
-    noise: dict[str, tuple[str, ...]]
+    noise: dict[str, tuple[str, ...]]  # {kind: rates}; kinds without a rate have an empty tuple
     rows: tuple[Row, ...]
-    published: str | None = None
-    like: str | None = None
-    drawing: str = "accuracy"
-    any_rule: bool = True
-    note: str = ""
-    optional: bool = False
-    searched: bool = False
-    fixed_rows: bool = False
+    published: str | None = None  # a file of results/paper
+    like: str | None = None  # the method whose recipe any other method asked for is trained under
+    drawing: str = "accuracy"  # a name of `reports.choose`
+    note: str = ""  # on the axes
+    optional: bool = False  # a part of `--all` only where `--with` names it
+    fixed_rows: bool = False  # `--methods` takes no row away
 
     @property
     def takes_any_method(self) -> bool:
         """Whether a method that `--methods` names gets a row although the experiment has none for it."""
         return self.drawing not in ("sweep", "gallery")
+
+    @property
+    def searched(self) -> bool:
+        """Whether each method is a row for each draw of its settings."""
+        return self.drawing in SEARCH_DRAWINGS
+
+    @property
+    def any_rule(self) -> bool:
+        """Whether the epoch is that of `--rule`, and not always the last one."""
+        return self.drawing not in LAST_EPOCH_DRAWINGS
 
 
 def sweep_rows(*options: str) -> tuple[Row, ...]:
@@ -86,32 +94,32 @@ WEIGHTS_NOTE = (
     "that of the contrastive loss is an assumption, and the values on all three axes are ours."
 )
 GRID_NOTE = "Grid and best value as in section B of the supplement; the noise level is ours."
+
+
+def grid_figure(name: str, title: str, option: str) -> Experiment:
+    """A grid search of section B."""
+    noise = {"asymmetric": ("0.2",)}
+    return Experiment("figure", name, title, noise, sweep_rows(option), drawing="sweep", note=GRID_NOTE)
+
+
+def optional_five(kind: str, drawing: str, title: str, noise: dict[str, tuple[str, ...]]) -> Experiment:
+    """The paper's five methods, drawn in the way that gives the table or figure its name."""
+    return Experiment(kind, drawing, title, noise, FIVE, drawing=drawing, optional=True)
+
+
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("table", "1", "Accuracy under asymmetric noise", {"asymmetric": RATES}, FIVE, "table1_asymmetric.csv"),
+    Experiment("table", "1", "Accuracy under asymmetric noise", ASYMMETRIC, FIVE, "table1_asymmetric.csv"),
     Experiment(
-        "table",
-        "2",
-        "Jensen-Shannon divergence from people",
-        {"none": (), "votes": ()},
-        FIVE,
-        drawing="divergence",
-        any_rule=False,
+        "table", "2", "Jensen-Shannon divergence from people", {"none": (), "votes": ()}, FIVE, drawing="divergence"
     ),
     Experiment("table", "symmetric", "Accuracy under symmetric noise", {"symmetric": RATES}, FIVE, "symmetric.csv"),
     Experiment("table", "clean", "Accuracy without added noise", {"none": ()}, FIVE, "clean.csv"),
-    Experiment(
-        "table",
-        "matched",
-        "One recipe for all: the idea or the recipe?",
-        {"asymmetric": RATES},
-        MATCHED,
-        like="lanet",
-    ),
+    Experiment("table", "matched", "One recipe for all: the idea or the recipe?", ASYMMETRIC, MATCHED, like="lanet"),
     Experiment(
         "figure",
         "1",
         "Accuracy against delta, alpha and beta",
-        {"asymmetric": RATES},
+        ASYMMETRIC,
         sweep_rows("confidence", "landmark_weight", "contrastive_weight"),
         drawing="sweep",
         note=WEIGHTS_NOTE,
@@ -123,40 +131,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         {"votes": ()},
         (Row("lanet"),),
         drawing="gallery",
-        any_rule=False,
     ),
-    Experiment(
-        "figure",
-        "mechanisms",
-        "Does each method do what it is?",
-        {"asymmetric": RATES},
-        FIVE,
-        drawing="mechanisms",
-        any_rule=False,
-    ),
-    Experiment(
-        "figure",
-        "tau",
-        "Accuracy against the temperature",
-        {"asymmetric": ("0.2",)},
-        sweep_rows("temperature"),
-        drawing="sweep",
-        note=GRID_NOTE,
-    ),
-    Experiment(
-        "figure",
-        "omega",
-        "Accuracy against the label momentum",
-        {"asymmetric": ("0.2",)},
-        sweep_rows("label_momentum"),
-        drawing="sweep",
-        note=GRID_NOTE,
-    ),
+    Experiment("figure", "mechanisms", "Does each method do what it is?", ASYMMETRIC, FIVE, drawing="mechanisms"),
+    grid_figure("tau", "Accuracy against the temperature", "temperature"),
+    grid_figure("omega", "Accuracy against the label momentum", "label_momentum"),
     Experiment(
         "table",
         "later",
         "Methods of later papers beside the paper's five",
-        {"asymmetric": RATES, "symmetric": RATES},
+        BOTH_NOISES,
         LATER,
         "later_methods.csv",
         optional=True,
@@ -165,76 +148,26 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "table",
         "general",
         "Methods of general label noise beside the baseline",
-        {"asymmetric": RATES, "symmetric": RATES},
+        BOTH_NOISES,
         GENERAL,
         "later_methods.csv",
         optional=True,
     ),
-)
-
-EXPERIMENTS += (
-    Experiment(
-        "table",
-        "classes",
-        "Accuracy of each class under asymmetric noise",
-        {"asymmetric": RATES},
-        FIVE,
-        drawing="classes",
-        any_rule=False,
-        optional=True,
-    ),
-    Experiment(
-        "figure",
-        "confusion",
-        "Which classes are taken for which",
-        {"asymmetric": ("0.3",)},
-        FIVE,
-        drawing="confusion",
-        any_rule=False,
-        optional=True,
-    ),
-)
-
-
-SEARCHES = (
-    ("table", "tuned", "Accuracy with settings chosen by held-out noisy labels"),
-    ("figure", "budget", "Accuracy against the number of settings tried"),
-    ("figure", "sensitivity", "Accuracy of every setting tried"),
-)
-EXPERIMENTS += (
+    optional_five("table", "classes", "Accuracy of each class under asymmetric noise", ASYMMETRIC),
+    optional_five("figure", "confusion", "Which classes are taken for which", AT_30),
     Experiment(
         "table",
         "published",
         "Accuracy with published settings",
-        {"asymmetric": RATES},
+        ASYMMETRIC,
         tuple(Row(method, published_settings=True) for method in PAPER_FIVE),
         "table1_asymmetric.csv",
         optional=True,
     ),
-    Experiment(
-        "table",
-        "cross",
-        "Accuracy on other data sets than the networks were trained on",
-        {"asymmetric": ("0.3",)},
-        FIVE,
-        drawing="cross",
-        any_rule=False,
-        optional=True,
-    ),
-    *(
-        Experiment(
-            kind,
-            name,
-            title,
-            {"asymmetric": ("0.3",)},
-            FIVE,
-            drawing=name,
-            any_rule=False,
-            optional=True,
-            searched=True,
-        )
-        for kind, name, title in SEARCHES
-    ),
+    optional_five("table", "cross", "Accuracy on other data sets than the networks were trained on", AT_30),
+    optional_five("table", "tuned", "Accuracy with settings chosen by held-out noisy labels", AT_30),
+    optional_five("figure", "budget", "Accuracy against the number of settings tried", AT_30),
+    optional_five("figure", "sensitivity", "Accuracy of every setting tried", AT_30),
 )
 
 
