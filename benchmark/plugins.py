@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -22,18 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.datasets.base import DataSet
 from benchmark.source_code import FOLLOWED, PLUGIN_FOLDERS, ROOT, follow_import, hash_own_file, parse_file
+from benchmark.terminal import describe_unknown
 from noise.base import Noise, NoiseError
 
 if TYPE_CHECKING:
     from methods.base import Method
     from methods.support.backbones import Backbone
 
-CONTRACTS = {
-    "method": "Method",
-    "noise": "Noise",
-    "data set": "DataSet",
-    "backbone": "Backbone",
-}  # the base class of each kind
+CONTRACTS = {"method": "Method", "noise": "Noise", "data set": "DataSet", "backbone": "Backbone"}  # base classes
 CONTRACT_FILES = {kind: ROOT / folder / "base.py" for kind, folder in PLUGIN_FOLDERS.items()}
 CONTRACT_FILES["backbone"] = ROOT / "methods" / "support" / "backbones.py"
 RESERVED = ("recipe", "backbone")  # what --set calls something else
@@ -92,9 +87,7 @@ def make_noise(kind: str, folders: Folders = ()) -> Noise:
     if name in broken and name not in noises:
         raise NoiseError(broken[name])
     if name not in noises:
-        nearest = get_close_matches(name, noises, 1)
-        hint = f" (did you mean '{nearest[0]}'?)" if nearest else ""
-        raise NoiseError(f"there is no noise '{name}'{hint}. Known: {', '.join(sorted(noises))}.")
+        raise NoiseError(describe_unknown("noise", name, noises))
     takes = noises[name].takes
     if takes and not argument:
         raise NoiseError(f"noise '{name}' needs a {takes.lower()}: write {name}:{takes}.")
@@ -135,29 +128,22 @@ def build_backbone(name: str, channels: int, side: int, folders: Folders) -> "Ba
     try:
         return backbones[name](channels, side)
     except Exception as error:  # whatever an author's code raises
-        file_name = Path(inspect.getfile(backbones[name])).name
-        lines = [
-            frame.lineno
-            for frame in traceback.extract_tb(error.__traceback__)
-            if Path(frame.filename).name == file_name
-        ]
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]} ({file_name}, line {(lines or [1])[-1]})"
+        reason = locate_error(error, Path(inspect.getfile(backbones[name])))
         raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {reason}") from error
 
 
-def find_backbone_file(name: str, folders: Folders = ()) -> Path | None:
-    """The file that defines a backbone, by its text; None for a library's, or where there is none."""
-    files = [
-        definition.file
-        for definition in find_definitions(folders)
-        if (definition.kind, definition.name) == ("backbone", name)
-    ]
-    return files[0] if files else None
+def find_backbone_files(folders: Folders = ()) -> dict[str, Path]:
+    """{name: the file that defines it} of the backbones that are not a library's, by their text."""
+    files: dict[str, Path] = {}
+    for definition in find_definitions(folders):
+        if definition.kind == "backbone":
+            files.setdefault(definition.name, definition.file)
+    return files
 
 
 def hash_backbone(name: str, folders: Folders = ()) -> str | None:
     """A hash of the code of a backbone of one's own; None for the project's and for a library's."""
-    file = find_backbone_file(name, folders)
+    file = find_backbone_files(folders).get(name)
     return hash_own_file(file) if file else None
 
 
@@ -188,9 +174,13 @@ def find_classes(kind: str, contract: type, folders: Folders, broken: Failures |
                 raise
             broken.update(dict.fromkeys(names, str(error)))
             continue
-        for cls in vars(module).values():
-            if inspect.isclass(cls) and f"{cls.__module__}.".startswith(f"{module.__name__}."):
-                yield from keep_named([cls], contract, str(file), broken)
+        yield from keep_named(list_own_classes(module), contract, str(file), broken)
+
+
+def list_own_classes(module: ModuleType) -> list[type]:
+    """The classes that a file, or the files of a package, define."""
+    classes = filter(inspect.isclass, vars(module).values())
+    return [cls for cls in classes if f"{cls.__module__}.".startswith(f"{module.__name__}.")]
 
 
 def find_packaged_methods(contract: type, broken: Failures | None = None) -> Iterator[type]:
@@ -415,6 +405,13 @@ def explain_import_error(error: BaseException) -> str:
     elif isinstance(error, ModuleNotFoundError):
         fix = f" (pip install it into {sys.prefix})"
     return f"cannot be imported: {type(error).__name__}: {error}{fix}"
+
+
+def locate_error(error: BaseException, file: Path) -> str:
+    """An error in one line, with the last line of the author's file that it passed through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}" + (f" ({file.name}, line {lines[-1]})" if lines else "")
 
 
 def forget_namesakes(folder: Path) -> None:

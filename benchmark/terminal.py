@@ -35,11 +35,15 @@ def one_of(option: str, name_kind: str, value: str, known_names: Iterable[str], 
     names = sorted(known_names)
     if value in names:
         return value
+    raise Usage(f"{option}: {describe_unknown(name_kind, value, names)}{further_help and f' {further_help}.'}")
+
+
+def describe_unknown(name_kind: str, value: str, known_names: Iterable[str]) -> str:
+    """there is no noise 'symetric' (did you mean 'symmetric'?). Known: ..."""
+    names = sorted(known_names)
     near_names = difflib.get_close_matches(value, names, 1, 0.5)
     hint = f" (did you mean {near_names[0]!r}?)" if near_names else ""
-    raise Usage(
-        f"{option}: there is no {name_kind} {value!r}{hint}. Known: {', '.join(names)}.{further_help and f' {further_help}.'}"
-    )
+    return f"there is no {name_kind} {value!r}{hint}. Known: {', '.join(names)}."
 
 
 def format_duration(seconds: float) -> str:

@@ -1,14 +1,16 @@
-"""A check and what can come of it."""
+"""What can come of a check, and what several checks ask."""
 
+import dataclasses
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from benchmark.plugins import NAMEABLE, is_nameable
+
+NEAR = 1e-3  # what an image's values may change by with the images beside it
 
 
 class Wrong(Exception):
@@ -17,19 +19,6 @@ class Wrong(Exception):
 
 class Skipped(Exception):
     """A check that cannot be made here; the message says why."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One part of a contract. run: raises Wrong, Skipped or any error."""
-
-    name: str
-    run: Callable[[], None]
-
-
-def of_class(cls: type, named: dict[str, Callable[[Any], None]]) -> list[Check]:
-    """Checks by name, each a function of the class."""
-    return [Check(name, partial(function, cls)) for name, function in named.items()]
 
 
 def require(true: bool, text: str) -> None:
@@ -43,6 +32,24 @@ def global_generators() -> tuple[object, bytes, int]:
     return random.getstate(), keys.tobytes(), position
 
 
-def check_name(name: object) -> None:
-    """A name that runs take."""
-    require(is_nameable(name), f"name is {name!r}; use {NAMEABLE}")
+def check_name(cls: Any, kind: str, project_classes: dict[str, Any]) -> None:
+    """A name that runs take and that none of the project's classes has."""
+    require(is_nameable(cls.name), f"name is {cls.name!r}; use {NAMEABLE}")
+    owner = project_classes.get(cls.name, cls)
+    is_own = owner.__module__ == cls.__module__
+    require(is_own, f"the name {cls.name!r} belongs to a {kind} of this project; choose another")
+
+
+def check_frozen(declared: Any, name: str) -> None:
+    is_frozen = dataclasses.is_dataclass(declared) and declared.__dataclass_params__.frozen
+    require(is_frozen, f"{name} is no frozen dataclass; write @dataclass(frozen=True) above it")
+
+
+def check_alone(joint: Tensor, lone: Tensor, values: str) -> None:
+    """An image's values are finite and the same, alone or among others."""
+    require(bool(torch.isfinite(joint).all()), f"{values} are not finite")
+    difference = float((joint[:1] - lone).abs().max())
+    require(
+        difference < NEAR,
+        f"in evaluation an image's {values} change by {difference:.2g} with the images beside it",
+    )

@@ -7,25 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark import plugins
 from benchmark.cache import build, source_check
-from benchmark.check.contract import Check, Skipped, Wrong, check_name, of_class, require
+from benchmark.check.contract import Skipped, Wrong, check_frozen, check_name, require
 from benchmark.datasets.base import DataError, DataSet, Source
 
 DECODED = 20  # images of each split that are looked at
-
-
-def data_set_checks(cls: type[DataSet], data: Path | None = None) -> list[Check]:
-    """The parts of the contract in `benchmark/datasets/base.py`."""
-    checks_by_name = {
-        "name, title, size and channels": check_description,
-        "options": check_options,
-        "a wrong path is refused in one line": lambda cls: wrong_path(cls, data),
-        "rows of both splits": lambda cls: check_rows(cls, data),
-        "images": lambda cls: check_images(cls, data),
-        "read twice, the same": lambda cls: check_second_read(cls, data),
-        "stamp": lambda cls: check_stamp(cls, data),
-    }
-    return of_class(cls, checks_by_name)
 
 
 def path_to_read(cls: type[DataSet], data: Path | None) -> Path | None:
@@ -34,16 +21,15 @@ def path_to_read(cls: type[DataSet], data: Path | None) -> Path | None:
     return data if cls.needs_path else None
 
 
-def check_description(cls: type[DataSet]) -> None:
-    check_name(cls.name)
+def check_description(cls: type[DataSet], data: Path | None) -> None:
+    check_name(cls, "data set", plugins.find_data_sets())
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
     require(getattr(cls, "channels", 0) in (1, 3), "channels must be 1 (grey) or 3 (RGB)")
     require(isinstance(getattr(cls, "size", None), int), "no size; give the side at which images are stored")
 
 
-def check_options(cls: type[DataSet]) -> None:
-    frozen = dataclasses.is_dataclass(cls.Options) and cls.Options.__dataclass_params__.frozen
-    require(frozen, "Options is no frozen dataclass; write @dataclass(frozen=True) above it")
+def check_options(cls: type[DataSet], data: Path | None) -> None:
+    check_frozen(cls.Options, "Options")
     json.dumps(dataclasses.asdict(cls.Options()))
 
 
@@ -99,3 +85,15 @@ def check_stamp(cls: type[DataSet], data: Path | None) -> None:
     stamp = cls().stamp(path, cls.Options())
     require(bool(stamp) and stamp == cls().stamp(path, cls.Options()), "stamp is empty or differs between two calls")
     json.dumps(stamp)
+
+
+# The parts of the contract in `benchmark/datasets/base.py`; each gets where the data lies, too.
+CHECKS = {
+    "name, title, size and channels": check_description,
+    "options": check_options,
+    "a wrong path is refused in one line": wrong_path,
+    "rows of both splits": check_rows,
+    "images": check_images,
+    "read twice, the same": check_second_read,
+    "stamp": check_stamp,
+}

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from benchmark import plugins
 from benchmark.check import hooks
-from benchmark.check.contract import Check, Skipped, Wrong, check_name, global_generators, of_class, require
+from benchmark.check.contract import Skipped, Wrong, check_alone, check_frozen, check_name, global_generators, require
 from benchmark.check.rehearsal import (
     BATCH,
     EPOCHS,
@@ -40,40 +41,9 @@ LONG = 6  # epochs of the run that is interrupted after each of them
 NOTHING_LEARNED = "no gradient reaches any parameter, so nothing is learned; is the loss detached, or multiplied by 0?"
 
 
-def method_checks(cls: type[Method], data: Path | None = None) -> list[Check]:
-    """The parts of the contract in `methods/base.py`, in the order in which a mistake shows best."""
-    checks_by_name = {
-        "name and title": name_and_title,
-        "recipe": check_recipe,
-        "parameters: an unknown one is refused": unknown_parameter,
-        "logits for 8 classes": lambda cls: check_logits(cls, 8),
-        "logits for 7 classes": lambda cls: check_logits(cls, 7),
-        "order of an epoch": check_order,
-        "loss is finite and reaches the backbone": check_loss,
-        "loss leaves the batch as it is": unchanged_batch,
-        "random numbers": check_random_numbers,
-        "a whole epoch, last batch incomplete": whole_epoch,
-        "curves of its mechanism": check_mechanism,
-        "a last batch of two images": lambda cls: last_batch(cls, 2),
-        "a last batch of one image, which is skipped": lambda cls: last_batch(cls, 1),
-        "a batch of one class": one_class,
-        "the same seed gives the same bits": check_same_bits,
-        "saved and resumed, the same bits": check_resumed,
-        "survey of the training set": lambda cls: hooks.check_survey(prepare_rehearsal(cls)),
-        "gradients before the step": lambda cls: hooks.after_backward(prepare_rehearsal(cls)),
-        "bf16 backbone": check_bf16,
-        "opinion of training images": check_opinion,
-        "on a pretended GPU": on_a_card,
-    }
-    return of_class(cls, checks_by_name)
-
-
 def name_and_title(cls: type[Method]) -> None:
-    check_name(cls.name)
+    check_name(cls, "method", plugins.find_methods())
     require(isinstance(getattr(cls, "title", None), str), "no title; give the name that stands in tables")
-    project_method = plugins.find_methods().get(cls.name)
-    is_own = project_method is None or project_method.__module__ == cls.__module__
-    require(is_own, f"the name {cls.name!r} belongs to a method of this project; choose another")
     require(isinstance(cls.version, int) and cls.version > 0, f"version is {cls.version!r}; expected 1, 2, ...")
 
 
@@ -84,12 +54,9 @@ def check_recipe(cls: type[Method]) -> None:
         declared_recipe.epochs >= 1 and declared_recipe.batch_size >= 2,
         "recipe: epochs must be at least 1, batch_size 2",
     )
-    require(
-        declared_recipe.backbone in BACKBONES
-        or "/" in declared_recipe.backbone
-        or known_beside(cls, declared_recipe.backbone),
-        f"recipe: no backbone {declared_recipe.backbone!r}; known: {', '.join(BACKBONES)}",
-    )
+    backbone = declared_recipe.backbone
+    is_known = "/" in backbone or backbone in plugins.find_backbone_files([Path(inspect.getfile(cls)).parent])
+    require(is_known, f"recipe: no backbone {backbone!r}; known: {', '.join(BACKBONES)}")
     require(
         cls.backbone_needs in GIVES, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}"
     )
@@ -112,14 +79,8 @@ def check_recipe(cls: type[Method]) -> None:
     require(not unknown_names, f"demo names {', '.join(unknown_names)}, which is no parameter")
 
 
-def known_beside(cls: type[Method], backbone: str) -> bool:
-    """Whether a file beside a method defines the backbone that its recipe names."""
-    return plugins.find_backbone_file(backbone, [Path(inspect.getfile(cls)).parent]) is not None
-
-
 def unknown_parameter(cls: type[Method]) -> None:
-    frozen = dataclasses.is_dataclass(cls.Parameters) and cls.Parameters.__dataclass_params__.frozen
-    require(frozen, "Parameters is no frozen dataclass; write @dataclass(frozen=True) above it")
+    check_frozen(cls.Parameters, "Parameters")
     try:
         cls.Parameters()
     except TypeError as error:
@@ -145,12 +106,7 @@ def check_logits(cls: type[Method], classes: int) -> None:
         f"logits of shape {tuple(joint_logits.shape)}, expected {expected_shape}",
     )
     require(joint_logits.dtype == torch.float32, f"logits are {joint_logits.dtype}, expected float32")
-    require(bool(torch.isfinite(joint_logits).all()), "logits are not finite")
-    largest_difference = float((joint_logits[:1] - lone_logits).abs().max())
-    require(
-        largest_difference < 1e-3,
-        f"in evaluation an image's logits change by {largest_difference:.2g} with the images beside it",
-    )
+    check_alone(joint_logits, lone_logits, "logits")
 
 
 def check_order(cls: type[Method]) -> None:
@@ -260,13 +216,10 @@ def one_class(cls: type[Method]) -> None:
     rehearse_step(trainer, list(range(BATCH, 2 * BATCH)))
 
 
-def check_same_bits(cls: type[Method]) -> None:
-    first_run = train_to_last_epoch(prepare_rehearsal(cls))
-    second_run = train_to_last_epoch(prepare_rehearsal(cls))
+def check_same_bits(cls: type[Method], source: str = "batch.generator", **rehearsal: Any) -> None:
+    first_run, second_run = (train_to_last_epoch(prepare_rehearsal(cls, **rehearsal)) for _ in range(2))
     differing_names = name_differences(first_run.method, second_run.method)
-    require(
-        not differing_names, f"{differing_names} differ between two runs of one seed; draw from batch.generator only"
-    )
+    require(not differing_names, f"{differing_names} differ between two runs of one seed; draw from {source} only")
 
 
 def check_resumed(cls: type[Method]) -> None:
@@ -377,3 +330,29 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
         f"{differing_names} end otherwise where steps are replayed from a CUDA graph: what Python works out in a step changes "
         "from epoch to epoch; say so in captured_anew",
     )
+
+
+# The parts of the contract in `methods/base.py`, in the order in which a mistake shows best.
+CHECKS: dict[str, Callable[[type[Method]], None]] = {
+    "name and title": name_and_title,
+    "recipe": check_recipe,
+    "parameters: an unknown one is refused": unknown_parameter,
+    "logits for 8 classes": partial(check_logits, classes=8),
+    "logits for 7 classes": partial(check_logits, classes=7),
+    "order of an epoch": check_order,
+    "loss is finite and reaches the backbone": check_loss,
+    "loss leaves the batch as it is": unchanged_batch,
+    "random numbers": check_random_numbers,
+    "a whole epoch, last batch incomplete": whole_epoch,
+    "curves of its mechanism": check_mechanism,
+    "a last batch of two images": partial(last_batch, size=2),
+    "a last batch of one image, which is skipped": partial(last_batch, size=1),
+    "a batch of one class": one_class,
+    "the same seed gives the same bits": check_same_bits,
+    "saved and resumed, the same bits": check_resumed,
+    "survey of the training set": lambda cls: hooks.check_survey(prepare_rehearsal(cls)),
+    "gradients before the step": lambda cls: hooks.after_backward(prepare_rehearsal(cls)),
+    "bf16 backbone": check_bf16,
+    "opinion of training images": check_opinion,
+    "on a pretended GPU": on_a_card,
+}

@@ -1,11 +1,14 @@
 """What `python -m benchmark check` asks of a kind of label noise, on 4,000 random labels."""
 
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.check.contract import Check, check_name, global_generators, of_class, require
+from benchmark import plugins
+from benchmark.check.contract import check_name, global_generators, require
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
 
@@ -13,22 +16,6 @@ IMAGES = 4000
 KNOWN = ("names", "votes", "images", "earlier_labels")
 RATE = 0.3
 NEAR = 0.03  # four standard deviations of a realised rate
-
-
-def noise_checks(cls: type[Noise], data: Path | None = None) -> list[Check]:
-    """The parts of the contract in `noise/base.py`."""
-    checks_by_name = {
-        "name": check_noise_name,
-        "labels for 8 classes": lambda cls: check_labels(cls, EIGHT),
-        "labels for 7 classes": lambda cls: check_labels(cls, SEVEN),
-        "the same seed gives the same labels": same_labels,
-        "the realised rate": check_rate,
-        "random numbers": check_generators,
-        "training labels stay as they are": check_labels_unchanged,
-        "data without what it needs is refused": check_missing_input,
-        "identity": check_identity,
-    }
-    return of_class(cls, checks_by_name)
 
 
 def make_training_set(classes: tuple[str, ...] = EIGHT) -> Training:
@@ -55,25 +42,21 @@ def flip_labels(cls: type[Noise], data: Training, rate: float = RATE, seed: int 
 
 
 def check_noise_name(cls: type[Noise]) -> None:
-    check_name(cls.name)
+    check_name(cls, "noise", plugins.find_noises())
     require(set(cls.needs) <= set(KNOWN), f"needs {cls.needs}: known are {', '.join(KNOWN)}")
 
 
 def check_labels(cls: type[Noise], classes: tuple[str, ...]) -> None:
     noisy_labels = flip_labels(cls, make_training_set(classes))
-    is_sound = (
-        isinstance(noisy_labels, np.ndarray) and noisy_labels.shape == (IMAGES,) and noisy_labels.dtype == np.int64
-    )
-    require(is_sound, f"labels gives no int64 array of shape [{IMAGES}]")
+    is_array = isinstance(noisy_labels, np.ndarray) and noisy_labels.dtype == np.int64
+    require(is_array and noisy_labels.shape == (IMAGES,), f"labels gives no int64 array of shape [{IMAGES}]")
     require(noisy_labels.min() >= 0 and noisy_labels.max() < len(classes), f"labels outside 0..{len(classes) - 1}")
 
 
 def same_labels(cls: type[Noise]) -> None:
     data = make_training_set()
-    require(
-        (flip_labels(cls, data) == flip_labels(cls, data)).all(),
-        "labels differ for one seed; draw from random.Random(seed)",
-    )
+    is_same = (flip_labels(cls, data) == flip_labels(cls, data)).all()
+    require(is_same, "labels differ for one seed; draw from random.Random(seed)")
     if cls.rated:
         require((flip_labels(cls, data) != flip_labels(cls, data, seed=1)).any(), "another seed gives the same labels")
 
@@ -85,9 +68,8 @@ def check_rate(cls: type[Noise]) -> None:
     for nominal in (0.1, RATE):
         flipped_share = float((flip_labels(cls, data, nominal) != data.labels).mean())
         tolerance = NEAR + (0.03 if nominal < 0.2 else 0)  # rates drawn per image and cut at zero are higher on average
-        require(
-            abs(flipped_share - nominal) < tolerance, f"at rate {nominal} a share of {flipped_share:.3f} is flipped"
-        )
+        is_near = abs(flipped_share - nominal) < tolerance
+        require(is_near, f"at rate {nominal} a share of {flipped_share:.3f} is flipped")
 
 
 def check_generators(cls: type[Noise]) -> None:
@@ -108,11 +90,8 @@ def check_labels_unchanged(cls: type[Noise]) -> None:
 def check_missing_input(cls: type[Noise]) -> None:
     full_data = make_training_set()
     for need in cls.needs:
-        lacking_data = Training(
-            full_data.labels,
-            full_data.classes,
-            **{name: getattr(full_data, name) for name in cls.needs if name != need},
-        )
+        other_needs = {name: getattr(full_data, name) for name in cls.needs if name != need}
+        lacking_data = Training(full_data.labels, full_data.classes, **other_needs)
         try:
             (cls("list.txt") if cls.takes else cls()).labels(lacking_data, RATE, 0)
         except NoiseError:
@@ -130,3 +109,17 @@ def check_identity(cls: type[Noise]) -> None:
     else:
         identity = cls().identity()
     require(identity.partition(":")[0] == cls.name, f"identity {identity!r} does not start with the name")
+
+
+# The parts of the contract in `noise/base.py`.
+CHECKS: dict[str, Callable[[type[Noise]], None]] = {
+    "name": check_noise_name,
+    "labels for 8 classes": partial(check_labels, classes=EIGHT),
+    "labels for 7 classes": partial(check_labels, classes=SEVEN),
+    "the same seed gives the same labels": same_labels,
+    "the realised rate": check_rate,
+    "random numbers": check_generators,
+    "training labels stay as they are": check_labels_unchanged,
+    "data without what it needs is refused": check_missing_input,
+    "identity": check_identity,
+}

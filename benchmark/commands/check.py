@@ -5,19 +5,22 @@ Prints one line a check and ends with status 0 if all is well, 1 if something is
 
 import argparse
 import inspect
-import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from benchmark import plugins
-from benchmark.check.contract import Check, Skipped, Wrong
+from benchmark.check.contract import Skipped, Wrong
 from benchmark.commands.errors import handle_errors
 from benchmark.commands.named_data import own_folders
 from benchmark.datasets.base import DataSet
 from benchmark.terminal import Usage, one_of
 from noise.base import Noise
+
+# {kind: where its checks are}; of these modules only the one that is needed is imported
+ROOMS = {"method": "methods", "noise": "noises", "data set": "data_sets", "backbone": "backbones"}
 
 
 @dataclass(frozen=True)
@@ -72,25 +75,24 @@ def load_module(path: Path) -> ModuleType:
     try:
         return plugins.import_file(path)
     except plugins.PluginError as error:
-        raise Usage(f"{path.name}: cannot be imported: {describe_error(error.__cause__ or error, path)}") from error
+        raise Usage(
+            f"{path.name}: cannot be imported: {plugins.locate_error(error.__cause__ or error, path)}"
+        ) from error
 
 
 def find_contracts(module: ModuleType) -> list[type]:
     """The methods, noises, data sets and backbones that a module defines; raises Usage where there is none."""
     from methods.base import Backbone, Method
 
-    own_classes = [
-        v for v in vars(module).values() if inspect.isclass(v) and f"{v.__module__}.".startswith(f"{module.__name__}.")
-    ]
-    own_classes = [v for v in own_classes if issubclass(v, Method | Noise | DataSet | Backbone)]
-    named_classes = [v for v in own_classes if "name" in vars(v)]
+    contracts = (Method, Noise, DataSet, Backbone)
+    own_classes = [cls for cls in plugins.list_own_classes(module) if issubclass(cls, contracts)]
+    named_classes = [cls for cls in own_classes if "name" in vars(cls)]
     if not named_classes:
         hint = (
             f"class {own_classes[0].__name__} has no `name`; give it one" if own_classes else "see docs/new-method.md"
         )
         file_name = Path(str(module.__file__)).name
-        base_classes = "Method, Noise, DataSet or Backbone"
-        raise Usage(f"{file_name}: no class derived from {base_classes} with a name; {hint}")
+        raise Usage(f"{file_name}: no class derived from Method, Noise, DataSet or Backbone with a name; {hint}")
     return named_classes
 
 
@@ -102,42 +104,19 @@ def contract_kind(cls: type) -> str:
 
 
 def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iterator[Finding]:
-    """The checks of a class, one after the other; only: those with these words in their names."""
-    if issubclass(cls, Noise):
-        from benchmark.check.noises import noise_checks
-
-        all_checks = noise_checks(cls, data)
-    elif issubclass(cls, DataSet):
-        from benchmark.check.data_sets import data_set_checks
-
-        all_checks = data_set_checks(cls, data)
-    elif contract_kind(cls) == "backbone":
-        from benchmark.check.backbones import backbone_checks
-
-        all_checks = backbone_checks(cls, data)  # type: ignore[arg-type]
-    else:
-        from benchmark.check.methods import method_checks
-
-        all_checks = method_checks(cls, data)  # type: ignore[arg-type]  # what is neither of the others
-    return collect_findings([c for c in all_checks if name_part in c.name], Path(inspect.getfile(cls)))
-
-
-def collect_findings(checks: Iterable[Check], file: Path) -> Iterator[Finding]:
-    for check in checks:
+    """The checks of a class, one after the other; name_part: those with these words in their names."""
+    kind = contract_kind(cls)
+    arguments = (cls, data) if kind == "data set" else (cls,)
+    for name, check in import_module(f"benchmark.check.{ROOMS[kind]}").CHECKS.items():
+        if name_part not in name:
+            continue
         try:
-            check.run()
+            check(*arguments)
         except Wrong as error:
-            yield Finding("wrong", check.name, str(error))
+            yield Finding("wrong", name, str(error))
         except Skipped as error:
-            yield Finding("note", check.name, str(error))
+            yield Finding("note", name, str(error))
         except Exception as error:  # whatever an author's code raises is a finding
-            yield Finding("wrong", check.name, describe_error(error, file))
+            yield Finding("wrong", name, plugins.locate_error(error, Path(inspect.getfile(cls))))
         else:
-            yield Finding("ok", check.name)
-
-
-def describe_error(error: BaseException, file: Path) -> str:
-    """An error in one line, with the last line of the author's file that it passed through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
-    return f"{type(error).__name__}: {first_line}" + (f" ({file.name}, line {lines[-1]})" if lines else "")
+            yield Finding("ok", name)

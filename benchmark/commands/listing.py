@@ -25,25 +25,16 @@ def list_known_names(results: Path, plugin_folders: tuple[Path, ...] = ()) -> st
             + ("; takes --rates" if kind.rated else "")
             for name, kind in kinds.items()
         },
-        "backbones (--set backbone.name=NAME)": list_backbones(plugin_folders),
+        "backbones (--set backbone.name=NAME)": {
+            **{name: file.name for name, file in plugins.find_backbone_files(plugin_folders).items()},
+            "torchvision/NAME": "as torchvision.models calls it: torchvision/resnet34",
+            "timm/NAME": "as timm calls it: timm/vit_tiny_patch16_224; pip install 'fer-noise-benchmark[timm]'",
+        },
         "tables (--table)": {e.name: e.title for e in EXPERIMENTS if e.kind == "table"},
         "figures (--figure)": {e.name: e.title for e in EXPERIMENTS if e.kind == "figure"},
     }
     width = max(len(name) for names in sections.values() for name in names)
     return "\n\n".join("\n".join([head, *format_names(names, width)]) for head, names in sections.items())
-
-
-def list_backbones(plugin_folders: tuple[Path, ...]) -> dict[str, str]:
-    """The networks by name, with the files that define them; nothing is imported."""
-    file_names = {
-        definition.name: definition.file.name
-        for definition in plugins.find_definitions(plugin_folders)
-        if definition.kind == "backbone"
-    }
-    return file_names | {
-        "torchvision/NAME": "as torchvision.models calls it: torchvision/resnet34",
-        "timm/NAME": "as timm calls it: timm/vit_tiny_patch16_224; pip install 'fer-noise-benchmark[timm]'",
-    }
 
 
 def format_names(names: dict[str, str], width: int) -> list[str]:

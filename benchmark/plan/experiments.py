@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from results.published import GENERAL_ROWS, LATER_ROWS, METHODS
 
 PAPER_FIVE = tuple(METHODS)
+Rates = dict[str, tuple[str, ...]]  # {kind of noise: rates}
 RATES = ("0.1", "0.2", "0.3")
-ASYMMETRIC = {"asymmetric": RATES}
-BOTH_NOISES = {"asymmetric": RATES, "symmetric": RATES}
-AT_30 = {"asymmetric": ("0.3",)}
+ASYMMETRIC: Rates = {"asymmetric": RATES}
+BOTH_NOISES: Rates = {"asymmetric": RATES, "symmetric": RATES}
+AT_30: Rates = {"asymmetric": ("0.3",)}
 SEARCH_DRAWINGS = ("tuned", "budget", "sensitivity")
 LAST_EPOCH_DRAWINGS = ("divergence", "gallery", "mechanisms", "classes", "confusion", "cross", *SEARCH_DRAWINGS)
 SWEEPS = {
@@ -42,7 +43,7 @@ class Experiment:
     kind: str  # 'table' or 'figure'
     name: str
     title: str
-    noise: dict[str, tuple[str, ...]]  # {kind: rates}; kinds without a rate have an empty tuple
+    noise: Rates  # kinds without a rate have an empty tuple
     rows: tuple[Row, ...]
     published: str | None = None  # a file of results/paper
     like: str | None = None  # the method whose recipe any other method asked for is trained under
@@ -98,11 +99,11 @@ GRID_NOTE = "Grid and best value as in section B of the supplement; the noise le
 
 def grid_figure(name: str, title: str, option: str) -> Experiment:
     """A grid search of section B."""
-    noise = {"asymmetric": ("0.2",)}
+    noise: Rates = {"asymmetric": ("0.2",)}
     return Experiment("figure", name, title, noise, sweep_rows(option), drawing="sweep", note=GRID_NOTE)
 
 
-def optional_five(kind: str, drawing: str, title: str, noise: dict[str, tuple[str, ...]]) -> Experiment:
+def optional_five(kind: str, drawing: str, title: str, noise: Rates) -> Experiment:
     """The paper's five methods, drawn in the way that gives the table or figure its name."""
     return Experiment(kind, drawing, title, noise, FIVE, drawing=drawing, optional=True)
 

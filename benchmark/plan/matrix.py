@@ -345,12 +345,8 @@ def plan_runs(
 def backbone_code(name: str, request: Request) -> str | None:
     """The code of a backbone of one's own as its identity has it, None for others; raises Usage for an unknown name."""
     if "/" not in name:
-        own_names = [
-            definition.name
-            for definition in plugins.find_definitions(request.methods_path)
-            if definition.kind == "backbone"
-        ]
-        one_of("--set recipe.backbone", "backbone", name, [*own_names, "torchvision/NAME", "timm/NAME"])
+        known_names = [*plugins.find_backbone_files(request.methods_path), "torchvision/NAME", "timm/NAME"]
+        one_of("--set recipe.backbone", "backbone", name, known_names)
     return plugins.hash_backbone(name, request.methods_path)
 
 
