@@ -130,17 +130,11 @@ def row_settings(cell: PlannedCell, plan: Plan) -> dict[str, str]:
     """What a row itself changes about its method, by design; 'published' stands for a chosen setting that it puts back."""
     row = cell.row
     put_back = chosen_settings(plan.cards[row.method], plan.request.scale) if row.published_settings else {}
+    named_options = [(key.split(".", 1), value) for key, value in row.overrides.items()]
     overrides = {
-        f"recipe.{full_option_name(key[7:])}" if key.startswith("recipe.") else key: v
-        for key, v in row.overrides.items()
+        f"{name}.{full_option_name(option) if name == 'recipe' else option}": v for (name, option), v in named_options
     }
     return dict.fromkeys(put_back, "published") | overrides
-
-
-def drawn_options(cell: PlannedCell, plan: Plan) -> dict[str, str]:
-    """The published values of the options that a search of the cell's method draws."""
-    request = plan.request
-    return published_settings(plan.cards[cell.row.method], request.scale, request.tune_learning_rate)
 
 
 def row_values(row: Row) -> dict[str, str]:
@@ -150,16 +144,15 @@ def row_values(row: Row) -> dict[str, str]:
     return {} if row.draw is None else row.overrides
 
 
-def swept_marks(cell: PlannedCell, plan: Plan) -> dict[str, str]:
-    """The values of a swept option that the figure marks."""
-    request = plan.request
-    card = plan.cards[cell.row.method]
-    return find_marks(cell.row.swept, card, request.scale, request.preset, cell.dataset, request.published_settings)
-
-
 def asked_cell(cell: PlannedCell, plan: Plan, store: Any, outcomes: dict[str, Any]) -> AskedCell:
     """A cell of the plan for the reports: which records it stands on, and why some are missing."""
+    request = plan.request
+    card = plan.cards[cell.row.method]
     reasons = {run.job.id: why_missing(run, store, outcomes) for run in cell.runs if not store.done(run.job.id)}
+    drawn_options = {}
+    if cell.row.draw is not None:
+        drawn_options = published_settings(card, request.scale, request.tune_learning_rate)
+    parameters = {name: declared["default"] for name, declared in card["parameters"].items()}
     return AskedCell(
         row=cell.title,
         method=cell.row.method,
@@ -176,16 +169,10 @@ def asked_cell(cell: PlannedCell, plan: Plan, store: Any, outcomes: dict[str, An
         mechanism=tuple(cell.runs[0].resolved["mechanism"]) if cell.runs else (),
         draw=cell.row.draw,
         settings=row_values(cell.row),
-        published_settings={} if cell.row.draw is None else drawn_options(cell, plan),
-        marks=swept_marks(cell, plan) if cell.row.swept else {},
-        as_published=published_values(plan.cards[cell.row.method]),
+        published_settings=drawn_options,
+        marks=find_marks(request, cell.row, cell.dataset),
+        as_published={"recipe": card["recipe"], "parameters": parameters},
     )
-
-
-def published_values(card: dict[str, Any]) -> dict[str, Any]:
-    """A method's published recipe and parameters, as its file declares them."""
-    parameters = {name: declared["default"] for name, declared in card["parameters"].items()}
-    return {"recipe": card["recipe"], "parameters": parameters}
 
 
 def make_asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], against: str | None = None) -> Asked:

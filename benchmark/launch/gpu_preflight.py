@@ -1,9 +1,9 @@
 """Each GPU tried in a process of its own before any job: a tensor, a convolution, a product in the job's precision."""
 
+import os
 import subprocess
 import sys
 
-from benchmark.launch.locks import environment_with_gpu
 from benchmark.terminal import Usage
 
 TRIAL = """
@@ -28,16 +28,15 @@ OTHER_FIX = "leave it out with CUDA_VISIBLE_DEVICES or --devices cuda:N, or use 
 def try_gpus(gpus: list[str], precision: str) -> None:
     """Raises Usage for the first GPU that cannot work, with its name, its error and what helps."""
     trial_processes = {gpu: start_trial(gpu, precision) for gpu in gpus}
-    gpu_errors = {gpu: wait_for_error(trial_process) for gpu, trial_process in trial_processes.items()}
-    for gpu, error in gpu_errors.items():
-        if error:
+    for gpu, trial_process in trial_processes.items():
+        if error := wait_for_error(trial_process):
             gpu_fix = next((gpu_fix for error_phrase, gpu_fix in FIXES.items() if error_phrase in error), OTHER_FIX)
             raise Usage(f"--devices: the GPU {gpu} cannot be used: {error.splitlines()[-1][:300]}; {gpu_fix}")
 
 
 def start_trial(gpu: str, precision: str) -> subprocess.Popen:
     command = [sys.executable, "-c", TRIAL, precision]
-    environment = environment_with_gpu(gpu)
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": gpu}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
 

@@ -40,19 +40,15 @@ def find_owner(path: str) -> LockOwner | None:
         owner_words = Path(path).read_text(errors="replace").split()
     except OSError:
         return None
-    held_seconds = max(0.0, time.time() - file_status.st_mtime)
     pid = owner_by_kernel(file_status)
-    if pid:
-        return LockOwner(pid, "", held_seconds if owner_words[:1] == [str(pid)] else process_age(pid), is_stopped(pid))
-    if len(owner_words) == 2 and owner_words[0].isdigit():
-        is_local = owner_words[1] == socket.gethostname()
-        return LockOwner(
-            int(owner_words[0]),
-            "" if is_local else owner_words[1],
-            held_seconds,
-            is_local and is_stopped(int(owner_words[0])),
-        )
-    return None
+    host = ""
+    if pid is None:
+        if len(owner_words) != 2 or not owner_words[0].isdigit():
+            return None
+        pid = int(owner_words[0])
+        host = "" if owner_words[1] == socket.gethostname() else owner_words[1]
+    held_seconds = max(0.0, time.time() - file_status.st_mtime)
+    return LockOwner(pid, host, held_seconds, not host and is_stopped(pid))
 
 
 def owner_by_kernel(file_status: os.stat_result) -> int | None:
@@ -63,13 +59,6 @@ def owner_by_kernel(file_status: os.stat_result) -> int | None:
         if "FLOCK" in lock_fields and "->" not in lock_fields and lock_fields[5].lower().split(":") == file_id:
             return int(lock_fields[4])
     return None
-
-
-def process_age(pid: int) -> float:
-    """Seconds since a process of this machine started; 0 if it is gone."""
-    stat_fields = read_quietly(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    uptime = read_quietly(Path("/proc/uptime")).split()
-    return float(uptime[0]) - int(stat_fields[19]) / os.sysconf("SC_CLK_TCK") if stat_fields and uptime else 0.0
 
 
 def is_stopped(pid: int) -> bool:

@@ -28,11 +28,6 @@ def take_slot(slots: Sequence[Sequence[str]], whole_gpu: bool) -> list[int]:
     return []
 
 
-def environment_with_gpu(gpu: str) -> dict[str, str]:
-    """This process's environment with one visible GPU, or a slice of one."""
-    return os.environ | {"CUDA_VISIBLE_DEVICES": gpu}
-
-
 def wait_for_lock(path: str) -> int:
     while (lock_file := take_lock(path)) is None:
         time.sleep(0.2)

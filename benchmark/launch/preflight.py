@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
+from benchmark.plan.overrides import recipe_value
 from benchmark.scale import restore_scale
 from benchmark.terminal import Usage, error_line
 from results.files import try_writing
@@ -75,17 +76,15 @@ def check_jobs(todo: list[Planned]) -> None:
     }
     for planned in runs_by_settings.values():
         check_settings(planned)
-    runs_by_weights = {
-        (run.place.weights, run.resolved["recipe"]["backbone"]): run for run in todo if not run.pretraining
-    }
-    for (path, backbone), planned in runs_by_weights.items():
+    given_weights = {("--weights", run.place.weights, backbone_of(run)): run for run in todo if not run.pretraining}
+    given_weights |= {("--weights2", run.place.weights2, backbone_of(run)): run for run in todo}
+    for (option, path, backbone), planned in given_weights.items():
         if path:
-            check_weights_file("--weights", path, backbone, planned)
-    runs_by_second_weights = {
-        (run.place.weights2, run.resolved["recipe"]["backbone"]): run for run in todo if run.place.weights2
-    }
-    for (path, backbone), planned in runs_by_second_weights.items():
-        check_weights_file("--weights2", path, backbone, planned)
+            check_weights_file(option, path, backbone, planned)
+
+
+def backbone_of(planned: Planned) -> str:
+    return planned.resolved["recipe"]["backbone"]
 
 
 def check_backbones(todo: list[Planned]) -> None:
@@ -94,7 +93,7 @@ def check_backbones(todo: list[Planned]) -> None:
 
     runs_by_backbone: dict[str, list[Planned]] = {}
     for planned in todo:
-        runs_by_backbone.setdefault(planned.resolved["recipe"]["backbone"], []).append(planned)
+        runs_by_backbone.setdefault(backbone_of(planned), []).append(planned)
     for name, backbone_runs in runs_by_backbone.items():
         if "/" in name or backbone_runs[0].job.backbone_code:
             scale = restore_scale(backbone_runs[0].job.scale)
@@ -103,34 +102,27 @@ def check_backbones(todo: list[Planned]) -> None:
                 backbone = plugins.make_backbone(name, scale.channels, scale.side, plugin_folders)
             except ValueError as error:
                 raise Usage(f"--set recipe.backbone={name}: {error}") from None
-            method_names = dict.fromkeys(planned.job.method for planned in backbone_runs)
-            needs_by_method = {
-                method: plugins.find_method(method, plugin_folders).backbone_needs for method in method_names
-            }
-            refuse_lacking(name, backbone.gives, needs_by_method)
+            refuse_lacking(name, backbone.gives, {run.job.method: run.place.methods_path for run in backbone_runs})
 
 
-def refuse_lacking(name: str, given_form: str, needs_by_method: dict[str, str]) -> None:
-    """Raises Usage where methods need more of a backbone than it gives.
-
-    needs_by_method: {method: 'features', 'maps' or 'pyramid'}.
-    """
+def refuse_lacking(name: str, given_form: str, folders_by_method: dict[str, tuple[str, ...]]) -> None:
+    """Raises Usage where methods need more of a backbone than it gives."""
+    from benchmark import plugins
     from methods.support.backbones import GIVES
 
-    lacking_needs = {
-        method: need for method, need in needs_by_method.items() if GIVES.index(need) > GIVES.index(given_form)
-    }
-    if not lacking_needs:
-        return
+    methods_by_need: dict[str, list[str]] = {}
+    for method, folders in folders_by_method.items():
+        methods_by_need.setdefault(plugins.find_method(method, folders).backbone_needs, []).append(method)
     need_texts = {"maps": "maps", "pyramid": "a pyramid of stem and layer1 to layer4"}
-    methods_by_need = {
-        need: ", ".join(method for method in lacking_needs if lacking_needs[method] == need) for need in need_texts
-    }
-    needed_text = " and ".join(
-        f"{need_texts[need]} ({methods})" for need, methods in methods_by_need.items() if methods
-    )
-    fix_hint = "name the other methods with --methods, or use another backbone"
-    raise Usage(f"--set recipe.backbone={name}: this network gives {given_form}; needed: {needed_text}; {fix_hint}")
+    lacking_texts = [
+        f"{need_texts[need]} ({', '.join(methods_by_need[need])})"
+        for need in GIVES[GIVES.index(given_form) + 1 :]
+        if need in methods_by_need
+    ]
+    if lacking_texts:
+        fix_hint = "name the other methods with --methods, or use another backbone"
+        needed_text = " and ".join(lacking_texts)
+        raise Usage(f"--set recipe.backbone={name}: this network gives {given_form}; needed: {needed_text}; {fix_hint}")
 
 
 def fetch_start_weights(todo: list[Planned]) -> None:
@@ -155,25 +147,20 @@ def check_settings(planned: Planned) -> None:
     from methods.support.recipe import recipe_to_dict
 
     job = planned.job
-    recipe = planned.resolved["recipe"]
-    plugin_folders = tuple(Path(folder) for folder in planned.place.methods_path)
-    method_class = plugins.find_method(job.method, plugin_folders)
+    method_class = plugins.find_method(job.method, planned.place.methods_path)
     overrides_text = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
     try:
         used_recipe = build_on_cpu(planned, method_class)
     except (ValueError, TypeError, AttributeError, RuntimeError, ZeroDivisionError) as error:
-        refusal = (
-            f"--set: {job.method} refuses {overrides_text}"
-            if overrides_text
-            else f"--methods: {job.method} cannot be built"
-        )
+        refusal = f"--set: {job.method} refuses {overrides_text}"
+        if not overrides_text:
+            refusal = f"--methods: {job.method} cannot be built"
         raise Usage(f"{refusal}: {error_line(error)}") from None
     for key, value in job.overrides.items():
-        if (
-            key.startswith("recipe.")
-            and key != "recipe.like"
-            and recipe_field(recipe_to_dict(used_recipe), key) != recipe_field(recipe, key)
-        ):
+        name, option = key.split(".", 1)
+        if name != "recipe" or option == "like":
+            continue
+        if recipe_value(recipe_to_dict(used_recipe), option) != recipe_value(planned.resolved["recipe"], option):
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
@@ -192,14 +179,6 @@ def build_on_cpu(planned: Planned, method_class: type["Method"]) -> "Recipe":
     )
     make_optimiser(method, recipe, torch.device("cpu"))
     return recipe
-
-
-def recipe_field(recipe: dict[str, Any], key: str) -> Any:
-    """The field that 'recipe.optimiser.lr' names."""
-    field_value: Any = recipe
-    for name in key.split(".")[1:]:
-        field_value = field_value[name]
-    return field_value
 
 
 def check_weights_file(option: str, path: str, backbone: str, planned: Planned) -> None:

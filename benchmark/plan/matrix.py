@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmark import plugins
 from benchmark.cache import decoded, lookup
-from benchmark.datasets.base import DataError
 from benchmark.plan import recipes
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
@@ -96,9 +95,11 @@ def make_plan(request: Request, progress: Any = None) -> Plan:
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = plan_cells(experiment, plan)
+        cells = plan.cells[experiment.kind, experiment.name]
         if experiment.drawing == "cross" and not request.draw:
-            keep_networks(plan.cells[experiment.kind, experiment.name])
-        if not plan.cells[experiment.kind, experiment.name] and len(request.experiments) == 1:
+            for run in (run for cell in cells for run in cell.runs):
+                run.place = replace(run.place, keep_weights=True)
+        if not cells and len(request.experiments) == 1:
             if experiment.drawing == "mechanisms":
                 raise Usage("--methods: none of these has a curve to draw; docs/new-method.md says how to declare one")
             rows = ", ".join(dict.fromkeys(row.method for row in experiment.rows))
@@ -106,25 +107,15 @@ def make_plan(request: Request, progress: Any = None) -> Plan:
     return plan
 
 
-def keep_networks(cells: list[PlannedCell]) -> None:
-    """Let the runs of these cells keep their trained networks."""
-    for cell in cells:
-        for run in cell.runs:
-            run.place = replace(run.place, keep_weights=True)
-
-
 def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data:
     data_path = request.data.get(dataset.name)
     options = dataset_options(dataset, request.sets)
-    if dataset.needs_path and data_path is None and (described_data := find_described_data(dataset, options, request)):
-        return described_data
     if dataset.needs_path and data_path is None:
+        if described_data := find_described_data(dataset, options, request):
+            return described_data
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
         raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
-    try:
-        return lookup.open_data(dataset, data_path, options, request.results / "data", progress)
-    except DataError as error:
-        raise Usage(str(error)) from None
+    return lookup.open_data(dataset, data_path, options, request.results / "data", progress)
 
 
 def find_described_data(dataset: Any, options: Any, request: Request) -> decoded.Data | None:
@@ -149,11 +140,14 @@ def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
         rows = [row for row in rows if plan.cards[row.method]["mechanism"]]
     if experiment.searched:
         rows = [drawn for row in rows for drawn in draw_rows(row, plan)]
+    conditions = [(kind, rate) for kind, rates in noise_rates.items() for rate in rates or (None,)]
+    correct_row = Row("baseline", label="Baseline, correct labels only")
+    clean_row = Row("baseline", label="Baseline, clean labels")
     for data in plan.data.values():
-        conditions = [(kind, rate) for kind, rates in noise_rates.items() for rate in rates or (None,)]
         column_cells = [plan_cell(row, data, kind, rate, plan) for kind, rate in conditions for row in rows]
-        if request.floor and experiment.kind == "table":
-            column_cells += floor_cells(data, noise_rates, plan)
+        if request.floor and experiment.kind == "table":  # what labels could give at best
+            column_cells += [plan_cell(correct_row, data, kind, rate, plan, "correct") for kind, rate in conditions]
+            column_cells.append(plan_cell(clean_row, data, "none", None, plan, "clean"))
         if request.draw and request.seeds is None:
             on_common_seeds(column_cells, request)
         cells += column_cells
@@ -176,15 +170,11 @@ def draw_rows(row: Row, plan: Plan) -> list[Row]:
     request = plan.request
     card = plan.cards[row.method]
     draws_rate = request.tune_learning_rate
-    return [
-        replace(
-            row,
-            overrides=row.overrides | draw_settings(card, request.scale, number, draws_rate),
-            published_settings=True,
-            draw=number,
-        )
-        for number in range(count_draws(card, request.draws, draws_rate))
-    ]
+    drawn_rows = []
+    for number in range(count_draws(card, request.draws, draws_rate)):
+        overrides = row.overrides | draw_settings(card, request.scale, number, draws_rate)
+        drawn_rows.append(replace(row, overrides=overrides, published_settings=True, draw=number))
+    return drawn_rows
 
 
 def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
@@ -217,19 +207,6 @@ def check_noise(kind: Noise, data: decoded.Data) -> None:
         kind.labels(noise_input, 0.0, 0)
     except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
-
-
-def floor_cells(data: decoded.Data, kinds: dict[str, tuple[str, ...]], plan: Plan) -> list[PlannedCell]:
-    """The ceilings: the baseline on the correctly labelled images alone, and on clean labels."""
-    ceiling_cells = [
-        plan_cell(Row("baseline", label="Baseline, correct labels only"), data, kind, rate, plan, "correct")
-        for kind, rates in kinds.items()
-        for rate in rates or (None,)
-    ]
-    return [
-        *ceiling_cells,
-        plan_cell(Row("baseline", label="Baseline, clean labels"), data, "none", None, plan, "clean"),
-    ]
 
 
 def plan_cell(
@@ -276,11 +253,10 @@ def plan_runs(
     """The runs of a cell, one a seed: jobs, their resolved settings and where their inputs lie."""
     request = plan.request
     card = plan.cards[row.method]
-    noise = noise_kind(kind, plan.request)
+    noise = noise_kind(kind, request)
     available_images = len(data.train.labels)
-    holdout = request.rule == "noisy_val" or (
-        row.draw is not None and not request.scale.unused_images(available_images)
-    )
+    is_draw = row.draw is not None
+    holdout = request.rule == "noisy_val" or (is_draw and not request.scale.unused_images(available_images))
     image_count = request.scale.images(available_images, holdout)
     settings, overrides = recipes.resolve_recipe(
         plan.cards,
@@ -330,16 +306,10 @@ def plan_runs(
         checkpoint_seconds=checkpoint_seconds(),
         keep_weights=request.keep_weights,
     )
-    data_facts = {
-        "title": data.title,
-        **data.info.get("facts", {}),
-        "card": data.info_hash,
-        "train_images": image_count,
-    }
-    resolved_settings = settings | {"data": data_facts, "weights": {"text": start_weights.text + further_start.text}}
-    return [
-        Planned(replace(first_job, seed=seed), resolved_settings, place, start_weights.pretraining) for seed in seeds
-    ]
+    facts = data.info.get("facts", {})
+    data_facts = {"title": data.title, **facts, "card": data.info_hash, "train_images": image_count}
+    resolved = settings | {"data": data_facts, "weights": {"text": start_weights.text + further_start.text}}
+    return [Planned(replace(first_job, seed=seed), resolved, place, start_weights.pretraining) for seed in seeds]
 
 
 def backbone_code(name: str, request: Request) -> str | None:

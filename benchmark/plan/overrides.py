@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import re
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from benchmark.terminal import Usage, one_of, print_note
@@ -148,23 +150,18 @@ def list_recipe_fields(tree: dict[str, Any], prefix: str = "") -> list[str]:
     return field_names
 
 
-def is_kind(tree: dict[str, Any], option: str) -> bool:
-    """Whether an option is a part of a recipe that comes in several kinds, as 'schedule' does."""
-    return isinstance(tree.get(option), dict)
-
-
 def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[Any, Any]:
     """Change one leaf of a recipe ('epochs', 'optimiser.lr'); returns (old, new)."""
-    kind_hint = (
-        f"Another kind of {option} is written in a method's file and counts at --scale paper"
-        if is_kind(tree, option)
-        else ""
-    )
-    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree), kind_hint)
-    *parents, leaf = option.split(".")
-    branch = tree
-    for name in parents:
-        branch = branch[name]
+    comes_in_kinds = isinstance(tree.get(option), dict)  # as 'schedule' does
+    kind_hint = f"Another kind of {option} is written in a method's file and counts at --scale paper"
+    one_of(f"--set {key}={text}", "recipe field", option, list_recipe_fields(tree), kind_hint if comes_in_kinds else "")
+    parent, _, leaf = option.rpartition(".")
+    branch = recipe_value(tree, parent) if parent else tree
     old_value = branch[leaf]
     branch[leaf] = parse_override(key, text, old_value)
     return old_value, branch[leaf]
+
+
+def recipe_value(recipe: dict[str, Any], option: str) -> Any:
+    """The field of a recipe that 'optimiser.lr' names."""
+    return reduce(getitem, option.split("."), recipe)

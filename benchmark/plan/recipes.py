@@ -26,9 +26,8 @@ def resolve_recipe(
     scale's recipe, whoever asked for it, so that settings chosen later give other jobs.
     """
     card = cards[method]
-    own_settings = {
-        key: text for key, text in requested_settings.items() if key.split(".", 1)[0] in (method, "recipe", "backbone")
-    }
+    names = (method, "recipe", "backbone")
+    own_settings = {key: text for key, text in requested_settings.items() if key.split(".", 1)[0] in names}
     typed_keys = set(own_settings)
     declared_settings = chosen_settings(card, scale)
     chosen_values = {} if published_settings else declared_settings
@@ -60,25 +59,16 @@ def resolve_recipe(
             raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
     parameters, changed_parameters = method_parameters(card, method, own_settings, chosen_values)
     overrides |= changed_parameters
-    if scale.shortened:
-        scaling_rules = {name: parameter["scales"] for name, parameter in card["parameters"].items()}
-        published_recipe = card["recipe"] if "recipe.like" in overrides else base_recipe
-        parameters = {
-            option_name: translate_parameter(
-                method, option_name, option_value, scaling_rules[option_name], published_recipe, recipe, images
-            )
-            for option_name, option_value in parameters.items()
-        }
     scale_notes = scale.notes(recipe["backbone"])
     if scale.shortened:
-        kept_choices = {
-            name: entry
-            for name, entry in card["demo"].items()
-            if full_name(method, name) in set(chosen_values) - typed_keys
-        }
-        scale_notes += describe_chosen(
-            card["title"], kept_choices, "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
-        )
+        published_recipe = card["recipe"] if "recipe.like" in overrides else base_recipe
+        for name, value in parameters.items():
+            rule = card["parameters"][name]["scales"]
+            parameters[name] = translate_parameter(method, name, value, rule, published_recipe, recipe, images)
+        kept_keys = set(chosen_values) - typed_keys
+        kept_choices = {name: entry for name, entry in card["demo"].items() if full_name(method, name) in kept_keys}
+        source_note = "" if scale.name == DEMO.name else f"chosen at {DEMO.name} scale: "
+        scale_notes += describe_chosen(card["title"], kept_choices, source_note)
     settings = {
         "recipe": recipe,
         "parameters": parameters,
@@ -102,11 +92,6 @@ def translate_parameter(
     if isinstance(translated_value, complex):
         raise Usage(f"--set {method}.{name}={value}: out of range for a parameter that is given {rule}")
     return translated_value
-
-
-def is_changed(value: Any, published: Any) -> bool:
-    """Whether two values are spelled differently; a list from a file and a tuple from a class may be the same."""
-    return spell_setting(value) != spell_setting(published)
 
 
 def full_name(method: str, option: str) -> str:
@@ -141,9 +126,10 @@ def method_parameters(
             continue
         one_of(f"--set {key}={text}", f"parameter of {method}", option, [*values, "backbone"])
         values[option] = parse_override(key, text, published_values[option], card["parameters"][option]["type"])
+    spelled_values = {name: spell_setting(value) for name, value in values.items()}
     changed_values = {
-        f"{method}.{name}": spell_setting(value)
-        for name, value in values.items()
-        if is_changed(value, published_values[name])
+        f"{method}.{name}": text
+        for name, text in spelled_values.items()
+        if text != spell_setting(published_values[name])  # a list from a file and a tuple from a class may be the same
     }
     return values, changed_values

@@ -36,31 +36,20 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
+            usable_images = data.train.usable_landmarks
             landmark_count = (
-                f"usable landmarks of {data.train.usable_landmarks} training images only"
-                if data.train.usable_landmarks
-                else "no landmarks"
+                f"usable landmarks of {usable_images} training images only" if usable_images else "no landmarks"
             )
-            raise Usage(
-                f"--weights landmarks: {data.name} has {landmark_count}; run python -m benchmark landmarks {data.name} "
-                f"--data {data.name}=PATH"
-            )
+            fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH"
+            raise Usage(f"--weights landmarks: {data.name} has {landmark_count}; {fix}")
         choice = "random"
     if choice == "random":
         return Start("random", text="random weights")
     if choice == "imagenet":
         return published_weights(backbone)
     if choice == "landmarks":
-        return landmark_weights(
-            data,
-            backbone,
-            request.scale,
-            request.precision,
-            request.device,
-            request.results,
-            code,
-            request.methods_path,
-        )
+        job_settings = request.scale, request.precision, request.device
+        return landmark_weights(data, backbone, *job_settings, request.results, code, request.methods_path)
     return from_file("--weights", choice, "a checkpoint, 'landmarks', 'imagenet' or 'random'")
 
 

@@ -4,17 +4,16 @@ import copy
 import re
 from typing import Any
 
+from benchmark.plan.catalogue import Cards
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
-from benchmark.plan.overrides import full_option_name, parse_override, parse_sets, set_path, spell_setting
+from benchmark.plan.overrides import full_option_name, parse_override, parse_sets, recipe_value, set_path, spell_setting
 from benchmark.plan.recipes import chosen_settings, resolve_recipe
-from benchmark.plan.tuning import recipe_value
+from benchmark.plan.request import Request
 from benchmark.scale import Scale
 from benchmark.terminal import Usage, one_of
 from results.job import json_digest
 
 LONGEST = 100  # letters of a figure's name
-
-Cards = dict[str, dict[str, Any]]
 
 
 def make_sweep(
@@ -25,19 +24,21 @@ def make_sweep(
     cards: {method name: what planning knows of it}. methods: those that were named, for an option of all methods. sets: what
     `--set` changes beside it.
     """
-    key, values = parse_sweep(text, cards)
+    typed_key, values = parse_sweep(text, cards)
+    key = typed_key
     name, _, option = key.partition(".")
     method_names = [name] if name in cards else methods or list(PAPER_FIVE)
     if option in ("backbone", "name") and name != "recipe":
         key = "recipe.backbone"
     elif name in ("recipe", "backbone"):
         key = f"recipe.{full_option_name(option)}"
-    set_options = [typed_key.split(".", 1) for typed_key in sets]
+    set_options = [set_key.split(".", 1) for set_key in sets]
     if key in {f"{set_name}.{full_option_name(set_option)}" for set_name, set_option in set_options}:
         raise Usage(f"--sweep {text}: --set gives {key} one value; leave one of them out")
     try:
-        for method in method_names:
-            for value in values:
+        for value in values:
+            parse_sets([f"{typed_key}={value}"], cards, {})
+            for method in method_names:
                 resolve_recipe(cards, method, sets | {key: value}, scale, preset, "", images=1000)
         spellings = list(dict.fromkeys(spell_value(cards[method_names[0]], scale, key, value) for value in values))
     except Usage as error:
@@ -65,13 +66,7 @@ def parse_sweep(text: str, cards: Cards) -> tuple[str, list[str]]:
     if not equals or "." not in key:
         raise Usage(f"--sweep {text}: expected NAME.option=V1,V2,..., for example lanet.confidence=0.5,0.7,0.9")
     one_of(f"--sweep {text}", "method, 'recipe' or 'backbone'", key.partition(".")[0], [*cards, "recipe", "backbone"])
-    typed_values = [value.strip() for value in values.split(";" if ";" in values else ",")]
-    try:
-        for value in typed_values:
-            parse_sets([f"{key}={value}"], cards, {})
-    except Usage as error:
-        raise Usage(f"{error}".replace("--set", "--sweep", 1)) from None
-    return key, typed_values
+    return key, [value.strip() for value in values.split(";" if ";" in values else ",")]
 
 
 def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
@@ -84,11 +79,8 @@ def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
         parameter = card["parameters"][option]
         default_value = parameter["default"]
         parsed_value = parse_override(key, text, parameter["default"], parameter["type"])
-    if (
-        isinstance(default_value, list | tuple)
-        and isinstance(parsed_value, list)
-        and len(parsed_value) != len(default_value)
-    ):
+    is_list = isinstance(default_value, list | tuple) and isinstance(parsed_value, list)
+    if is_list and len(parsed_value) != len(default_value):
         raise Usage(
             f"--set {key}={text}: expected {len(default_value)} numbers; put ';' between the values of a sweep of lists"
         )
@@ -104,19 +96,23 @@ def name_figure(key: str, values: list[str], methods: list[str] | None) -> str:
     return f"sweep_{name}"
 
 
-def find_marks(
-    key: str, card: dict[str, Any], scale: Scale, preset: str, dataset: str, published_settings: bool
-) -> dict[str, str]:
-    """The values of an option that a figure marks: {'published': '0.7', 'chosen': '0.46'}.
+def find_marks(request: Request, row: Row, dataset: str) -> dict[str, str]:
+    """The values of a swept option that a figure marks: {'published': '0.7', 'chosen': '0.46'}.
 
     Of the recipe at a shortened scale the scale's own is marked, since the published one is of a longer run.
     """
-    name, option = key.split(".", 1)
+    if not row.swept:
+        return {}
+    card = request.cards[row.method]
+    scale = request.scale
+    name, option = row.swept.split(".", 1)
     if name == "recipe":
-        published_recipe = (preset == "as_published" and card["as_published"]) or card["recipe"]
+        published_recipe = (request.preset == "as_published" and card["as_published"]) or card["recipe"]
         mark_name = "scale" if scale.shortened else "published"
         marks = {mark_name: spell_setting(recipe_value(scale.applied(published_recipe, dataset), option))}
     else:
         marks = {"published": spell_setting(card["parameters"][option]["default"])}
-    chosen_values = {} if published_settings else chosen_settings(card, scale)
-    return marks | ({"chosen": spell_setting(chosen_values[key])} if key in chosen_values else {})
+    chosen_values = {} if request.published_settings else chosen_settings(card, scale)
+    if row.swept in chosen_values:
+        marks["chosen"] = spell_setting(chosen_values[row.swept])
+    return marks

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.plan.overrides import spell_setting
+from benchmark.plan.overrides import recipe_value, spell_setting
 from benchmark.plan.recipes import full_name
 from benchmark.scale import Scale
 from methods.support.search import RANGES, Range
@@ -48,26 +48,17 @@ def published_settings(card: dict[str, Any], scale: Scale, learning_rate: bool) 
     settings = {}
     for key in search_space(card):
         name, option = key.split(".", 1)
-        settings[key] = spell_setting(
-            recipe_value(recipe, option) if name == "recipe" else card["parameters"][option]["default"]
-        )
+        published = recipe_value(recipe, option) if name == "recipe" else card["parameters"][option]["default"]
+        settings[key] = spell_setting(published)
     return settings | (scaled_rates(recipe["optimiser"], 1.0) if learning_rate else {})
-
-
-def recipe_value(recipe: dict[str, Any], option: str) -> Any:
-    value: Any = recipe
-    for name in option.split("."):
-        value = value[name]
-    return value
 
 
 def search_space(card: dict[str, Any]) -> dict[str, Range]:
     """The options that are drawn beside the learning rate, in the order in which the method declares them."""
     option_ranges = {}
-    for option, declared_range in card["search"].items():
-        option_ranges[full_name(card["name"], option)] = RANGES[declared_range["kind"]](
-            **{name: value for name, value in declared_range.items() if name != "kind"}
-        )
+    for option, declared in card["search"].items():
+        bounds = {name: value for name, value in declared.items() if name != "kind"}
+        option_ranges[full_name(card["name"], option)] = RANGES[declared["kind"]](**bounds)
     return option_ranges
 
 
