@@ -44,39 +44,31 @@ SHARED_AUGMENT: dict[str, Any] = {
 class Scale:
     """How large a run is.
 
-    side: pixels of a training image; channels: 1 (grey) or 3. train_images, test_images: at most so many of a data set
-    (stratified, fixed), None for all; train_floor, test_floor: images of a rare class where there are as many.
-    held_out_images: others of the training split, at most so many, whose noisy labels choose settings. subset: seed of
-    the draw of training images. seeds:
-    how many where none are named. weights: what a backbone starts from where nothing is named. recipe, augment: fields
-    that replace a method's published ones; None where recipes stay as published. epochs: {data set: epochs} where no
-    paper prints them. pretraining: how start weights are made from landmarks (`benchmark.train.pretrain`); held_out
-    there: leave out the scale's own training images. seconds ({device: one worker's}), record_bytes, memory: what planning
-    guesses of a baseline run on 12,271 images, or on all that the scale takes, before anything is measured; of a GPU about
-    twice what an H200 takes at the two larger scales. words, network: the scale and its recipe's backbone, in captions.
+    seconds ({device: one worker's}), record_bytes, memory: what planning guesses of a baseline run on 12,271 images, or on
+    all that the scale takes, before anything is measured; of a GPU twice what an H200 takes at the two larger scales.
     """
 
     name: str
     version: int
-    side: int
-    channels: int
-    seeds: int
-    weights: str
-    pretraining: dict[str, Any]
+    side: int  # pixels of a training image
+    channels: int  # 1 (grey) or 3
+    seeds: int  # how many where none are named
+    weights: str  # what a backbone starts from where nothing is named
+    pretraining: dict[str, Any]  # how start weights are made from landmarks (`benchmark.train.pretrain`)
     seconds: dict[str, float]
     record_bytes: float
     memory: float
-    train_images: int | None = None
+    train_images: int | None = None  # at most so many of a data set (stratified, fixed); None for all
     test_images: int | None = None
-    train_floor: int = 0
+    train_floor: int = 0  # images of a rare class where there are as many
     test_floor: int = 0
-    held_out_images: int = 0
-    subset: int = SUBSET_SEED
-    recipe: dict[str, Any] | None = None
-    augment: dict[str, Any] = field(default_factory=dict)
-    epochs: dict[str, int] = field(default_factory=dict)
-    words: str = ""
-    network: str = ""
+    held_out_images: int = 0  # others of the training split, at most so many, whose noisy labels choose settings
+    subset: int = SUBSET_SEED  # of the draw of training images
+    recipe: dict[str, Any] | None = None  # replaces fields of a method's own; None where recipes stay as published
+    augment: dict[str, Any] = field(default_factory=dict)  # likewise
+    epochs: dict[str, int] = field(default_factory=dict)  # {data set: epochs} where no paper prints them
+    words: str = ""  # the scale in captions
+    network: str = ""  # its recipe's backbone in captions
 
     @property
     def shortened(self) -> bool:
@@ -115,9 +107,8 @@ class Scale:
         if not self.unused_images(len(labels)):
             return np.arange(0)
         unused = np.setdiff1d(np.arange(len(labels)), self.train_rows(labels, classes))
-        return unused[
-            choose_subset(labels[unused], classes, self.unused_images(len(labels)), self.train_floor, self.subset)
-        ]
+        image_count = self.unused_images(len(labels))
+        return unused[choose_subset(labels[unused], classes, image_count, self.train_floor, self.subset)]
 
     def test_rows(self, labels: np.ndarray, classes: int) -> np.ndarray:
         return choose_subset(labels, classes, self.test_images, self.test_floor)
@@ -127,18 +118,26 @@ class Scale:
         if self.recipe is None:
             return [f"published recipes at {self.side} px", f"AffectNet: {AFFECTNET_EPOCHS} epochs (ours)"]
         crop = self.augment["crop"]
-        erase = self.augment["erase"]
-        augment_text = f"mirroring {self.augment['flip']}"
-        if crop:
-            augment_text += f", crops of {crop[0]:.0%} to {crop[1]:.0%} of the area"
-        if erase:
-            augment_text += f", random erasing {erase}"
+        augment_text = f"mirroring {self.augment['flip']}, crops of {crop[0]:.0%} to {crop[1]:.0%} of the area"
+        if self.augment["erase"]:
+            augment_text += f", random erasing {self.augment['erase']}"
         words = f"{self.words}, {self.network}" if backbone in ("", self.recipe["backbone"]) else self.words
         return [
             f"{words}, {self.recipe['epochs']} epochs of batch {self.recipe['batch_size']}, Adam with one cycle to "
             f"{self.recipe['optimiser']['lr']}, uniform sampling, {augment_text}, the same for every method; published "
             "epochs, momenta and queues keep their share of the run"
         ]
+
+
+def one_cycle_recipe(epochs: int, batch_size: int, backbone: str, learning_rate: float) -> dict[str, Any]:
+    """The one recipe of a shortened scale."""
+    return {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "backbone": backbone,
+        "optimiser": {"kind": "Adam", "lr": learning_rate, "weight_decay": 0.0, "head_lr": None},
+        "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
+    }
 
 
 DEMO = Scale(
@@ -153,15 +152,10 @@ DEMO = Scale(
     train_floor=30,
     test_floor=20,
     held_out_images=1000,
-    recipe={
-        "epochs": 18,
-        "batch_size": 64,
-        "backbone": "resnet10_w16",
-        "optimiser": {"kind": "Adam", "lr": 6e-3, "weight_decay": 0.0, "head_lr": None},
-        "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
-    },
+    recipe=one_cycle_recipe(epochs=18, batch_size=64, backbone="resnet10_w16", learning_rate=6e-3),
     augment=SHARED_AUGMENT,
     # images: at most so many. views: looks at an image or its mirror image in all; epochs: passes over both at most.
+    # held_out: the scale's own training images are left out where there are so many others.
     pretraining={"images": 24_000, "views": 96_000, "epochs": 12, "batch": 64, "rate": 2e-2, "held_out": 5000},
     seconds={"cpu": 15, "cuda": 15},
     record_bytes=40e3,
@@ -176,13 +170,7 @@ SMALL = Scale(
     channels=3,
     seeds=3,
     weights="landmarks",
-    recipe={
-        "epochs": 20,
-        "batch_size": 128,
-        "backbone": "resnet18",
-        "optimiser": {"kind": "Adam", "lr": 1e-3, "weight_decay": 0.0, "head_lr": None},
-        "schedule": {"kind": "OneCycle", "warm": 0.25, "start": 0.04},
-    },
+    recipe=one_cycle_recipe(epochs=20, batch_size=128, backbone="resnet18", learning_rate=1e-3),
     augment=SHARED_AUGMENT,
     pretraining={"images": 100_000, "views": 600_000, "epochs": 12, "batch": 128, "rate": 1e-3, "held_out": None},
     seconds={"cpu": 2200, "cuda": 25},
@@ -227,10 +215,8 @@ def translate_value(
         return value
     epochs = recipe["epochs"]
     batch_size = recipe["batch_size"]
-    steps = epochs * steps_per_epoch(images, batch_size, recipe["drop_last"])
-    published_steps = published["epochs"] * steps_per_epoch(
-        PUBLISHED_IMAGES, published["batch_size"], published["drop_last"]
-    )
+    steps = count_steps(images, recipe)
+    published_steps = count_steps(PUBLISHED_IMAGES, published)
     if rule == "epoch":
         return ceil(value * epochs / published["epochs"])
     if rule == "per epoch":
@@ -244,6 +230,10 @@ def translate_value(
 
 def steps_per_epoch(images: int, batch: int, drop_last: bool) -> int:
     return max(1, floor(images / batch) if drop_last else ceil(images / batch))
+
+
+def count_steps(images: int, recipe: dict[str, Any]) -> int:
+    return recipe["epochs"] * steps_per_epoch(images, recipe["batch_size"], recipe["drop_last"])
 
 
 def choose_subset(

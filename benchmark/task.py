@@ -9,55 +9,41 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """Where a job is run; nothing here changes its result (`fast` may, and is recorded).
-
-    data: the folder of the decoded data set. weights, weights2: checkpoints, or None. device: 'cpu' or 'cuda'. methods_path:
-    folders with methods and noises of one's own. noise_argument: what follows the colon of `file:PATH`. fast: give up
-    determinism on a GPU. graphs: whether steps on a GPU may be captured. checkpoint_seconds: at least this long between
-    two. jobs_on_gpu: how many share the GPU. keep_weights: keep the trained network beside the record.
-    """
+    """Where a job is run; nothing here changes its result (`fast` may, and is recorded)."""
 
     results: str
-    data: str
-    weights: str | None = None
-    weights2: str | None = None
-    device: str = "cpu"
-    methods_path: tuple[str, ...] = ()
-    noise_argument: str = ""
-    fast: bool = False
-    graphs: bool = True
-    checkpoint_seconds: float = 30.0
-    jobs_on_gpu: int = 1
-    keep_weights: bool = False
+    data: str  # the folder of the decoded data set
+    weights: str | None = None  # a checkpoint
+    weights2: str | None = None  # that of further networks
+    device: str = "cpu"  # or 'cuda'
+    methods_path: tuple[str, ...] = ()  # folders with methods and noises of one's own
+    noise_argument: str = ""  # what follows the colon of `file:PATH`
+    fast: bool = False  # give up determinism on a GPU
+    graphs: bool = True  # whether steps on a GPU may be captured
+    checkpoint_seconds: float = 30.0  # at least so long between two
+    jobs_on_gpu: int = 1  # how many share it
+    keep_weights: bool = False  # keep the trained network beside the record
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a child process makes, and how it is tried; goes to the fork server as one line of JSON.
+    """What a child process makes, and how it is tried; goes to the fork server as one line of JSON."""
 
-    id: of the job, or of its start weights. makes: the file that is there when it is done. results, log: where records of
-    failures and words go. slots: [GPU, lock file] that it may take, of which one or, with whole_gpu, all of one GPU. job,
-    resolved, place: the fields of a `Job`, its recipe and parameters, and of a `Place`; or pretrain: the arguments of the
-    pre-training on landmarks. command: what a person types to repeat it. code: the hash of
-    its method, whose failure is worth another try when it has changed. launch: the launcher that tries it; limit: seconds;
-    attempt: its number, counted on disk.
-    """
-
-    id: str
-    makes: str
-    results: str
-    log: str
-    slots: Sequence[Sequence[str]] = ()
-    job: dict[str, Any] = field(default_factory=dict)
-    resolved: dict[str, Any] = field(default_factory=dict)
-    place: dict[str, Any] = field(default_factory=dict)
-    pretrain: dict[str, Any] = field(default_factory=dict)
-    command: str = ""
-    launch: str = ""
-    code: str = ""
-    limit: float | None = None
+    id: str  # of the job, or of its start weights
+    makes: str  # the file that is there when it is done
+    results: str  # where records of failures go
+    log: str  # where what it prints goes
+    slots: Sequence[Sequence[str]] = ()  # [GPU, lock file] that it may take: one, or with whole_gpu all of one GPU
+    job: dict[str, Any] = field(default_factory=dict)  # the fields of a `Job`; empty for start weights
+    resolved: dict[str, Any] = field(default_factory=dict)  # its recipe and parameters
+    place: dict[str, Any] = field(default_factory=dict)  # the fields of a `Place`
+    pretrain: dict[str, Any] = field(default_factory=dict)  # or the arguments of the pre-training on landmarks
+    command: str = ""  # what a person types to repeat it
+    launch: str = ""  # the launcher that tries it
+    code: str = ""  # hash of its method, whose failure is worth another try when it has changed
+    limit: float | None = None  # seconds
     whole_gpu: bool = False
-    attempt: int = 0
+    attempt: int = 0  # counted on disk
 
 
 EXIT_ERROR = 1
