@@ -13,7 +13,7 @@ from types import ModuleType
 
 from benchmark import plugins
 from benchmark.check.contract import Skipped, Wrong
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import own_folders
 from benchmark.datasets.base import DataSet
 from benchmark.terminal import Usage, one_of
@@ -37,14 +37,13 @@ class Finding:
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark check", description=__doc__.splitlines()[0])
+    parser = command_parser("check", __doc__)
     parser.add_argument(
         "name", metavar="FILE|NAME", help="a Python file with a method, noise, data set or backbone, or its name"
     )
     parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark check", lambda: check_plugin_file(args))
+    return run_command(parser, check_plugin_file, arguments)
 
 
 def check_plugin_file(args: argparse.Namespace) -> int:

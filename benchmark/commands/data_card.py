@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, handle_errors
 from benchmark.commands.named_data import add_data_arguments, open_named_data
 
 SHOWN = 12  # images of each class on the contact sheet
@@ -18,7 +18,7 @@ SIDE = 72  # pixels of each
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark data-card", description=__doc__.splitlines()[0])
+    parser = command_parser("data-card", __doc__)
     add_data_arguments(parser)
     parser.add_argument("path", nargs="?", help="the same as --data PATH")
     parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where contact sheets are written")

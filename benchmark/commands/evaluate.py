@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from benchmark.commands import named_data, networks
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.terminal import make_printable, one_of
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark evaluate", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("evaluate", __doc__)
     networks.add_network_arguments(parser)
     parser.add_argument(
         "--data", required=True, metavar="NAME=PATH", help="the data set and where it lies; faces alone needs no path"
@@ -24,8 +24,7 @@ def main(arguments: list[str]) -> int:
         "--every-image", action="store_true", help="all of the split, not the part that the network's scale takes"
     )
     named_data.add_data_options(parser)
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark evaluate", lambda: evaluate_on_data(args))
+    return run_command(parser, evaluate_on_data, arguments)
 
 
 def evaluate_on_data(args: argparse.Namespace) -> int:

@@ -1,6 +1,5 @@
 """`python -m benchmark export --tensorboard DIR`: the curves of finished runs, for other programs."""
 
-import argparse
 import contextlib
 import json
 import math
@@ -13,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.terminal import Usage, make_printable
 from results.job import Job
 from results.records import Records
@@ -21,7 +20,7 @@ from results.records import Records
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark export", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("export", __doc__)
     parser.add_argument(
         "--tensorboard",
         type=Path,
@@ -30,8 +29,7 @@ def main(arguments: list[str]) -> int:
         help="write one TensorBoard run a record into DIR, with every curve that is kept of each epoch",
     )
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark export", lambda: export_tensorboard(args.results, args.tensorboard))
+    return run_command(parser, lambda args: export_tensorboard(args.results, args.tensorboard), arguments)
 
 
 def export_tensorboard(results: Path, folder: Path) -> int:

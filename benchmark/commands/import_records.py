@@ -1,6 +1,5 @@
 """`python -m benchmark import FOLDER|ZIP` (or `run_all.py --import`): records of others, merged after checking them."""
 
-import argparse
 import io
 import re
 import zipfile
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cache import decoded
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.terminal import Usage, make_printable
 from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
@@ -41,13 +40,12 @@ MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark import", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("import", __doc__)
     parser.add_argument("source", metavar="FOLDER|ZIP", type=Path, help="a results folder, or a zip of one")
     parser.add_argument("--results", type=Path, default=Path("results/runs"), help="where the records are merged into")
     parser.add_argument("--describe", action="store_true", help="also what drawing needs of the data; no pictures")
     parser.add_argument("--slim", action="store_true", help="of the arrays only what tables and figures are drawn from")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark import", lambda: show_import(args.source, args.results, args.describe, args.slim))
+    return run_command(parser, lambda args: show_import(args.source, args.results, args.describe, args.slim), arguments)
 
 
 def show_import(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:

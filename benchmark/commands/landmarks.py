@@ -15,7 +15,7 @@ from benchmark import hardware
 from benchmark.cache.decoded import SPLITS, Data
 from benchmark.cache.landmark_detection import detect_landmarks
 from benchmark.cache.lookup import find_readable_path, landmarks_path
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, choose_data_set, open_named_data, options_of
 from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import reduce_to_19_points
@@ -31,7 +31,7 @@ SHOWN = 40
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark landmarks", description=__doc__.splitlines()[0])
+    parser = command_parser("landmarks", __doc__)
     add_data_arguments(parser)
     parser.add_argument("--import", dest="imported", type=Path, metavar="FILE.npz", help="points made elsewhere")
     parser.add_argument(
@@ -44,8 +44,7 @@ def main(arguments: list[str]) -> int:
         "--workers", type=int, default=hardware.count_cores(), help="processes that detect (default: cores)"
     )
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark landmarks", lambda: make_landmarks(args))
+    return run_command(parser, make_landmarks, arguments)
 
 
 def make_landmarks(args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from benchmark import plugins
 from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
 from benchmark.commands.arguments import parse_decimal
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, given_data, open_named_data, own_folders
 from benchmark.terminal import Usage
 from noise.asymmetric import asymmetric_noise
@@ -29,7 +29,7 @@ from results.store import Store
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    p = argparse.ArgumentParser("python -m benchmark noise-list", description=__doc__.splitlines()[0])
+    p = command_parser("noise-list", __doc__)
     add_data_arguments(p)
     p.add_argument(
         "--kind", default="asymmetric", help="symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
@@ -41,8 +41,7 @@ def main(arguments: list[str]) -> int:
         "--order", choices=sorted(ORDERS), help="write numbers in the order of this data set, not class names"
     )
     p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
-    args = p.parse_args(arguments)
-    return handle_errors("benchmark noise-list", lambda: show_noise_list(args))
+    return run_command(p, show_noise_list, arguments)
 
 
 def show_noise_list(args: argparse.Namespace) -> int:

@@ -1,12 +1,11 @@
 """`python -m benchmark noise-page > docs/noise.md`: what every kind of noise does to each class."""
 
-import argparse
 
 import numpy as np
 
 from benchmark.cache.data_card import format_table
 from benchmark.cache.decoded import Data
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, open_named_data
 from benchmark.commands.noise_list import labels_with_noise
 from noise.statistics import transition_matrix
@@ -75,10 +74,9 @@ learn it: `--set ferplus.classes=7` leaves it out. Test labels are always those 
 
 def main(arguments: list[str]) -> int:
     """Print the page; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark noise-page", description=__doc__.splitlines()[0])
+    parser = command_parser("noise-page", __doc__)
     add_data_arguments(parser, "faces")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark noise-page", lambda: print(format_noise_page(open_named_data(args)), end="") or 0)
+    return run_command(parser, lambda args: print(format_noise_page(open_named_data(args)), end="") or 0, arguments)
 
 
 def format_noise_page(data: Data) -> str:

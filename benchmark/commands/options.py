@@ -5,7 +5,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from benchmark.commands.arguments import parse_decimal
 from benchmark.plan.experiments import EXPERIMENTS
@@ -92,6 +92,18 @@ def experiment_names(kind: str) -> str:
     return ", ".join(e.name for e in EXPERIMENTS if e.kind == kind)
 
 
+def add_option(group: argparse._ArgumentGroup, usage: str, help_text: str, **more: Any) -> None:
+    """Add '--floor', which takes no value, '--weights PATH', which takes one, or '--rates RATE ...', which takes several."""
+    option, _, metavar = usage.partition(" ")
+    if metavar.endswith(" ..."):
+        more["nargs"] = "+"
+    if metavar:
+        more["metavar"] = metavar.removesuffix(" ...")
+    elif "choices" not in more:
+        more["action"] = "store_true"
+    group.add_argument(option, help=help_text, **more)
+
+
 def parser() -> Parser:
     p = Parser(
         "run_all.py",
@@ -99,206 +111,110 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    repeated: dict[str, Any] = {"action": "append", "default": []}
     what = p.add_argument_group("what to show")
-    what.add_argument(
-        "--table", action="append", default=[], metavar="NAME", help=f"a table: {experiment_names('table')}"
-    )
-    what.add_argument(
-        "--figure", action="append", default=[], metavar="NAME", help=f"a figure: {experiment_names('figure')}"
-    )
-    what.add_argument(
-        "--sweep",
-        action="append",
-        default=[],
-        metavar="NAME.option=V1,V2,...",
-        help="a figure of accuracy against one option: of a method, recipe or backbone; may be repeated",
-    )
-    what.add_argument("--all", action="store_true", help="every table and figure but optional ones, and report.html")
-    what.add_argument(
-        "--with", dest="also", nargs="+", default=[], metavar="TABLE", help="optional tables into --all, as later"
-    )
-    what.add_argument("--list", action="store_true", help="print methods, data sets, noises, tables and figures")
+    add_option(what, "--table NAME", f"a table: {experiment_names('table')}", **repeated)
+    add_option(what, "--figure NAME", f"a figure: {experiment_names('figure')}", **repeated)
+    sweep_help = "a figure of accuracy against one option: of a method, recipe or backbone; may be repeated"
+    add_option(what, "--sweep NAME.option=V1,V2,...", sweep_help, **repeated)
+    add_option(what, "--all", "every table and figure but optional ones, and report.html")
+    add_option(what, "--with TABLE ...", "optional tables into --all, as later", dest="also", default=[])
+    add_option(what, "--list", "print methods, data sets, noises, tables and figures")
     which = p.add_argument_group("which runs")
-    which.add_argument(
-        "--scale", choices=tuple(SCALES), help="how large a run is (default: demo; paper for real data on a GPU)"
+    scale_help = "how large a run is (default: demo; paper for real data on a GPU)"
+    add_option(which, "--scale", scale_help, choices=tuple(SCALES))
+    data_help = "where a real data set lies; may be repeated; or FER_DATA, a folder with rafdb/ ferplus/ affectnet/"
+    add_option(which, "--data NAME=PATH", data_help, **repeated)
+    add_option(which, "--datasets NAME ...", "data sets, as --list names them (default: those of --data, else faces)")
+    add_option(which, "--methods NAME ...", "methods, as --list names them (default: those of the table)")
+    noise_help = "noises, as --list names them; file:PATH for a list (default: those of the table)"
+    add_option(which, "--noise KIND ...", noise_help)
+    add_option(which, "--rates RATE ...", "shares of wrong labels, 0 to 1, as 0.1 0.3 (default: those of the table)")
+    add_option(which, "--seeds SEED ...", "values: 0 1 2, or 0-4 (default: as many as the scale has)")
+    preset_help = "one backbone and weights for all, or each program's own (default: comparison)"
+    add_option(which, "--preset", preset_help, choices=("comparison", "as_published"), default="comparison")
+    add_option(
+        which,
+        "--weights PATH|landmarks|imagenet|random",
+        "start weights: a file, made here from landmarks, published by torchvision or timm, or random numbers",
     )
-    which.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="where a real data set lies; may be repeated; or FER_DATA, a folder with rafdb/ ferplus/ affectnet/",
+    weights2_help = "start weights of a method's second network (default: those of the first)"
+    add_option(which, "--weights2 PATH|random", weights2_help)
+    set_help = (
+        "an option of a method, a data set, recipe or backbone, as lanet.queue=4096, recipe.epochs=5 or "
+        "backbone.name=torchvision/resnet34; may be repeated"
     )
-    which.add_argument(
-        "--datasets",
-        nargs="+",
-        metavar="NAME",
-        help="data sets, as --list names them (default: those of --data, else faces)",
+    add_option(which, "--set NAME.option=value", set_help, **repeated)
+    plugins_help = "a folder with methods, noises, data sets and backbones of your own; may be repeated"
+    add_option(which, "--methods-path DIR", plugins_help, **repeated)
+    precision_help = "of the backbone (default: auto, bf16 where the hardware has it)"
+    add_option(which, "--precision", precision_help, choices=("fp32", "bf16", "auto"), default="auto")
+    rule_help = (
+        "which accuracy the tables show: of the last epoch, of the best on the test images, the mean of the last "
+        "five, or of the epoch that noisy held-out labels choose (default: last)"
     )
-    which.add_argument(
-        "--methods", nargs="+", metavar="NAME", help="methods, as --list names them (default: those of the table)"
+    add_option(which, "--rule", rule_help, choices=tuple(RULES), default="last")
+    settings_help = (
+        "a method's own settings at demo and small scale: chosen by the same search for all, or as published "
+        "(default: chosen)"
     )
-    which.add_argument(
-        "--noise",
-        nargs="+",
-        metavar="KIND",
-        help="noises, as --list names them; file:PATH for a list (default: those of the table)",
-    )
-    which.add_argument(
-        "--rates",
-        nargs="+",
-        metavar="RATE",
-        help="shares of wrong labels, 0 to 1, as 0.1 0.3 (default: those of the table)",
-    )
-    which.add_argument(
-        "--seeds", nargs="+", metavar="SEED", help="values: 0 1 2, or 0-4 (default: as many as the scale has)"
-    )
-    which.add_argument(
-        "--preset",
-        choices=("comparison", "as_published"),
-        default="comparison",
-        help="one backbone and weights for all, or each program's own (default: comparison)",
-    )
-    which.add_argument(
-        "--weights",
-        metavar="PATH|landmarks|imagenet|random",
-        help="start weights: a file, made here from landmarks, published by torchvision or timm, or random numbers",
-    )
-    which.add_argument(
-        "--weights2",
-        metavar="PATH|random",
-        help="start weights of a method's second network (default: those of the first)",
-    )
-    which.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME.option=value",
-        help="an option of a method, a data set, recipe or backbone, as lanet.queue=4096, recipe.epochs=5 or "
-        "backbone.name=torchvision/resnet34; may be repeated",
-    )
-    which.add_argument(
-        "--methods-path",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder with methods, noises, data sets and backbones of your own; may be repeated",
-    )
-    which.add_argument(
-        "--precision",
-        choices=("fp32", "bf16", "auto"),
-        default="auto",
-        help="of the backbone (default: auto, bf16 where the hardware has it)",
-    )
-    which.add_argument(
-        "--rule",
-        choices=tuple(RULES),
-        default="last",
-        help="which accuracy the tables show: of the last epoch, of the best on the test images, the mean of the last "
-        "five, or of the epoch that noisy held-out labels choose (default: last)",
-    )
-    which.add_argument(
-        "--settings",
-        choices=("chosen", "published"),
-        default="chosen",
-        help="a method's own settings at demo and small scale: chosen by the same search for all, or as published "
-        "(default: chosen)",
-    )
-    which.add_argument(
-        "--draws",
-        type=int,
-        default=16,
-        metavar="K",
-        help="settings that the search tries for each method, for --table tuned and its figures (default: 16)",
-    )
-    which.add_argument(
-        "--tune",
-        choices=("all", "own"),
-        default="all",
-        help="what the search draws: the learning rate and the method's own options, or its own alone (default: all)",
-    )
-    which.add_argument(
-        "--floor",
-        action="store_true",
-        help="rows below a table: the largest class, and the baseline on correct and on clean labels",
-    )
-    which.add_argument(
-        "--against",
-        metavar="reference|FOLDER|ZIP",
-        help="take rows that you have not measured from the records that ship, or from others'",
-    )
+    add_option(which, "--settings", settings_help, choices=("chosen", "published"), default="chosen")
+    draws_help = "settings that the search tries for each method, for --table tuned and its figures (default: 16)"
+    add_option(which, "--draws K", draws_help, type=int, default=16)
+    tune_help = "what the search draws: the learning rate and the method's own options, or its own alone (default: all)"
+    add_option(which, "--tune", tune_help, choices=("all", "own"), default="all")
+    floor_help = "rows below a table: the largest class, and the baseline on correct and on clean labels"
+    add_option(which, "--floor", floor_help)
+    against_help = "take rows that you have not measured from the records that ship, or from others'"
+    add_option(which, "--against reference|FOLDER|ZIP", against_help)
     how = p.add_argument_group("how they are run (never part of a job's identity)")
-    how.add_argument(
-        "--workers",
-        default="auto",
-        metavar="N|auto",
-        help="jobs at once (default: auto, one a core or a slot of a GPU)",
+    add_option(how, "--workers N|auto", "jobs at once (default: auto, one a core or a slot of a GPU)", default="auto")
+    add_option(how, "--devices cpu|cuda|cuda:0,cuda:1", "where they train (default: all GPUs, else cpu)")
+    add_option(how, "--per-gpu K", "jobs side by side on one GPU (default: 1)", type=int, default=1)
+    add_option(how, "--cluster ADDRESS", "of a Dask scheduler whose workers run the jobs, as tcp://host:8786")
+    shard_help = (
+        "run part I (0 to N-1) of the jobs and draw nothing; slurm: a task of a SLURM array takes its part first, "
+        "then what no other task has"
     )
-    how.add_argument(
-        "--devices", metavar="cpu|cuda|cuda:0,cuda:1", help="where they train (default: all GPUs, else cpu)"
-    )
-    how.add_argument("--per-gpu", type=int, default=1, metavar="K", help="jobs side by side on one GPU (default: 1)")
-    how.add_argument(
-        "--cluster", metavar="ADDRESS", help="of a Dask scheduler whose workers run the jobs, as tcp://host:8786"
-    )
-    how.add_argument(
-        "--shard",
-        metavar="I/N|slurm",
-        help="run part I (0 to N-1) of the jobs and draw nothing; slurm: a task of a SLURM array takes its part first, "
-        "then what no other task has",
-    )
-    how.add_argument("--fast", action="store_true", help="give up equal bits on GPUs; recorded")
-    how.add_argument("--no-graphs", action="store_true", help="no CUDA graphs on GPUs; recorded")
-    how.add_argument(
-        "--keep-weights",
-        action="store_true",
-        help="keep each trained network beside its record; a run that is done without is trained again for it",
-    )
-    how.add_argument("--limit", type=parse_decimal, metavar="SECONDS", help="kill a job that runs longer")
-    how.add_argument("--retry-failed", action="store_true", help="try failed jobs again, whatever their failure was")
-    how.add_argument("--force", action="store_true", help="run again what is done, and keep the old records aside")
-    how.add_argument("--fail-fast", action="store_true", help="stop at the first job that fails")
+    add_option(how, "--shard I/N|slurm", shard_help)
+    add_option(how, "--fast", "give up equal bits on GPUs; recorded")
+    add_option(how, "--no-graphs", "no CUDA graphs on GPUs; recorded")
+    keep_help = "keep each trained network beside its record; a run that is done without is trained again for it"
+    add_option(how, "--keep-weights", keep_help)
+    add_option(how, "--limit SECONDS", "kill a job that runs longer", type=parse_decimal)
+    add_option(how, "--retry-failed", "try failed jobs again, whatever their failure was")
+    add_option(how, "--force", "run again what is done, and keep the old records aside")
+    add_option(how, "--fail-fast", "stop at the first job that fails")
     also = p.add_argument_group("instead of running")
-    also.add_argument("--plan", action="store_true", help="print the jobs, the expected time and disk; train nothing")
-    also.add_argument("--draw", action="store_true", help="draw from what has been measured; train nothing")
-    also.add_argument("--import", dest="imported", metavar="FOLDER|ZIP", help="add others' records after checking them")
-    also.add_argument("--reproduce", metavar="ID", help="run one job again and compare")
+    add_option(also, "--plan", "print the jobs, the expected time and disk; train nothing")
+    add_option(also, "--draw", "draw from what has been measured; train nothing")
+    add_option(also, "--import FOLDER|ZIP", "add others' records after checking them", dest="imported")
+    add_option(also, "--reproduce ID", "run one job again and compare")
     where = p.add_argument_group("where")
-    where.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results/runs"),
-        metavar="DIR",
-        help="where records are kept (default: results/runs)",
-    )
-    where.add_argument(
-        "--out",
-        type=Path,
-        default=Path("reports/out"),
-        metavar="DIR",
-        help="where tables and figures go (default: reports/out)",
-    )
+    results_help = "where records are kept (default: results/runs)"
+    add_option(where, "--results DIR", results_help, type=Path, default=Path("results/runs"))
+    out_help = "where tables and figures go (default: reports/out)"
+    add_option(where, "--out DIR", out_help, type=Path, default=Path("reports/out"))
     shown = p.add_argument_group("how it is shown")
-    shown.add_argument(
+    add_option(
+        shown,
         "--metric",
+        "the number in tables and figures of accuracy: of all images, mean over classes, F1, or of the worst class",
         choices=tuple(METRICS),
         default="accuracy",
-        help="the number in tables and figures of accuracy: of all images, mean over classes, F1, or of the worst class",
     )
-    shown.add_argument("--decimals", type=int, default=1, metavar="N", help="behind the point, 0 to 6 (default: 1)")
-    shown.add_argument(
+    add_option(shown, "--decimals N", "behind the point, 0 to 6 (default: 1)", type=int, default=1)
+    add_option(
+        shown,
         "--spread",
+        "behind ± and as bands: sample standard deviation, standard error, or half of the 95 %% interval over seeds",
         choices=tuple(SPREADS),
         default="sd",
-        help="behind ± and as bands: sample standard deviation, standard error, or half of the 95 %% interval over seeds",
     )
-    shown.add_argument(
-        "--column-width", type=parse_decimal, metavar="INCHES", help="of the column of a paper that figures have to fit"
-    )
-    shown.add_argument("--no-ranks", action="store_true", help="tables of accuracy without the column of ranks")
-    shown.add_argument(
-        "--log-base", choices=("2", "e"), default="2", help="of the Jensen-Shannon divergence (default: 2)"
-    )
-    shown.add_argument("--root", action="store_true", help="show its square root (a distance)")
-    shown.add_argument("--study", type=Path, metavar="CSV", help="your own study of people: image, one column a class")
+    width_help = "of the column of a paper that figures have to fit"
+    add_option(shown, "--column-width INCHES", width_help, type=parse_decimal)
+    add_option(shown, "--no-ranks", "tables of accuracy without the column of ranks")
+    add_option(shown, "--log-base", "of the Jensen-Shannon divergence (default: 2)", choices=("2", "e"), default="2")
+    add_option(shown, "--root", "show its square root (a distance)")
+    add_option(shown, "--study CSV", "your own study of people: image, one column a class", type=Path)
     return p

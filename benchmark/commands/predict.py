@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.commands import named_data, networks
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.base import DataError
 from benchmark.terminal import Usage, error_line, make_printable
 
@@ -23,12 +23,11 @@ NAMED = 5  # pictures that cannot be read and are named
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark predict", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("predict", __doc__)
     networks.add_network_arguments(parser)
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="pictures of faces, in folders below it, too")
     named_data.add_places(parser)
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark predict", lambda: predict_folder(args))
+    return run_command(parser, predict_folder, arguments)
 
 
 def predict_folder(args: argparse.Namespace) -> int:

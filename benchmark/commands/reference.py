@@ -1,6 +1,5 @@
 """`python -m benchmark reference`: the pages' tables, figures, findings and report, drawn anew from the records that ship."""
 
-import argparse
 import contextlib
 import io
 import re
@@ -17,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from benchmark.cache.lookup import open_data
 from benchmark.commands import tuning
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.faces import Faces
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
@@ -80,11 +79,10 @@ Every comparison behind the [findings](../findings.md): paired differences with 
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark reference", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("reference", __doc__)
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "reference", help="the records")
     parser.add_argument("--pages", type=Path, default=ROOT, help="the folder with README.md and docs/")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark reference", lambda: draw_reference(args.results, args.pages))
+    return run_command(parser, lambda args: draw_reference(args.results, args.pages), arguments)
 
 
 def draw_reference(results: Path, pages: Path) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmark import hardware
 from benchmark.commands.arguments import choose_device, chosen_cards
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.job_inputs import Sources, find_inputs
 from benchmark.commands.named_data import data_sets, given_data, own_folders
 from benchmark.plan.overrides import parse_sets
@@ -30,7 +30,7 @@ Arrays = dict[str, np.ndarray]
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m benchmark reproduce", description=(__doc__ or "").splitlines()[0])
+    parser = command_parser("reproduce", __doc__)
     parser.add_argument("id", metavar="ID", help="a record's name, 20 hexadecimal digits")
     parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, help="where the record is")
     parser.add_argument(
@@ -54,8 +54,7 @@ def main(arguments: list[str]) -> int:
         help="keep the trained network beside the record, if the bits are the same",
     )
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
-    args = parser.parse_args(arguments)
-    return handle_errors("benchmark reproduce", lambda: reproduce_typed(args.id, args))
+    return run_command(parser, lambda args: reproduce_typed(args.id, args), arguments)
 
 
 def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:

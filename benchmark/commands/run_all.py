@@ -10,8 +10,8 @@ from typing import Any
 from benchmark import hardware, plugins
 from benchmark.commands.against import adopt_records, open_others
 from benchmark.commands.arguments import check_workers, chosen_cards, parse_shard, read_request
+from benchmark.commands.command_line import handle_errors
 from benchmark.commands.cross import evaluate_networks
-from benchmark.commands.errors import handle_errors
 from benchmark.commands.named_data import need_pictures, own_folders
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import draw_results

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.commands.errors import handle_errors
+from benchmark.commands.command_line import handle_errors
 from benchmark.commands.show import asked_cell
 from benchmark.plan.matrix import make_plan
 from benchmark.terminal import Usage
