@@ -7,7 +7,7 @@ whatever else is in a job's identity) under the same resolved recipe and paramet
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +34,14 @@ class Others:
     refused: tuple[str, ...] = ()
 
 
-@dataclass
-class Against:
-    """taken: {job id: the folder its record lies in}. lines: what was taken, and what not and why."""
-
-    taken: dict[str, Path] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-
-
-def adopt_records(plan: Plan, store: Store, others: Others) -> Against:
-    """Let the runs of a plan that are not done here, and are sound there, count as done."""
+def adopt_records(plan: Plan, store: Store, others: Others) -> list[str]:
+    """Let the runs of a plan that are not done here, and are sound there, count as done; says which do not, and why."""
     if others.folder is None:
-        return Against()
-    folder = others.folder
+        return []
     refused = list(others.refused)
-    against = Against()
-    other_records = Records(folder)
-    differences = Differences(folder)
+    adopted_runs = {}
+    other_records = Records(others.folder)
+    differences = Differences(others.folder)
     for run in plan.runs():
         if store.done(run.job.id):
             continue
@@ -65,15 +56,11 @@ def adopt_records(plan: Plan, store: Store, others: Others) -> Against:
         if differing_fields:
             differences.note(run, differing_fields)
         elif record is not None:
-            against.taken[run.job.id] = folder
-    store.elsewhere |= against.taken
-    lines = [
-        f"{len(against.taken)} runs are taken from there",
-        *differences.lines(),
-        *(f"refused: {line}" for line in refused),
-    ]
-    against.lines = [f"against {others.name}: {line}" for line in lines]
-    return against
+            adopted_runs[run.job.id] = others.folder
+    store.elsewhere |= adopted_runs
+    refused_lines = [f"refused: {line}" for line in refused]
+    lines = [f"{len(adopted_runs)} runs are taken from there", *differences.lines(), *refused_lines]
+    return [f"against {others.name}: {line}" for line in lines]
 
 
 def open_others(typed_source: str | None, results: Path) -> Others:
@@ -84,10 +71,9 @@ def open_others(typed_source: str | None, results: Path) -> Others:
     if path.is_dir():
         return Others(path, path.name)
     if typed_source == "reference":
-        raise Usage(
-            f"--against reference: {path} is not there; get the project whole, or give a folder or zip of records"
-        )
-    if not (path.is_file() and zipfile.is_zipfile(path)):
+        fix = "get the project whole, or give a folder or zip of records"
+        raise Usage(f"--against reference: {path} is not there; {fix}")
+    if not zipfile.is_zipfile(path):
         raise Usage(f"--against: {typed_source} is neither 'reference' nor a folder or zip of records")
     unpacked_folder = results / "against" / digest_file(path)[:12]
     return Others(unpacked_folder, path.name, import_records(path, unpacked_folder).refused)
@@ -99,10 +85,9 @@ def changed_recipe(record: dict[str, Any], run: Planned) -> list[str]:
     planned = run.resolved
     if recipes_agree(recorded["recipe"], planned["recipe"]) and recorded.get("parameters") == planned["parameters"]:
         return []
-    recorded_fields, planned_fields = (
-        flatten_fields({key: resolved.get(key) for key in ("recipe", "parameters")}) for resolved in (recorded, planned)
-    )
-    return list_differences(recorded_fields, planned_fields) or ["recipe"]
+    names = ("recipe", "parameters")
+    recorded_fields = flatten_fields({name: recorded.get(name) for name in names})
+    return list_differences(recorded_fields, flatten_fields({name: planned[name] for name in names})) or ["recipe"]
 
 
 class Differences:
@@ -126,13 +111,10 @@ class Differences:
     def nearest(self, run: Planned) -> list[str]:
         """In what the closest record of the method differs; nothing where there is none of the method at all."""
         planned_fields = flatten_fields({key: value for key, value in run.job.spec.items() if key != "seed"})
-        closest_fields = min(
-            self.specs(run.job.method),
-            key=lambda recorded_fields: identity_distance(recorded_fields, planned_fields),
-            default=None,
-        )
-        if closest_fields is None:
+        specs = self.specs(run.job.method)
+        if not specs:
             return []
+        closest_fields = min(specs, key=lambda recorded_fields: identity_distance(recorded_fields, planned_fields))
         return list_differences(closest_fields, planned_fields) or ["the seed is not there"]
 
     def note(self, run: Planned, differing_fields: list[str]) -> None:

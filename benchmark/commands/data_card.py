@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
-from benchmark.commands.command_line import command_parser, handle_errors
+from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, open_named_data
 
 SHOWN = 12  # images of each class on the contact sheet
@@ -22,14 +22,13 @@ def main(arguments: list[str]) -> int:
     add_data_arguments(parser)
     parser.add_argument("path", nargs="?", help="the same as --data PATH")
     parser.add_argument("--out", type=Path, default=Path("reports/out"), help="where contact sheets are written")
-    args = parser.parse_args(arguments)
-    if args.path:
-        args.data.append(args.path)
-    return handle_errors("benchmark data-card", lambda: show_data_card(args))
+    return run_command(parser, show_data_card, arguments)
 
 
 def show_data_card(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
+    if args.path:
+        args.data.append(args.path)
     args.out.mkdir(parents=True, exist_ok=True)
     data = open_named_data(args, quiet=True)  # the card says all
     card_facts = data_card.make_data_card(data)
@@ -45,15 +44,10 @@ def show_data_card(args: argparse.Namespace) -> int:
 
 def draw_sheets(data: Data, card_facts: dict, out: Path) -> list[Path]:
     """Contact sheets: some training images of each class, and pairs of near copies."""
-    out.mkdir(parents=True, exist_ok=True)
     class_rows = []
     for number, name in enumerate(data.classes):
-        chosen_rows = np.flatnonzero(data.train.labels == number)
-        chosen_rows = (
-            chosen_rows[np.linspace(0, len(chosen_rows) - 1, min(SHOWN, len(chosen_rows))).astype(int)]
-            if len(chosen_rows)
-            else []
-        )
+        rows = np.flatnonzero(data.train.labels == number)
+        chosen_rows = rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)]
         class_rows.append((name, [data.train.images[row] for row in chosen_rows]))
     sheets = {f"{data.name}_classes.png": class_rows}
     pair_rows = []
@@ -78,8 +72,6 @@ def make_contact_sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
     for line, (text, images) in enumerate(rows):
         ImageDraw.Draw(sheet).text((6, line * SIDE + SIDE // 2 - 6), text, fill="black")
         for column, image in enumerate(images):
-            thumbnail = Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)).copy()).resize(
-                (SIDE - 2, SIDE - 2)
-            )
-            sheet.paste(thumbnail, (text_width + column * SIDE, line * SIDE))
+            picture = Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)).copy())
+            sheet.paste(picture.resize((SIDE - 2, SIDE - 2)), (text_width + column * SIDE, line * SIDE))
     return sheet

@@ -17,7 +17,6 @@ from benchmark.cache.landmark_detection import detect_landmarks
 from benchmark.cache.lookup import find_readable_path, landmarks_path
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, choose_data_set, open_named_data, options_of
-from benchmark.datasets.base import DataSet
 from benchmark.datasets.points import reduce_to_19_points
 from benchmark.datasets.reading import landmark_files
 from benchmark.launch.preflight import check_writable
@@ -34,15 +33,10 @@ def main(arguments: list[str]) -> int:
     parser = command_parser("landmarks", __doc__)
     add_data_arguments(parser)
     parser.add_argument("--import", dest="imported", type=Path, metavar="FILE.npz", help="points made elsewhere")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE.npz",
-        help="default: kept below --results, for all commands that are given the same; or a file, for example " + FILE,
-    )
-    parser.add_argument(
-        "--workers", type=int, default=hardware.count_cores(), help="processes that detect (default: cores)"
-    )
+    out_help = f"default: kept below --results, for all commands that are given the same; or a file, for example {FILE}"
+    parser.add_argument("--out", type=Path, metavar="FILE.npz", help=out_help)
+    workers_help = "processes that detect (default: cores)"
+    parser.add_argument("--workers", type=int, default=hardware.count_cores(), help=workers_help)
     parser.add_argument("--sheets", type=Path, default=Path("reports/out"), metavar="DIR", help="where a picture goes")
     return run_command(parser, make_landmarks, arguments)
 
@@ -57,12 +51,11 @@ def make_landmarks(args: argparse.Namespace) -> int:
         former_points = data.info["facts"].get("landmarks", "its own")
         raise Usage(f"{args.name}: has landmarks already ({former_points}); give --out FILE.npz to make others")
     image_names = [str(name) for split in SPLITS for name in getattr(data, split).names]
-    work_folder = args.results / "landmarks" / data.folder.name
-    points = (
-        import_points(data.name, args.imported, image_names)
-        if args.imported
-        else detect_landmarks(data, work_folder, args.workers)
-    )
+
+    if args.imported:
+        points = import_points(data.name, args.imported, image_names)
+    else:
+        points = detect_landmarks(data, args.results / "landmarks" / data.folder.name, args.workers)
     write_bytes(points_path, arrays_bytes({"names": np.array(image_names), **points}))
     flagged_count = int((points["status"] != 0).sum())
     flagged_text = f"{flagged_count:,} flagged ({flagged_count / len(image_names):.1%}), which train no landmarks"
@@ -77,19 +70,17 @@ def make_landmarks(args: argparse.Namespace) -> int:
 def target_path(args: argparse.Namespace) -> Path:
     """The file that the points go into; raises Usage where it exists."""
     dataset, path = choose_data_set(args)
-    if path is None and args.out is None:
+    if args.out is not None:
+        points_path = args.out
+    elif path is None:
         raise Usage(f"{args.name}: has exact landmarks; give --out FILE.npz to detect some all the same")
-    points_path = args.out or landmarks_path(
-        dataset, path and readable_place(args, dataset, path), args.results / "data"
-    )
+    else:
+        cache_folder = args.results / "data"
+        readable_path = find_readable_path(dataset, path, options_of(args, dataset), cache_folder)
+        points_path = landmarks_path(dataset, readable_path, cache_folder)
     if points_path.exists():
         raise Usage(f"{points_path}: is there already; remove it to make it anew, or give --out")
     return points_path
-
-
-def readable_place(args: argparse.Namespace, dataset: DataSet, path: Path) -> Path:
-    """Where the data is read from: the path, or where its archives are unpacked."""
-    return find_readable_path(dataset, path, options_of(args, dataset), args.results / "data")
 
 
 def import_points(owner: str, path: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -88,7 +88,10 @@ def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:
 
 def own_folders(args: argparse.Namespace) -> tuple[Path, ...]:
     """The folders of one's own that were named; raises Usage."""
-    return tuple(check_folder(path, "--methods-path") for path in args.methods_path)
+    for path in args.methods_path:
+        if not Path(path).is_dir():
+            raise Usage(f"--methods-path: {path} is not a folder")
+    return tuple(Path(path).resolve() for path in args.methods_path)
 
 
 def data_sets(plugin_folders: tuple[Path, ...], needed_names: Iterable[str] = ()) -> dict[str, type[DataSet]]:
@@ -129,24 +132,9 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
         path = os.path.expanduser(path)  # a shell does not look behind '='
         if not path or not name:
             raise Usage(f"--data {text}: expected NAME=PATH, for example ferplus=/data/ferplus")
-        if not path_exists(Path(path)):
+        if not os.path.exists(path):
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
         if typed_paths.setdefault(name, Path(path)) != Path(path):
-            raise Usage(
-                f"--data: {name} is given twice, {typed_paths[name]} and {path}; one run has one of a name: give one of them"
-            )
+            raise Usage(f"--data: {name} is given twice, {typed_paths[name]} and {path}; give one of them")
         data_paths[name] = Path(path)
     return data_paths
-
-
-def path_exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
-
-
-def check_folder(text: str | Path, option: str) -> Path:
-    if not Path(text).is_dir():
-        raise Usage(f"{option}: {text} is not a folder")
-    return Path(text).resolve()

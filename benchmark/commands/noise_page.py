@@ -1,6 +1,5 @@
 """`python -m benchmark noise-page > docs/noise.md`: what every kind of noise does to each class."""
 
-
 import numpy as np
 
 from benchmark.cache.data_card import format_table

@@ -2,8 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,76 +32,54 @@ def main(arguments: list[str]) -> int:
     parser = command_parser("reproduce", __doc__)
     parser.add_argument("id", metavar="ID", help="a record's name, 20 hexadecimal digits")
     parser.add_argument("--results", type=Path, default=DEFAULT_RESULTS, help="where the record is")
-    parser.add_argument(
-        "--data",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="where a real data set lies, if it has to be read",
-    )
+    data_help = "where a real data set lies, if it has to be read"
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help=data_help)
     parser.add_argument("--set", action="append", default=[], metavar="NAME.option=value", help="an option of the data")
     parser.add_argument("--weights", type=Path, metavar="PATH", help="the start weights, where a file was given")
     parser.add_argument("--weights2", type=Path, metavar="PATH", help="those of further networks, likewise")
     parser.add_argument("--devices", metavar="cpu|cuda", help="where it is run (default: as its record was)")
-    parser.add_argument(
-        "--fast", action="store_true", help="without determinism on a GPU, as a record made with --fast"
-    )
+    parser.add_argument("--fast", action="store_true", help="without determinism on a GPU, as in a record with --fast")
     parser.add_argument("--no-graphs", action="store_true", help="without CUDA graphs on a GPU")
-    parser.add_argument(
-        "--keep-weights",
-        action="store_true",
-        help="keep the trained network beside the record, if the bits are the same",
-    )
+    keep_help = "keep the trained network beside the record, if the bits are the same"
+    parser.add_argument("--keep-weights", action="store_true", help=keep_help)
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where its method lies")
-    return run_command(parser, lambda args: reproduce_typed(args.id, args), arguments)
+    return run_command(parser, lambda args: reproduce_job(args.id, args), arguments)
 
 
-def reproduce_typed(job_id: str, args: argparse.Namespace) -> int:
-    """Run a job again as the command line says, this one's or that of `run_all.py --reproduce`; returns the exit status."""
-    plugin_folders = own_folders(args)
-    sources = Sources(
-        results=args.results,
-        aside=DEFAULT_RESULTS,
-        data=given_data(args),
-        sets=parse_sets(args.set, {}, data_sets(plugin_folders)),
-        weights=args.weights and Path(args.weights),
-        weights2=args.weights2 and Path(args.weights2),
-        own=plugin_folders,
-    )
-    typed_device = choose_device(args) if args.devices else None
-    return reproduce_job(
-        job_id, sources, typed_device, args.fast, chosen_cards(args), not args.no_graphs, args.keep_weights
-    )
-
-
-def reproduce_job(
-    job_id: str,
-    sources: Sources,
-    device: str | None = None,
-    fast: bool = False,
-    gpus: Iterable[str] = (),
-    graphs: bool = True,
-    keep_weights: bool = False,
-) -> int:
+def reproduce_job(job_id: str, args: argparse.Namespace) -> int:
     """Run a job again aside and compare it with its record; 0 if they agree to the last bit.
 
-    device: None for that of the record, since no other gives its bits.
-    fast: give up determinism on a GPU. gpus: those of which it waits for a slot, where it runs on one. graphs: whether its
-    steps may be captured there. keep_weights: keep the trained network beside the record.
+    args: what was typed, of this command or of `run_all.py --reproduce`.
     """
     from benchmark.launch.supervise import run_in_child
 
-    store = Store(sources.results)
+    plugin_folders = own_folders(args)
+    data_paths = given_data(args)
+    sets = parse_sets(args.set, {}, data_sets(plugin_folders))
+    typed_device = choose_device(args) if args.devices else None
+    gpus = chosen_cards(args)
+    store = Store(args.results)
     try:
         record = store.read(job_id)
     except Refused as error:
         raise Usage(f"{error}") from None
     if record is None:
-        raise Usage(f"there is no record {job_id} in {sources.results}{retry_hint(store, job_id)}")
-    device = device or device_of(record)
-    slots = hardware.list_slots(list(gpus), 1) if device == "cuda" else []
+        raise Usage(f"there is no record {job_id} in {args.results}{retry_hint(store, job_id)}")
+    device = typed_device or device_of(record)  # no other gives its bits
+    slots = hardware.list_slots(gpus, 1) if device == "cuda" else []
     job = Job(**record["spec"])
-    input_fields = find_inputs(record, replace(sources, slots=slots), device)
+    sources = Sources(
+        results=args.results,
+        aside=DEFAULT_RESULTS,
+        data=data_paths,
+        sets=sets,
+        weights=args.weights and Path(args.weights),
+        weights2=args.weights2 and Path(args.weights2),
+        own=plugin_folders,
+        slots=slots,
+    )
+    input_fields = find_inputs(record, sources, device)
+    how = {"fast": args.fast, "graphs": not args.no_graphs, "keep_weights": args.keep_weights}
     with tempfile.TemporaryDirectory() as temporary_folder:
         new_store = Store(Path(temporary_folder))
         task = Task(
@@ -113,8 +90,7 @@ def reproduce_job(
             slots=slots,
             job=asdict(job),
             resolved=record["resolved"],
-            place=input_fields
-            | {"fast": fast, "graphs": graphs, "keep_weights": keep_weights, "results": temporary_folder},
+            place=input_fields | how | {"results": temporary_folder},
         )
         outcome = run_in_child(task)
         new_record = new_store.read(job.id)
@@ -124,7 +100,7 @@ def reproduce_job(
         status = compare_runs(record, new_record, load_arrays(store, job.id), load_arrays(new_store, job.id))
         if status == 0 and record["code"] != new_record["code"]:
             store.note_proved(job.method, record["code"], new_record["code"])
-        if status == 0 and keep_weights:
+        if status == 0 and args.keep_weights:
             take_network(new_store, store, job.id)
         return status
 
@@ -138,13 +114,12 @@ def take_network(new_store: Store, store: Store, job_id: str) -> None:
 
 def device_of(record: dict[str, Any]) -> str:
     """Where a record was made; raises Usage where there is no such device here."""
-    device, hardware_then = (record["provenance"].get(name) for name in ("device", "hardware"))
+    device = record["provenance"].get("device", "cpu")
     if device == "cuda" and not hardware.find_gpus():
-        raise Usage(
-            f"the record was made on a GPU ({hardware_then}) and none can be used here; --devices cpu runs it on a CPU, "
-            "with other bits"
-        )
-    return device or "cpu"
+        gpu = record["provenance"].get("hardware")
+        fix = "--devices cpu runs it on a CPU, with other bits"
+        raise Usage(f"the record was made on a GPU ({gpu}) and none can be used here; {fix}")
+    return device
 
 
 def retry_hint(store: Store, job_id: str) -> str:

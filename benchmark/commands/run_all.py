@@ -58,9 +58,9 @@ def run_request(arguments: list[str]) -> int:
         if not (args.table or args.figure or args.sweep or args.all):
             return 0
     if args.reproduce:
-        from benchmark.commands.reproduce import reproduce_typed
+        from benchmark.commands.reproduce import reproduce_job
 
-        return reproduce_typed(args.reproduce, args)
+        return reproduce_job(args.reproduce, args)
     with shared_like(args.results):
         return plan_run_draw(args)
 
@@ -77,16 +77,15 @@ def plan_run_draw(args: argparse.Namespace) -> int:
     left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly_measured = "; ".join(line for line in left_out if ", 0 % of" not in line)
-        no_records = "no records for this request; give the folder that holds them as --results"
-        raise Usage(
-            f"--draw: {args.results} has {f'too few records: {partly_measured}' if partly_measured else no_records}"
-        )
+        lack = "no records for this request; give the folder that holds them as --results"
+        if partly_measured:
+            lack = f"too few records: {partly_measured}"
+        raise Usage(f"--draw: {args.results} has {lack}")
     for line in [*list_warnings(plan), *unused_options(args, plan), *left_out]:
         print(make_printable(line), file=sys.stderr)
     check_study(args.study, plan)
     with store.remembering():
-        against = adopt_records(plan, store, others)
-        for line in against.lines:
+        for line in adopt_records(plan, store, others):
             print(make_printable(line), file=sys.stderr)
         check_metric(plan, store, args)
         return run_and_draw(plan, store, args, shard)
@@ -158,9 +157,9 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     helps_others = args.shard == "slurm"
     if helps_others and args.force:
         raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
-    missing_runs = (
-        plan.of_shard(shard) if args.force else matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
-    )
+    missing_runs = plan.of_shard(shard)
+    if not args.force:
+        missing_runs = matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
     options = matrix.make_run_options(
         check_workers(args.workers),
         plan.request.device,
@@ -202,12 +201,9 @@ def networks_missing(missing_runs: list[Planned], store: Any) -> str:
 
     need_safetensors("--keep-weights")
     repeated_runs = sum(run.place.keep_weights and store.done(run.job.id) for run in missing_runs)
-    runs_text = (
-        "1 run has its record but no network: it is"
-        if repeated_runs == 1
-        else f"{repeated_runs} runs have a record but no network: they are"
-    )
-    return f"--keep-weights: {runs_text} trained again and must give the same numbers" if repeated_runs else ""
+    if not repeated_runs:
+        return ""
+    return f"--keep-weights: runs with a record but no network are trained again, to the same numbers: {repeated_runs}"
 
 
 def list_warnings(plan: Plan) -> list[str]:
@@ -228,11 +224,8 @@ def warn_of_shared_recipe(plan: Plan) -> list[str]:
     lines = []
     for method in sorted({run.job.method for run in plan.runs()}):
         card = plan.request.cards[method]
-        replaced = [
-            name
-            for name in ("epochs", "batch_size", "optimiser", "schedule")
-            if card["recipe"][name] != baseline_recipe[name]
-        ]
+        shared_fields = ("epochs", "batch_size", "optimiser", "schedule")
+        replaced = [name for name in shared_fields if card["recipe"][name] != baseline_recipe[name]]
         if replaced and not (plugins.ROOT / "methods" / card["file"]).exists():
             lines.append(
                 f"{method}: at {scale.name} scale one recipe holds for every method; its own {', '.join(replaced)} count at "
