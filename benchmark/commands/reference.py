@@ -17,9 +17,11 @@ from PIL.PngImagePlugin import PngInfo
 from benchmark.cache.lookup import open_data
 from benchmark.commands import tuning
 from benchmark.commands.command_line import command_parser, run_command
+from benchmark.commands.show import asked_cell, make_asked, plan_drawing
 from benchmark.datasets.faces import Faces
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
+from benchmark.plan.narrow import drop_unmeasured, measured_share
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
 from reports.asked import Asked, AskedCell
@@ -32,6 +34,7 @@ from reports.statements.findings import (
     readme_table,
 )
 from results.records import Records
+from results.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONAL = [experiment.name for experiment in EXPERIMENTS if experiment.optional]
@@ -89,9 +92,8 @@ def draw_reference(results: Path, pages: Path) -> int:
     """Write docs/examples/, findings.md and report.html in docs/, and the marked table of README.md."""
     readme = pages / "README.md"
     if not readme.is_file() or not MARKED.search(readme.read_text(encoding="utf-8")):
-        raise Usage(
-            f"--pages: {readme} has no table between '<!-- drawn from results/reference -->' and '<!-- end -->'"
-        )
+        marks = "'<!-- drawn from results/reference -->' and '<!-- end -->'"
+        raise Usage(f"--pages: {readme} has no table between {marks}")
     records = Records(results)
     specs = [record["spec"] for record in records.records()]
     records_by_scale = Counter(spec["scale"]["name"] for spec in specs)
@@ -102,7 +104,7 @@ def draw_reference(results: Path, pages: Path) -> int:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second_folder:
         drawn_faces = with_faces(results, Path(second_folder))
-        status = draw_everything(drawn_faces, Path(folder), scale)
+        status = draw_quietly(drawn_faces, words_for_all(drawn_faces, scale), Path(folder))
         words_by_scale = {name: words_at_another_scale(name, specs) for name in other_scales}
         for name, words in words_by_scale.items():
             print(f"at {name} scale: {records_by_scale[name]} records, which are in no finding", file=sys.stderr)
@@ -119,9 +121,7 @@ def draw_reference(results: Path, pages: Path) -> int:
             if path.name != "README.md":
                 path.unlink()
         for path in sorted(Path(folder).iterdir()):
-            is_table_picture = (
-                path.suffix == ".png" and path.with_suffix(".md").exists()
-            )  # of a table; the README shows one
+            is_table_picture = path.suffix == ".png" and path.with_suffix(".md").exists()  # the README shows one
             if path.stem == "table1" or (path.suffix in SUFFIXES and not is_table_picture and path.name != "claims.md"):
                 (shrink_picture if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
@@ -129,9 +129,8 @@ def draw_reference(results: Path, pages: Path) -> int:
         write_report(drawn_faces, scale, [words for words in words_by_scale.values() if words], searched, Path(folder))
         shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
     findings_text = findings_markdown(frame, "examples/comparisons.md")
-    (pages / "docs" / "findings.md").write_text(
-        format_findings_page(findings_text, evidence, claims, scale), encoding="utf-8"
-    )
+    page_text = format_findings_page(findings_text, evidence, claims, scale)
+    (pages / "docs" / "findings.md").write_text(page_text, encoding="utf-8")
     table = readme_table(evidence)
     text = readme.read_text(encoding="utf-8")
     readme.write_text(MARKED.sub(lambda m: m[1] + table + m[2], text), encoding="utf-8")
@@ -153,27 +152,24 @@ def with_faces(results: Path, linked_folder: Path) -> Path:
     data_folder = linked_folder / "data"
     data_folder.mkdir()
     face_folders = list((results / "data").glob(f"{Faces.name}-*"))
-    linked_paths = [path for path in results.iterdir() if path.name != "data"]
-    linked_paths += [
-        path for path in (results / "data").glob("*") if path not in face_folders and path.name != "stamps"
-    ]
-    for path in linked_paths:
+    aside_paths = [results / "data", results / "data" / "stamps", *face_folders]
+    for path in {*results.iterdir(), *(results / "data").glob("*")} - set(aside_paths):
         (linked_folder / path.relative_to(results)).symlink_to(path)
     if face_folders:
         open_data(Faces(), None, Faces.Options(), data_folder)
     return linked_folder
 
 
-def draw_everything(results: Path, out: Path, scale: str) -> int:
-    """Every table and figure that was measured, as `run_all.py --all --draw` draws them."""
+def draw_quietly(results: Path, words: list[str], out: Path) -> int:
+    """What `run_all.py` draws for what one types; returns its exit status."""
     from benchmark.commands.run_all import main as run_all
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return run_all([*words_for_all(results, scale), "--results", str(results), "--out", str(out)])
+        return run_all([*words, "--results", str(results), "--out", str(out)])
 
 
 def words_for_all(results: Path, scale: str) -> list[str]:
-    """What one types behind `run_all.py` for that."""
+    """What one types behind `run_all.py` for every table and figure that was measured."""
     words = ["--all", "--draw", "--scale", scale]
     has_crossed = (results / "crossed").is_dir()  # networks were kept, and tested on other data
     optional_names = [name for name in OPTIONAL if name != "cross" or has_crossed]
@@ -190,11 +186,9 @@ def write_report(results: Path, scale: str, other_words: list[list[str]], search
     """
     from reports import draw_page
 
-    further_tables = [
-        asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"
-    ]
+    further = [asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"]
     wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(search_folder)]
-    draw_page(wanted, results, out, further_tables=further_tables, folder="results/reference")
+    draw_page(wanted, results, out, further_tables=further, folder="results/reference")
 
 
 def read_search(search_folder: Path) -> list[Asked]:
@@ -203,7 +197,7 @@ def read_search(search_folder: Path) -> list[Asked]:
         return []
     experiment_words = [word for found in EXPERIMENTS if found.searched for word in (f"--{found.kind}", found.name)]
     option_words = [word for name, value in tuning.DEFAULTS.items() for word in (name, value)]
-    found = all_asked(search_folder, [*experiment_words, *option_words, "--draw"])
+    found = all_asked(search_folder, [*experiment_words, *option_words])
     return [replace(one, cells=tuple(lie_in(search_folder, cell) for cell in one.cells)) for one in found]
 
 
@@ -214,17 +208,9 @@ def lie_in(folder: Path, cell: AskedCell) -> AskedCell:
 
 def all_asked(results: Path, words: list[str]) -> list[Asked]:
     """What `run_all.py` asks of the reports for what one types."""
-    from benchmark.commands.arguments import read_request
-    from benchmark.commands.options import parser
-    from benchmark.commands.show import asked_cell, make_asked
-    from benchmark.plan.matrix import make_plan
-    from benchmark.plan.narrow import drop_unmeasured
-    from results.store import Store
-
-    args = parser().read([*words, "--results", str(results)])
-    plan = make_plan(read_request(args))
+    plan = plan_drawing([*words, "--results", str(results)])
     store = Store(results)
-    if not args.datasets:
+    if "--datasets" not in words:
         drop_unmeasured(plan)
     return [
         make_asked(kind, name, plan, tuple(asked_cell(cell, plan, store, {}) for cell in cells))
@@ -235,12 +221,7 @@ def all_asked(results: Path, words: list[str]) -> list[Asked]:
 
 def whole_tables(results: Path, words: list[str]) -> list[str]:
     """Which of the tables and figures that are asked for in words have every cell measured on some data set."""
-    from benchmark.commands.arguments import read_request
-    from benchmark.commands.options import parser
-    from benchmark.plan.matrix import make_plan
-    from benchmark.plan.narrow import measured_share
-
-    plan = make_plan(read_request(parser().read([*words, "--draw", "--results", str(results)])))
+    plan = plan_drawing([*words, "--results", str(results)])
     return [
         name
         for (_, name), cells in plan.cells.items()
@@ -250,8 +231,6 @@ def whole_tables(results: Path, words: list[str]) -> list[str]:
 
 def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> int:
     """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status."""
-    from benchmark.commands.run_all import main as run_all
-
     try:
         if not whole_tables(results, words):
             print(f"Table 1 is not whole at {scale} scale, so it is not among the pages", file=sys.stderr)
@@ -259,8 +238,8 @@ def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> 
     except Usage as error:
         print(f"benchmark reference: {error}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as aside, contextlib.redirect_stdout(io.StringIO()):
-        status = run_all([*words, "--results", str(results), "--out", aside])
+    with tempfile.TemporaryDirectory() as aside:
+        status = draw_quietly(results, words, Path(aside))
         for path in Path(aside).glob("table1.*"):
             if path.suffix in (".md", ".csv"):
                 shutil.copyfile(path, out / f"table1_{scale}{path.suffix}")
@@ -271,20 +250,13 @@ def words_at_another_scale(scale: str, specs: list[dict[str, Any]]) -> list[str]
     """What one types for Table 1 there, of the seeds those that every method has; empty where there are none."""
     scale_specs = [s for s in specs if s["scale"]["name"] == scale and s["part"] == "all"]
     table_specs = [s for s in scale_specs if s["noise"]["kind"] == "asymmetric"]
-    seeds_by_method = [
-        {s["seed"] for s in table_specs if s["method"] == method} for method in {s["method"] for s in table_specs}
-    ]
-    if not seeds_by_method or not set.intersection(*seeds_by_method):
+    seeds_by_method: dict[str, set[int]] = {}
+    for spec in table_specs:
+        seeds_by_method.setdefault(spec["method"], set()).add(spec["seed"])
+    common_seeds = sorted(set.intersection(*seeds_by_method.values())) if seeds_by_method else []
+    if not common_seeds:
         return []
-    words = [
-        "--table",
-        "1",
-        "--scale",
-        scale,
-        "--draw",
-        "--seeds",
-        *map(str, sorted(set.intersection(*seeds_by_method))),
-    ]
+    words = ["--table", "1", "--scale", scale, "--draw", "--seeds", *map(str, common_seeds)]
     words += ["--datasets", *sorted({s["data"]["name"] for s in table_specs})]
     return [*words, "--rates", *sorted({s["noise"]["rate"] for s in table_specs})]
 

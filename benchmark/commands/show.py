@@ -3,14 +3,17 @@
 import argparse
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from benchmark.commands import cross
+from benchmark.commands.arguments import read_request
+from benchmark.commands.options import parser
 from benchmark.plan.experiments import Row
-from benchmark.plan.matrix import Plan, Planned, PlannedCell
+from benchmark.plan.matrix import Plan, Planned, PlannedCell, make_plan
 from benchmark.plan.overrides import full_option_name
 from benchmark.plan.recipes import chosen_settings
 from benchmark.plan.sweeps import find_marks
@@ -18,6 +21,11 @@ from benchmark.plan.tuning import published_settings
 from benchmark.source_code import STATEMENTS
 from reports.asked import Asked, AskedCell
 from results.published import DATASETS
+
+
+def plan_drawing(words: list[str]) -> Plan:
+    """What `run_all.py` would draw for what one types."""
+    return make_plan(read_request(parser().read([*words, "--draw"])))
 
 
 def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
@@ -41,7 +49,9 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
     gaps = []
     drawn_before: dict[str, Any] = {}
     missing_runs: dict[str, Planned] = {}
-    for (kind, name), cells in ((asked, cells) for asked, cells in plan.cells.items() if cells):
+    for (kind, name), cells in plan.cells.items():
+        if not cells:
+            continue
         missing_runs |= {run.job.id: run for cell in cells for run in cell.runs if not run.is_done(store)}
         asked_cells = tuple(asked_cell(cell, plan, store, outcomes) for cell in cells)
         if (kind, name) == cross.TABLE:
@@ -54,29 +64,27 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
         print(drawn.text)
         if drawn.replaced:
             print(drawn.replaced, file=sys.stderr)
-        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
-    pictures = reports.draw_pictures(wanted, args.results, args.out, options, drawn_before)
-    print("\n".join(f"wrote {path}" for path in pictures.files), file=sys.stderr)
+        print_files(drawn.files)
+    print_files(reports.draw_pictures(wanted, args.results, args.out, options, drawn_before).files)
     if args.all:
-        drawn = reports.draw_page(wanted, args.results, args.out, options, drawn_before)
-        print("\n".join(f"wrote {path}" for path in drawn.files), file=sys.stderr)
+        print_files(reports.draw_page(wanted, args.results, args.out, options, drawn_before).files)
     refused_here = [store.refused[job_id] for job_id in missing_runs if store.refused.get(job_id)]
-    for line in dict.fromkeys([*refused_lines, *refused_here]):
-        print(f"refused: {line}", file=sys.stderr)
-    waiting_count = 0
-    for run in missing_runs.values():
-        reason = why_missing(run, store, outcomes)
-        waiting_count += reason is None
-        if reason:
-            print(f"missing: {run.job.text}: {reason}", file=sys.stderr)
-    if waiting_count:
-        print(f"missing: {waiting_count} jobs have not been run", file=sys.stderr)
-    for line in other_code(plan, store):
-        print(line, file=sys.stderr)
+    lines = [f"refused: {line}" for line in dict.fromkeys([*refused_lines, *refused_here])]
+    reasons = [(run.job.text, why_missing(run, store, outcomes)) for run in missing_runs.values()]
+    lines += [f"missing: {job_text}: {reason}" for job_text, reason in reasons if reason]
+    if waiting_count := sum(reason is None for _, reason in reasons):
+        lines.append(f"missing: {waiting_count} jobs have not been run")
+    lines += other_code(plan, store)
     is_complete = not missing_runs and not refused_lines
-    for line in dict.fromkeys(gaps) if is_complete else ():
-        print(f"{'left out' if args.all else 'missing'}: {line}", file=sys.stderr)
+    if is_complete:
+        lines += [f"{'left out' if args.all else 'missing'}: {line}" for line in dict.fromkeys(gaps)]
+    for line in lines:
+        print(line, file=sys.stderr)
     return 0 if is_complete and (args.all or not gaps) else 1
+
+
+def print_files(paths: Iterable[Path]) -> None:
+    print("\n".join(f"wrote {path}" for path in paths), file=sys.stderr)
 
 
 def other_code(plan: Plan, store: Any) -> list[str]:
@@ -100,14 +108,10 @@ def only_moved(run: Planned, made_by: str, store: Any) -> bool:
     record = None if made_by.startswith(STATEMENTS) else store.get(run.job.id)
     if record is None:
         return False
-    recorded = record["resolved"]
-    planned = run.resolved
-    same_parameters = all(
-        planned["parameters"].get(name) == value for name, value in recorded.get("parameters", {}).items()
-    )
-    return same_parameters and recipes_agree(
-        recorded["recipe"], planned["recipe"]
-    )  # an option that came later has its former value as default
+    recorded_parameters = record["resolved"].get("parameters", {})
+    parameters = run.resolved["parameters"]  # an option that came later has its former value as default
+    same_parameters = all(parameters.get(name) == value for name, value in recorded_parameters.items())
+    return same_parameters and recipes_agree(record["resolved"]["recipe"], run.resolved["recipe"])
 
 
 def recipes_agree(old: dict[str, Any], new: dict[str, Any]) -> bool:

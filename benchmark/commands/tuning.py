@@ -1,14 +1,14 @@
 """`python -m benchmark tuning`: which setting a search chooses for each method, and what was tried."""
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmark.commands.command_line import handle_errors
-from benchmark.commands.show import asked_cell
-from benchmark.plan.matrix import make_plan
+from benchmark.commands.show import asked_cell, plan_drawing
 from benchmark.terminal import Usage
 from reports.asked import Asked
 from reports.cells import Cell, read_cells
@@ -51,7 +51,13 @@ def main(arguments: list[str]) -> int:
 
 def print_choice(words: list[str], csv_path: Path | None) -> int:
     """A line a method, and every draw as a CSV where one is asked for; 1 where runs of the search are missing."""
-    cells, results = find_cells(words)
+    typed_options = {word.partition("=")[0] for word in words}
+    defaults = [word for name, value in DEFAULTS.items() if name not in typed_options for word in (name, value)]
+    plan = plan_drawing([*defaults, *words, f"--{TABLE[0]}", TABLE[1]])
+    results = plan.request.results
+    store = Store(results)
+    asked_cells = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
+    cells = read_cells(Asked(*TABLE, title="", cells=asked_cells, drawing="tuned"), Records(results), "last")
     searches = read_searches(cells)
     if not searches:
         raise Usage(f"--results: {results} holds no run of this search; see docs/tuning.md for the command")
@@ -67,32 +73,14 @@ def print_choice(words: list[str], csv_path: Path | None) -> int:
     unchosen_cells = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen_conditions)
     for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in unchosen_cells)]:
         print(line, file=sys.stderr)
-    runs = sum(len(cell.ids) for cell in cells)
-    print(
-        f"the search is not finished, {len(missing_runs)} of {runs} runs are missing: the choice may change",
-        file=sys.stderr,
-    )
+    run_count = sum(len(cell.ids) for cell in cells)
+    lack = f"{len(missing_runs)} of {run_count} runs are missing"
+    print(f"the search is not finished, {lack}: the choice may change", file=sys.stderr)
     return 1
 
 
 def condition_of(cell: Cell) -> tuple[str, str, str, str | None]:
     return cell.title, cell.dataset, cell.noise, cell.rate
-
-
-def find_cells(words: list[str]) -> tuple[list[Cell], Path]:
-    """The draws of the search that these options of `run_all.py` name, with the runs that are there; and their folder."""
-    from benchmark.commands.arguments import read_request
-    from benchmark.commands.options import parser
-
-    typed_options = {word.partition("=")[0] for word in words}
-    defaults = [word for name, value in DEFAULTS.items() if name not in typed_options for word in (name, value)]
-    args = parser().read([*defaults, *words, f"--{TABLE[0]}", TABLE[1], "--draw"])
-    plan = make_plan(read_request(args))
-    store = Store(args.results)
-    asked_cells = tuple(asked_cell(cell, plan, store, {}) for cell in plan.cells[TABLE])
-    return read_cells(
-        Asked(*TABLE, title="", cells=asked_cells, drawing="tuned"), Records(args.results), "last"
-    ), args.results
 
 
 def choice_text(search: Search) -> str:
@@ -112,30 +100,15 @@ def choice_text(search: Search) -> str:
 
 def write_draws(path: Path, searches: list[Search]) -> None:
     """One line a draw and seed; accuracies are shares of 1."""
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     for search in searches:
+        condition = (search.method, search.dataset, search.noise, search.rate or "")
         chosen_place = choose_setting(search)
-        search_fields = {
-            "method": search.method,
-            "dataset": search.dataset,
-            "noise": search.noise,
-            "rate": search.rate or "",
-        }
         for at, cell in enumerate(search.draws):
             settings = " ".join(f"{key}={value}" for key, value in cell.settings.items())
-            draw_fields = search_fields | {
-                "draw": cell.draw,
-                "settings": settings,
-                "chosen": "yes" if at == chosen_place else "no",
-            }
-            for column, number in enumerate(search.seeds):
-                held_out = float(search.held_out[at, column])
-                test = float(search.test[at, column])
-                rows.append(
-                    draw_fields | {"seed": number, "held_out": round(held_out, 6), "test_not_used": round(test, 6)}
-                )
+            is_chosen = "yes" if at == chosen_place else "no"
+            for seed, held_out, test in zip(search.seeds, search.held_out[at], search.test[at], strict=True):
+                accuracies = (round(float(held_out), 6), round(float(test), 6))
+                rows.append((*condition, cell.draw, settings, seed, *accuracies, is_chosen))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(path, index=False, lineterminator="\n")
