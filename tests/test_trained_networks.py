@@ -264,7 +264,7 @@ def test_the_table_of_crossed_data_sets_holds_what_evaluate_says(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ([], "--table cross: trains on one data set and tests on another, and there is only faces"),
+        ([], "--table cross: tests on other data sets, and there is only faces"),
         (["--datasets", "faces", "ferplus", "--against", "reference"], "--against: records of others come without"),
     ],
 )

@@ -46,10 +46,8 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     data_paths = given_data(args)
     dataset_names = args.datasets or list(data_paths) or (args.draw and described_data_sets(args.results)) or ["faces"]
     if ("table", "cross") in wanted_names and len(set(dataset_names)) < 2:
-        raise Usage(
-            f"--table cross: trains on one data set and tests on another, and there is only {dataset_names[0]}; "
-            "give two or more, as --datasets faces ferplus --data ferplus=PATH"
-        )
+        fix = "give two or more, as --datasets faces ferplus --data ferplus=PATH"
+        raise Usage(f"--table cross: tests on other data sets, and there is only {dataset_names[0]}; {fix}")
     known_data_sets = data_sets(plugin_folders, [*dataset_names, *data_paths])
     for name in [*dataset_names, *data_paths]:
         one_of("--datasets" if name in dataset_names else "--data", "data set", name, known_data_sets)
@@ -61,9 +59,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     if args.against is not None and args.force:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
     if args.against is not None and ("table", "cross") in wanted_names:
-        raise Usage(
-            "--against: records of others come without networks, which --table cross tests; leave one of them out"
-        )
+        raise Usage("--against: others' records have no networks, which --table cross tests; leave one of them out")
     if not 1 <= args.per_gpu <= 64:
         raise Usage(f"--per-gpu: {args.per_gpu}; expected a number of jobs, 1 to 64")
     if not 1 <= args.draws <= MOST_DRAWS:
@@ -82,7 +78,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     if args.preset == "as_published" and scale.shortened:
         raise Usage(f"--preset as_published: the {scale.name} scale has one recipe for all methods; add --scale paper")
     all_methods = catalogue.read_catalogue(args.results, plugin_folders)
-    swept_methods = [name for name in (text.partition(".")[0] for text in args.sweep) if name in all_methods]
+    swept_methods = [name for text in args.sweep if (name := text.partition(".")[0]) in all_methods]
     methods = catalogue.select_usable(all_methods, [*(args.methods or []), *swept_methods], plugin_folders)
     sets = parse_sets(args.set, methods, known_data_sets)
     gpu_uuids = tuple(chosen_cards(args)) if device_kind == "cuda" else ()
@@ -94,7 +90,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
         datasets=dataset_names,
         methods=each_once(args.methods),
         noise=each_once(args.noise),
-        rates=each_once([parse_rate(text) for text in args.rates or ()]),
+        rates=each_once(args.rates),
         seeds=parse_seeds(args.seeds) if args.seeds else None,
         sets=sets,
         scale=scale_with_subset(scale, sets),
@@ -128,9 +124,8 @@ def scale_with_subset(scale: Scale, sets: dict[str, str]) -> Scale:
     if scale.train_images is None:
         raise Usage(f"--set scale.subset={text}: the {scale.name} scale trains on all images; leave it out")
     if not re.fullmatch(r"\d{1,6}", text):
-        raise Usage(
-            f"--set scale.subset={text}: expected a whole number, the seed of the draw ({SUBSET_SEED} is usual)"
-        )
+        expected = f"a whole number, the seed of the draw ({SUBSET_SEED} is usual)"
+        raise Usage(f"--set scale.subset={text}: expected {expected}")
     return replace(scale, subset=int(text))
 
 
@@ -147,9 +142,9 @@ def choose_device(args: argparse.Namespace) -> str:
         raise Usage(f"--devices: {typed_devices!r}; expected cpu, cuda, or cuda:0,cuda:1{mps_note}")
     if typed_devices == "cpu":
         return typed_devices
-    if not hardware.find_gpus():
-        lines = hardware.list_unused() or (hardware.look_harder() if typed_devices else [])
-        if typed_devices and not hardware.find_gpus():
+    if typed_devices:
+        lines = hardware.look_harder()
+        if not hardware.find_gpus():
             raise Usage(f"--devices: {typed_devices}: no GPU can be used: {'; '.join(lines)}")
     for line in hardware.list_unused():
         print(f"run_all.py: {make_printable(line)}", file=sys.stderr)
@@ -166,9 +161,10 @@ def chosen_cards(args: argparse.Namespace) -> list[str]:
     return [uuids[n] for n in gpu_numbers] or uuids
 
 
-def check_workers(text: str) -> str:
+def parse_workers(text: str) -> str:
+    """A number of jobs, or 'auto'; argparse says why one is refused."""
     if text != "auto" and not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise Usage(f"--workers: {text!r}; expected a positive number or auto")
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a positive number or auto")
     return text
 
 
@@ -181,9 +177,7 @@ def choose_precision(
     precision_here = "bf16" if hardware.has_bf16(device_kind, gpu_uuids) else "fp32"
     for folder in drawn_folders:
         if recorded_precisions := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
-            if precision_here in recorded_precisions or len(recorded_precisions) != 1:
-                return precision_here
-            return recorded_precisions.pop()
+            return recorded_precisions.pop() if len(recorded_precisions) == 1 else precision_here
     if device_kind == "cuda" and precision_here == "fp32":
         print(f"run_all.py: {NO_BF16}", file=sys.stderr)
     return precision_here
@@ -211,21 +205,18 @@ def scale_of(folders: Sequence[Path], datasets: Collection[str], usual_scale: st
 def described_data_sets(results: Path) -> list[str]:
     """Data sets of which a results folder holds everything but the pictures, faces first, which may have theirs."""
     data_folders = [path.parent for path in (results / "data").glob("*/card.json")]
-    described_names = {
-        path.name.rpartition("-")[0] for path in data_folders if not (path / "train_images.npy").exists()
-    }
-    drawn_faces = [path for path in data_folders if described_names and path.name.startswith("faces-")]
-    others = sorted(described_names - {"faces"})
-    return ["faces", *others] if drawn_faces else others
+    described_folders = [path for path in data_folders if not (path / "train_images.npy").exists()]
+    names = {path.name.rpartition("-")[0] for path in described_folders}
+    if names and any(path.name.startswith("faces-") for path in data_folders):
+        names.add("faces")
+    return sorted(names, key=lambda name: (name != "faces", name))
 
 
 def parse_rate(text: str) -> str:
-    try:
-        value = float(text)
-    except ValueError:
-        raise Usage(f"--rates: {text!r}: expected numbers, each with its decimals behind a point, as 0.1 0.3") from None
+    """A share of wrong labels as jobs name it; argparse says why one is refused."""
+    value = parse_decimal(text)
     if not 0 <= value <= 1:
-        raise Usage(f"--rates: {text} is not in 0..1 (0.1 is 10 %)")
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..1 (0.1 is 10 %)")
     return number_text(value + 0.0)  # no -0
 
 
@@ -234,9 +225,8 @@ def parse_decimal(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected one number, its decimals behind a point as in 0.5"
-        ) from None
+        expected = "one number, its decimals behind a point as in 0.5"
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}") from None
 
 
 def parse_seeds(texts: list[str]) -> list[int]:
@@ -262,9 +252,8 @@ def parse_shard(text: str | None) -> tuple[int, int]:
         return slurm_part()
     matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
     if not matched or int(matched[1]) >= int(matched[2]):
-        raise Usage(
-            f"--shard: {text!r}; expected I/N with I from 0 to N-1, or slurm in a task of a SLURM array (any --array)"
-        )
+        expected = "I/N with I from 0 to N-1, or slurm in a task of a SLURM array (any --array)"
+        raise Usage(f"--shard: {text!r}; expected {expected}")
     return int(matched[1]), int(matched[2])
 
 

@@ -3,7 +3,6 @@
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +20,7 @@ from results.store import Store
 
 RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
 MOST_BYTES = 256 * 2**20  # of one file, unpacked
-UNREADABLE = (
-    Refused,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+
 NAMED = 20  # records with other numbers that are named, at most
 MOST_IN_ALL = 64 * 2**30  # of the records of a zip, unpacked
 MOST_RATIO = 200  # unpacked to packed; records compress about twentyfold
@@ -51,9 +39,8 @@ def main(arguments: list[str]) -> int:
 def show_import(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
     if describe and not source.is_dir():
-        raise Usage(
-            f"--describe: {source}: only a results folder has its data beside it; unpack it, or leave --describe out"
-        )
+        fix = "unpack it, or leave --describe out"
+        raise Usage(f"--describe: {source}: only a results folder has its data beside it; {fix}")
     imported = import_records(source, results, light)
     print(imported)
     if describe:
@@ -119,9 +106,9 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_archive_size(arrays, name)
             stored = slim_record(record, arrays) if light else (text.encode(), arrays)
-        except UNREADABLE as error:
-            text = str(error)
-            refused.append(make_printable(text if str(name) in text else f"{name}: {text}"))
+        except Exception as error:  # whatever a file of others holds
+            reason = str(error)
+            refused.append(make_printable(reason if name in reason else f"{name}: {reason}"))
             continue
         write_bytes(store.path(job_id).with_suffix(".npz"), stored[1])  # first: a full disk leaves no half of a record
         write_bytes(store.path(job_id), stored[0])

@@ -31,15 +31,13 @@ def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     p = command_parser("noise-list", __doc__)
     add_data_arguments(p)
-    p.add_argument(
-        "--kind", default="asymmetric", help="symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
-    )
+    kind_help = "symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
+    p.add_argument("--kind", default="asymmetric", help=kind_help)
     p.add_argument("--rate", type=parse_decimal, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
-    p.add_argument(
-        "--order", choices=sorted(ORDERS), help="write numbers in the order of this data set, not class names"
-    )
+    order_help = "write numbers in the order of this data set, not class names"
+    p.add_argument("--order", choices=sorted(ORDERS), help=order_help)
     p.add_argument("--out", type=Path, metavar="FILE", help="default reports/out/noise_<...>.txt")
     return run_command(p, show_noise_list, arguments)
 
@@ -48,16 +46,13 @@ def show_noise_list(args: argparse.Namespace) -> int:
     path = write_noise_list(args)
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
-    data_options = [f"{args.name}={data_path}" for name, data_path in given_data(args).items() if name == args.name]
-    command_words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
-    command_words += [word for text in data_options for word in ("--data", text)] + [
-        w for text in args.set for w in ("--set", text)
-    ]
-    command_words += [word for folder in args.methods_path for word in ("--methods-path", str(folder))]
+    data_paths = [f"{name}={data_path}" for name, data_path in given_data(args).items() if name == args.name]
+    words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
+    for option, values in {"--data": data_paths, "--set": args.set, "--methods-path": args.methods_path}.items():
+        words += [word for value in values for word in (option, value)]
     needs_order = args.order and not args.name == args.order == "rafdb"
-    print(
-        f"use it: {shlex.join([*command_words, '--noise', f'file:{path}' + (f'?order={args.order}' if needs_order else '')])}"
-    )
+    noise_argument = f"file:{path}?order={args.order}" if needs_order else f"file:{path}"
+    print(f"use it: {shlex.join([*words, '--noise', noise_argument])}")
     return 0
 
 
@@ -81,11 +76,9 @@ def write_noise_list(args: argparse.Namespace) -> Path:
         labels = labels_with_noise(data, args.kind, args.rate, args.seed, own_folders(args))
     rate = args.rate if args.from_confusion or plugins.make_noise(kind, own_folders(args)).rated else None
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
-    list_name = (
-        f"{data.name}-{data.fingerprint[:8]}_{kind}{source}{'' if rate is None else f'_{rate:g}'}_seed{args.seed}"
-    )
-    default_name = f"noise_{list_name}.txt".replace("/", "_")
-    path = args.out or Path("reports/out") / default_name
+    rate_text = "" if rate is None else f"_{rate:g}"
+    list_name = f"noise_{data.name}-{data.fingerprint[:8]}_{kind}{source}{rate_text}_seed{args.seed}.txt"
+    path = args.out or Path("reports/out") / list_name.replace("/", "_")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(format_list_lines(data, labels, args.order)), encoding="utf-8")
     clean = np.asarray(data.train.labels)
@@ -162,10 +155,8 @@ def from_csv(path: Path, classes: tuple[str, ...]) -> np.ndarray:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [[cell.strip() for cell in line] for line in csv.reader(file) if line]
-        column_names = [cell.lower() for cell in lines[0][1:]]
-        counts_by_class = {
-            line[0].lower(): dict(zip(column_names, map(float, line[1:]), strict=True)) for line in lines[1:]
-        }
+        names = [cell.lower() for cell in lines[0][1:]]
+        counts_by_class = {line[0].lower(): dict(zip(names, map(float, line[1:]), strict=True)) for line in lines[1:]}
         return np.array([[counts_by_class[one][other] for other in classes] for one in classes])
     except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
         raise Usage(f"--from-confusion {path}: not a table of numbers with class names around it ({error})") from None
@@ -180,9 +171,8 @@ def from_record(job_id: str, data: Data, results: Path) -> np.ndarray:
     except Refused as error:
         raise Usage(f"--from-confusion {job_id}: {error}") from None
     if record is None:
-        raise Usage(
-            f"--from-confusion {job_id}: no such record in {results}; give its whole id, or a file that ends in .csv"
-        )
+        fix = "give its whole id, or a file that ends in .csv"
+        raise Usage(f"--from-confusion {job_id}: no such record in {results}; {fix}")
     names = record["resolved"]["data"]["class_names"]
     if set(names) != set(data.classes):
         raise Usage(f"--from-confusion {job_id}: its classes are {', '.join(names)}")

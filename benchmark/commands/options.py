@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmark.commands.arguments import parse_decimal
+from benchmark.commands.arguments import parse_decimal, parse_rate, parse_workers
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage, print_note
@@ -44,6 +44,7 @@ PATHS = ("weights", "weights2", "against", "imported", "results", "out", "study"
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = message.removeprefix("argument ")
         if unknown := re.match(r"unrecognized arguments: (--[\w-]+)", message):
             near = get_close_matches(unknown[1], self._option_string_actions, 1, 0.7)
             message += f" (did you mean {near[0]}?)" if near else "; python run_all.py --help lists the options"
@@ -57,9 +58,8 @@ class Parser(argparse.ArgumentParser):
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
                 fix = f" (several values go behind one {option})" if action.nargs else ""
-                print_note(
-                    f"{option}: you gave it {len(values)} times; the last one counts, {' '.join(values[-1])}{fix}"
-                )
+                counting = f"the last one counts, {' '.join(values[-1])}{fix}"
+                print_note(f"{option}: you gave it {len(values)} times; {counting}")
         args = self.parse_args(words)
         args.given = set(values_by_option)
         for name in PATHS:
@@ -80,9 +80,8 @@ def by_option(words: list[str]) -> dict[str, list[list[str]]]:
             if not equals:
                 continue
         if not word:
-            raise Usage(
-                f"{option}: its value is empty; give one, or leave the option out (is a shell variable not set?)"
-            )
+            fix = "give one, or leave the option out (is a shell variable not set?)"
+            raise Usage(f"{option}: its value is empty; {fix}")
         values_by_option[option][-1].append(word)
     return values_by_option
 
@@ -129,7 +128,8 @@ def parser() -> Parser:
     add_option(which, "--methods NAME ...", "methods, as --list names them (default: those of the table)")
     noise_help = "noises, as --list names them; file:PATH for a list (default: those of the table)"
     add_option(which, "--noise KIND ...", noise_help)
-    add_option(which, "--rates RATE ...", "shares of wrong labels, 0 to 1, as 0.1 0.3 (default: those of the table)")
+    rates_help = "shares of wrong labels, 0 to 1, as 0.1 0.3 (default: those of the table)"
+    add_option(which, "--rates RATE ...", rates_help, type=parse_rate)
     add_option(which, "--seeds SEED ...", "values: 0 1 2, or 0-4 (default: as many as the scale has)")
     preset_help = "one backbone and weights for all, or each program's own (default: comparison)"
     add_option(which, "--preset", preset_help, choices=("comparison", "as_published"), default="comparison")
@@ -168,7 +168,8 @@ def parser() -> Parser:
     against_help = "take rows that you have not measured from the records that ship, or from others'"
     add_option(which, "--against reference|FOLDER|ZIP", against_help)
     how = p.add_argument_group("how they are run (never part of a job's identity)")
-    add_option(how, "--workers N|auto", "jobs at once (default: auto, one a core or a slot of a GPU)", default="auto")
+    workers_help = "jobs at once (default: auto, one a core or a slot of a GPU)"
+    add_option(how, "--workers N|auto", workers_help, type=parse_workers, default="auto")
     add_option(how, "--devices cpu|cuda|cuda:0,cuda:1", "where they train (default: all GPUs, else cpu)")
     add_option(how, "--per-gpu K", "jobs side by side on one GPU (default: 1)", type=int, default=1)
     add_option(how, "--cluster ADDRESS", "of a Dask scheduler whose workers run the jobs, as tcp://host:8786")

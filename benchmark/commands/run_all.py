@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark import hardware, plugins
 from benchmark.commands.against import adopt_records, open_others
-from benchmark.commands.arguments import check_workers, chosen_cards, parse_shard, read_request
+from benchmark.commands.arguments import chosen_cards, parse_shard, read_request
 from benchmark.commands.command_line import handle_errors
 from benchmark.commands.cross import evaluate_networks
 from benchmark.commands.named_data import need_pictures, own_folders
@@ -70,7 +70,6 @@ def plan_run_draw(args: argparse.Namespace) -> int:
     from results.store import Store
 
     shard = parse_shard(args.shard)
-    check_workers(args.workers)
     others = open_others(args.against, args.results)
     plan = make_plan(read_request(args, others.folder), progress=show_decoding)
     store = Store(args.results)
@@ -161,7 +160,7 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     if not args.force:
         missing_runs = matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
     options = matrix.make_run_options(
-        check_workers(args.workers),
+        args.workers,
         plan.request.device,
         chosen_cards(args),
         args.per_gpu,

@@ -31,11 +31,8 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
         lines.append("--weights2: none of these methods has a second network")
     lines += unused_settings(args, plan)
     shown_methods = {cell.row.method for cells in plan.cells.values() for cell in cells}
-    lines += [
-        f"--methods {name}: no table or figure here has a row for it"
-        for name in request.methods or []
-        if name not in shown_methods
-    ]
+    other_methods = [name for name in request.methods or [] if name not in shown_methods]
+    lines += [f"--methods {name}: no table or figure here has a row for it" for name in other_methods]
     kinds = {cell.noise for cells in plan.cells.values() for cell in cells}
     if request.rates and not any(noise_kind(kind, request).rated for kind in kinds):
         lines.append(f"--rates: {', '.join(sorted(kinds))} takes no rate")
@@ -49,11 +46,13 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
         elif not known_data_sets[name].needs_path:
             lines.append(f"--data {name}: it is drawn here and reads no folder")
     lines += [f"{option}: {why}" for option, why in unused_in_pictures(args, plan).items()]
-    divergence_experiments = [experiment for experiment in EXPERIMENTS if experiment.drawing == "divergence"]
-    if not any((experiment.kind, experiment.name) in plan.cells for experiment in divergence_experiments):
+    divergences = [
+        (experiment.kind, experiment.name) for experiment in EXPERIMENTS if experiment.drawing == "divergence"
+    ]
+    if not plan.cells.keys() & set(divergences):
         divergence_options = {"--study": args.study, "--root": args.root, "--log-base": args.log_base != "2"}
-        divergence_names = " and ".join(f"{experiment.kind} {experiment.name}" for experiment in divergence_experiments)
-        lines += [f"{option}: only {divergence_names} uses it" for option, value in divergence_options.items() if value]
+        names = " and ".join(map(" ".join, divergences))
+        lines += [f"{option}: only {names} uses it" for option, value in divergence_options.items() if value]
     return [f"{line}; it changes nothing here" for line in lines]
 
 
@@ -81,15 +80,14 @@ def has_subsets(data: Data, scale: Scale) -> bool:
 def unused_settings(args: argparse.Namespace, plan: Plan) -> list[str]:
     """A line for each of `--draws`, `--tune` and `--settings` that was typed and that no run uses."""
     rows = [cell.row for cells in plan.cells.values() for cell in cells]
-    reason_by_option = {}
+    reason_by_option: dict[str, str] = {}
     if all(row.draw is None for row in rows):
         searches = [found for found in EXPERIMENTS if found.searched]
         names = ", ".join(f"{found.kind} {found.name}" for found in searches)
         reason_by_option = dict.fromkeys(("--draws", "--tune"), f"only a search uses it ({names})")
     elif not any(row.draw for row in rows):
-        reason_by_option["--draws"] = (
-            "these methods have nothing of their own to draw (--tune all draws the learning rate)"
-        )
+        reason = "these methods have nothing of their own to draw (--tune all draws the learning rate)"
+        reason_by_option["--draws"] = reason
     free_rows = [row for row in rows if not row.published_settings]
     if not any(chosen_settings(plan.cards[row.method], plan.request.scale) for row in free_rows):
         reason_by_option["--settings"] = f"no row takes settings chosen for the {plan.request.scale.name} scale"
