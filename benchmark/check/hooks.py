@@ -14,10 +14,7 @@ def copy_weights(method: Method) -> list[Tensor]:
 
 
 def has_changed(method: Method, weights_before: list[Tensor]) -> bool:
-    return any(
-        not torch.equal(weight, old_weight)
-        for weight, old_weight in zip(method.parameters(), weights_before, strict=True)
-    )
+    return not all(map(torch.equal, method.parameters(), weights_before))
 
 
 def check_survey(trainer: Trainer) -> None:
@@ -28,10 +25,8 @@ def check_survey(trainer: Trainer) -> None:
     survey_kind = method.survey_after(1)
     if survey_kind is None:
         raise Skipped("none asked after the first epoch")
-    require(
-        survey_kind in loop.KINDS,
-        f"survey is {survey_kind!r}; expected one of {', '.join(map(repr, loop.KINDS))}, or None",
-    )
+    expected = ", ".join(map(repr, loop.KINDS))
+    require(survey_kind in loop.KINDS, f"survey is {survey_kind!r}; expected one of {expected}, or None")
     implemented = type(method).survey_batch is not Method.survey_batch
     require(implemented, "a survey is asked for and survey_batch does nothing; write survey_batch(self, batch)")
     survey_batch = method.survey_batch
@@ -53,9 +48,7 @@ def check_survey(trainer: Trainer) -> None:
     method.survey_batch = watch_batch
     method.after_epoch = watch_end
     loop.train_epoch(trainer, 1)
-    require(
-        survey_modes and set(survey_modes) == {(False, False)}, "the survey is not in evaluation mode without gradients"
-    )
+    require(set(survey_modes) == {(False, False)}, "the survey is not in evaluation mode without gradients")
 
 
 def after_backward(trainer: Trainer) -> None:
@@ -74,10 +67,8 @@ def after_backward(trainer: Trainer) -> None:
         require(not has_changed(method, weights_before), "after_backward is called after the step")
         require(any(p.grad is not None for p in method.parameters()), "after_backward is called before the gradients")
         real_hook(batch)
-        require(
-            not has_changed(method, weights_before),
-            "after_backward moves weights; change their gradients, the optimiser steps",
-        )
+        fix = "change their gradients, the optimiser steps"
+        require(not has_changed(method, weights_before), f"after_backward moves weights; {fix}")
         bad_names = [n for n, p in method.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
         require(not bad_names, f"after_backward leaves a gradient of {', '.join(bad_names[:3])} that is not finite")
         hook_calls.append(batch)

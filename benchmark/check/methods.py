@@ -1,6 +1,5 @@
 """What `python -m benchmark check` asks of a method: trained for a few short epochs by the engine itself, on 37 random images."""
 
-import dataclasses
 import inspect
 import io
 import json
@@ -48,34 +47,22 @@ def name_and_title(cls: type[Method]) -> None:
 
 
 def check_recipe(cls: type[Method]) -> None:
-    declared_recipe = getattr(cls, "recipe", None)
-    require(isinstance(declared_recipe, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
-    require(
-        declared_recipe.epochs >= 1 and declared_recipe.batch_size >= 2,
-        "recipe: epochs must be at least 1, batch_size 2",
-    )
-    backbone = declared_recipe.backbone
+    recipe = getattr(cls, "recipe", None)
+    require(isinstance(recipe, Recipe), "no recipe; write recipe = Recipe(epochs=..., batch_size=..., ...)")
+    require(recipe.epochs >= 1 and recipe.batch_size >= 2, "recipe: epochs must be at least 1, batch_size 2")
+    backbone = recipe.backbone
     is_known = "/" in backbone or backbone in plugins.find_backbone_files([Path(inspect.getfile(cls)).parent])
     require(is_known, f"recipe: no backbone {backbone!r}; known: {', '.join(BACKBONES)}")
-    require(
-        cls.backbone_needs in GIVES, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}"
-    )
-    learning_rates = [
-        declared_recipe.schedule.at(step, 10, declared_recipe.epochs) for step in range(10 * declared_recipe.epochs)
-    ]
-    require(
-        all(math.isfinite(learning_rate) and learning_rate >= 0 for learning_rate in learning_rates),
-        "recipe: the schedule gives a rate that is no number >= 0",
-    )
+    is_known = cls.backbone_needs in GIVES
+    require(is_known, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}")
+    learning_rates = [recipe.schedule.at(step, 10, recipe.epochs) for step in range(10 * recipe.epochs)]
+    is_sound = all(math.isfinite(learning_rate) and learning_rate >= 0 for learning_rate in learning_rates)
+    require(is_sound, "recipe: the schedule gives a rate that is no number >= 0")
     method_json = json.loads(json.dumps(method_info(cls)))
-    restored_recipe = recipe_from_dict(method_json["recipe"], list_kinds(declared_recipe))
-    require(
-        restored_recipe == declared_recipe,
-        "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them",
-    )
-    unknown_names = sorted(
-        name for name in method_json["demo"] if name not in method_json["parameters"] and not name.startswith("recipe.")
-    )
+    is_same = recipe_from_dict(method_json["recipe"], list_kinds(recipe)) == recipe
+    require(is_same, "recipe: does not survive JSON; keep its fields to numbers, texts and tuples of them")
+    own_names = [name for name in sorted(method_json["demo"]) if not name.startswith("recipe.")]
+    unknown_names = [name for name in own_names if name not in method_json["parameters"]]
     require(not unknown_names, f"demo names {', '.join(unknown_names)}, which is no parameter")
 
 
@@ -100,11 +87,8 @@ def check_logits(cls: type[Method], classes: int) -> None:
         images = plain_batch(trainer, trainer.data.test_images)
         joint_logits = trainer.method.logits(images)
         lone_logits = trainer.method.logits(images[:1])
-    expected_shape = (TEST, classes)
-    require(
-        tuple(joint_logits.shape) == expected_shape,
-        f"logits of shape {tuple(joint_logits.shape)}, expected {expected_shape}",
-    )
+    shape = tuple(joint_logits.shape)
+    require(shape == (TEST, classes), f"logits of shape {shape}, expected {(TEST, classes)}")
     require(joint_logits.dtype == torch.float32, f"logits are {joint_logits.dtype}, expected float32")
     check_alone(joint_logits, lone_logits, "logits")
 
@@ -115,10 +99,8 @@ def check_order(cls: type[Method]) -> None:
     is_sound = isinstance(rows, Tensor) and rows.dtype == torch.int64 and tuple(rows.shape) == (IMAGES,)
     require(is_sound, f"order gives no int64 tensor of {IMAGES} rows, one epoch of the training set")
     require(bool(((rows >= 0) & (rows < IMAGES)).all()), f"order gives rows outside 0..{IMAGES - 1}")
-    second_order = trainer.method.order(1, torch.Generator().manual_seed(3))
-    require(
-        torch.equal(rows, second_order), "order differs for the same epoch and generator; draw from the given generator"
-    )
+    is_same = torch.equal(rows, trainer.method.order(1, torch.Generator().manual_seed(3)))
+    require(is_same, "order differs for the same epoch and generator; draw from the given generator")
 
 
 def check_loss(cls: type[Method]) -> None:
@@ -129,32 +111,23 @@ def check_loss(cls: type[Method]) -> None:
     total_loss.backward()
     parameters = list(trainer.method.named_parameters())
     bad_names = [n for n, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
-    require(not bad_names, f"the gradient of {', '.join(bad_names[:3])} is not finite")
-    require(
-        hasattr(trainer.method, "backbone"), "build keeps no self.backbone; the engine looks there for its channels"
-    )
-    gradients = {name: p.grad for name, p in parameters if p.grad is not None and p.grad.any()}
-    require(bool(gradients), NOTHING_LEARNED)
-    reaches_backbone = any(name.startswith("backbone.") for name in gradients)
+    require(not bad_names, f"the gradient of {first_three(bad_names)} is not finite")
+    has_backbone = hasattr(trainer.method, "backbone")
+    require(has_backbone, "build keeps no self.backbone; the engine looks there for its channels")
+    learning_names = [name for name, p in parameters if p.grad is not None and p.grad.any()]
+    require(bool(learning_names), NOTHING_LEARNED)
+    reaches_backbone = any(name.startswith("backbone.") for name in learning_names)
     require(reaches_backbone, "no gradient reaches the backbone; is something detached?")
 
 
 def unchanged_batch(cls: type[Method]) -> None:
     trainer = prepare_rehearsal(cls)
     batch = loop.make_batch(trainer, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
-    fields_before = {
-        batch_field.name: field_value.clone()
-        for batch_field in dataclasses.fields(batch)
-        if isinstance(field_value := getattr(batch, batch_field.name), Tensor)
-    }
+    tensors_before = {name: value.clone() for name, value in vars(batch).items() if isinstance(value, Tensor)}
     trainer.method.train()
     trainer.method.loss(batch)
-    changed_fields = [
-        name for name, field_value in fields_before.items() if not torch.equal(field_value, getattr(batch, name))
-    ]
-    require(
-        not changed_fields, f"loss changes batch.{changed_fields[0] if changed_fields else ''} in place; work on a copy"
-    )
+    for name, value in tensors_before.items():
+        require(torch.equal(value, getattr(batch, name)), f"loss changes batch.{name} in place; work on a copy")
 
 
 def check_random_numbers(cls: type[Method]) -> None:
@@ -164,10 +137,8 @@ def check_random_numbers(cls: type[Method]) -> None:
     rehearse_step(trainer, list(range(BATCH)))
     trainer.method.after_epoch(1)
     is_unchanged = states_before == global_generators()
-    require(
-        is_unchanged,
-        "Python's or numpy's global generator is used; a resumed run would differ: draw from batch.generator",
-    )
+    fix = "a resumed run would differ: draw from batch.generator"
+    require(is_unchanged, f"Python's or numpy's global generator is used; {fix}")
     if not torch.equal(torch_state, torch.random.get_rng_state()):
         raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
 
@@ -189,12 +160,9 @@ def check_mechanism(cls: type[Method]) -> None:
     trainer = prepare_rehearsal(cls)
     loop.train_epoch(trainer, 1)
     history = trainer.state.history
-    missing = [curve.name for curve in curves if curve.name not in history]
-    known_curves = ", ".join(sorted(history))
-    require(
-        not missing,
-        f"mechanism: {', '.join(missing)} is never written; return it from after_epoch, or name one of: {known_curves}",
-    )
+    missing_names = ", ".join(curve.name for curve in curves if curve.name not in history)
+    fix = f"return it from after_epoch, or name one of: {', '.join(sorted(history))}"
+    require(not missing_names, f"mechanism: {missing_names} is never written; {fix}")
     for curve in curves:
         value = history[curve.name][0]
         share = not curve.title.endswith("(%)") or 0 <= value <= 1
@@ -234,20 +202,13 @@ def check_resumed(cls: type[Method]) -> None:
         checkpoints.append(state_file.getvalue())
     for epoch, content in enumerate(checkpoints[:-1], start=1):
         resumed_run = train_to_last_epoch(resume_from(cls, content, epoch))
+        where = f"differ after an interruption in epoch {epoch + 1} of {LONG}"
         differing_names = name_differences(whole_run.method, resumed_run.method)
-        require(
-            not differing_names,
-            f"{differing_names} differ after an interruption in epoch {epoch + 1} of {LONG}: what outlives an epoch "
-            "must be a buffer (self.register_buffer)",
-        )
-        differing_curves = [
-            name for name, values in whole_run.state.history.items() if values != resumed_run.state.history.get(name)
-        ]
-        require(
-            not differing_curves,
-            f"after_epoch: the curves {first_three(differing_curves)} differ after an interruption in epoch {epoch + 1} "
-            f"of {LONG}; keep what they count in a buffer",
-        )
+        fix = "what outlives an epoch must be a buffer (self.register_buffer)"
+        require(not differing_names, f"{differing_names} {where}: {fix}")
+        resumed_history = resumed_run.state.history
+        curves = [name for name, values in whole_run.state.history.items() if values != resumed_history.get(name)]
+        require(not curves, f"after_epoch: the curves {first_three(curves)} {where}; keep what they count in a buffer")
 
 
 def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
@@ -261,10 +222,8 @@ def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
         restore_state(trainer, state)
     except RuntimeError as error:
         error_text = str(error).strip().splitlines()[-1].strip()
-        raise Wrong(
-            f"the state after epoch {epoch} of {LONG} cannot be loaded ({error_text}); register every buffer, and make every "
-            "module, in build or begin"
-        ) from None
+        fix = "register every buffer, and make every module, in build or begin"
+        raise Wrong(f"the state after epoch {epoch} of {LONG} cannot be loaded ({error_text}); {fix}") from None
     return trainer
 
 
@@ -320,15 +279,12 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
     finally:
         torch.use_deterministic_algorithms(was_deterministic)
     if waits:
-        first_wait = waits[0]
-        raise Wrong(
-            f"a step waits for the GPU: {first_wait.what} ({first_wait.where}), {len(waits)} times in {EPOCHS} epochs; "
-            "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
-        )
+        what = f"{waits[0].what} ({waits[0].where}), {len(waits)} times in {EPOCHS} epochs"
+        fix = "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
+        raise Wrong(f"a step waits for the GPU: {what}; {fix}")
+    reason = "what Python works out in a step changes from epoch to epoch; say so in captured_anew"
     require(
-        not differing_names,
-        f"{differing_names} end otherwise where steps are replayed from a CUDA graph: what Python works out in a step changes "
-        "from epoch to epoch; say so in captured_anew",
+        not differing_names, f"{differing_names} end otherwise where steps are replayed from a CUDA graph: {reason}"
     )
 
 

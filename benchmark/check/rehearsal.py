@@ -65,17 +65,14 @@ def prepare_rehearsal(
     """
     data = random_data(images, classes, one_class)
     overrides = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
-    plugin_folders: tuple[str, ...] = ()
+    job = rehearsal_job(cls, precision)
+    place = Place(results="", data="", device=device)
     if backbone is not None:
         overrides["recipe.backbone"] = backbone.name
-        plugin_folders = (str(Path(inspect.getfile(backbone)).parent),)
-    resolved, _ = recipes.resolve_recipe(
-        {cls.name: method_info(cls)}, cls.name, overrides, DEMO, "comparison", "faces", images
-    )
-    job = rehearsal_job(cls, precision)
-    place = Place(results="", data="", device=device, methods_path=plugin_folders)
-    if backbone is not None:
-        job = replace(job, backbone_code=plugins.hash_backbone(backbone.name, plugin_folders))
+        place = replace(place, methods_path=(str(Path(inspect.getfile(backbone)).parent),))
+        job = replace(job, backbone_code=plugins.hash_backbone(backbone.name, place.methods_path))
+    cards = {cls.name: method_info(cls)}
+    resolved, _ = recipes.resolve_recipe(cards, cls.name, overrides, DEMO, "comparison", "faces", images)
     method, recipe, run = assembly.assemble_method(cls, job, {"weights": {}, **resolved}, place, classes, images)
     assembly.begin_method(method, torch.from_numpy(data.given), run, device)
     keeps_labels = isinstance(getattr(method, "labels", None), Tensor)
@@ -131,12 +128,8 @@ def name_differences(first_method: Method, second_method: Method) -> str:
     """The names in which two methods' states, or what learns of them, differ, or ''."""
     first_state = comparable_state(first_method)
     second_state = comparable_state(second_method)
-    names = sorted(set(first_state) ^ set(second_state)) or [
-        n
-        for n in first_state
-        if first_state[n].shape != second_state[n].shape or not torch.equal(first_state[n], second_state[n])
-    ]
-    return first_three(names)
+    names = sorted(set(first_state) ^ set(second_state))
+    return first_three(names or [n for n in first_state if not torch.equal(first_state[n], second_state[n])])
 
 
 def comparable_state(method: Method) -> dict[str, Tensor]:
