@@ -153,10 +153,8 @@ def index_by_name(kind: str, classes: Iterable[Any]) -> dict[str, Any]:
     for cls in classes:
         other = by_name.setdefault(cls.name, cls)
         if other is not cls:
-            other_file = inspect.getfile(other)
-            raise ValueError(
-                f"{inspect.getfile(cls)}: {kind} {cls.name!r} is already defined in {other_file}; rename one"
-            )
+            file, other_file = map(inspect.getfile, (cls, other))
+            raise ValueError(f"{file}: {kind} {cls.name!r} is already defined in {other_file}; rename one")
     return by_name
 
 

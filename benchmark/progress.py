@@ -120,9 +120,8 @@ class Counted:
             self.said = time.monotonic()
         if done >= total:
             if self.shown.bar is None:
-                print_note(
-                    f"{self.what}: {done:,}/{total:,} done in {format_duration(time.monotonic() - self.shown.start)}"
-                )
+                passed_seconds = time.monotonic() - self.shown.start
+                print_note(f"{self.what}: {done:,}/{total:,} done in {format_duration(passed_seconds)}")
             self.shown.close()
             self.shown = None
 

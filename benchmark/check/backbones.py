@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark import plugins
 from benchmark.check.contract import Skipped, Wrong, check_alone, check_name, global_generators, require
 from benchmark.check.methods import check_same_bits, on_a_card
-from benchmark.check.rehearsal import prepare_rehearsal, train_to_last_epoch
+from benchmark.check.rehearsal import first_three, prepare_rehearsal, train_to_last_epoch
 from benchmark.scale import DEMO
 from methods.base import Method
 from methods.support.backbones import GIVES, Backbone
@@ -40,9 +40,8 @@ def check_features(cls: type[Backbone]) -> None:
     if network.gives != "features":
         features_text += f", maps of {network.map_side} x {network.map_side} at {DEMO.side} px"
     unsuited_methods = [method.title for method in plugins.find_methods().values() if not suits_method(method, network)]
-    raise Skipped(
-        f"{features_text}; {'not for ' if unsuited_methods else ''}{', '.join(unsuited_methods) or 'for every method'}"
-    )
+    fitness = f"not for {', '.join(unsuited_methods)}" if unsuited_methods else "for every method"
+    raise Skipped(f"{features_text}; {fitness}")
 
 
 def suits_method(method: type[Method], network: Backbone) -> bool:
@@ -67,15 +66,12 @@ def check_images_unchanged(cls: type[Backbone]) -> None:
 def check_gradient(cls: type[Backbone]) -> None:
     network = build_network(cls)
     network(random_images()).square().mean().backward()
-    weights_without_gradient = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
-    require(
-        len(weights_without_gradient) < len(list(network.parameters())),
-        "no gradient reaches its weights; is something detached?",
-    )
-    if weights_without_gradient:
-        raise Skipped(
-            f"none reaches {', '.join(weights_without_gradient[:3])}; leave out what is not used, or set requires_grad = False"
-        )
+    has_gradient = any(p.grad is not None for p in network.parameters())
+    require(has_gradient, "no gradient reaches its weights; is something detached?")
+    idle_names = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    if idle_names:
+        fix = "leave out what is not used, or set requires_grad = False"
+        raise Skipped(f"none reaches {first_three(idle_names)}; {fix}")
 
 
 def check_initial_weights(cls: type[Backbone]) -> None:
@@ -85,10 +81,9 @@ def check_initial_weights(cls: type[Backbone]) -> None:
     first_network(random_images())
     require(states_before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
     weight_pairs = zip(first_network.published().parameters(), second_network.published().parameters())
-    require(
-        all(torch.equal(first_weight, second_weight) for first_weight, second_weight in weight_pairs),
-        "two networks made from one seed start from other weights; draw from torch's global generator only",
-    )
+    is_same = all(torch.equal(first_weight, second_weight) for first_weight, second_weight in weight_pairs)
+    fix = "draw from torch's global generator only"
+    require(is_same, f"two networks made from one seed start from other weights; {fix}")
 
 
 def check_saved(cls: type[Backbone]) -> None:
@@ -106,18 +101,16 @@ def check_saved(cls: type[Backbone]) -> None:
         raise Wrong(f"its own weights do not load: {error}") from None
     with torch.inference_mode():
         same_features = torch.equal(network.eval()(random_images()), loaded_network.eval()(random_images()))
-    require(
-        same_features, "loaded from its own weights it gives other features; make what it keeps a buffer or a parameter"
-    )
+    fix = "make what it keeps a buffer or a parameter"
+    require(same_features, f"loaded from its own weights it gives other features; {fix}")
 
 
 def check_bf16_features(cls: type[Backbone]) -> None:
     network = build_network(cls)
     network.precision = torch.bfloat16
     features = network(random_images())
-    require(
-        features.dtype == torch.float32, f"features are {features.dtype} with bf16 inside; leave `forward` to Backbone"
-    )
+    is_float32 = features.dtype == torch.float32
+    require(is_float32, f"features are {features.dtype} with bf16 inside; leave `forward` to Backbone")
     require(bool(torch.isfinite(features).all()), "features are not finite in bf16")
 
 

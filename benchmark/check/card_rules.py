@@ -56,11 +56,9 @@ def why_refused(operation: Any, args: Sequence[Any], on_host: list[Tensor], self
         return f"{name}: a tensor in main memory is indexed by one on the card"
     scalars = torch.Tag.pointwise in operation.tags or name in TAKES_A_HOST_SCALAR
     misplaced_tensors = [t for t in on_host if not any(t is i for i in index_tensors_used) and (t.dim() or not scalars)]
-    return (
-        f"{name}: tensors on cuda:0 and in main memory, of shape {tuple(misplaced_tensors[0].shape)}"
-        if misplaced_tensors
-        else ""
-    )
+    if not misplaced_tensors:
+        return ""
+    return f"{name}: tensors on cuda:0 and in main memory, of shape {tuple(misplaced_tensors[0].shape)}"
 
 
 def find_waits(operation: Any, args: Sequence[Any], on_host: list[Tensor]) -> Iterator[tuple[str, str]]:

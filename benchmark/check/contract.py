@@ -49,7 +49,5 @@ def check_alone(joint: Tensor, lone: Tensor, values: str) -> None:
     """An image's values are finite and the same, alone or among others."""
     require(bool(torch.isfinite(joint).all()), f"{values} are not finite")
     difference = float((joint[:1] - lone).abs().max())
-    require(
-        difference < NEAR,
-        f"in evaluation an image's {values} change by {difference:.2g} with the images beside it",
-    )
+    is_near = difference < NEAR
+    require(is_near, f"in evaluation an image's {values} change by {difference:.2g} with the images beside it")

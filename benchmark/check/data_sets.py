@@ -72,12 +72,9 @@ def check_second_read(cls: type[DataSet], data: Path | None) -> None:
     _, first_source = read_once(cls, path)
     second_source = cls().read(path, cls.Options())
     for first_rows, second_rows in ((first_source.train, second_source.train), (first_source.test, second_source.test)):
-        is_same = (
-            first_rows.names == second_rows.names
-            and (first_rows.labels == second_rows.labels).all()
-            and (first_rows.image(0) == second_rows.image(0)).all()
-        )
-        require(bool(is_same), "names, labels or pixels differ between two reads")
+        same_rows = first_rows.names == second_rows.names and np.array_equal(first_rows.labels, second_rows.labels)
+        same_pixels = np.array_equal(first_rows.image(0), second_rows.image(0))
+        require(same_rows and same_pixels, "names, labels or pixels differ between two reads")
 
 
 def check_stamp(cls: type[DataSet], data: Path | None) -> None:

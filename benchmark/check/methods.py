@@ -282,10 +282,9 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
         what = f"{waits[0].what} ({waits[0].where}), {len(waits)} times in {EPOCHS} epochs"
         fix = "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
         raise Wrong(f"a step waits for the GPU: {what}; {fix}")
+    where = "end otherwise where steps are replayed from a CUDA graph"
     reason = "what Python works out in a step changes from epoch to epoch; say so in captured_anew"
-    require(
-        not differing_names, f"{differing_names} end otherwise where steps are replayed from a CUDA graph: {reason}"
-    )
+    require(not differing_names, f"{differing_names} {where}: {reason}")
 
 
 # The parts of the contract in `methods/base.py`, in the order in which a mistake shows best.

@@ -68,9 +68,8 @@ class Operations(TorchDispatchMode):
             self.judge(func, args, [t for t in input_tensors if places[t] == HOST])
         capture = card.capture if on_card or card.placing == CARD else None
         result = capture.run(func, args, kwargs) if capture else func(*args, **kwargs)
-        result_place = (
-            CARD if on_card else HOST if any(places[t] == HOST for t in input_tensors) else card.placing or UNPLACED
-        )
+        on_host = any(places[t] == HOST for t in input_tensors)
+        result_place = CARD if on_card else HOST if on_host else card.placing or UNPLACED
         made_tensors = [t for t in tensors_in(result) if not (func in card_rules.MOVES and t is args[0])]
         for tensor in made_tensors + [t for t in input_tensors if places[t] == UNPLACED and result_place]:
             places[tensor] = result_place
@@ -107,12 +106,8 @@ class Questions(TorchFunctionMode):
         on_card = card.places[first_tensor] == CARD
         if name == "__get__":
             property_asked = getattr(func, "__self__", None)
-            device_answers = {
-                Tensor.device: CUDA if on_card else CPU,
-                Tensor.is_cuda: on_card,
-                Tensor.is_cpu: not on_card,
-            }
-            return device_answers[property_asked] if property_asked in device_answers else func(*args, **kwargs)
+            answers = {Tensor.device: CUDA if on_card else CPU, Tensor.is_cuda: on_card, Tensor.is_cpu: not on_card}
+            return answers[property_asked] if property_asked in answers else func(*args, **kwargs)
         if on_card and name in ("numpy", "__array__"):
             raise CardError(f"can't convert a cuda:0 tensor to numpy ({project_line()})")
         if on_card and name in ("tolist", "__repr__", "__format__"):
@@ -143,9 +138,8 @@ class Questions(TorchFunctionMode):
         if isinstance(generator, REAL_GENERATOR):
             generator_place = asked_place or (card.places[first_tensor] if first_tensor is not None else HOST)
             if (generator.device.type == "cuda") != (generator_place == CARD):
-                raise CardError(
-                    f"{name}: a generator of {generator.device} for a tensor on the {generator_place} ({project_line()})"
-                )
+                devices = f"a generator of {generator.device} for a tensor on the {generator_place}"
+                raise CardError(f"{name}: {devices} ({project_line()})")
         if asked_place is None and not pinned and tensors_in((args, kwargs)):
             return func(*args, **kwargs)
         if name == "tensor" and asked_place == CARD:
@@ -168,9 +162,7 @@ class Questions(TorchFunctionMode):
         other_tensor = kwargs.pop("other", None)
         if positional_arguments and isinstance(positional_arguments[0], Tensor):
             other_tensor = positional_arguments.pop(0)
-        elif positional_arguments and (
-            positional_arguments[0] is None or isinstance(positional_arguments[0], str | torch.device | int)
-        ):
+        elif positional_arguments and isinstance(positional_arguments[0], str | torch.device | int | None):
             device = positional_arguments.pop(0)
         if other_tensor is not None:
             target = card.places[other_tensor]

@@ -44,14 +44,9 @@ class Seen:
     def in_steps(self) -> list[Wait]:
         """The waits inside of training steps, less the constants that a process uploads once."""
         step_waits = [wait for wait in self.waits if wait.part in TRAINING]
-        constant_uploads = [
-            step_wait
-            for step_wait in step_waits
-            if step_wait.kind == "upload" and step_wait.where.startswith(("train/augment.py", "lanet/parts.py"))
-        ]
-        return (
-            [wait for wait in step_waits if wait not in constant_uploads] if len(constant_uploads) <= 6 else step_waits
-        )
+        uploads = [wait for wait in step_waits if wait.kind == "upload"]
+        constants = [wait for wait in uploads if wait.where.startswith(("train/augment.py", "lanet/parts.py"))]
+        return step_waits if len(constants) > 6 else [wait for wait in step_waits if wait not in constants]
 
     def operation(self, operation: Any) -> None:
         self.operations.setdefault(self.part, Counter())[card_rules.name_of(operation)] += 1

@@ -74,9 +74,8 @@ def load_module(path: Path) -> ModuleType:
     try:
         return plugins.import_file(path)
     except plugins.PluginError as error:
-        raise Usage(
-            f"{path.name}: cannot be imported: {plugins.locate_error(error.__cause__ or error, path)}"
-        ) from error
+        reason = plugins.locate_error(error.__cause__ or error, path)
+        raise Usage(f"{path.name}: cannot be imported: {reason}") from error
 
 
 def find_contracts(module: ModuleType) -> list[type]:
@@ -87,9 +86,9 @@ def find_contracts(module: ModuleType) -> list[type]:
     own_classes = [cls for cls in plugins.list_own_classes(module) if issubclass(cls, contracts)]
     named_classes = [cls for cls in own_classes if "name" in vars(cls)]
     if not named_classes:
-        hint = (
-            f"class {own_classes[0].__name__} has no `name`; give it one" if own_classes else "see docs/new-method.md"
-        )
+        hint = "see docs/new-method.md"
+        if own_classes:
+            hint = f"class {own_classes[0].__name__} has no `name`; give it one"
         file_name = Path(str(module.__file__)).name
         raise Usage(f"{file_name}: no class derived from Method, Noise, DataSet or Backbone with a name; {hint}")
     return named_classes

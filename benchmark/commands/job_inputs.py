@@ -42,9 +42,8 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
     """The fields of a `Place` that a recorded job needs; raises Usage where an input is missing and cannot be made."""
     job = Job(**record["spec"])
     if job.noise["kind"].startswith("file:"):
-        raise Usage(
-            "the noise is a list file, which records do not keep; run its table again with --noise file:PATH --force"
-        )
+        fix = "run its table again with --noise file:PATH --force"
+        raise Usage(f"the noise is a list file, which records do not keep; {fix}")
     kind, _, key = job.weights.partition(":")
     weights = None
     if kind == "landmarks":
@@ -127,11 +126,9 @@ def decode_again(job: Job, sources: Sources) -> Data:
     path = sources.data.get(name)
     if dataset.needs_path and path is None:
         raise Usage(f"the data of the job are not here; give them with --data {name}=PATH")
-    described_options = next((dataset.Options(**data.info["options"]) for data in list_decoded(job, sources)), None)
-    has_typed_options = any(key.startswith(f"{name}.") for key in sources.sets)
-    options = (
-        dataset_options(dataset, sources.sets) if has_typed_options or described_options is None else described_options
-    )
+    options = next((dataset.Options(**data.info["options"]) for data in list_decoded(job, sources)), None)
+    if options is None or any(key.startswith(f"{name}.") for key in sources.sets):
+        options = dataset_options(dataset, sources.sets)
     return open_data(dataset, path, options, sources.aside / "data", show_decoding)
 
 
@@ -139,9 +136,7 @@ def explain_other_data(name: str, sources: Sources, difference: str) -> str:
     """The line on data that is not the record's."""
     path = sources.data.get(name)
     if path is None:
-        return (
-            f"{name}: this version of the program, or these options, give other data than the record's ({difference})"
-        )
+        return f"{name}: this version of the program, or --set, gives other data than the record's ({difference})"
     fix = "with the options of its run as --set NAME.option=value"
     if difference.startswith("other landmarks"):
         fix = f"or make its landmarks: python -m benchmark landmarks {name} --data {name}={path} --results {sources.aside}"

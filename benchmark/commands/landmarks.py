@@ -101,10 +101,8 @@ def compare_points(data: Data, points: dict[str, np.ndarray]) -> None:
     is_usable = points["status"] == 0
     distance = point_errors(points["xy"], np.concatenate(former_points))[is_usable]
     distance = distance[np.isfinite(distance)]
-    print(
-        f"against the points it had before: median {np.median(distance):.1%} of the eye distance, 95 % within "
-        f"{np.percentile(distance, 95):.1%} (19 points, {len(distance):,} images)"
-    )
+    spread = f"median {np.median(distance):.1%} of the eye distance, 95 % within {np.percentile(distance, 95):.1%}"
+    print(f"against the points it had before: {spread} (19 points, {len(distance):,} images)")
 
 
 def point_errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -72,9 +72,7 @@ def open_named_data(args: argparse.Namespace, quiet: bool = False) -> Data:
 def need_pictures(data: Data) -> None:
     """Raises Usage where a data set is only described."""
     if data.lacks_images:
-        raise Usage(
-            f"--results: {data.folder} describes {data.name} without its pictures, enough for --draw; give another --results"
-        )
+        raise Usage(f"--results: {data.folder} describes {data.name} without its pictures; give another --results")
 
 
 def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:

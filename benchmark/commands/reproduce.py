@@ -135,11 +135,9 @@ def load_arrays(store: Store, job_id: str) -> Arrays:
 def compare_runs(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, new_arrays: Arrays) -> int:
     """Print what differs; 0 if everything that was recorded is the same to the last bit."""
     for name in ("last", "best", "last5"):
-        before = old["metrics"][name]
-        after = new["metrics"][name]
-        print(
-            f"{name:>6}: {100 * before:.2f} recorded, {100 * after:.2f} now, difference {100 * (after - before):+.2f}"
-        )
+        before = 100 * old["metrics"][name]
+        after = 100 * new["metrics"][name]
+        print(f"{name:>6}: {before:.2f} recorded, {after:.2f} now, difference {after - before:+.2f}")
     shared_arrays = [name for name in old_arrays if name in new_arrays]
     differing_names = differing_parts(old, new)
     differing_names += [name for name in shared_arrays if not np.array_equal(old_arrays[name], new_arrays[name])]

@@ -99,10 +99,9 @@ def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
     for run in runs_by_rule(plan):
         record = store.get(run.job.id)
         if record is not None and metric_after_each_epoch(record, args.metric, store) is None:
-            raise Usage(
-                f"--metric {args.metric} --rule {args.rule}: record {run.job.id} ({run.job.text}) keeps no predictions of "
-                "every epoch; give --rule last, or run it again (--force)"
-            )
+            lack = f"record {run.job.id} ({run.job.text}) keeps no predictions of every epoch"
+            fix = "give --rule last, or run it again (--force)"
+            raise Usage(f"--metric {args.metric} --rule {args.rule}: {lack}; {fix}")
 
 
 def runs_by_rule(plan: Plan) -> list[Planned]:

@@ -50,7 +50,6 @@ def take_lock(path: str) -> int | None:
         os.close(lock_file)
         return None
     except OSError as error:
-        print(
-            f"{path}: no locks on this file system ({error.strerror}); two launchers may train a job twice", flush=True
-        )
+        effect = "two launchers may train a job twice"
+        print(f"{path}: no locks on this file system ({error.strerror}); {effect}", flush=True)
     return lock_file

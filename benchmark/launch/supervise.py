@@ -104,12 +104,11 @@ def read_or_write_failure(store: Store, task: Task, exit_code: int | None) -> di
     if written_failure and exit_code is not None and exit_code > 0:
         return written_failure
     failure_class = "timeout" if exit_code is None else "killed" if exit_code < 0 else CLASSES.get(exit_code, "error")
-    end_text = (
-        f"ended by signal {-exit_code}"
-        if exit_code is not None and exit_code < 0
-        else f"ended with status {exit_code} and no record"
-    )
-    message = f"ran past {task.limit:.0f} s" if failure_class == "timeout" else end_text
+    message = f"ended with status {exit_code} and no record"
+    if exit_code is None:
+        message = f"ran past {task.limit:.0f} s"
+    elif exit_code < 0:
+        message = f"ended by signal {-exit_code}"
     try:
         write_failure(task, failure_class, failure_class, message)
     except OSError as error:

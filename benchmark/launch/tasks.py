@@ -58,10 +58,11 @@ def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
     kept_record = store.read(record["id"]) or record
     differing_fields = differing_parts(kept_record, json.loads(json.dumps(record)))
     if differing_fields:
-        raise ValueError(
-            f"trained again to keep its network, it gave other numbers ({', '.join(differing_fields)}) than its record, which "
-            f"another machine or version made; give another --results, or --force to replace the record"
+        numbers = (
+            f"other numbers ({', '.join(differing_fields)}) than its record, which another machine or version made"
         )
+        fix = "give another --results, or --force to replace the record"
+        raise ValueError(f"trained again to keep its network, it gave {numbers}; {fix}")
 
 
 def record_failure(task: Task, failure_class: str, error: BaseException, exit_code: int) -> int:

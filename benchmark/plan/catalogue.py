@@ -90,9 +90,8 @@ def method_info(method: "type[Method]") -> dict[str, Any]:
     }
     for option in method.search:
         if option not in parameters and not option.startswith("recipe."):
-            raise ValueError(
-                f"search names {option}, which is no parameter and no recipe field ('recipe.augment.erase')"
-            )
+            example = "'recipe.augment.erase'"
+            raise ValueError(f"search names {option}, which is no parameter and no recipe field ({example})")
     return {
         "name": method.name,
         "title": getattr(method, "title", method.name),

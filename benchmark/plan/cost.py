@@ -75,10 +75,8 @@ def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | No
     ]
     small_costs = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published_runs]
     small_seconds = sum(share * cost for share, cost in zip(image_shares, small_costs)) / max(1, workers)
-    return (
-        f"note: {len(published_runs)} jobs at paper scale take about {format_duration(seconds)}; --scale small (all images, "
-        f"{SMALL.side} px, one shortened recipe) about {format_duration(small_seconds)}"
-    )
+    small = f"--scale small (all images, {SMALL.side} px, one shortened recipe) about {format_duration(small_seconds)}"
+    return f"note: {len(published_runs)} jobs at paper scale take about {format_duration(seconds)}; {small}"
 
 
 def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:

@@ -36,9 +36,9 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     choice = request.weights or request.scale.weights
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
-            usable_images = data.train.usable_landmarks
+            image_count = data.train.usable_landmarks
             landmark_count = (
-                f"usable landmarks of {usable_images} training images only" if usable_images else "no landmarks"
+                f"usable landmarks of {image_count} training images only" if image_count else "no landmarks"
             )
             fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH"
             raise Usage(f"--weights landmarks: {data.name} has {landmark_count}; {fix}")
