@@ -28,12 +28,9 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *command_arguments = arguments
     if name not in COMMANDS:
-        from benchmark.terminal import Usage, make_printable, one_of
+        from benchmark.terminal import describe_unknown, make_printable
 
-        try:
-            one_of("python -m benchmark", "command", name, COMMANDS)
-        except Usage as error:
-            print(make_printable(str(error)), file=sys.stderr)
+        print(make_printable(f"python -m benchmark: {describe_unknown('command', name, COMMANDS)}"), file=sys.stderr)
         return 2
     module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")
     return module.main(command_arguments)

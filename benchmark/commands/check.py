@@ -38,9 +38,8 @@ class Finding:
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = command_parser("check", __doc__)
-    parser.add_argument(
-        "name", metavar="FILE|NAME", help="a Python file with a method, noise, data set or backbone, or its name"
-    )
+    name_help = "a Python file with a method, noise, data set or backbone, or its name"
+    parser.add_argument("name", metavar="FILE|NAME", help=name_help)
     parser.add_argument("--data", type=Path, metavar="PATH", help="where the data lies that a data set reads")
     parser.add_argument("--methods-path", action="append", default=[], metavar="DIR", help="where a NAME is looked for")
     return run_command(parser, check_plugin_file, arguments)

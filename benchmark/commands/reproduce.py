@@ -2,7 +2,6 @@
 
 import argparse
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.job_inputs import Sources, find_inputs
 from benchmark.commands.named_data import data_sets, given_data, own_folders
 from benchmark.plan.overrides import parse_sets
-from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.compare import differing_parts, lacking_fields
 from results.files import write_bytes
@@ -51,6 +49,7 @@ def reproduce_job(job_id: str, args: argparse.Namespace) -> int:
 
     args: what was typed, of this command or of `run_all.py --reproduce`.
     """
+    from benchmark.launch.run import job_task
     from benchmark.launch.supervise import run_in_child
 
     plugin_folders = own_folders(args)
@@ -82,17 +81,8 @@ def reproduce_job(job_id: str, args: argparse.Namespace) -> int:
     how = {"fast": args.fast, "graphs": not args.no_graphs, "keep_weights": args.keep_weights}
     with tempfile.TemporaryDirectory() as temporary_folder:
         new_store = Store(Path(temporary_folder))
-        task = Task(
-            id=job.id,
-            makes=str(new_store.path(job.id)),
-            results=temporary_folder,
-            log=str(new_store.log(job.id)),
-            slots=slots,
-            job=asdict(job),
-            resolved=record["resolved"],
-            place=input_fields | how | {"results": temporary_folder},
-        )
-        outcome = run_in_child(task)
+        place = input_fields | how | {"results": temporary_folder}
+        outcome = run_in_child(job_task(job, record["resolved"], place, slots))
         new_record = new_store.read(job.id)
         if outcome.status != "ok" or new_record is None:
             print(f"{job.text}: {outcome.status}: {outcome.message}")

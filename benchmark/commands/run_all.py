@@ -17,7 +17,6 @@ from benchmark.commands.options import HELP, parser
 from benchmark.commands.show import draw_results
 from benchmark.commands.unused import unused_options
 from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
-from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, Planned, make_plan
 from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
@@ -96,20 +95,14 @@ def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
         return
     from reports.metrics import metric_after_each_epoch
 
-    for run in runs_by_rule(plan):
+    experiments = [experiment for experiment in plan.request.experiments if experiment.any_rule]
+    cells = [cell for experiment in experiments for cell in plan.cells[experiment.kind, experiment.name]]
+    for run in (run for cell in cells for run in cell.runs):
         record = store.get(run.job.id)
         if record is not None and metric_after_each_epoch(record, args.metric, store) is None:
             lack = f"record {run.job.id} ({run.job.text}) keeps no predictions of every epoch"
             fix = "give --rule last, or run it again (--force)"
             raise Usage(f"--metric {args.metric} --rule {args.rule}: {lack}; {fix}")
-
-
-def runs_by_rule(plan: Plan) -> list[Planned]:
-    """The runs of tables and figures that show the epochs of `--rule`, not the last one whatever it is."""
-    any_rule = {(experiment.kind, experiment.name): experiment.any_rule for experiment in EXPERIMENTS}
-    return [
-        run for name, cells in plan.cells.items() if any_rule.get(name, True) for cell in cells for run in cell.runs
-    ]
 
 
 def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:
@@ -158,11 +151,10 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     missing_runs = plan.of_shard(shard)
     if not args.force:
         missing_runs = matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
-    options = matrix.make_run_options(
-        args.workers,
-        plan.request.device,
-        chosen_cards(args),
-        args.per_gpu,
+    slots = hardware.list_slots(chosen_cards(args), args.per_gpu) if plan.request.device == "cuda" else []
+    options = matrix.RunOptions(
+        workers=matrix.count_workers(args.workers, slots),
+        slots=slots,
         limit=args.limit,
         cluster=args.cluster,
         fail_fast=args.fail_fast,

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,8 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
         todo = sorted(todo, key=lambda planned: not is_in_part(planned.job.id, cluster_part))
     outcomes: dict[str, Outcome] = {}
     pretraining = {planned.pretraining["path"]: planned.pretraining for planned in todo if planned.pretraining}
-    missing_weights = [weights_plan for weights_plan in pretraining.values() if not Path(weights_plan["path"]).exists()]
-    tasks = [
-        make_pretraining_task(weights_plan, plan.request.results, options.slots) for weights_plan in missing_weights
-    ]
+    missing_weights = [weights for path, weights in pretraining.items() if not Path(path).exists()]
+    tasks = [make_pretraining_task(weights, plan.request.results, options.slots) for weights in missing_weights]
     if options.retry_failed:
         for task_id in [*(planned.job.id for planned in todo), *(task.id for task in tasks)]:
             store.forget_failures(task_id)
@@ -66,18 +64,17 @@ def run_jobs(plan: Plan, todo: list[Planned], options: RunOptions) -> dict[str, 
             progress.finished(outcome, "start weights: " + (outcome.message or "made"))
     tasks = []
     for planned in todo:
-        weights = planned.pretraining and json_digest(planned.pretraining["path"])
-        if weights in bad_weights:
-            message = f"its start weights could not be made: {bad_weights[weights]}"
+        weights_key = planned.pretraining and json_digest(planned.pretraining["path"])
+        if weights_key in bad_weights:
+            message = f"its start weights could not be made: {bad_weights[weights_key]}"
             outcomes[planned.job.id] = Outcome(planned.job.id, "error", message=message)
         else:
             tasks.append(make_job_task(planned, plan, options))
     jobs = {planned.job.id: planned.job for planned in todo}
+    running = run_tasks(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)
     with (
         show_progress("jobs", len(tasks), options.workers, expected_seconds / max(1, options.workers)) as progress,
-        closing(
-            run_tasks(tasks, options.workers, options.limit, options.cluster, wait=options.part is None)
-        ) as finished_outcomes,
+        closing(running) as finished_outcomes,
     ):
         for outcome in finished_outcomes:
             outcomes[outcome.id] = outcome
@@ -105,19 +102,15 @@ def describe_outcome(outcome: Outcome, job: Job, store: Store, rule: str) -> str
 
 def make_job_task(planned: Planned, plan: Plan, options: RunOptions) -> Task:
     job = planned.job
-    store = Store(plan.request.results)
-    return Task(
-        id=job.id,
-        makes=str(store.path(job.id)),
-        results=planned.place.results,
-        log=str(store.log(job.id)),
-        slots=options.slots,
-        job=asdict(job),
-        resolved=planned.resolved,
-        place=asdict(planned.place),
-        command=repeat_command(job, options.typed),
-        code=plan.cards[job.method]["code"],
-    )
+    task = job_task(job, planned.resolved, asdict(planned.place), options.slots)
+    return replace(task, command=repeat_command(job, options.typed), code=plan.cards[job.method]["code"])
+
+
+def job_task(job: Job, resolved: dict[str, Any], place: dict[str, Any], slots: Sequence[Sequence[str]]) -> Task:
+    """What trains a job; place: the fields of a `Place`."""
+    store = Store(Path(place["results"]))
+    log_path = str(store.log(job.id))
+    return Task(job.id, str(store.path(job.id)), place["results"], log_path, slots, asdict(job), resolved, place)
 
 
 def repeat_command(job: Job, typed: str) -> str:
@@ -133,21 +126,16 @@ def repeat_command(job: Job, typed: str) -> str:
             is_kept = word.partition("=")[0] not in replaced_options
         if is_kept:
             command_words.append(word)
-    return " ".join(
-        [shlex.join(command_words), *(f"{option} {value}" for option, value in job_options.items()), "--retry-failed"]
-    )
+    job_words = [f"{option} {value}" for option, value in job_options.items()]
+    return " ".join([shlex.join(command_words), *job_words, "--retry-failed"])
 
 
 def make_pretraining_task(weights: dict[str, Any], results: Path, slots: Sequence[Sequence[str]]) -> Task:
     weights_key = json_digest(weights["path"])
     log_path = str(Store(results).log(weights_key))
-    return Task(
-        id=weights_key, makes=weights["path"], results=str(results), log=log_path, slots=slots, pretrain=weights
-    )
+    return Task(weights_key, weights["path"], str(results), log_path, slots, pretrain=weights)
 
 
-def make_run_options(workers: str, device: str, devices: list[str], per_gpu: int, **others: Any) -> RunOptions:
+def count_workers(workers: str, slots: Sequence[Sequence[str]]) -> int:
     """`--workers auto`: one single-threaded process a core on a CPU, one a slot on GPUs."""
-    slots = hardware.list_slots(devices, per_gpu) if device == "cuda" else []
-    worker_count = (len(slots) or hardware.count_cores()) if workers == "auto" else int(workers)
-    return RunOptions(workers=worker_count, slots=slots, **others)
+    return (len(slots) or hardware.count_cores()) if workers == "auto" else int(workers)

@@ -59,7 +59,7 @@ def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
     differing_fields = differing_parts(kept_record, json.loads(json.dumps(record)))
     if differing_fields:
         numbers = (
-            f"other numbers ({', '.join(differing_fields)}) than its record, which another machine or version made"
+            f"other numbers ({', '.join(differing_fields)}) than its record, which is of another machine or version"
         )
         fix = "give another --results, or --force to replace the record"
         raise ValueError(f"trained again to keep its network, it gave {numbers}; {fix}")

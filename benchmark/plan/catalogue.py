@@ -26,10 +26,10 @@ def read_catalogue(results: Path, folders: tuple[Path, ...] = ()) -> Cards:
     for path in (Path(__file__), Path(source_code.__file__)):  # how a card is made
         digest.update(path.read_bytes())
     own_files = [p for folder in folders for p in folder.glob("*.py") if p.is_file()]
-    packaged_files = [path for entry in plugins.list_packages() for path in plugins.list_package_files(entry)]
-    for path in sorted(
-        {*Path(plugins.ROOT, "methods").rglob("*.py"), *source_code.follow_imports(own_files), *packaged_files}
-    ):
+    method_files = {*Path(plugins.ROOT, "methods").rglob("*.py"), *source_code.follow_imports(own_files)}
+    for entry in plugins.list_packages():
+        method_files |= set(plugins.list_package_files(entry))
+    for path in sorted(method_files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for entry in plugins.list_packages():
         digest.update(f"{entry.name} {entry.value} {entry.dist and entry.dist.version}".encode())

@@ -56,11 +56,8 @@ def expected_cost(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     image_count = run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
     epochs = run.resolved["recipe"]["epochs"] / (scale_guess.recipe or {"epochs": 60})["epochs"]
     run_share = epochs * image_count / (scale_guess.train_images or PUBLISHED_IMAGES)
-    return Cost(
-        scale_guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * run_share,
-        scale_guess.record_bytes,
-        scale_guess.memory,
-    )
+    seconds = scale_guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * run_share
+    return Cost(seconds, scale_guess.record_bytes, scale_guess.memory)
 
 
 def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | None:

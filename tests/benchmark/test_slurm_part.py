@@ -63,7 +63,7 @@ def test_no_more_jobs_run_at_once_than_slurm_gave_cores(monkeypatch: pytest.Monk
     monkeypatch.setattr(hardware.os, "sched_getaffinity", lambda pid: range(8), raising=False)
     assert hardware.count_cores() == 8
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
-    assert launching.make_run_options("auto", "cpu", [], 1).workers == 3
+    assert launching.count_workers("auto", []) == 3
     monkeypatch.setenv("SLURM_CPUS_ON_NODE", "64")  # of the node; this step is bound to eight of them
     assert hardware.count_cores() == 8
 
