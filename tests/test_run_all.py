@@ -187,7 +187,10 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--seeds", "three"], "--seeds: 'three'"),
         (["--table", "1", "--seeds", "4-0"], "no range"),
         (["--table", "1", "--rates", "10"], "0.1 is 10 %"),
-        (["--table", "1", "--rates", "0,3"], "--rates: '0,3': expected one number, its decimals behind a point as in 0.5"),
+        (
+            ["--table", "1", "--rates", "0,3"],
+            "--rates: '0,3': expected one number, its decimals behind a point as in 0.5",
+        ),
         (["--table", "1", "--limit", "0,5"], "'0,5': expected one number, its decimals behind a point as in 0.5"),
         (["--table", "1", "--methods", "gce", "--set", "gce.q=0.5,0.9"], "gce.q=0.5,0.9: expected one number"),
         (["--table", "1", "--set", "lanet.confidense=0.8"], "did you mean 'confidence'"),

@@ -1,14 +1,13 @@
 """What `evaluate` and `predict` share: the network that was named, its options, its line, a CSV of its predictions."""
 
 import argparse
-import csv
-import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from benchmark import hardware
 from benchmark.commands.arguments import choose_device, chosen_cards
@@ -82,18 +81,14 @@ def describe_network(network: "Network") -> str:
 
 def write_predictions(
     path: Path,
-    names: Iterable[str],
+    names: Sequence[str] | np.ndarray,
     probabilities: np.ndarray,
-    classes: Iterable[str],
-    labels: Iterable[str] | None = None,
+    classes: Sequence[str],
+    labels: Sequence[str] | None = None,
 ) -> None:
     """One row an image: name, label where it is known, class, and the probability of each class."""
-    classes = list(classes)
-    predicted = [classes[number] for number in probabilities.argmax(1)]
-    columns = [list(names), *([] if labels is None else [list(labels)]), predicted]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", *([] if labels is None else ["label"]), "class", *(f"p_{name}" for name in classes)])
-    for *text_fields, row in zip(*columns, probabilities.tolist(), strict=True):
-        writer.writerow([*text_fields, *(f"{value:.6f}" for value in row)])
-    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    columns: dict[str, Any] = {"name": names} if labels is None else {"name": names, "label": labels}
+    columns |= {"class": [classes[number] for number in probabilities.argmax(1)]}
+    columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(classes)}
+    text = pd.DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))

@@ -154,7 +154,7 @@ def test_weights_from_landmarks_are_made_anew_for_another_network_of_its_name(tm
         (MAPS.replace("nn.BatchNorm2d(32)", "nn.Nothing"), "px and 1 channel(s): AttributeError"),
         (
             MAPS.replace("def build", "def make"),
-            "NotImplementedError: write build(self, channels, side) (mine.py, line",
+            "NotImplementedError: write build(self, channels, side) (mine.py)",
         ),
         (
             MAPS.replace("def encode", "def forwards"),
