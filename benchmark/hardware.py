@@ -78,9 +78,8 @@ def read_machine() -> Machine:
         if visible or machine.lines or any(Path(sign).exists() for sign in SIGNS):
             add_gpus_of_torch(machine, visible)
         if not machine.gpus and Path(AMD).exists():
-            machine.lines.append(
-                "an AMD GPU is there and not used: nothing here has been tested on ROCm; the run is on the CPU"
-            )
+            reason = "nothing here has been tested on ROCm; the run is on the CPU"
+            machine.lines.append(f"an AMD GPU is there and not used: {reason}")
         return machine
     if visible is None:
         machine.gpus = [usable for gpu in listed_gpus for usable in gpu.usable]
@@ -125,10 +124,11 @@ def list_gpus_of_vendor(machine: Machine) -> list[Gpu]:
                 capabilities[gpu_uuid] = None
     if not capabilities and reason:
         machine.lines.append(f"{reason} (no GPU is used)")
-    return [
-        Gpu(uuid, capability, tuple(Gpu(name, capability) for name in slices_by_gpu.get(uuid, ())))
-        for uuid, capability in capabilities.items()
-    ]
+    gpus = []
+    for uuid, capability in capabilities.items():
+        slices = tuple(Gpu(name, capability) for name in slices_by_gpu.get(uuid, ()))
+        gpus.append(Gpu(uuid, capability, slices))
+    return gpus
 
 
 def parse_reading(text: str) -> float | None:
@@ -168,14 +168,12 @@ def add_gpus_of_torch(machine: Machine, visible: str | None) -> None:
     names = [gpu_name.strip() for gpu_name in visible.split(",")] if visible else []
     if capabilities:
         machine.lines = []
-        machine.gpus = [
-            Gpu(names[i] if i < len(names) else str(i), capability) for i, capability in enumerate(capabilities)
-        ]
+        names += map(str, range(len(names), len(capabilities)))
+        machine.gpus = [Gpu(name, capability) for name, capability in zip(names, capabilities)]
     elif reason and not machine.lines:
         sign = next((s for s in SIGNS if Path(s).exists()), visible and f"CUDA_VISIBLE_DEVICES={visible}")
-        machine.lines.append(
-            f"{f'{sign} speaks for a GPU, but n' if sign else 'nvidia-smi lists none, and n'}one is used: {reason}"
-        )
+        what_is_seen = f"{sign} speaks for a GPU, but" if sign else "nvidia-smi lists none, and"
+        machine.lines.append(f"{what_is_seen} none is used: {reason}")
 
 
 @lru_cache
@@ -240,6 +238,5 @@ def list_slots(uuids: list[str], per_gpu: int) -> list[list[str]]:
     """[[GPU, lock file], ...]: a lock file per slot, in one place for every launcher of this machine."""
     folder = temporary_folder()
     plain_names = {uuid: re.sub(r"[^\w-]", "_", uuid) for uuid in uuids}  # an old name of a slice has slashes
-    return [
-        [uuid, str(folder / f"fer-benchmark-{plain_names[uuid]}-{k}.lock")] for k in range(per_gpu) for uuid in uuids
-    ]
+    paths = {uuid: f"{folder}/fer-benchmark-{plain_name}" for uuid, plain_name in plain_names.items()}
+    return [[uuid, f"{paths[uuid]}-{k}.lock"] for k in range(per_gpu) for uuid in uuids]

@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module, metadata
@@ -72,28 +72,30 @@ def find_noises(folders: Folders = (), broken: Failures | None = None) -> dict[s
 
 def find_method(name: str, folders: Folders = ()) -> "type[Method]":
     """One method; files beside it that cannot be imported do not matter. Raises PluginError where it is in one of them."""
+    return find_named("method", name, find_methods, folders)
+
+
+def find_named(kind: str, name: str, find_all: Callable[[Folders, Failures], dict[str, Any]], folders: Folders) -> Any:
+    """One plug-in of a kind; raises PluginError with why it cannot be imported, or with the nearest known name."""
     broken: Failures = {}
-    methods = find_methods(folders, broken)
-    if name not in methods:
-        raise PluginError(broken.get(name, f"there is no method {name!r}"))
-    return methods[name]
+    plugins = find_all(folders, broken)
+    if name not in plugins:
+        raise PluginError(broken.get(name) or describe_unknown(kind, name, plugins))
+    return plugins[name]
 
 
 def make_noise(kind: str, folders: Folders = ()) -> Noise:
     """The noise that was typed, as `symmetric` or `file:PATH`; raises NoiseError with the nearest known name."""
     name, _, argument = kind.partition(":")
-    broken: Failures = {}
-    noises = find_noises(folders, broken)
-    if name in broken and name not in noises:
-        raise NoiseError(broken[name])
-    if name not in noises:
-        raise NoiseError(describe_unknown("noise", name, noises))
-    takes = noises[name].takes
-    if takes and not argument:
-        raise NoiseError(f"noise '{name}' needs a {takes.lower()}: write {name}:{takes}.")
-    if argument and not takes:
+    try:
+        noise = find_named("noise", name, find_noises, folders)
+    except PluginError as error:
+        raise NoiseError(str(error)) from error
+    if noise.takes and not argument:
+        raise NoiseError(f"noise '{name}' needs a {noise.takes.lower()}: write {name}:{noise.takes}.")
+    if argument and not noise.takes:
         raise NoiseError(f"noise '{kind}': nothing can follow '{name}'; write {name}.")
-    return noises[name](argument)
+    return noise(argument)
 
 
 def find_backbones(folders: Folders = (), broken: Failures | None = None) -> "dict[str, type[Backbone]]":
@@ -121,14 +123,11 @@ def make_backbone(name: str, channels: int, side: int, folders: Folders = ()) ->
 
 def build_backbone(name: str, channels: int, side: int, folders: Folders) -> "Backbone":
     """A network of the project or of one's own; raises ValueError of one line."""
-    broken: Failures = {}
-    backbones = find_backbones(folders, broken)
-    if name not in backbones:
-        raise ValueError(broken.get(name, f"there is no backbone {name!r}"))
+    backbone = find_named("backbone", name, find_backbones, folders)
     try:
-        return backbones[name](channels, side)
+        return backbone(channels, side)
     except Exception as error:  # whatever an author's code raises
-        reason = locate_error(error, Path(inspect.getfile(backbones[name])))
+        reason = locate_error(error, Path(inspect.getfile(backbone)))
         raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {reason}") from error
 
 

@@ -45,7 +45,7 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
             lines.append(f"--data {name}: --datasets does not name it ({' '.join(plan.data)})")
         elif not known_data_sets[name].needs_path:
             lines.append(f"--data {name}: it is drawn here and reads no folder")
-    lines += [f"{option}: {why}" for option, why in unused_in_pictures(args, plan).items()]
+    lines += unused_in_pictures(args, plan)
     divergences = [
         (experiment.kind, experiment.name) for experiment in EXPERIMENTS if experiment.drawing == "divergence"
     ]
@@ -56,8 +56,8 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
     return [f"{line}; it changes nothing here" for line in lines]
 
 
-def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
-    """{option: why} of what only tables and figures of accuracy heed."""
+def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> list[str]:
+    """A line for each option that only tables and figures of accuracy heed."""
     drawings = {experiment.drawing for experiment in EXPERIMENTS if (experiment.kind, experiment.name) in plan.cells}
     heeding_drawings = {
         f"--metric {args.metric}": (args.metric != "accuracy", METRIC_DRAWINGS),
@@ -65,11 +65,8 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> dict[str, str]:
         f"--spread {args.spread}": (args.spread != "sd", METRIC_DRAWINGS - {"sensitivity"}),
         "--column-width": (args.column_width is not None, COLUMN_DRAWINGS),
     }
-    return {
-        option: "nothing that is asked for shows accuracies that it could change"
-        for option, (is_given, heeding) in heeding_drawings.items()
-        if is_given and not drawings & heeding
-    }
+    unheeded = [name for name, (typed, heeding) in heeding_drawings.items() if typed and not drawings & heeding]
+    return [f"{name}: nothing that is asked for shows accuracies that it could change" for name in unheeded]
 
 
 def has_subsets(data: Data, scale: Scale) -> bool:

@@ -94,12 +94,10 @@ def do_task(task: Task) -> int:
     import torch
 
     from benchmark.launch import tasks
-    from benchmark.launch.failures import classify_error
 
     torch.set_num_threads(1)
     try:
         tasks.run_task(task)
         return 0
     except BaseException as error:
-        failure_class, exit_status = classify_error(error)
-        return tasks.record_failure(task, failure_class, error, exit_status)
+        return tasks.record_failure(task, error)

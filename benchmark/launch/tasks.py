@@ -7,10 +7,32 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.task import Place, Task
+from benchmark.task import EXIT_DEVICE, EXIT_DISK, EXIT_DIVERGED, EXIT_ERROR, EXIT_MEMORY, FULL, Place, Task
 from results.compare import differing_parts
 from results.job import Job
 from results.store import Store
+
+# What torch and its libraries say; only some of it comes as torch.OutOfMemoryError.
+NO_MEMORY = (
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "DefaultCPUAllocator: can't allocate",
+    "DefaultCPUAllocator: not enough memory",
+)
+DEVICE_FAULTS = (  # of the GPU, its driver or its neighbours: another attempt may well succeed
+    "unspecified launch failure",
+    "all CUDA-capable devices are busy or unavailable",
+    "device busy",
+    "uncorrectable ECC error",
+    "the launch timed out and was terminated",
+    "hardware failure",
+    "fallen off the bus",
+    "CUDNN_STATUS_EXECUTION_FAILED",
+    "CUBLAS_STATUS_EXECUTION_FAILED",
+    "an illegal instruction was encountered",
+)
 
 
 def is_made(task: Task) -> bool:
@@ -65,8 +87,29 @@ def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
         raise ValueError(f"trained again to keep its network, it gave {numbers}; {fix}")
 
 
-def record_failure(task: Task, failure_class: str, error: BaseException, exit_code: int) -> int:
-    """Keep why a task failed; returns `exit_code`. What cannot be written here, the supervisor writes from the code."""
+def classify_error(error: BaseException) -> tuple[str, int]:
+    """The class of a failure (`benchmark.launch.dispatch` says what becomes of each) and the exit status that stands for it."""
+    from torch import OutOfMemoryError
+
+    from benchmark.train.loop import Diverged
+
+    error_text = str(error)
+    if isinstance(error, Diverged):
+        return "nan", EXIT_DIVERGED
+    if isinstance(error, OutOfMemoryError | MemoryError):
+        return "oom", EXIT_MEMORY
+    if isinstance(error, OSError):
+        return ("disk", EXIT_DISK) if error.errno in FULL else ("error", EXIT_ERROR)
+    if isinstance(error, RuntimeError) and any(phrase in error_text for phrase in NO_MEMORY):
+        return "oom", EXIT_MEMORY
+    if isinstance(error, RuntimeError) and any(phrase in error_text for phrase in DEVICE_FAULTS):
+        return "killed", EXIT_DEVICE
+    return "error", EXIT_ERROR
+
+
+def record_failure(task: Task, error: BaseException) -> int:
+    """Keep why a task failed; returns its exit status. What cannot be written here, the supervisor writes from that."""
+    failure_class, exit_code = classify_error(error)
     try:
         traceback.print_exception(error)
         traceback_text = "".join(traceback.format_exception(error))[-8000:]

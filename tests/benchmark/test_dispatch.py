@@ -31,6 +31,7 @@ from benchmark.launch.locks import take_lock, take_slot
 from benchmark.launch.supervise import run_in_child
 from benchmark.launch.tasks import record_failure
 from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
+from benchmark.train.loop import Diverged
 from performance.faults import ROOT, Matrix
 from results.schema import Refused
 from results.store import Store
@@ -430,10 +431,7 @@ def test_a_log_that_takes_nothing_more_does_not_change_the_class_of_a_failure(tm
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, Full())
     (tmp_path / "file").touch()
-    assert (
-        record_failure(task(tmp_path / "file", attempt=1), "nan", ValueError("diverged"), EXIT_DIVERGED)
-        == EXIT_DIVERGED
-    )
+    assert record_failure(task(tmp_path / "file", attempt=1), Diverged("no number")) == EXIT_DIVERGED
 
 
 FULL_DISK = """

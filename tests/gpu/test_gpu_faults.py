@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmark.launch import job_process, tasks
-from benchmark.launch.failures import classify_error
 from benchmark.launch.gpu_preflight import try_gpus
+from benchmark.launch.tasks import classify_error
 from benchmark.task import Task
 from benchmark.terminal import Usage
 from results.store import Store
