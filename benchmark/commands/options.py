@@ -141,7 +141,8 @@ def parser() -> Parser:
     weights2_help = "start weights of a method's second network (default: those of the first)"
     add_option(which, "--weights2 PATH|random", weights2_help)
     set_help = (
-        "an option of a method, data set, recipe or backbone, as lanet.queue=4096, recipe.epochs=5; may be repeated"
+        "an option of a method, a data set, recipe or backbone, as lanet.queue=4096, recipe.epochs=5 or "
+        "backbone.name=torchvision/resnet34; may be repeated"
     )
     add_option(which, "--set NAME.option=value", set_help, **repeated)
     plugins_help = "a folder with methods, noises, data sets and backbones of your own; may be repeated"
@@ -153,7 +154,10 @@ def parser() -> Parser:
         "five, or of the epoch that noisy held-out labels choose (default: last)"
     )
     add_option(which, "--rule", rule_help, choices=tuple(RULES), default="last")
-    settings_help = "a method's settings at demo and small scale: chosen by a search, or published (default: chosen)"
+    settings_help = (
+        "a method's own settings at demo and small scale: chosen by the same search for all, or as published "
+        "(default: chosen)"
+    )
     add_option(which, "--settings", settings_help, choices=("chosen", "published"), default="chosen")
     draws_help = "settings that the search tries for each method, for --table tuned and its figures (default: 16)"
     add_option(which, "--draws K", draws_help, type=int, default=16)
@@ -169,7 +173,10 @@ def parser() -> Parser:
     add_option(how, "--devices cpu|cuda|cuda:0,cuda:1", "where they train (default: all GPUs, else cpu)")
     add_option(how, "--per-gpu K", "jobs side by side on one GPU (default: 1)", type=int, default=1)
     add_option(how, "--cluster ADDRESS", "of a Dask scheduler whose workers run the jobs, as tcp://host:8786")
-    shard_help = "run part I (0 to N-1) of the jobs, draw nothing; slurm: the part of this array task, then the rest"
+    shard_help = (
+        "run part I (0 to N-1) of the jobs and draw nothing; slurm: a task of a SLURM array takes its part first, "
+        "then what no other task has"
+    )
     add_option(how, "--shard I/N|slurm", shard_help)
     add_option(how, "--fast", "give up equal bits on GPUs; recorded")
     add_option(how, "--no-graphs", "no CUDA graphs on GPUs; recorded")
