@@ -44,9 +44,6 @@ class Progress:
         else:
             self.draw()
 
-    def reached(self, count: int) -> None:
-        self.done = count
-
     def draw(self) -> None:
         """The live line anew, or a plain one."""
         if self.bar is None:
@@ -112,7 +109,7 @@ class Counted:
         if self.shown is None or done < self.shown.done:
             self.shown = Progress(self.what, total)
             self.said = time.monotonic()
-        self.shown.reached(done)
+        self.shown.done = done
         if self.shown.bar is not None:
             self.shown.draw()
         elif done < total and time.monotonic() - self.said >= MINUTE:

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.cache.decoded import Data, open_decoded
 from benchmark.cache.lookup import open_data
 from benchmark.commands.named_data import data_sets
+from benchmark.launch.preflight import fetch_published
 from benchmark.launch.run import make_pretraining_task
 from benchmark.launch.supervise import run_in_child
 from benchmark.plan.overrides import dataset_options
@@ -67,16 +68,6 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
         "methods_path": [str(folder) for folder in sources.own],
         "device": device,
     }
-
-
-def fetch_published(name: str) -> Path:
-    """The file of weights that a library publishes; raises Usage."""
-    from methods.support.libraries import fetch_weights
-
-    try:
-        return fetch_weights(name)
-    except ValueError as error:
-        raise Usage(f"--weights imagenet: {error}") from None
 
 
 def check_file(identity: str, path: Path | None, option: str) -> Path:

@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> int:
 
 def predict_folder(args: argparse.Namespace) -> int:
     """Write one row a picture; 1 where some cannot be read."""
+    from benchmark.cache.resized import resize_all
+
     paths = list_pictures(args.folder)
     network = networks.open_network(args)
     print(make_printable(networks.describe_network(network)))
@@ -44,7 +46,8 @@ def predict_folder(args: argparse.Namespace) -> int:
         named_pictures = list(read_pictures(paths[start : start + pictures_at_once], args.folder, network, unreadable))
         names += [name for name, _ in named_pictures]
         if named_pictures:
-            probability_parts.append(predict_stored(network, np.stack([image for _, image in named_pictures])))
+            pictures = resize_all(np.stack([image for _, image in named_pictures]), network.info.scale)
+            probability_parts.append(network.predict(pictures))
     probabilities = np.concatenate(probability_parts)
     if len(names):
         path = args.out / f"predictions_{network.info.id[:8]}.csv"
@@ -52,7 +55,8 @@ def predict_folder(args: argparse.Namespace) -> int:
         counts = Counter(network.info.classes[number] for number in probabilities.argmax(1))
         print(f"{len(names):,} pictures: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}")
         print(f"wrote {path}")
-    for line in [*unreadable[:NAMED], *([f"and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else [])]:
+    more = [f"and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else []
+    for line in [*unreadable[:NAMED], *more]:
         print(make_printable(f"left out: {line}"), file=sys.stderr)
     return 1 if unreadable else 0
 
@@ -84,10 +88,3 @@ def read_pictures(
             yield name, resize_image(decode_picture(path.read_bytes(), channels, name), side, channels)
         except (DataError, OSError) as error:
             unreadable.append(error_line(error))
-
-
-def predict_stored(network: "Network", stored: np.ndarray) -> np.ndarray:
-    """[n, C] probabilities of pictures as a data set stores them, uint8 [n, S, S, channels]."""
-    from benchmark.cache.resized import resize_all
-
-    return network.predict(resize_all(stored, network.info.scale))

@@ -24,7 +24,7 @@ from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.narrow import drop_unmeasured, measured_share
 from benchmark.scale import SCALES
 from benchmark.terminal import Usage
-from reports.asked import Asked, AskedCell
+from reports.asked import Asked
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
     comparisons_markdown,
@@ -197,13 +197,11 @@ def read_search(search_folder: Path) -> list[Asked]:
         return []
     experiment_words = [word for found in EXPERIMENTS if found.searched for word in (f"--{found.kind}", found.name)]
     option_words = [word for name, value in tuning.DEFAULTS.items() for word in (name, value)]
-    found = all_asked(search_folder, [*experiment_words, *option_words])
-    return [replace(one, cells=tuple(lie_in(search_folder, cell) for cell in one.cells)) for one in found]
-
-
-def lie_in(folder: Path, cell: AskedCell) -> AskedCell:
-    """The same cell, whose records are read from a folder of their own."""
-    return replace(cell, elsewhere=dict.fromkeys(cell.ids, folder))
+    searches = []
+    for search in all_asked(search_folder, [*experiment_words, *option_words]):
+        cells = [replace(cell, elsewhere=dict.fromkeys(cell.ids, search_folder)) for cell in search.cells]
+        searches.append(replace(search, cells=tuple(cells)))
+    return searches
 
 
 def all_asked(results: Path, words: list[str]) -> list[Asked]:

@@ -141,12 +141,7 @@ def compare_runs(old: dict[str, Any], new: dict[str, Any], old_arrays: Arrays, n
         print(f"different: {', '.join(differing_names)}")
     if lacking_names:
         print(f"recorded, and not measured now: {', '.join(lacking_names)}")
-    print_changes(old["provenance"], new["provenance"])
+    for key, value in old["provenance"].items():  # what is another machine, version or setting
+        if value != new["provenance"].get(key):
+            print(f"  {key}: {value} recorded, {new['provenance'].get(key)} now")
     return 1
-
-
-def print_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """What is another machine, version or setting than at the time of the record."""
-    for key, value in before.items():
-        if value != after.get(key):
-            print(f"  {key}: {value} recorded, {after.get(key)} now")

@@ -3,12 +3,10 @@
 import argparse
 
 from benchmark import plugins
-from benchmark.cache.decoded import Data
 from benchmark.commands.named_data import data_sets
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.matrix import Plan, noise_kind
 from benchmark.plan.recipes import chosen_settings
-from benchmark.scale import Scale
 from reports.asked import METRIC_DRAWINGS
 
 COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion"}  # drawings that heed `--column-width`
@@ -23,7 +21,8 @@ def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:
         name = key.partition(".")[0]
         if name not in {"recipe", "backbone", "scale", *methods, *plan.data}:
             lines.append(f"--set {key}={value}: no run here uses {name}")
-        if key == "scale.subset" and not any(has_subsets(data, request.scale) for data in plan.data.values()):
+        most_images = max(len(data.train.labels) for data in plan.data.values())
+        if key == "scale.subset" and most_images <= (request.scale.train_images or 0):
             lines.append(f"--set {key}={value}: {', '.join(plan.data)} has no more images than the scale trains on")
     if args.keep_weights and args.draw:
         lines.append("--keep-weights: --draw trains nothing")
@@ -67,11 +66,6 @@ def unused_in_pictures(args: argparse.Namespace, plan: Plan) -> list[str]:
     }
     unheeded = [name for name, (typed, heeding) in heeding_drawings.items() if typed and not drawings & heeding]
     return [f"{name}: nothing that is asked for shows accuracies that it could change" for name in unheeded]
-
-
-def has_subsets(data: Data, scale: Scale) -> bool:
-    """Whether a data set has more training images than a scale takes."""
-    return scale.train_images is not None and len(data.train.labels) > scale.train_images
 
 
 def unused_settings(args: argparse.Namespace, plan: Plan) -> list[str]:

@@ -52,7 +52,8 @@ def run_tasks(
         supervise_all = connect_cluster(cluster)
     try:
         pending_ids = list(tasks_by_id)
-        waiting_tasks = Waiting({task_id: task_title(task) for task_id, task in tasks_by_id.items()})
+        titles = {task.id: Job(**task.job).text if task.job else "the start weights" for task in tasks}
+        waiting_tasks = Waiting(titles)
         while pending_ids:
             held_outcomes = []
             for outcome in supervise_all([tasks_by_id[pending_id] for pending_id in pending_ids]):
@@ -91,20 +92,10 @@ class Waiting:
             if outcome.id not in self.announced:
                 self.announced.add(outcome.id)
                 print_note(f"waiting for {self.titles[outcome.id]}: {outcome.message}")
-        self.halted = {
-            held_outcome.id: self.halted.get(held_outcome.id, 0) + 1
-            for held_outcome in held_outcomes
-            if held_outcome.status == "halted"
-        }
-        abandoned_outcomes = [
-            held_outcome for held_outcome in held_outcomes if self.halted.get(held_outcome.id, 0) > LOOKS
-        ]
+        halted_ids = [outcome.id for outcome in held_outcomes if outcome.status == "halted"]
+        self.halted = {task_id: self.halted.get(task_id, 0) + 1 for task_id in halted_ids}
+        abandoned_outcomes = [outcome for outcome in held_outcomes if self.halted.get(outcome.id, 0) > LOOKS]
         if len(held_outcomes) > len(abandoned_outcomes):
             time.sleep(LOOK)
-        waiting_ids = [held_outcome.id for held_outcome in held_outcomes if held_outcome not in abandoned_outcomes]
+        waiting_ids = [outcome.id for outcome in held_outcomes if outcome not in abandoned_outcomes]
         return waiting_ids, [replace(outcome, status="stopped") for outcome in abandoned_outcomes]
-
-
-def task_title(task: Task) -> str:
-    """What a person calls a task."""
-    return Job(**task.job).text if task.job else "the start weights"

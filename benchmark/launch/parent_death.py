@@ -53,19 +53,11 @@ def kill_groups_at_end(read_end: int) -> None:
     group_lines = b""
     while text_chunk := os.read(read_end, 4096):
         group_lines += text_chunk
-    for group_id in remaining_groups([int(line) for line in group_lines.split()]):
+    living_groups: dict[int, bool] = {}
+    for number in map(int, group_lines.split()):
+        living_groups[abs(number)] = number > 0
+    for group_id in filter(living_groups.get, living_groups):
         kill_group(group_id)
-
-
-def remaining_groups(group_numbers: list[int]) -> list[int]:
-    """The groups that began and did not end."""
-    living_groups: dict[int, None] = {}
-    for number in group_numbers:
-        if number > 0:
-            living_groups[number] = None
-        else:
-            living_groups.pop(-number, None)
-    return list(living_groups)
 
 
 def kill_group(pid: int) -> None:

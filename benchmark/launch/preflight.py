@@ -124,18 +124,21 @@ def refuse_lacking(name: str, given_form: str, folders_by_method: dict[str, tupl
 
 def fetch_start_weights(todo: list[Planned]) -> None:
     """Find or fetch the files of published weights, and note where they lie; raises Usage."""
-    weights_files: dict[str, str] = {}
+    names = dict.fromkeys(run.job.weights for run in todo if run.job.weights.startswith("imagenet:"))
+    weights_files = {name: str(fetch_published(name.partition(":")[2])) for name in names}
     for planned in todo:
-        weights_kind, _, weights_name = planned.job.weights.partition(":")
-        if weights_kind != "imagenet":
-            continue
-        from methods.support.libraries import fetch_weights
+        if planned.job.weights in weights_files:
+            planned.place = replace(planned.place, weights=weights_files[planned.job.weights])
 
-        try:
-            weights_files[weights_name] = weights_files.get(weights_name) or str(fetch_weights(weights_name))
-        except ValueError as error:
-            raise Usage(f"--weights imagenet: {error}") from None
-        planned.place = replace(planned.place, weights=weights_files[weights_name])
+
+def fetch_published(name: str) -> Path:
+    """The file of weights that a library publishes; raises Usage."""
+    from methods.support.libraries import fetch_weights
+
+    try:
+        return fetch_weights(name)
+    except ValueError as error:
+        raise Usage(f"--weights imagenet: {error}") from None
 
 
 def check_settings(planned: Planned) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmark.plan.matrix import Plan, Planned
-from benchmark.scale import PUBLISHED_IMAGES, SCALES, SMALL
+from benchmark.scale import PUBLISHED_IMAGES, SCALES, SMALL, Scale
 from benchmark.terminal import format_duration
 from results.store import Store
 
@@ -53,11 +53,15 @@ def expected_cost(run: Planned, finished: dict[Kind, Cost]) -> Cost:
     if measured_cost:
         return measured_cost
     scale_guess = SCALES[scale]
-    image_count = run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
     epochs = run.resolved["recipe"]["epochs"] / (scale_guess.recipe or {"epochs": 60})["epochs"]
-    run_share = epochs * image_count / (scale_guess.train_images or PUBLISHED_IMAGES)
-    seconds = scale_guess.seconds[run.place.device] * RELATIVE.get(method, 1.5) * run_share
-    return Cost(seconds, scale_guess.record_bytes, scale_guess.memory)
+    return Cost(epochs * guess_seconds(run, scale_guess), scale_guess.record_bytes, scale_guess.memory)
+
+
+def guess_seconds(run: Planned, scale: Scale) -> float:
+    """What a run of a scale's usual epochs may take."""
+    image_count = run.resolved["data"].get("train_images", PUBLISHED_IMAGES)
+    image_share = image_count / (scale.train_images or PUBLISHED_IMAGES)
+    return scale.seconds[run.place.device] * RELATIVE.get(run.job.method, 1.5) * image_share
 
 
 def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | None:
@@ -67,11 +71,7 @@ def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | No
     seconds = sum(expected_cost(run, finished).seconds for run in published_runs) / max(1, workers)
     if seconds <= LONG:
         return None
-    image_shares = [
-        run.resolved["data"].get("train_images", PUBLISHED_IMAGES) / PUBLISHED_IMAGES for run in published_runs
-    ]
-    small_costs = [RELATIVE.get(run.job.method, 1.5) * SMALL.seconds[run.place.device] for run in published_runs]
-    small_seconds = sum(share * cost for share, cost in zip(image_shares, small_costs)) / max(1, workers)
+    small_seconds = sum(guess_seconds(run, SMALL) for run in published_runs) / max(1, workers)
     small = f"--scale small (all images, {SMALL.side} px, one shortened recipe) about {format_duration(small_seconds)}"
     return f"note: {len(published_runs)} jobs at paper scale take about {format_duration(seconds)}; {small}"
 

@@ -14,7 +14,7 @@ from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
 from benchmark.plan.start_weights import choose_start_weights, further_weights
-from benchmark.plan.tuning import count_draws, draw_settings
+from benchmark.plan.tuning import draw_settings
 from benchmark.source_code import hash_own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage, one_of
@@ -171,7 +171,7 @@ def draw_rows(row: Row, plan: Plan) -> list[Row]:
     card = plan.cards[row.method]
     draws_rate = request.tune_learning_rate
     drawn_rows = []
-    for number in range(count_draws(card, request.draws, draws_rate)):
+    for number in range(request.draws if draws_rate or card["search"] else 1):  # one where there is nothing to draw
         overrides = row.overrides | draw_settings(card, request.scale, number, draws_rate)
         drawn_rows.append(replace(row, overrides=overrides, published_settings=True, draw=number))
     return drawn_rows

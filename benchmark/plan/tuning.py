@@ -37,11 +37,6 @@ def draw_settings(card: dict[str, Any], scale: Scale, number: int, learning_rate
     return settings
 
 
-def count_draws(card: dict[str, Any], draws: int, learning_rate: bool) -> int:
-    """How many draws a method gets; one where there is nothing to draw."""
-    return draws if learning_rate or card["search"] else 1
-
-
 def published_settings(card: dict[str, Any], scale: Scale, learning_rate: bool) -> dict[str, str]:
     """The published value of every option that is drawn, for tables and figures."""
     recipe = scale.applied(card["recipe"], "")
