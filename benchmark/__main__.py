@@ -3,6 +3,8 @@
 import sys
 from importlib import import_module
 
+from benchmark.terminal import describe_unknown, make_printable
+
 COMMANDS = {
     "data-card": "decode a data set, say what it is and whether it is the right one",
     "landmarks": "68 facial points for a data set that comes without",
@@ -28,8 +30,6 @@ def main(arguments: list[str]) -> int:
         return 0
     name, *command_arguments = arguments
     if name not in COMMANDS:
-        from benchmark.terminal import describe_unknown, make_printable
-
         print(make_printable(f"python -m benchmark: {describe_unknown('command', name, COMMANDS)}"), file=sys.stderr)
         return 2
     module = import_module(f"benchmark.commands.{MODULES.get(name, name.replace('-', '_'))}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
@@ -64,8 +65,6 @@ def draw_sheets(data: Data, card_facts: dict, out: Path) -> list[Path]:
 
 def make_contact_sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Any:
     """Rows of images, each with its words on the left, as one picture."""
-    from PIL import Image, ImageDraw
-
     text_width = 150
     columns = max(len(images) for _, images in rows)
     sheet = Image.new("RGB", (text_width + columns * SIDE, len(rows) * SIDE), "white")

@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from benchmark import hardware
 from benchmark.cache.decoded import SPLITS, Data
@@ -114,8 +115,6 @@ def point_errors(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def draw_landmark_sheet(data: Data, points: dict[str, np.ndarray], folder: Path) -> Path:
     """Training images with their points: green, or red where they are flagged."""
-    from PIL import Image, ImageDraw
-
     side = 120
     columns = 10
     rows = np.linspace(0, len(data.train.labels) - 1, min(SHOWN, len(data.train.labels))).astype(int)

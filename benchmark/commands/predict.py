@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmark.cache.build import resize_image
+from benchmark.cache.resized import resize_all
 from benchmark.commands import named_data, networks
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.base import DataError
+from benchmark.datasets.reading.pictures import decode_picture, is_picture
 from benchmark.terminal import Usage, error_line, make_printable
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ def main(arguments: list[str]) -> int:
 
 def predict_folder(args: argparse.Namespace) -> int:
     """Write one row a picture; 1 where some cannot be read."""
-    from benchmark.cache.resized import resize_all
-
     paths = list_pictures(args.folder)
     network = networks.open_network(args)
     print(make_printable(networks.describe_network(network)))
@@ -63,8 +64,6 @@ def predict_folder(args: argparse.Namespace) -> int:
 
 def list_pictures(folder: Path) -> list[Path]:
     """Every picture in a folder and below it, in the order of their names; raises Usage."""
-    from benchmark.datasets.reading.pictures import is_picture
-
     if not folder.is_dir():
         raise Usage(f"FOLDER: {folder} is not a folder; give one that holds pictures of faces")
     paths = sorted(path for path in folder.rglob("*") if is_picture(path.name) and path.is_file())
@@ -77,9 +76,6 @@ def read_pictures(
     paths: list[Path], folder: Path, network: "Network", unreadable: list[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """(name below the folder, pixels as the network's data set stores them); why one cannot be read goes to `bad`."""
-    from benchmark.cache.build import resize_image
-    from benchmark.datasets.reading.pictures import decode_picture
-
     side = network.info.stored["side"]
     channels = network.info.stored["channels"]
     for path in paths:

@@ -12,6 +12,8 @@ from benchmark.commands.arguments import choose_device, chosen_cards
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.job_inputs import Sources, find_inputs
 from benchmark.commands.named_data import data_sets, given_data, own_folders
+from benchmark.launch.run import job_task
+from benchmark.launch.supervise import run_in_child
 from benchmark.plan.overrides import parse_sets
 from benchmark.terminal import Usage
 from results.compare import differing_parts, lacking_fields
@@ -49,9 +51,6 @@ def reproduce_job(job_id: str, args: argparse.Namespace) -> int:
 
     args: what was typed, of this command or of `run_all.py --reproduce`.
     """
-    from benchmark.launch.run import job_task
-    from benchmark.launch.supervise import run_in_child
-
     plugin_folders = own_folders(args)
     data_paths = given_data(args)
     sets = parse_sets(args.set, {}, data_sets(plugin_folders))

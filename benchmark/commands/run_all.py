@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import hardware, plugins
+from benchmark.commands import import_records
 from benchmark.commands.against import adopt_records, open_others
 from benchmark.commands.arguments import chosen_cards, parse_shard, read_request
 from benchmark.commands.command_line import handle_errors
 from benchmark.commands.cross import evaluate_networks
+from benchmark.commands.listing import list_known_names
 from benchmark.commands.named_data import need_pictures, own_folders
 from benchmark.commands.options import HELP, parser
+from benchmark.commands.reproduce import reproduce_job
 from benchmark.commands.show import draw_results
 from benchmark.commands.unused import unused_options
-from benchmark.launch.preflight import check_writable, check_writable_inside, shared_like
+from benchmark.launch.gpu_preflight import try_gpus
+from benchmark.launch.preflight import check_jobs, check_writable, check_writable_inside, shared_like
+from benchmark.launch.run import RunOptions, count_workers, list_missing, run_jobs
+from benchmark.plan.cost import describe_cost, suggest_shorter
 from benchmark.plan.matrix import Plan, Planned, make_plan
 from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, make_printable, said_once
 from reports.asked import ReportError
+from results.store import Store
 
 
 def main(arguments: list[str]) -> int:
@@ -45,20 +52,14 @@ def run_request(arguments: list[str]) -> int:
     args = parser().read(arguments)
     args.typed = shlex.join(["python", "run_all.py", *(word for word in arguments if word != "--force")])
     if args.list:
-        from benchmark.commands.listing import list_known_names
-
         print(list_known_names(args.results, own_folders(args)))
         return 0
     if args.imported:
-        from benchmark.commands import import_records
-
         if status := import_records.show_import(Path(args.imported), args.results):
             return status
         if not (args.table or args.figure or args.sweep or args.all):
             return 0
     if args.reproduce:
-        from benchmark.commands.reproduce import reproduce_job
-
         return reproduce_job(args.reproduce, args)
     with shared_like(args.results):
         return plan_run_draw(args)
@@ -66,7 +67,6 @@ def run_request(arguments: list[str]) -> int:
 
 def plan_run_draw(args: argparse.Namespace) -> int:
     """Plan, run what is missing, draw."""
-    from results.store import Store
 
     shard = parse_shard(args.shard)
     others = open_others(args.against, args.results)
@@ -89,7 +89,7 @@ def plan_run_draw(args: argparse.Namespace) -> int:
         return run_and_draw(plan, store, args, shard)
 
 
-def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
+def check_metric(plan: Plan, store: Store, args: argparse.Namespace) -> None:
     """Before anything is trained: whether the records that are there have the metric after every epoch; raises Usage."""
     if args.metric == "accuracy" or args.rule == "last" or args.force:
         return
@@ -105,13 +105,9 @@ def check_metric(plan: Plan, store: Any, args: argparse.Namespace) -> None:
             raise Usage(f"--metric {args.metric} --rule {args.rule}: {lack}; {fix}")
 
 
-def run_and_draw(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> int:
+def run_and_draw(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple[int, int]) -> int:
     """Print the plan, or run what is missing and draw."""
     if args.plan:
-        from benchmark.launch.preflight import check_jobs
-        from benchmark.launch.run import list_missing
-        from benchmark.plan.cost import describe_cost
-
         check_jobs(list_missing(plan, store, shard))
         print(describe_cost(plan, store, shard))
         return 0
@@ -138,11 +134,7 @@ def check_study(study: Path | None, plan: Plan) -> None:
         raise ReportError(f"{study}: none of its images is a training image of {', '.join(plan.data)}")
 
 
-def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
-    from benchmark.launch import run as matrix
-    from benchmark.launch.gpu_preflight import try_gpus
-    from benchmark.launch.preflight import check_jobs
-    from benchmark.plan.cost import suggest_shorter
+def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple[int, int]) -> dict[str, Any]:
     from reports import try_drawing
 
     helps_others = args.shard == "slurm"
@@ -150,10 +142,10 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
         raise Usage("--force: the tasks of --shard slurm would each run everything again; use --shard I/N")
     missing_runs = plan.of_shard(shard)
     if not args.force:
-        missing_runs = matrix.list_missing(plan, store, (0, 1) if helps_others else shard)
+        missing_runs = list_missing(plan, store, (0, 1) if helps_others else shard)
     slots = hardware.list_slots(chosen_cards(args), args.per_gpu) if plan.request.device == "cuda" else []
-    options = matrix.RunOptions(
-        workers=matrix.count_workers(args.workers, slots),
+    options = RunOptions(
+        workers=count_workers(args.workers, slots),
         slots=slots,
         limit=args.limit,
         cluster=args.cluster,
@@ -180,10 +172,10 @@ def run_missing(plan: Plan, store: Any, args: argparse.Namespace, shard: tuple[i
     if args.force:
         for run in missing_runs:
             store.set_aside(run.job.id)
-    return matrix.run_jobs(plan, missing_runs, options)
+    return run_jobs(plan, missing_runs, options)
 
 
-def networks_missing(missing_runs: list[Planned], store: Any) -> str:
+def networks_missing(missing_runs: list[Planned], store: Store) -> str:
     """What is done about runs that are to keep their network; '' where there are none. Raises Usage where none can be kept."""
     if not any(run.place.keep_weights for run in missing_runs):
         return ""

@@ -9,18 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark import plugins
 from benchmark.cache import decoded
 from benchmark.plan.matrix import Planned
 from benchmark.plan.overrides import recipe_value
 from benchmark.scale import restore_scale
 from benchmark.terminal import Usage, error_line
+from methods.support.recipe import Recipe, recipe_to_dict
 from results.files import try_writing
 from results.job import json_digest
 from results.store import Store
 
 if TYPE_CHECKING:
     from methods.base import Method
-    from methods.support.recipe import Recipe
 
 
 def check_writable(option: str, folder: Path) -> None:
@@ -62,7 +63,6 @@ def shared_like(folder: Path) -> Iterator[None]:
 
 def check_jobs(todo: list[Planned]) -> None:
     """Raises Usage for the first setting, method of one's own, or file of start weights, that cannot work."""
-    from benchmark import plugins
 
     check_backbones(todo)
     fetch_start_weights(todo)
@@ -86,7 +86,6 @@ def backbone_of(planned: Planned) -> str:
 
 def check_backbones(todo: list[Planned]) -> None:
     """Raises Usage for a network of another origin that cannot be built, or that lacks what a method needs of it."""
-    from benchmark import plugins
 
     runs_by_backbone: dict[str, list[Planned]] = {}
     for planned in todo:
@@ -104,7 +103,6 @@ def check_backbones(todo: list[Planned]) -> None:
 
 def refuse_lacking(name: str, given_form: str, folders_by_method: dict[str, tuple[str, ...]]) -> None:
     """Raises Usage where methods need more of a backbone than it gives."""
-    from benchmark import plugins
     from methods.support.backbones import GIVES
 
     methods_by_need: dict[str, list[str]] = {}
@@ -143,8 +141,6 @@ def fetch_published(name: str) -> Path:
 
 def check_settings(planned: Planned) -> None:
     """Build a method as a job would, with the settings that were changed by hand or by a row."""
-    from benchmark import plugins
-    from methods.support.recipe import recipe_to_dict
 
     job = planned.job
     method_class = plugins.find_method(job.method, planned.place.methods_path)
@@ -164,7 +160,7 @@ def check_settings(planned: Planned) -> None:
             raise Usage(f"--set {key}={value}: {job.method} sets this itself, from its own parameters")
 
 
-def build_on_cpu(planned: Planned, method_class: type["Method"]) -> "Recipe":
+def build_on_cpu(planned: Planned, method_class: type["Method"]) -> Recipe:
     """Build the method and its optimiser, without start weights; returns the recipe that it uses."""
     import torch
 
@@ -183,7 +179,6 @@ def build_on_cpu(planned: Planned, method_class: type["Method"]) -> "Recipe":
 
 def check_weights_file(option: str, path: str, backbone: str, planned: Planned) -> None:
     """Raises Usage for a file that does not fill a backbone."""
-    from benchmark import plugins
     from benchmark.train.assembly import load_start_weights
 
     scale = restore_scale(planned.job.scale)

@@ -9,7 +9,6 @@ import pytest
 from benchmark import hardware
 from benchmark.commands import reproduce
 from benchmark.commands.run_all import main
-from benchmark.launch import supervise
 from benchmark.task import Outcome, Task
 from results.store import Store
 from tests.gpu.runs import job_of
@@ -31,7 +30,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
     made = {"spec": job.spec, "resolved": resolved}
     monkeypatch.setattr(Store, "read", lambda *_: made | {"provenance": {"device": on, "hardware": "NVIDIA H200"}})
     monkeypatch.setattr(reproduce, "find_inputs", lambda *found: {"data": "d", "weights": None, "device": found[2]})
-    monkeypatch.setattr(supervise, "run_in_child", noting)
+    monkeypatch.setattr(reproduce, "run_in_child", noting)
 
     def ask(*words: str, made_on: str = "cuda", status: int = 1) -> Task:
         nonlocal on
