@@ -114,16 +114,15 @@ def print_once(line: str) -> None:
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:
     """{data set: path} from FER_DATA and --data; the latter wins. A command that names one data set takes a bare PATH."""
-    data_paths: dict[str, Path] = {}
-    typed_paths: dict[str, Path] = {}
-    data_root = os.environ.get("FER_DATA")
-    if data_root:
-        data_paths = {name: Path(data_root) / name for name in DATASETS if (Path(data_root) / name).exists()}
-        if not data_paths:
+    found_paths: dict[str, Path] = {}
+    if data_root := os.environ.get("FER_DATA"):
+        found_paths = {name: Path(data_root) / name for name in DATASETS if (Path(data_root) / name).exists()}
+        if not found_paths:
             raise Usage(f"FER_DATA: {data_root} holds none of {', '.join(DATASETS)}")
+    typed_paths: dict[str, Path] = {}
+    single_name = getattr(args, "name", None)
     for text in args.data:
         name, _, path = text.partition("=")
-        single_name = getattr(args, "name", None)
         if single_name and (not path or name != single_name):
             name = single_name
             path = text
@@ -134,5 +133,4 @@ def given_data(args: argparse.Namespace) -> dict[str, Path]:
             raise Usage(f"--data {name}: {path} does not exist; give the folder that holds the data set")
         if typed_paths.setdefault(name, Path(path)) != Path(path):
             raise Usage(f"--data: {name} is given twice, {typed_paths[name]} and {path}; give one of them")
-        data_paths[name] = Path(path)
-    return data_paths
+    return found_paths | typed_paths

@@ -28,6 +28,7 @@ from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
 from benchmark.terminal import Usage, make_printable, said_once
 from reports.asked import ReportError
+from reports.metrics import metric_after_each_epoch
 from results.store import Store
 
 
@@ -67,7 +68,6 @@ def run_request(arguments: list[str]) -> int:
 
 def plan_run_draw(args: argparse.Namespace) -> int:
     """Plan, run what is missing, draw."""
-
     shard = parse_shard(args.shard)
     others = open_others(args.against, args.results)
     plan = make_plan(read_request(args, others.folder), progress=show_decoding)
@@ -93,8 +93,6 @@ def check_metric(plan: Plan, store: Store, args: argparse.Namespace) -> None:
     """Before anything is trained: whether the records that are there have the metric after every epoch; raises Usage."""
     if args.metric == "accuracy" or args.rule == "last" or args.force:
         return
-    from reports.metrics import metric_after_each_epoch
-
     experiments = [experiment for experiment in plan.request.experiments if experiment.any_rule]
     cells = [cell for experiment in experiments for cell in plan.cells[experiment.kind, experiment.name]]
     for run in (run for cell in cells for run in cell.runs):

@@ -24,12 +24,8 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         name, option, value = match.groups()
         if not value.strip():
             raise Usage(f"--set {text}: there is no value behind '='; give one, or leave it out")
-        one_of(
-            f"--set {text}",
-            "method, data set, 'recipe', 'backbone' or 'scale'",
-            name,
-            {*methods, *datasets, "recipe", "backbone", "scale"},
-        )
+        known_names = {*methods, *datasets, "recipe", "backbone", "scale"}
+        one_of(f"--set {text}", "method, data set, 'recipe', 'backbone' or 'scale'", name, known_names)
         if name == "scale":
             one_of(f"--set {text}", "option of the scale", option, ["subset"])
         if name in methods:
@@ -125,9 +121,8 @@ def dataset_options(dataset: Any, sets: dict[str, str]) -> Any:
         name, option = key.split(".", 1)
         if name == dataset.name:
             one_of(f"--set {key}={text}", f"option of {name}", option, known_options)
-            chosen_options[option] = parse_override(
-                key, text, known_options[option].default, annotation_text(known_options[option])
-            )
+            field = known_options[option]
+            chosen_options[option] = parse_override(key, text, field.default, annotation_text(field))
     try:
         return dataset.Options(**chosen_options)
     except ValueError as error:
