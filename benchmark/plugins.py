@@ -76,7 +76,7 @@ def find_method(name: str, folders: Folders = ()) -> "type[Method]":
 
 
 def find_named(kind: str, name: str, find_all: Callable[[Folders, Failures], dict[str, Any]], folders: Folders) -> Any:
-    """One plug-in of a kind; raises PluginError with why it cannot be imported, or with the nearest known name."""
+    """One plug-in; raises PluginError with why it cannot be imported, or with the nearest name."""
     broken: Failures = {}
     plugins = find_all(folders, broken)
     if name not in plugins:

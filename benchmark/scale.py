@@ -62,9 +62,9 @@ class Scale:
     test_images: int | None = None
     train_floor: int = 0  # images of a rare class where there are as many
     test_floor: int = 0
-    held_out_images: int = 0  # others of the training split, at most so many, whose noisy labels choose settings
+    held_out_images: int = 0  # at most so many others, whose noisy labels choose settings
     subset: int = SUBSET_SEED  # of the draw of training images
-    recipe: dict[str, Any] | None = None  # replaces fields of a method's own; None where recipes stay as published
+    recipe: dict[str, Any] | None = None  # instead of a method's own; None: as published
     augment: dict[str, Any] = field(default_factory=dict)  # likewise
     epochs: dict[str, int] = field(default_factory=dict)  # {data set: epochs} where no paper prints them
     words: str = ""  # the scale in captions

@@ -33,16 +33,16 @@ class Task:
     makes: str  # the file that is there when it is done
     results: str  # where records of failures go
     log: str  # where what it prints goes
-    slots: Sequence[Sequence[str]] = ()  # [GPU, lock file] that it may take: one, or with whole_gpu all of one GPU
+    slots: Sequence[Sequence[str]] = ()  # [GPU, lock file] that it may take one of
     job: dict[str, Any] = field(default_factory=dict)  # the fields of a `Job`; empty for start weights
     resolved: dict[str, Any] = field(default_factory=dict)  # its recipe and parameters
     place: dict[str, Any] = field(default_factory=dict)  # the fields of a `Place`
-    pretrain: dict[str, Any] = field(default_factory=dict)  # or the arguments of the pre-training on landmarks
+    pretrain: dict[str, Any] = field(default_factory=dict)  # or the arguments of pre-training
     command: str = ""  # what a person types to repeat it
     launch: str = ""  # the launcher that tries it
     code: str = ""  # hash of its method, whose failure is worth another try when it has changed
     limit: float | None = None  # seconds
-    whole_gpu: bool = False
+    whole_gpu: bool = False  # take all slots of one GPU
     attempt: int = 0  # counted on disk
 
 

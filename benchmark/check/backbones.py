@@ -70,8 +70,8 @@ def check_gradient(cls: type[Backbone]) -> None:
     require(has_gradient, "no gradient reaches its weights; is something detached?")
     idle_names = [key for key, p in network.named_parameters() if p.requires_grad and p.grad is None]
     if idle_names:
-        fix = "leave out what is not used, or set requires_grad = False"
-        raise Skipped(f"none reaches {first_three(idle_names)}; {fix}")
+        fix_hint = "leave out what is not used, or set requires_grad = False"
+        raise Skipped(f"none reaches {first_three(idle_names)}; {fix_hint}")
 
 
 def check_initial_weights(cls: type[Backbone]) -> None:
@@ -82,8 +82,8 @@ def check_initial_weights(cls: type[Backbone]) -> None:
     require(states_before == global_generators(), "Python's or numpy's global generator is used; draw from torch's")
     weight_pairs = zip(first_network.published().parameters(), second_network.published().parameters())
     is_same = all(torch.equal(first_weight, second_weight) for first_weight, second_weight in weight_pairs)
-    fix = "draw from torch's global generator only"
-    require(is_same, f"two networks made from one seed start from other weights; {fix}")
+    fix_hint = "draw from torch's global generator only"
+    require(is_same, f"two networks made from one seed start from other weights; {fix_hint}")
 
 
 def check_saved(cls: type[Backbone]) -> None:
@@ -101,8 +101,8 @@ def check_saved(cls: type[Backbone]) -> None:
         raise Wrong(f"its own weights do not load: {error}") from None
     with torch.inference_mode():
         same_features = torch.equal(network.eval()(random_images()), loaded_network.eval()(random_images()))
-    fix = "make what it keeps a buffer or a parameter"
-    require(same_features, f"loaded from its own weights it gives other features; {fix}")
+    fix_hint = "make what it keeps a buffer or a parameter"
+    require(same_features, f"loaded from its own weights it gives other features; {fix_hint}")
 
 
 def check_bf16_features(cls: type[Backbone]) -> None:
@@ -126,7 +126,7 @@ def each_method(cls: type[Backbone]) -> None:
                 raise Skipped(str(error)) from None
 
 
-# The parts of the contract in `methods/support/backbones.py`, in the order in which a mistake shows best.
+# The contract in `methods/support/backbones.py`, in the order in which a mistake shows best.
 CHECKS: dict[str, Callable[[type[Backbone]], object]] = {
     "name": lambda cls: check_name(cls, "backbone", plugins.find_backbones()),
     "grey images of 48 px": partial(build_network, channels=1, side=48),

@@ -67,8 +67,8 @@ def after_backward(trainer: Trainer) -> None:
         require(not has_changed(method, weights_before), "after_backward is called after the step")
         require(any(p.grad is not None for p in method.parameters()), "after_backward is called before the gradients")
         real_hook(batch)
-        fix = "change their gradients, the optimiser steps"
-        require(not has_changed(method, weights_before), f"after_backward moves weights; {fix}")
+        fix_hint = "change their gradients, the optimiser steps"
+        require(not has_changed(method, weights_before), f"after_backward moves weights; {fix_hint}")
         bad_names = [n for n, p in method.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
         require(not bad_names, f"after_backward leaves a gradient of {', '.join(bad_names[:3])} that is not finite")
         hook_calls.append(batch)

@@ -54,7 +54,7 @@ def check_recipe(cls: type[Method]) -> None:
     is_known = "/" in backbone or backbone in plugins.find_backbone_files([Path(inspect.getfile(cls)).parent])
     require(is_known, f"recipe: no backbone {backbone!r}; known: {', '.join(BACKBONES)}")
     is_known = cls.backbone_needs in GIVES
-    require(is_known, f"backbone_needs is {cls.backbone_needs!r}; expected one of {', '.join(GIVES)}")
+    require(is_known, f"backbone_needs is {cls.backbone_needs!r}; known: {', '.join(GIVES)}")
     learning_rates = [recipe.schedule.at(step, 10, recipe.epochs) for step in range(10 * recipe.epochs)]
     is_sound = all(math.isfinite(learning_rate) and learning_rate >= 0 for learning_rate in learning_rates)
     require(is_sound, "recipe: the schedule gives a rate that is no number >= 0")
@@ -137,8 +137,8 @@ def check_random_numbers(cls: type[Method]) -> None:
     rehearse_step(trainer, list(range(BATCH)))
     trainer.method.after_epoch(1)
     is_unchanged = states_before == global_generators()
-    fix = "a resumed run would differ: draw from batch.generator"
-    require(is_unchanged, f"Python's or numpy's global generator is used; {fix}")
+    fix_hint = "a resumed run would differ: draw from batch.generator"
+    require(is_unchanged, f"Python's or numpy's global generator is used; {fix_hint}")
     if not torch.equal(torch_state, torch.random.get_rng_state()):
         raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
 
@@ -161,8 +161,8 @@ def check_mechanism(cls: type[Method]) -> None:
     loop.train_epoch(trainer, 1)
     history = trainer.state.history
     missing_names = ", ".join(curve.name for curve in curves if curve.name not in history)
-    fix = f"return it from after_epoch, or name one of: {', '.join(sorted(history))}"
-    require(not missing_names, f"mechanism: {missing_names} is never written; {fix}")
+    fix_hint = f"return it from after_epoch, or name one of: {', '.join(sorted(history))}"
+    require(not missing_names, f"mechanism: {missing_names} is never written; {fix_hint}")
     for curve in curves:
         value = history[curve.name][0]
         share = not curve.title.endswith("(%)") or 0 <= value <= 1
@@ -204,8 +204,8 @@ def check_resumed(cls: type[Method]) -> None:
         resumed_run = train_to_last_epoch(resume_from(cls, content, epoch))
         where = f"differ after an interruption in epoch {epoch + 1} of {LONG}"
         differing_names = name_differences(whole_run.method, resumed_run.method)
-        fix = "what outlives an epoch must be a buffer (self.register_buffer)"
-        require(not differing_names, f"{differing_names} {where}: {fix}")
+        fix_hint = "what outlives an epoch must be a buffer (self.register_buffer)"
+        require(not differing_names, f"{differing_names} {where}: {fix_hint}")
         resumed_history = resumed_run.state.history
         curves = [name for name, values in whole_run.state.history.items() if values != resumed_history.get(name)]
         require(not curves, f"after_epoch: the curves {first_three(curves)} {where}; keep what they count in a buffer")
@@ -222,8 +222,8 @@ def resume_from(cls: type[Method], content: bytes, epoch: int) -> Trainer:
         restore_state(trainer, state)
     except RuntimeError as error:
         error_text = str(error).strip().splitlines()[-1].strip()
-        fix = "register every buffer, and make every module, in build or begin"
-        raise Wrong(f"the state after epoch {epoch} of {LONG} cannot be loaded ({error_text}); {fix}") from None
+        fix_hint = "register every buffer, and make every module, in build or begin"
+        raise Wrong(f"the state after epoch {epoch} of {LONG} cannot be loaded ({error_text}); {fix_hint}") from None
     return trainer
 
 
@@ -280,8 +280,8 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
         torch.use_deterministic_algorithms(was_deterministic)
     if waits:
         what = f"{waits[0].what} ({waits[0].where}), {len(waits)} times in {EPOCHS} epochs"
-        fix = "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
-        raise Wrong(f"a step waits for the GPU: {what}; {fix}")
+        fix_hint = "no .item(), no if on a tensor, no mask as an index, no upload in loss and after_step"
+        raise Wrong(f"a step waits for the GPU: {what}; {fix_hint}")
     where = "end otherwise where steps are replayed from a CUDA graph"
     reason = "what Python works out in a step changes from epoch to epoch; say so in captured_anew"
     require(not differing_names, f"{differing_names} {where}: {reason}")

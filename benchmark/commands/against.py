@@ -35,7 +35,7 @@ class Others:
 
 
 def adopt_records(plan: Plan, store: Store, others: Others) -> list[str]:
-    """Let the runs of a plan that are not done here, and are sound there, count as done; says which do not, and why."""
+    """Let runs that are sound there, and not done here, count as done; says which do not, and why."""
     if others.folder is None:
         return []
     refused = list(others.refused)
@@ -71,8 +71,8 @@ def open_others(typed_source: str | None, results: Path) -> Others:
     if path.is_dir():
         return Others(path, path.name)
     if typed_source == "reference":
-        fix = "get the project whole, or give a folder or zip of records"
-        raise Usage(f"--against reference: {path} is not there; {fix}")
+        fix_hint = "get the project whole, or give a folder or zip of records"
+        raise Usage(f"--against reference: {path} is not there; {fix_hint}")
     if not zipfile.is_zipfile(path):
         raise Usage(f"--against: {typed_source} is neither 'reference' nor a folder or zip of records")
     unpacked_folder = results / "against" / digest_file(path)[:12]

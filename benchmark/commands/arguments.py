@@ -46,8 +46,8 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     data_paths = given_data(args)
     dataset_names = args.datasets or list(data_paths) or (args.draw and described_data_sets(args.results)) or ["faces"]
     if ("table", "cross") in wanted_names and len(set(dataset_names)) < 2:
-        fix = "give two or more, as --datasets faces ferplus --data ferplus=PATH"
-        raise Usage(f"--table cross: tests on other data sets, and there is only {dataset_names[0]}; {fix}")
+        fix_hint = "give two or more, as --datasets faces ferplus --data ferplus=PATH"
+        raise Usage(f"--table cross: tests on other data sets, and there is only {dataset_names[0]}; {fix_hint}")
     known_data_sets = data_sets(plugin_folders, [*dataset_names, *data_paths])
     for name in [*dataset_names, *data_paths]:
         one_of("--datasets" if name in dataset_names else "--data", "data set", name, known_data_sets)

@@ -101,7 +101,7 @@ def contract_kind(cls: type) -> str:
 
 
 def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iterator[Finding]:
-    """The checks of a class, one after the other; name_part: those with these words in their names."""
+    """The checks of a class in turn; name_part: those with these words in their names."""
     kind = contract_kind(cls)
     arguments = (cls, data) if kind == "data set" else (cls,)
     for name, check in import_module(f"benchmark.check.{ROOMS[kind]}").CHECKS.items():

@@ -1,4 +1,4 @@
-"""What every command of `python -m benchmark` shares: its parser, and one line with the fix for what it cannot use."""
+"""What every command shares: its parser, and one line with the fix for what it cannot use."""
 
 import argparse
 import io
@@ -27,7 +27,7 @@ def run_command(
 
 
 def handle_errors(program: str, command: Callable[[], int]) -> int:
-    """The exit status of a command; what it was given and cannot use is said in one line, and the status is 2."""
+    """The exit status of a command: 2, and a line, for what it was given and cannot use."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -49,7 +49,7 @@ def export_tensorboard(results: Path, folder: Path) -> int:
         written_count += 1
     if not written_count + kept_count + len(records.refused):
         raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
-    print(f"{written_count} runs written, {kept_count} were there already; tensorboard --logdir {folder} shows them")
+    print(f"{written_count} runs written, {kept_count} were there already: tensorboard --logdir {folder}")
     for line in sorted(records.refused.values()):
         print(make_printable(f"refused: {line}"), file=sys.stderr)
     return 1 if records.refused else 0

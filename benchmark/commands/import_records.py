@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> int:
 def show_import(source: Path, results: Path, describe: bool = False, light: bool = False) -> int:
     """Import and say what came of it; 2 where nothing could be taken."""
     if describe and not source.is_dir():
-        fix = "unpack it, or leave --describe out"
-        raise Usage(f"--describe: {source}: only a results folder has its data beside it; {fix}")
+        fix_hint = "unpack it, or leave --describe out"
+        raise Usage(f"--describe: {source}: only a results folder has its data beside it; {fix_hint}")
     imported = import_records(source, results, light)
     print(imported)
     if describe:

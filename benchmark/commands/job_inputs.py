@@ -43,8 +43,8 @@ def find_inputs(record: dict[str, Any], sources: Sources, device: str) -> dict[s
     """The fields of a `Place` that a recorded job needs; raises Usage where an input is missing and cannot be made."""
     job = Job(**record["spec"])
     if job.noise["kind"].startswith("file:"):
-        fix = "run its table again with --noise file:PATH --force"
-        raise Usage(f"the noise is a list file, which records do not keep; {fix}")
+        fix_hint = "run its table again with --noise file:PATH --force"
+        raise Usage(f"the noise is a list file, which records do not keep; {fix_hint}")
     kind, _, key = job.weights.partition(":")
     weights = None
     if kind == "landmarks":
@@ -128,10 +128,10 @@ def explain_other_data(name: str, sources: Sources, difference: str) -> str:
     path = sources.data.get(name)
     if path is None:
         return f"{name}: this version of the program, or --set, gives other data than the record's ({difference})"
-    fix = "with the options of its run as --set NAME.option=value"
+    fix_hint = "with the options of its run as --set NAME.option=value"
     if difference.startswith("other landmarks"):
-        fix = f"or make its landmarks: python -m benchmark landmarks {name} --data {name}={path} --results {sources.aside}"
-    return f"--data {name}={path}: not the data of the record ({difference}); give the same folder, {fix}"
+        fix_hint = f"or make its landmarks: python -m benchmark landmarks {name} --data {name}={path} --results {sources.aside}"
+    return f"--data {name}={path}: not the data of the record ({difference}); give the same folder, {fix_hint}"
 
 
 def remake_start(record: dict[str, Any], data: Data, sources: Sources, device: str) -> Start:

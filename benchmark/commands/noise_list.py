@@ -47,12 +47,12 @@ def show_noise_list(args: argparse.Namespace) -> int:
     facts = json.loads(path.with_suffix(".json").read_text())
     print(f"wrote {path} and {path.with_suffix('.json').name}: {facts['rate']:.4f} of {facts['images']:,} labels wrong")
     data_paths = [f"{name}={data_path}" for name, data_path in given_data(args).items() if name == args.name]
-    words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
+    command_words = ["python", "run_all.py", "--table", "1", "--datasets", args.name]
     for option, values in {"--data": data_paths, "--set": args.set, "--methods-path": args.methods_path}.items():
-        words += [word for value in values for word in (option, value)]
+        command_words += [word for value in values for word in (option, value)]
     needs_order = args.order and not args.name == args.order == "rafdb"
     noise_argument = f"file:{path}?order={args.order}" if needs_order else f"file:{path}"
-    print(f"use it: {shlex.join([*words, '--noise', noise_argument])}")
+    print(f"use it: {shlex.join([*command_words, '--noise', noise_argument])}")
     return 0
 
 
@@ -171,8 +171,8 @@ def from_record(job_id: str, data: Data, results: Path) -> np.ndarray:
     except Refused as error:
         raise Usage(f"--from-confusion {job_id}: {error}") from None
     if record is None:
-        fix = "give its whole id, or a file that ends in .csv"
-        raise Usage(f"--from-confusion {job_id}: no such record in {results}; {fix}")
+        fix_hint = "give its whole id, or a file that ends in .csv"
+        raise Usage(f"--from-confusion {job_id}: no such record in {results}; {fix_hint}")
     names = record["resolved"]["data"]["class_names"]
     if set(names) != set(data.classes):
         raise Usage(f"--from-confusion {job_id}: its classes are {', '.join(names)}")

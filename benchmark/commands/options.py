@@ -57,8 +57,8 @@ class Parser(argparse.ArgumentParser):
         for option, values in values_by_option.items():
             action = self._option_string_actions.get(option)
             if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
-                fix = f" (several values go behind one {option})" if action.nargs else ""
-                counting = f"the last one counts, {' '.join(values[-1])}{fix}"
+                fix_hint = f" (several values go behind one {option})" if action.nargs else ""
+                counting = f"the last one counts, {' '.join(values[-1])}{fix_hint}"
                 print_note(f"{option}: you gave it {len(values)} times; {counting}")
         args = self.parse_args(words)
         args.given = set(values_by_option)
@@ -80,8 +80,8 @@ def by_option(words: list[str]) -> dict[str, list[list[str]]]:
             if not equals:
                 continue
         if not word:
-            fix = "give one, or leave the option out (is a shell variable not set?)"
-            raise Usage(f"{option}: its value is empty; {fix}")
+            fix_hint = "give one, or leave the option out (is a shell variable not set?)"
+            raise Usage(f"{option}: its value is empty; {fix_hint}")
         values_by_option[option][-1].append(word)
     return values_by_option
 
@@ -92,7 +92,7 @@ def experiment_names(kind: str) -> str:
 
 
 def add_option(group: argparse._ArgumentGroup, usage: str, help_text: str, **more: Any) -> None:
-    """Add '--floor', which takes no value, '--weights PATH', which takes one, or '--rates RATE ...', which takes several."""
+    """usage: '--floor' takes no value, '--weights PATH' takes one, '--rates RATE ...' several."""
     option, _, metavar = usage.partition(" ")
     if metavar.endswith(" ..."):
         more["nargs"] = "+"

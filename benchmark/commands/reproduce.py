@@ -106,8 +106,8 @@ def device_of(record: dict[str, Any]) -> str:
     device = record["provenance"].get("device", "cpu")
     if device == "cuda" and not hardware.find_gpus():
         gpu = record["provenance"].get("hardware")
-        fix = "--devices cpu runs it on a CPU, with other bits"
-        raise Usage(f"the record was made on a GPU ({gpu}) and none can be used here; {fix}")
+        fix_hint = "--devices cpu runs it on a CPU, with other bits"
+        raise Usage(f"the record was made on a GPU ({gpu}) and none can be used here; {fix_hint}")
     return device
 
 

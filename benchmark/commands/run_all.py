@@ -75,10 +75,10 @@ def plan_run_draw(args: argparse.Namespace) -> int:
     left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly_measured = "; ".join(line for line in left_out if ", 0 % of" not in line)
-        lack = "no records for this request; give the folder that holds them as --results"
+        lack_text = "no records for this request; give the folder that holds them as --results"
         if partly_measured:
-            lack = f"too few records: {partly_measured}"
-        raise Usage(f"--draw: {args.results} has {lack}")
+            lack_text = f"too few records: {partly_measured}"
+        raise Usage(f"--draw: {args.results} has {lack_text}")
     for line in [*list_warnings(plan), *unused_options(args, plan), *left_out]:
         print(make_printable(line), file=sys.stderr)
     check_study(args.study, plan)
@@ -98,9 +98,9 @@ def check_metric(plan: Plan, store: Store, args: argparse.Namespace) -> None:
     for run in (run for cell in cells for run in cell.runs):
         record = store.get(run.job.id)
         if record is not None and metric_after_each_epoch(record, args.metric, store) is None:
-            lack = f"record {run.job.id} ({run.job.text}) keeps no predictions of every epoch"
-            fix = "give --rule last, or run it again (--force)"
-            raise Usage(f"--metric {args.metric} --rule {args.rule}: {lack}; {fix}")
+            lack_text = f"record {run.job.id} ({run.job.text}) keeps no predictions of every epoch"
+            fix_hint = "give --rule last, or run it again (--force)"
+            raise Usage(f"--metric {args.metric} --rule {args.rule}: {lack_text}; {fix_hint}")
 
 
 def run_and_draw(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple[int, int]) -> int:
@@ -183,7 +183,7 @@ def networks_missing(missing_runs: list[Planned], store: Store) -> str:
     repeated_runs = sum(run.place.keep_weights and store.done(run.job.id) for run in missing_runs)
     if not repeated_runs:
         return ""
-    return f"--keep-weights: runs with a record but no network are trained again, to the same numbers: {repeated_runs}"
+    return f"--keep-weights: {repeated_runs} runs have no network and are trained again, to the same numbers"
 
 
 def list_warnings(plan: Plan) -> list[str]:

@@ -109,7 +109,7 @@ def only_moved(run: Planned, made_by: str, store: Any) -> bool:
     if record is None:
         return False
     recorded_parameters = record["resolved"].get("parameters", {})
-    parameters = run.resolved["parameters"]  # an option that came later has its former value as default
+    parameters = run.resolved["parameters"]  # newer ones default to their former value
     same_parameters = all(parameters.get(name) == value for name, value in recorded_parameters.items())
     return same_parameters and recipes_agree(record["resolved"]["recipe"], run.resolved["recipe"])
 

@@ -25,7 +25,7 @@ from results.schema import Refused, check_record
 from results.store import Store
 
 NETWORKS = (NETWORK, NETWORK_INFO)  # files of a trained network
-ALLOWED_FAILURES = 1000  # Dask counts a worker's death against every task that it had; who is to blame is told here
+ALLOWED_FAILURES = 1000  # Dask blames every task that a worker had for its death; here one is told which
 
 
 def connect_cluster(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
@@ -42,8 +42,8 @@ def connect_cluster(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
         has_gpus = client.run_on_scheduler(prepare_scheduler)
     except (ImportError, AttributeError) as error:
         reason = f"the scheduler at {address} has no or another version of this project ({error})"
-        fix = "start it and its workers where `import benchmark` finds this one"
-        raise Usage(f"--cluster: {reason}; {fix}") from None
+        fix_hint = "start it and its workers where `import benchmark` finds this one"
+        raise Usage(f"--cluster: {reason}; {fix_hint}") from None
     return partial(run_on_workers, client=client, resources={"GPU": 1} if has_gpus else {})
 
 
@@ -113,8 +113,8 @@ def keep_result(worker_result: tuple[Outcome, dict[str, Any]], task: Task) -> Ou
             write_bytes(record_path, result_files[".json"])
         if set(NETWORKS) <= result_files.keys() and not store.has_network(outcome.id):
             if differing_parts(store.read(outcome.id) or {}, json.loads(result_files[".json"])):
-                lack = "holds other numbers than the run that came back; its network is not kept"
-                raise Refused(f"{record_path}: {lack}")
+                lack_text = "holds other numbers than the run that came back; its network is not kept"
+                raise Refused(f"{record_path}: {lack_text}")
             for suffix in NETWORKS:
                 write_bytes(record_path.with_suffix(suffix), result_files[suffix])
     except (Refused, OSError) as error:

@@ -40,8 +40,8 @@ def check_writable_inside(folder: Path, todo: list[Planned]) -> None:
         needed_paths += [folder / "attempts" / planned.job.id, store.log(planned.job.id)]
     for path in needed_paths:
         if path.exists() and not os.access(path, os.W_OK):
-            fix = f"choose another folder, or have them run chmod -R a+w {shlex.quote(str(folder))}"
-            raise Usage(f"--results: {path} belongs to user {path.stat().st_uid} and you may not write it; {fix}")
+            fix_hint = f"choose another folder, or have them run chmod -R a+w {shlex.quote(str(folder))}"
+            raise Usage(f"--results: {path} belongs to user {path.stat().st_uid} and you may not write it; {fix_hint}")
 
 
 @contextmanager

@@ -83,12 +83,12 @@ def check_same_numbers(store: Store, record: dict[str, Any]) -> None:
         numbers = (
             f"other numbers ({', '.join(differing_fields)}) than its record, which is of another machine or version"
         )
-        fix = "give another --results, or --force to replace the record"
-        raise ValueError(f"trained again to keep its network, it gave {numbers}; {fix}")
+        fix_hint = "give another --results, or --force to replace the record"
+        raise ValueError(f"trained again to keep its network, it gave {numbers}; {fix_hint}")
 
 
 def classify_error(error: BaseException) -> tuple[str, int]:
-    """The class of a failure (`benchmark.launch.dispatch` says what becomes of each) and the exit status that stands for it."""
+    """The class of a failure, as in `benchmark.launch.dispatch`, and its exit status."""
     from torch import OutOfMemoryError
 
     from benchmark.train.loop import Diverged
@@ -108,7 +108,7 @@ def classify_error(error: BaseException) -> tuple[str, int]:
 
 
 def record_failure(task: Task, error: BaseException) -> int:
-    """Keep why a task failed; returns its exit status. What cannot be written here, the supervisor writes from that."""
+    """Keep why a task failed; returns its exit status, from which the supervisor writes what cannot be kept."""
     failure_class, exit_code = classify_error(error)
     try:
         traceback.print_exception(error)

@@ -166,12 +166,12 @@ def on_common_seeds(cells: list[PlannedCell], request: Request) -> None:
 
 
 def draw_rows(row: Row, plan: Plan) -> list[Row]:
-    """A row for each draw of a method's settings, draw 0 as published."""
+    """A row for each draw of a method's settings, draw 0 as published; that alone where nothing can be drawn."""
     request = plan.request
     card = plan.cards[row.method]
     draws_rate = request.tune_learning_rate
     drawn_rows = []
-    for number in range(request.draws if draws_rate or card["search"] else 1):  # one where there is nothing to draw
+    for number in range(request.draws if draws_rate or card["search"] else 1):
         overrides = row.overrides | draw_settings(card, request.scale, number, draws_rate)
         drawn_rows.append(replace(row, overrides=overrides, published_settings=True, draw=number))
     return drawn_rows

@@ -130,6 +130,6 @@ def method_parameters(
     changed_values = {
         f"{method}.{name}": text
         for name, text in spelled_values.items()
-        if text != spell_setting(published_values[name])  # a list from a file and a tuple from a class may be the same
+        if text != spell_setting(published_values[name])  # lists of a file are tuples of a class
     }
     return values, changed_values

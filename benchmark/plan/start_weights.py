@@ -37,9 +37,9 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     if choice == "landmarks" and data.train.usable_landmarks < ENOUGH:
         if request.weights:
             image_count = data.train.usable_landmarks
-            lack = f"usable landmarks of {image_count} training images only" if image_count else "no landmarks"
-            fix = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH"
-            raise Usage(f"--weights landmarks: {data.name} has {lack}; {fix}")
+            lack_text = f"usable landmarks of {image_count} training images only" if image_count else "no landmarks"
+            fix_hint = f"run python -m benchmark landmarks {data.name} --data {data.name}=PATH"
+            raise Usage(f"--weights landmarks: {data.name} has {lack_text}; {fix_hint}")
         choice = "random"
     if choice == "random":
         return Start("random", text="random weights")

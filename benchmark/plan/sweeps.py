@@ -81,8 +81,8 @@ def spell_value(card: dict[str, Any], scale: Scale, key: str, text: str) -> str:
         parsed_value = parse_override(key, text, parameter["default"], parameter["type"])
     is_list = isinstance(default_value, list | tuple) and isinstance(parsed_value, list)
     if is_list and len(parsed_value) != len(default_value):
-        fix = "put ';' between the values of a sweep of lists"
-        raise Usage(f"--set {key}={text}: expected {len(default_value)} numbers; {fix}")
+        fix_hint = "put ';' between the values of a sweep of lists"
+        raise Usage(f"--set {key}={text}: expected {len(default_value)} numbers; {fix_hint}")
     return spell_setting(parsed_value)
 
 
