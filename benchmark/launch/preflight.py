@@ -63,7 +63,6 @@ def shared_like(folder: Path) -> Iterator[None]:
 
 def check_jobs(todo: list[Planned]) -> None:
     """Raises Usage for the first setting, method of one's own, or file of start weights, that cannot work."""
-
     check_backbones(todo)
     fetch_start_weights(todo)
     shipped_methods = {definition.name for definition in plugins.find_definitions()}
@@ -86,7 +85,6 @@ def backbone_of(planned: Planned) -> str:
 
 def check_backbones(todo: list[Planned]) -> None:
     """Raises Usage for a network of another origin that cannot be built, or that lacks what a method needs of it."""
-
     runs_by_backbone: dict[str, list[Planned]] = {}
     for planned in todo:
         runs_by_backbone.setdefault(backbone_of(planned), []).append(planned)
@@ -141,7 +139,6 @@ def fetch_published(name: str) -> Path:
 
 def check_settings(planned: Planned) -> None:
     """Build a method as a job would, with the settings that were changed by hand or by a row."""
-
     job = planned.job
     method_class = plugins.find_method(job.method, planned.place.methods_path)
     overrides_text = ", ".join(f"{key}={value}" for key, value in job.overrides.items())
