@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from benchmark.plan.overrides import parse_sets
 from benchmark.plan.request import Request
 from benchmark.plan.sweeps import make_sweep
 from benchmark.scale import SCALES, SUBSET_SEED, Scale
-from benchmark.terminal import Usage, make_printable, one_of
+from benchmark.terminal import Usage, one_of, print_note
 from results.job import number_text
 from results.records import Records
 
@@ -147,7 +146,7 @@ def choose_device(args: argparse.Namespace) -> str:
         if not hardware.find_gpus():
             raise Usage(f"--devices: {typed_devices}: no GPU can be used: {'; '.join(lines)}")
     for line in hardware.list_unused():
-        print(f"run_all.py: {make_printable(line)}", file=sys.stderr)
+        print_note(f"run_all.py: {line}")
     return "cuda" if hardware.find_gpus() else "cpu"
 
 
@@ -179,7 +178,7 @@ def choose_precision(
         if recorded_precisions := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
             return recorded_precisions.pop() if len(recorded_precisions) == 1 else precision_here
     if device_kind == "cuda" and precision_here == "fp32":
-        print(f"run_all.py: {NO_BF16}", file=sys.stderr)
+        print_note(f"run_all.py: {NO_BF16}")
     return precision_here
 
 

@@ -6,14 +6,13 @@ import math
 import os
 import re
 import shutil
-import sys
 import uuid
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from benchmark.commands.command_line import command_parser, run_command
-from benchmark.terminal import Usage, make_printable
+from benchmark.terminal import Usage, print_note
 from results.job import Job
 from results.records import Records
 
@@ -51,7 +50,7 @@ def export_tensorboard(results: Path, folder: Path) -> int:
         raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
     print(f"{written_count} runs written, {kept_count} were there already: tensorboard --logdir {folder}")
     for line in sorted(records.refused.values()):
-        print(make_printable(f"refused: {line}"), file=sys.stderr)
+        print_note(f"refused: {line}")
     return 1 if records.refused else 0
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -14,8 +13,10 @@ from benchmark.cache.lookup import open_data
 from benchmark.datasets.base import DataSet
 from benchmark.plan.overrides import dataset_options, parse_sets
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, make_printable, one_of, said_once
+from benchmark.terminal import Usage, one_of, print_note, said_once
 from results.published import DATASETS
+
+note_once = cache(print_note)
 
 
 def add_data_arguments(parser: argparse.ArgumentParser, name: str | None = None) -> None:
@@ -65,7 +66,7 @@ def open_named_data(args: argparse.Namespace, quiet: bool = False) -> Data:
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
     need_pictures(data)
     for line in [] if quiet else data.info["warnings"]:
-        print(make_printable(said_once(data.name, line)), file=sys.stderr)
+        print_note(said_once(data.name, line))
     return data
 
 
@@ -102,14 +103,8 @@ def data_sets(plugin_folders: tuple[Path, ...], needed_names: Iterable[str] = ()
     for name, why in broken.items():
         if name in needed_names:
             raise Usage(f"--methods-path: {why}")
-        print_once(f"warning: data set {name} is passed over: {why}")
+        note_once(f"warning: data set {name} is passed over: {why}")
     return known_data_sets
-
-
-@cache
-def print_once(line: str) -> None:
-    """A line on standard error, once."""
-    print(make_printable(line), file=sys.stderr)
 
 
 def given_data(args: argparse.Namespace) -> dict[str, Path]:

@@ -1,7 +1,6 @@
 """What `evaluate` and `predict` share: the network that was named, its options, its line, a CSV of its predictions."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from benchmark.commands.arguments import choose_device, chosen_cards
 from benchmark.commands.named_data import own_folders
 from benchmark.launch.locks import take_slot
 from benchmark.launch.preflight import check_writable
-from benchmark.terminal import Usage, make_printable
+from benchmark.terminal import Usage, print_note
 from results.files import write_bytes
 from results.schema import ID
 from results.store import Store
@@ -45,7 +44,7 @@ def open_network(args: argparse.Namespace) -> "Network":
         take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
     network = load_network(path, own_folders(args), device_kind)
     for line in network.notes:
-        print(make_printable(f"note: {line}"), file=sys.stderr)
+        print_note(f"note: {line}")
     return network
 
 

@@ -1,7 +1,6 @@
 """`python -m benchmark predict FILE FOLDER`: what a kept network sees in pictures of your own."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from benchmark.commands import named_data, networks
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.pictures import decode_picture, is_picture
-from benchmark.terminal import Usage, error_line, make_printable
+from benchmark.terminal import Usage, error_line, make_printable, print_note
 
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
@@ -58,7 +57,7 @@ def predict_folder(args: argparse.Namespace) -> int:
         print(f"wrote {path}")
     more = [f"and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else []
     for line in [*unreadable[:NAMED], *more]:
-        print(make_printable(f"left out: {line}"), file=sys.stderr)
+        print_note(f"left out: {line}")
     return 1 if unreadable else 0
 
 

@@ -4,7 +4,6 @@ import contextlib
 import io
 import re
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -23,7 +22,7 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.narrow import drop_unmeasured, measured_share
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, print_note
 from reports.asked import Asked
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
@@ -107,7 +106,7 @@ def draw_reference(results: Path, pages: Path) -> int:
         status = draw_quietly(drawn_faces, words_for_all(drawn_faces, scale), Path(folder))
         words_by_scale = {name: words_at_another_scale(name, specs) for name in other_scales}
         for name, words in words_by_scale.items():
-            print(f"at {name} scale: {records_by_scale[name]} records, which are in no finding", file=sys.stderr)
+            print_note(f"at {name} scale: {records_by_scale[name]} records, which are in no finding")
             status = max(status, at_another_scale(results, name, words, Path(folder)) if words else 0)
         if status == 2:  # said already
             return status
@@ -231,10 +230,10 @@ def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> 
     """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status."""
     try:
         if not whole_tables(results, words):
-            print(f"Table 1 is not whole at {scale} scale, so it is not among the pages", file=sys.stderr)
+            print_note(f"Table 1 is not whole at {scale} scale, so it is not among the pages")
             return 0
     except Usage as error:
-        print(f"benchmark reference: {error}", file=sys.stderr)
+        print_note(f"benchmark reference: {error}")
         return 2
     with tempfile.TemporaryDirectory() as aside:
         status = draw_quietly(results, words, Path(aside))

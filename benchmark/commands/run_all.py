@@ -26,7 +26,7 @@ from benchmark.plan.cost import describe_cost, suggest_shorter
 from benchmark.plan.matrix import Plan, Planned, make_plan
 from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, make_printable, said_once
+from benchmark.terminal import Usage, print_note, said_once
 from reports.asked import ReportError
 from reports.metrics import metric_after_each_epoch
 from results.store import Store
@@ -80,11 +80,11 @@ def plan_run_draw(args: argparse.Namespace) -> int:
             lack_text = f"too few records: {partly_measured}"
         raise Usage(f"--draw: {args.results} has {lack_text}")
     for line in [*list_warnings(plan), *unused_options(args, plan), *left_out]:
-        print(make_printable(line), file=sys.stderr)
+        print_note(line)
     check_study(args.study, plan)
     with store.remembering():
         for line in adopt_records(plan, store, others):
-            print(make_printable(line), file=sys.stderr)
+            print_note(line)
         check_metric(plan, store, args)
         return run_and_draw(plan, store, args, shard)
 
@@ -155,7 +155,7 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
     if not missing_runs:
         return {}
     if network_note := networks_missing(missing_runs, store):
-        print(network_note, file=sys.stderr)
+        print_note(network_note)
     check_writable("--results", store.root)
     check_writable_inside(store.root, missing_runs)
     for data in plan.data.values():
@@ -164,7 +164,7 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
     if not args.shard:
         try_drawing(args.out)
     if line := suggest_shorter(missing_runs, store, options.workers):
-        print(line, file=sys.stderr)
+        print_note(line)
     if plan.request.device == "cuda" and not args.cluster:
         try_gpus(chosen_cards(args), plan.request.precision)
     if args.force:

@@ -1,7 +1,6 @@
 """`python -m benchmark tuning`: which setting a search chooses for each method, and what was tried."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from benchmark.commands.command_line import handle_errors
 from benchmark.commands.show import asked_cell, plan_drawing
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, print_note
 from reports.asked import Asked
 from reports.cells import Cell, read_cells
 from reports.search import (
@@ -65,17 +64,17 @@ def print_choice(words: list[str], csv_path: Path | None) -> int:
         print(choice_text(search))
     if csv_path:
         write_draws(csv_path, searches)
-        print(f"wrote {csv_path}", file=sys.stderr)
+        print_note(f"wrote {csv_path}")
     missing_runs = search_gaps(cells)
     if not missing_runs:
         return 0
     chosen_conditions = {(search.title, search.dataset, search.noise, search.rate) for search in searches}
     unchosen_cells = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen_conditions)
     for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in unchosen_cells)]:
-        print(line, file=sys.stderr)
+        print_note(line)
     run_count = sum(len(cell.ids) for cell in cells)
     lack = f"{len(missing_runs)} of {run_count} runs are missing"
-    print(f"the search is not finished, {lack}: the choice may change", file=sys.stderr)
+    print_note(f"the search is not finished, {lack}: the choice may change")
     return 1
 
 

@@ -4,14 +4,13 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import plugins, source_code
 from benchmark.plan.overrides import annotation_text
 from benchmark.source_code import hash_code
-from benchmark.terminal import Usage, one_of
+from benchmark.terminal import Usage, one_of, print_note
 from methods.support.recipe import recipe_to_dict
 from results.files import write_json
 
@@ -64,12 +63,12 @@ def select_usable(cards: Cards, requested_methods: list[str], folders: tuple[Pat
     for path, reason in plugins.find_unreadable(folders).items():
         if not set(requested_methods) <= set(cards):
             raise Usage(f"--methods-path: {path}: cannot be imported: {reason}")
-        print(f"warning: {path} is passed over: {reason}", file=sys.stderr)
+        print_note(f"warning: {path} is passed over: {reason}")
     for name, card in cards.items():
         if "broken" in card and name in requested_methods:
             raise Usage(f"--methods-path: {card['broken']}")
         if "broken" in card:
-            print(f"warning: method {name} is passed over: {card['broken']}", file=sys.stderr)
+            print_note(f"warning: method {name} is passed over: {card['broken']}")
     usable_cards = {name: card for name, card in cards.items() if "broken" not in card}
     for name in requested_methods:
         one_of("--methods", "method", name, usable_cards, plugins.describe_folders(folders))
