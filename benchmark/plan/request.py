@@ -10,9 +10,7 @@ from benchmark.scale import Scale
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed, checked: one field an option (run_all.py --help). cards: of the methods that can be used.
-    against: the folder of others' records.
-    """
+    """What was typed, checked: one field an option."""
 
     experiments: list[Experiment]
     data: dict[str, Path]
@@ -31,8 +29,8 @@ class Request:
     floor: bool
     methods_path: tuple[Path, ...]
     results: Path
-    cards: Cards
-    against: Path | None = None
+    cards: Cards  # of the methods that can be used
+    against: Path | None = None  # the folder of others' records
     fast: bool = False
     graphs: bool = True
     per_gpu: int = 1

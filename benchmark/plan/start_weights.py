@@ -19,16 +19,12 @@ ENOUGH = 30  # training images with usable landmarks that a shape model can be m
 
 @dataclass(frozen=True)
 class Start:
-    """What a network starts from.
+    """What a network starts from."""
 
-    identity: in a job's, empty where it says nothing. path: of the file, None for random weights. text: in captions.
-    pretraining: how the file is made where it has to be made here.
-    """
-
-    identity: str
-    path: str | None = None
-    text: str = ""
-    pretraining: dict[str, Any] | None = None
+    identity: str  # in a job's, empty where it says nothing
+    path: str | None = None  # of the file; None for random weights
+    text: str = ""  # in captions
+    pretraining: dict[str, Any] | None = None  # how the file is made where it has to be made here
 
 
 def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, request: Request) -> Start:
