@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import reports
+from benchmark.commands import run_all
 from benchmark.commands.run_all import main
-from benchmark.launch import run as matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECKS = ["--table", "1", "--methods", "baseline", "--datasets", "specks", "--rates", "0.3", "--seeds", "0"]
@@ -39,7 +39,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(len(todo))
         return {}
 
-    monkeypatch.setattr(matrix, "run_jobs", run_jobs)
+    monkeypatch.setattr(run_all, "run_jobs", run_jobs)
     return counts
 
 
