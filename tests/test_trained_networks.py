@@ -264,7 +264,7 @@ def test_the_table_of_crossed_data_sets_holds_what_evaluate_says(
     ("more", "words"),
     [
         ([], "--table cross: tests on other data sets, and there is only faces"),
-        (["--datasets", "faces", "ferplus", "--against", "reference"], "--against: records of others come without"),
+        (["--datasets", "faces", "ferplus", "--against", "reference"], "--against: others' records have no networks"),
     ],
 )
 def test_a_crossed_table_that_cannot_be_is_refused(

@@ -141,7 +141,7 @@ def choose_device(args: argparse.Namespace) -> str:
         raise Usage(f"--devices: {typed_devices!r}; expected cpu, cuda, or cuda:0,cuda:1{mps_note}")
     if typed_devices == "cpu":
         return typed_devices
-    if typed_devices:
+    if typed_devices and not hardware.find_gpus():
         lines = hardware.look_harder()
         if not hardware.find_gpus():
             raise Usage(f"--devices: {typed_devices}: no GPU can be used: {'; '.join(lines)}")
