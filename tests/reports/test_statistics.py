@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from reports.statistics import (
@@ -26,17 +27,13 @@ def test_sample_std_divides_by_n_minus_one():
     assert sample_std(np.array([1.0])) is None
 
 
+TEXTBOOK = np.array([[1.0, 2, 4, 4], [2, 3, 4, 6], [0, 1, 1, 3]])  # three seeds, four images
+
+
 def test_mean_squares_are_those_of_a_textbook_table() -> None:
-    """Three seeds, four images, worked by hand: total 27.667 = seeds 10.667 + images 11.667 + rest 5.333."""
-    values = np.array([[1.0, 2, 3, 4], [2, 2, 4, 6], [0, 1, 1, 3]]) + np.array(
-        [[0.0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    )
-    found = mean_squares(values)
-    total = ((values - values.mean()) ** 2).sum()
-    parts = 2 * found.seeds + 3 * found.images + 6 * found.rest
-    assert parts == pytest.approx(total)
-    assert found.seeds == pytest.approx(4 * values.mean(1).var(ddof=1))
-    assert found.images == pytest.approx(3 * values.mean(0).var(ddof=1))
+    """Worked by hand: a total of 395/12 = seeds 38/3 + images 73/4 + rest 2, with 2, 3 and 6 degrees of freedom."""
+    found = mean_squares(TEXTBOOK)
+    assert (found.seeds, found.images, found.rest) == pytest.approx((19 / 3, 73 / 12, 1 / 3))
 
 
 def test_without_spread_between_seeds_it_is_student_s_interval_over_images() -> None:
@@ -52,6 +49,35 @@ def test_without_spread_between_images_it_is_student_s_interval_over_seeds() -> 
     of_seed = np.array([0.01, 0.03, 0.02, -0.01, 0.02])
     found, known = crossed_interval(np.tile(of_seed[:, None], 300)), ttest_1samp(of_seed, 0)
     assert found.p == pytest.approx(known.pvalue) and found.low == pytest.approx(known.confidence_interval().low)
+
+
+def test_the_crossed_interval_is_the_one_worked_by_hand() -> None:
+    found = crossed_interval(TEXTBOOK)
+    spread = 19 / 3 + 73 / 12 - 1 / 3
+    freedom = spread**2 / ((19 / 3) ** 2 / 2 + (73 / 12) ** 2 / 3 + (1 / 3) ** 2 / 6)
+    error = np.sqrt(spread / 12)
+    reach = student.ppf(0.975, freedom) * error
+    assert (found.mean, found.low, found.high) == pytest.approx((31 / 12, 31 / 12 - reach, 31 / 12 + reach))
+    assert found.p == pytest.approx(2 * student.sf(31 / 12 / error, freedom))
+
+
+def test_a_negative_component_counts_as_none() -> None:
+    """Mean squares 0, 0 and 1: the rest alone, with one degree of freedom, where a t of 1 has a p of one half."""
+    found = crossed_interval(np.eye(2))
+    assert (found.mean, found.p) == (0.5, pytest.approx(0.5))
+    balanced = balanced_interval(np.hstack([np.eye(2), np.eye(2)]), np.array([0, 0, 1, 1]))
+    assert balanced.p == pytest.approx(2 * student.sf(0.5 / np.sqrt(1 / 8), 1))
+
+
+def test_the_balanced_interval_is_the_one_worked_by_hand() -> None:
+    """Class 0 has mean squares 0 and 1 (images, rest), class 1 has 9 and 1, class 2 one image; the two seeds differ by 1."""
+    values = np.array([[1, 0, 0, 2, 1], [0, 1, 0, 4, 3]])
+    found = balanced_interval(values, np.array([0, 0, 1, 1, 2]))
+    seeds, images = 1 / 4, (9 - 1) / 36
+    freedom = (seeds + images) ** 2 / ((9 / 36) ** 2 + (1 / 36) ** 2 + seeds**2)
+    error = np.sqrt(seeds + images)
+    assert (found.mean, found.low) == pytest.approx((4 / 3, 4 / 3 - student.ppf(0.975, freedom) * error))
+    assert found.p == pytest.approx(2 * student.sf(4 / 3 / error, freedom))
 
 
 def test_what_does_not_vary_has_no_width() -> None:
