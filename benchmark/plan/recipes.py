@@ -54,9 +54,9 @@ def resolve_recipe(
             old_value, new_value = set_path(recipe, key, option, text)
             if old_value != new_value:
                 overrides[f"recipe.{option}"] = spell_setting(new_value)
-    for name in ("epochs", "batch_size"):
-        if not 1 <= recipe[name] <= 100_000:
-            raise Usage(f"--set recipe.{name}={recipe[name]}: expected 1 to 100,000")
+    for name, least in (("epochs", 1), ("batch_size", 2)):  # a batch of one image is left out
+        if not least <= recipe[name] <= 100_000:
+            raise Usage(f"--set recipe.{name}={recipe[name]}: expected {least} to 100,000")
     parameters, changed_parameters = method_parameters(card, method, own_settings, chosen_values)
     overrides |= changed_parameters
     scale_notes = scale.notes(recipe["backbone"])

@@ -492,7 +492,7 @@ SETS: list[tuple[str, Any]] = [
     ("scn.gamma=1E1", {"scn.gamma": "10"}),
     ("scn.gamma=none", {}),
     ("recipe.epochs=1", {"recipe.epochs": "1"}),
-    ("recipe.batch_size=1", {"recipe.batch_size": "1"}),
+    ("recipe.batch_size=2", {"recipe.batch_size": "2"}),
     ("scn.backbone=resnet18", {"recipe.backbone": "resnet18"}),
     ("backbone.name=resnet18", {"recipe.backbone": "resnet18"}),
     ("rul.clamp=1", {}),  # another method's
@@ -509,7 +509,7 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.augment.crop=a,b", "recipe.augment.crop=a,b: expected numbers between commas, their decimals behind a "),
     ("scn.beta=", "--set scn.beta=: there is no value behind '='; give one, or leave it out"),
     ("recipe.epochs=100001", "--set recipe.epochs=100001: expected 1 to 100,000"),
-    ("recipe.batch_size=0", "--set recipe.batch_size=0: expected 1 to 100,000"),
+    ("recipe.batch_size=1", "--set recipe.batch_size=1: expected 2 to 100,000"),
     ("recipe.optimizer.lr=1", "there is no recipe field 'optimizer.lr' (did you mean 'optimiser.lr'?)"),
     ("recipe.optimiser.kind=SGD", "there is no recipe field 'optimiser.kind'"),
     ("recipe.optimiser=SGD", "there is no recipe field 'optimiser'"),
