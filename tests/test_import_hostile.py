@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_records import small_record
 
-from benchmark.commands.import_records import import_records
+from benchmark.commands.import_records import import_records, main
 from results.files import arrays_bytes
 from results.job import Job
 from results.schema import content_hash
@@ -57,6 +57,42 @@ def test_members_outside_the_archive_land_inside_the_results_or_nowhere(tmp_path
     kept = {f"deep/er/runs/{job[:2]}/{job}.{suffix}" for suffix in ("json", "npz")}
     assert files(tmp_path) - {"theirs.zip"} <= kept
     assert not Path(f"/etc/{job[:2]}").exists()
+
+
+def test_records_are_found_however_they_were_packed(tmp_path: Path) -> None:
+    """With backslashes and a byte order mark, as some programs on Windows write them; all files in one folder."""
+    job, text, arrays = sound()
+    name = f"runs\\{job[:2]}\\{job}"
+    packed = archive(tmp_path / "theirs.zip", {f"{name}.json": b"\xef\xbb\xbf" + text, f"{name}.npz": arrays})
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / f"{job}.json").write_bytes(text)
+    (tmp_path / "flat" / f"{job}.npz").write_bytes(arrays)
+    for place, source in (("ours", packed), ("mine", tmp_path / "flat")):
+        assert "imported 1 records" in str(import_records(source, tmp_path / place))
+        assert Store(tmp_path / place).done(job)
+
+
+@pytest.mark.parametrize("pointer", [b"", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 468\n"])
+def test_arrays_that_did_not_come_along_are_named_with_the_fix(tmp_path: Path, pointer: bytes) -> None:
+    job, text, _ = sound()
+    members = {f"{job[:2]}/{job}.json": text} | ({f"{job[:2]}/{job}.npz": pointer} if pointer else {})
+    for name, content in members.items():
+        (tmp_path / "theirs" / job[:2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "theirs" / name).write_bytes(content)
+    fix = (
+        f"{job}.npz: a Git LFS pointer, not the arrays; run there: git lfs pull"
+        if pointer
+        else (f"{job}.json: its arrays, {job}.npz, are not beside it; copy them there too")
+    )
+    for source in (tmp_path / "theirs", archive(tmp_path / "theirs.zip", members)):
+        assert str(import_records(source, tmp_path / "ours")).endswith(fix)
+
+
+def test_a_folder_of_drawn_tables_is_not_called_an_import_of_nothing(tmp_path: Path, capsys) -> None:
+    (tmp_path / "table1.csv").touch()
+    assert main([str(tmp_path), "--results", str(tmp_path / "ours")]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and f"{tmp_path}: holds no records (ID.json with ID.npz" in said.err
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:

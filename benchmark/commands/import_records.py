@@ -3,13 +3,14 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmark.cache import decoded
 from benchmark.commands.command_line import command_parser, run_command
+from benchmark.datasets.reading.pictures import LFS
 from benchmark.terminal import Usage, make_printable
 from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
@@ -18,7 +19,7 @@ from results.schema import Refused, check_record
 from results.slim import slim_record
 from results.store import Store
 
-RECORD = re.compile(r"(?:^|/)([0-9a-f]{2})/(\1[0-9a-f]{18})\.json$")
+RECORD = re.compile(r"(?:^|[/\\])([0-9a-f]{20})\.json$")  # '\\': some programs on Windows write it into zips
 MOST_BYTES = 256 * 2**20  # of one file, unpacked
 
 NAMED = 20  # records with other numbers that are named, at most
@@ -42,6 +43,11 @@ def show_import(source: Path, results: Path, describe: bool = False, light: bool
         fix_hint = "unpack it, or leave --describe out"
         raise Usage(f"--describe: {source}: only a results folder has its data beside it; {fix_hint}")
     imported = import_records(source, results, light)
+    if not (imported.taken or imported.kept or imported.refused):
+        raise Usage(
+            f"{source}: holds no records (ID.json with ID.npz, an id has 20 hexadecimal digits); give the folder that was "
+            "--results there, not what was drawn from it"
+        )
     print(imported)
     if describe:
         describe_from(source, results)
@@ -92,7 +98,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
         try:
             is_here = store.done(job_id)
             kept_count += is_here
-            text = read_file(name).decode("utf-8")
+            text = read_file(name).decode("utf-8-sig")
             record = check_record(text, job_id, Path(name))
             if record["spec"].get("protocol") != PROTOCOL:
                 raise Refused(f"{name}: protocol {record['spec'].get('protocol')!r}, this program has {PROTOCOL}")
@@ -101,7 +107,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
                 if our_record is not None and differing_parts(our_record, record):
                     differing.append(describe_difference(our_record, record, Job(**record["spec"]).text))
                 continue
-            arrays = read_file(name.removesuffix(".json") + ".npz")
+            arrays = read_arrays(name, read_file)
             if digest_bytes(arrays) != record.get("arrays"):
                 raise Refused(f"{name}: its .npz does not hash to the record's field 'arrays'")
             check_archive_size(arrays, name)
@@ -114,6 +120,18 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
         write_bytes(store.path(job_id), stored[0])
         taken_count += 1
     return Imported(taken_count, kept_count, tuple(refused), tuple(differing))
+
+
+def read_arrays(name: str, read_file: Callable[[str], bytes]) -> bytes:
+    """The file beside a record; raises Refused where it is not there, or stands for itself only."""
+    arrays_name = name.removesuffix(".json") + ".npz"
+    try:
+        arrays = read_file(arrays_name)
+    except (FileNotFoundError, KeyError):
+        raise Refused(f"{name}: its arrays, {Path(name).stem}.npz, are not beside it; copy them there too") from None
+    if arrays.startswith(LFS):
+        raise Refused(f"{arrays_name}: a Git LFS pointer, not the arrays; run there: git lfs pull")
+    return arrays
 
 
 def check_archive_size(content: bytes, name: str) -> None:
@@ -130,7 +148,7 @@ def iterate_records(source: Path) -> Iterator[tuple[str, str, Any]]:
         for path in sorted(source.rglob("*.json")):
             matched = RECORD.search(path.as_posix())
             if matched and not path.is_symlink():
-                yield str(path), matched[2], lambda name: read_limited(Path(name))
+                yield str(path), matched[1], lambda name: read_limited(Path(name))
     elif zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
             if sum(info.file_size for info in archive.infolist()) > MOST_IN_ALL:
@@ -138,7 +156,7 @@ def iterate_records(source: Path) -> Iterator[tuple[str, str, Any]]:
             for name in sorted(archive.namelist()):
                 matched = RECORD.search(name)
                 if matched:
-                    yield name, matched[2], lambda name: read_member(archive, name)
+                    yield name, matched[1], lambda name: read_member(archive, name)
     else:
         raise Usage(f"{source} is neither a folder nor a zip; give a results folder, or a zip of one")
 
