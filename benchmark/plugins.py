@@ -334,7 +334,10 @@ def find_unreadable(folders: Folders) -> dict[Path, str]:
     reasons = {}
     for path in list_own_files(folders):
         try:
-            compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
+            content = path.read_bytes()
+            if b"\0" in content:
+                raise ValueError("holds null bytes; save it as UTF-8")  # UTF-16, as some shells redirect
+            compile(content, path.name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OSError) as error:
             reasons[path] = f"{type(error).__name__}: {error}"
     return reasons

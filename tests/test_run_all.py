@@ -220,6 +220,8 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--set", "recipe.schedule=cosine"], "did you mean 'schedule.warm'?"),
         (["--table", "1", "--rate", "0.3"], "did you mean --rates?"),
         (["--table", "1", "--epochs", "3"], "--help lists the options"),
+        (["--table", "1", "--set", "recipe.lr", "=", "0.1"], "write NAME=VALUE without blanks around '='"),
+        (["--table", "1", "--data", "folder=my", "faces"], "arguments: faces; write NAME=VALUE"),
         (["--table", "1", "--weights", ""], "--weights: its value is empty"),
         (["--table", "1", "--weights="], "--weights: its value is empty"),
         (["--table", "1", "--methods-path", ""], "--methods-path: its value is empty"),
@@ -251,6 +253,13 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
     assert main([*arguments, *SMALL, "--results", str(shared)]) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("decoding images: ")]
     assert len(said) == 1 and words in said[0]  # the first of them to need the data set sees it decoded
+
+
+def test_results_that_are_a_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "theirs.zip").touch()
+    assert main(["--table", "1", "--draw", "--results", str(tmp_path / "theirs.zip")]) == 2
+    expected = f"--results {tmp_path}/theirs.zip: a file, not a folder; what others sent is read by --import\n"
+    assert capsys.readouterr().err.endswith(expected)
 
 
 def test_what_changes_nothing_is_said(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

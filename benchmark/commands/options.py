@@ -48,6 +48,8 @@ class Parser(argparse.ArgumentParser):
         if unknown := re.match(r"unrecognized arguments: (--[\w-]+)", message):
             near = get_close_matches(unknown[1], self._option_string_actions, 1, 0.7)
             message += f" (did you mean {near[0]}?)" if near else "; python run_all.py --help lists the options"
+        elif message.startswith("unrecognized arguments"):
+            message += "; write NAME=VALUE without blanks around '=', and a value that holds blanks in quotes"
         raise Usage(message)
 
     def read(self, words: list[str]) -> argparse.Namespace:
@@ -66,6 +68,8 @@ class Parser(argparse.ArgumentParser):
             if value := getattr(args, name):
                 setattr(args, name, type(value)(os.path.expanduser(value)))
         args.methods_path = [os.path.expanduser(path) for path in args.methods_path]
+        if args.results.is_file():
+            raise Usage(f"--results {args.results}: a file, not a folder; what others sent is read by --import")
         return args
 
 

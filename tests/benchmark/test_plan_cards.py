@@ -155,6 +155,9 @@ def test_a_file_that_cannot_be_read_is_passed_over_aloud(tmp_path: Path, capsys:
     assert seen.out == "" and seen.err.startswith(f"warning: {folder / 'torn.py'} is passed over: ")
     with pytest.raises(Usage, match=rf"^--methods-path: {folder / 'torn.py'}: cannot be imported: "):
         catalogue.select_usable(cards, ["torn"], (folder,))
+    (folder / "torn.py").write_text(METHOD, "utf-16")
+    with pytest.raises(Usage, match=r"torn.py: cannot be imported: ValueError: holds null bytes; save it as UTF-8"):
+        catalogue.select_usable(cards, ["torn"], (folder,))
 
 
 NOISE = """

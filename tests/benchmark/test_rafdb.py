@@ -143,11 +143,11 @@ def test_a_picture_that_lies_there_twice_is_not_guessed(base: Path):
         read(base)
 
 
-def test_pictures_saved_as_png_and_a_list_with_commas_are_read(base: Path, tmp_path: Path):
+def test_pictures_saved_as_png_and_a_list_with_commas_in_utf_16_are_read(base: Path, tmp_path: Path):
     for path in list((base / "Image" / "aligned").iterdir()):
         Image.open(path).save(path.with_suffix(".png"))
         path.unlink()
-    label_list(base).write_text(label_list(base).read_text().replace(" ", ","))
+    label_list(base).write_text(label_list(base).read_text().replace(" ", ","), "utf-16")
     data = opened(base, tmp_path / "root")
     assert np.array_equal(data.train.images[2], np.asarray(Image.open(io.BytesIO(jpeg(2)))))
 
@@ -230,6 +230,12 @@ def test_bad_list_is_refused(base: Path, old: str, new: str, message: str):
     with pytest.raises(DataError, match=rf"rafdb: list_patition_label.txt, {message}") as error:
         read(base)
     assert "\n" not in str(error.value)
+
+
+def test_a_list_in_another_encoding_is_refused_with_the_fix(base: Path):
+    label_list(base).write_bytes(b"train_\xfc.jpg 2\n")
+    with pytest.raises(DataError, match=r"list_patition_label.txt: cannot be read as text .*; save it as UTF-8$"):
+        read(base)
 
 
 def test_missing_pieces_are_named(base: Path, tmp_path: Path):

@@ -167,6 +167,11 @@ def read_csv_rows(files: Folder | Archive, name: str) -> Iterator[tuple[str, lis
     raise DataError(f"{where}, after line {line_number}: {fault_text}")
 
 
+def encoding_of(content: bytes) -> str:
+    """UTF-8, or UTF-16 that says so."""
+    return "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
 def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
     """(encoding, mark between cells) of a CSV: UTF-8, or UTF-16 that says so; a comma, else what its first line has."""
     with files.open(name) as file:
@@ -174,7 +179,7 @@ def detect_dialect(files: Folder | Archive, name: str) -> tuple[str, str]:
             first_bytes = file.read(4096)
         except BROKEN:
             first_bytes = b""  # said where it is read
-    encoding = "utf-16" if first_bytes.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = encoding_of(first_bytes)
     first_line = next(iter(first_bytes.decode(encoding, "replace").splitlines()), "")
     return encoding, next((cell_mark for cell_mark in ",;\t" if cell_mark in first_line), ",")
 

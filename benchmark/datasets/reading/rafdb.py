@@ -13,6 +13,7 @@ from benchmark.datasets.reading.files import (
     Archive,
     Folder,
     check_file_name,
+    encoding_of,
     list_few,
     note_line,
     parse_whole_number,
@@ -82,9 +83,10 @@ def open_aligned(base: Path) -> Folder | Archive:
 def read_rafdb_list(path: Path) -> dict[str, tuple[list[str], np.ndarray]]:
     """{'train': (names, labels in the order of CLASSES), 'test': ...} in list order."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        content = path.read_bytes()
+        lines = content.decode(encoding_of(content)).splitlines()
     except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"rafdb: {path.name}: cannot be read as text ({error})") from None
+        raise DataError(f"rafdb: {path.name}: cannot be read as text ({error}); save it as UTF-8") from None
     columns_by_split = {"train": ([], []), "test": ([], [])}
     line_by_name: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
