@@ -1,6 +1,7 @@
 """The engine under faults: what fails is named and fails alone, what was measured stays, nothing runs on."""
 
 import errno
+import fcntl
 import io
 import json
 import multiprocessing
@@ -11,8 +12,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +32,7 @@ from benchmark.launch.fork_server import LOOKS, ForkServer
 from benchmark.launch.lock_owner import find_owner, is_stopped, write_owner
 from benchmark.launch.locks import take_lock, take_slot
 from benchmark.launch.supervise import run_in_child
-from benchmark.launch.tasks import record_failure
+from benchmark.launch.tasks import check_same_numbers, record_failure
 from benchmark.task import EXIT_DISK, EXIT_DIVERGED, LOST, Task
 from benchmark.train.loop import Diverged
 from performance.faults import ROOT, Matrix
@@ -255,7 +258,8 @@ def test_a_changed_method_or_a_longer_limit_is_worth_another_try(tmp_path: Path,
 
     monkeypatch.setattr(CHILDREN, "run", run)
     for code in ("old", "old", "new", "new"):
-        assert run_in_child(task(tmp_path, code=code)).status == "error"
+        outcome = run_in_child(task(tmp_path, code=code))
+        assert (outcome.status, outcome.message) == ("error", "error: ended with status 1 and no record")
     assert tried == ["old", "new"]
     ends[0] = None
     for limit in (5.0, 5.0, 9.0, 8.0):
@@ -351,6 +355,25 @@ def test_an_owner_says_who_it_is_where_no_kernel_tells(tmp_path: Path, monkeypat
     Path(path).write_text("")
     assert find_owner(path) is None
     os.close(held)
+
+
+def test_a_file_system_without_locks_is_said_and_stops_nothing(tmp_path: Path, monkeypatch, capfd) -> None:
+    def flock(*_) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    os.close(take_lock(str(tmp_path / "lock")))
+    assert capfd.readouterr().out == (
+        f"{tmp_path}/lock: no locks on this file system (No locks available); two launchers may train a job twice\n"
+    )
+
+
+def test_what_a_job_has_started_is_killed_when_it_ends() -> None:
+    program = "import os, subprocess\nfrom benchmark.launch import job_process\nos.setsid()\n"
+    program += "started = subprocess.Popen(['sleep', '100'], stdout=2)\n"
+    program += "job_process.kill_descendants()\nprint(started.wait(20))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "-9\n"
 
 
 @pytest.mark.parametrize("stopped", ["job", "both"])
@@ -489,6 +512,39 @@ def test_what_a_worker_made_comes_back_to_a_client_that_does_not_see_its_disk(tm
     assert cluster.keep_result(answer, ours).status == "ok"
     assert here.read(JOB.id) == there.read(JOB.id) and here.done(JOB.id)
     assert cluster.keep_result(cluster.supervise_on_worker(theirs), ours).status == "cached"
+
+
+class Workers:
+    """A Dask client whose workers have a disk of their own and answer at once."""
+
+    def __init__(self, disk: Path) -> None:
+        self.disk = disk
+
+    def submit(self, work, task, **_) -> Future:
+        future: Future = Future()
+        future.set_result(work(replace(task, results=str(self.disk))))
+        future.release = lambda: None
+        return future
+
+
+def test_a_cluster_yields_an_outcome_a_task_and_keeps_the_records_here(tmp_path: Path, monkeypatch) -> None:
+    there, here = Store(tmp_path / "there"), Store(tmp_path / "here")
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(as_completed=iter))
+    monkeypatch.setattr(
+        CHILDREN, "run", lambda task: (there.write(record(0.5), {}), (0, there.begin_attempt(task.id)))[1]
+    )
+    tasks = [task(here.root, id=JOB.id, job=asdict(JOB))]
+    outcomes = list(cluster.run_on_workers(tasks, client=Workers(there.root), resources={}))
+    assert [(outcome.id, outcome.status) for outcome in outcomes] == [(JOB.id, "ok")] and here.done(JOB.id)
+
+
+def test_a_run_repeated_for_its_network_must_have_the_numbers_of_its_record(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    check_same_numbers(store, record(0.25))  # nothing is kept yet
+    store.write(record(0.5), {})
+    check_same_numbers(store, record(0.5))
+    with pytest.raises(ValueError, match="it gave other numbers"):
+        check_same_numbers(store, record(0.25))
 
 
 def test_the_network_that_a_worker_kept_comes_back_to_the_record_that_it_belongs_to(tmp_path: Path) -> None:
