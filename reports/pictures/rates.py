@@ -188,8 +188,7 @@ def draw_published(axes: Any, lines: list[Line], of_line: dict[str, Style], alon
     for line in lines:
         if line.published:
             x, y = zip(*((rate, printed.mean) for rate, printed in line.published))
-            look = {"color": of_line[line.title][0], "marker": ".", "markersize": 3, "label": "_published"}
-            axes.plot(x, y, "--", linewidth=1, alpha=0.8, **look)
+            axes.plot(x, y, "--", color=of_line[line.title][0], marker=".", markersize=3, linewidth=1, alpha=0.8)
     if alone:
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
         place = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "fontsize": 8, "color": SOFT}

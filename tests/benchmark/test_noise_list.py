@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,8 @@ def test_numbers_are_written_on_request_and_read_back_as_the_printed_command_say
     assert f"--noise 'file:{path}?order=rafdb'" in capsys.readouterr().out
     data = faces(results, 7)
     assert (lists.labels_with_noise(data, f"file:{path}?order=rafdb", 0.0, 0) == data.train.labels).all()
+    known = replace(data, name="rafdb")  # whose lists need no order
+    assert (lists.labels_with_noise(known, f"file:{path}", 0.0, 0) == data.train.labels).all()
     status, _ = run(results, "--kind", "none", "--order", "rafdb")
     assert status == 2 and "no number for contempt" in capsys.readouterr().err
     raf = dict(enumerate(("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"), 1))

@@ -1,5 +1,6 @@
 """Figures from small records: what is plotted, marked, said and embedded."""
 
+import csv
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,8 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
     assert "n = 1 of 2" in " ".join(drawing.notes)
     assert len(drawing.gaps) == 1
     assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png", "figure_tau.csv"]
+    rows = list(csv.DictReader((tmp_path / "figure_tau.csv").open()))
+    assert [(row["n"], row["std"]) for row in rows] == [("1", ""), ("2", "1.414214"), ("2", "1.414214")]
 
 
 def test_a_figure_without_runs_is_still_drawn(tmp_path):
