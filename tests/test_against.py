@@ -136,6 +136,7 @@ def test_another_resolved_recipe_and_damage_are_no_match(theirs: Path, ours: Pat
     [
         (["--against", "nowhere"], "--against: nowhere is neither 'reference' nor a folder or zip of records"),
         (["--against", ".", "--force"], "--force runs everything again"),
+        (["--against", str(Path(__file__).parent)], "--against: tests holds no records; give the folder that was "),
     ],
 )
 def test_what_cannot_be_read_ends_with_one_line(ours: Path, given: list[str], said: str) -> None:

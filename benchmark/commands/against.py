@@ -35,10 +35,13 @@ class Others:
 
 
 def adopt_records(plan: Plan, store: Store, others: Others) -> list[str]:
-    """Let runs that are sound there, and not done here, count as done; says which do not, and why."""
+    """Let runs that are sound there, and not done here, count as done; says which do not, and why. Raises Usage for no records."""
     if others.folder is None:
         return []
     refused = list(others.refused)
+    if not refused and not any(others.folder.glob("[0-9a-f][0-9a-f]/*.json")):
+        fix_hint = "give the folder that was --results there, or a zip of it"
+        raise Usage(f"--against: {others.name} holds no records; {fix_hint}")
     adopted_runs = {}
     other_records = Records(others.folder)
     differences = Differences(others.folder)

@@ -95,7 +95,7 @@ def refuse_one_sided(owner: str, classes_by_split: dict[str, set[str]]) -> None:
             )
             hint = f"did you mean {near_names[0]!r}? " if near_names and near_names[0] != name else ""
             raise DataError(
-                f"{owner}: class {name!r} has no picture in {split}; {hint}Rename it, add pictures, or take the class out"
+                f"{owner}: class {name!r} has no picture in {split}; {hint}rename it, add pictures, or take the class out"
             )
 
 
