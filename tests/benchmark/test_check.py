@@ -201,6 +201,13 @@ BROKEN = {
         "pretended GPU",
         "a step waits for the GPU",
     ),
+    "keeps_a_copy_in_main_memory": (
+        "    def loss(self, batch):\n"
+        + CROSS_ENTROPY
+        + "        self.last = logits.detach().cpu()\n        return {'ce': ce}, logits\n",
+        "pretended GPU",
+        "a step waits for the GPU: (16, 8) torch.float32 to main memory (",
+    ),
     "short_order": (
         "    def order(self, epoch, generator):\n        return torch.arange(10)\n",
         "order of an epoch",
@@ -269,7 +276,7 @@ def test_a_broken_method_is_told_what_is_wrong(mistake: str, tmp_path: Path) -> 
     assert all("\n" not in str(f) for f in wrong)
 
 
-@pytest.mark.parametrize("mistake", ["left_on_the_cpu", "reads_a_value"])
+@pytest.mark.parametrize("mistake", ["left_on_the_cpu", "reads_a_value", "keeps_a_copy_in_main_memory"])
 def test_what_only_a_gpu_would_show_is_said_without_one(mistake: str, tmp_path: Path) -> None:
     body, where, words = BROKEN[mistake]
     path = tmp_path / f"{mistake}.py"
@@ -315,6 +322,11 @@ def test_a_noise_that_does_not_refuse_missing_votes_is_told_so(tmp_path: Path) -
         "    def labels(self, data, rate, seed):\n        return data.votes.argmax(1)\n"
     )
     assert [f.name for f in checked(path) if f.status == "wrong"] == ["data without what it needs is refused"]
+    refusal = "        if data.votes is None:\n            raise NoiseError(f'no votes for {len(data.classes)}')\n"
+    text = path.read_text().replace("import Noise\n", "import Noise, NoiseError\n")
+    path = tmp_path / "refusing.py"
+    path.write_text(text.replace("        return data.votes", f"{refusal}        return data.votes"))
+    assert [f.name for f in checked(path) if f.status == "wrong"] == []
 
 
 def test_a_file_without_a_contract_says_what_is_missing(tmp_path: Path) -> None:

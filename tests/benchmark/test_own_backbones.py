@@ -241,7 +241,11 @@ def test_the_check_keeps_quiet_on_a_sound_network_and_says_whom_it_suits(tmp_pat
             "a gradient reaches",
             "note none reaches spare",
         ),
-        (("self.width = 32", "import random; random.random(); self.width = 32"), "random numbers", "generator is used"),
+        (
+            ("self.width = 32", "import random; random.random(); self.width = 32"),
+            "random numbers",
+            "Python's or numpy's g",
+        ),
         (
             ("self.width = 32", "self.width, self.gain = 32, torch.rand(())"),
             "saved and loaded",
