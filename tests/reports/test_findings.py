@@ -268,6 +268,20 @@ def test_rows_with_or_that_share_fewer_than_five_seeds_have_no_ranks(tmp_path: P
         assert len(cells) == len(rows) and all((c.places is not None) == ranked for c in cells)
 
 
+def test_rows_are_ranked_among_those_of_their_noise(tmp_path: Path) -> None:
+    levels = {"asymmetric": {"baseline": 0.6, "scn": 0.9}, "symmetric": {"baseline": 0.8, "scn": 0.7}}
+    asked = []
+    for noise, level in levels.items():
+        for method, accuracy in level.items():
+            runs = {"method": method, "noise": noise, "accuracy": accuracy}
+            ids = [write_record(tmp_path, seed=seed, **runs) for seed in range(5)]
+            asked.append(cell(method, method, "rafdb", "0.1", ids, noise=noise))
+    records = Records(tmp_path)
+    cells = read_cells(request("table", "later", asked), records, "last")
+    rank_cells(cells, Hits(records, "last"))
+    assert [one.places for one in cells] == [(2, 2), (1, 1), (1, 1), (2, 2)]
+
+
 def test_ranks_follow_the_p_of_the_pairs(measured: Evidence) -> None:
     """Nobody is better than a row at place 1, and every other row is surely behind another."""
     for dataset in ("faces", "ferplus"):

@@ -30,6 +30,7 @@ def test_printed_values_of_other_papers_keep_their_source_rule_and_classes() -> 
 def test_the_papers_own_values_are_as_they_were() -> None:
     assert published.find_published("asymmetric", "0.1", "baseline", "rafdb").text == "80.93±0.49"
     assert published.find_published("symmetric", "0.1", "scn", "rafdb").source == ""
+    assert published.find_published("asymmetric", "0.1", "eac", "ferplus").classes is None  # LA-Net's authors ran it
 
 
 def test_ten_rows_in_one_block_a_condition(tmp_path: Path) -> None:

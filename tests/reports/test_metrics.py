@@ -13,6 +13,7 @@ from scipy.stats import t as student
 import reports
 from benchmark.train.metrics import class_metrics
 from reports.metrics import METRICS, confusion_matrices, image_values, largest_class, metric_of
+from reports.paired import Hits
 from reports.pictures.beside import pictures_beside
 from reports.statistics import SPREADS, balanced_interval, half_width
 from results.records import Records
@@ -153,6 +154,18 @@ def test_rules_look_at_the_metric_after_each_epoch(
     by_rule = {"last": lambda c: c[-1], "best": max, "last5": lambda c: c[-5:].mean()}
     expected = 100 * np.mean([by_rule[rule](curve) for curve in curves])
     assert float(next(row["mean"] for row in rows if row["method"] == "eac")) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced"])
+@pytest.mark.parametrize("rule", ["last", "best", "last5"])
+def test_ranks_stand_on_the_epochs_that_the_rule_chooses(tmp_path: Path, metric: str, rule: str) -> None:
+    """Class 0 is right in the first epoch, which accuracy likes best; then 1 and 2, which the mean over classes does; then 2."""
+    right = np.stack([LABELS == 0, LABELS > 0, LABELS == 2])
+    made = np.where(right, LABELS, (LABELS + 1) % 3).astype(np.uint8)
+    one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5), arrays={"predictions": made}, metrics={"best_epoch": 1})
+    records = Records(tmp_path)
+    expected = {"last": right[2], "last5": right.mean(0), "best": right[0 if metric == "accuracy" else 1]}[rule]
+    assert Hits(records, rule, metric).of_run(records.get(one)).share == pytest.approx(expected.astype(float))
 
 
 def test_a_record_without_predictions_of_every_epoch_has_no_other_rule(tmp_path: Path) -> None:
