@@ -35,7 +35,7 @@ class Others:
 
 
 def adopt_records(plan: Plan, store: Store, others: Others) -> list[str]:
-    """Let runs that are sound there, and not done here, count as done; says which do not, and why. Raises Usage for no records."""
+    """Let runs that are sound there, and not done here, count as done; says which do not, and why; raises Usage for none."""
     if others.folder is None:
         return []
     refused = list(others.refused)
