@@ -29,6 +29,9 @@ class Options:
     column_width: float | None = None  # of a figure, in inches
 
 
+DEFAULTS = Options()
+
+
 @dataclass(frozen=True)
 class AskedCell:
     """One number of a table, or one point of a figure: ids of its runs, one a seed, and what is known of missing ones.

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from reports.asked import Options
-from reports.cells import Cell
+from reports.asked import DEFAULTS, Options
+from reports.cells import Cell, Condition, group_by, group_conditions
 from reports.metrics import METRICS
 from reports.statistics import SPREADS
 from results.published import DATASETS, SOURCES, asymmetric_map
@@ -24,22 +24,26 @@ def noise_text(noise: str, rate: str | None) -> str:
     return noise_name if rate is None else f"{noise_name}, {100 * float(rate):g} %"
 
 
+def condition_title(cells: list[Cell], condition: Condition) -> str:
+    """FERPlus, asymmetric noise, 10 %"""
+    dataset, noise, rate = condition
+    return f"{dataset_title(cells, dataset)}, {noise_text(noise, rate)}"
+
+
 UNMEASURED = "Nothing was measured here yet."
 
 
 def seeds_text(cells: list[Cell]) -> str:
     """n = 5 seeds unless noted; n = 10 seeds (FERPlus: 5; NLA on RAF-DB: 3) unless noted"""
     most_seeds = max((len(cell.ids) for cell in cells), default=0)
-    fewer: dict[int, list[str]] = {}
-    for name in unique_texts(cell.dataset for cell in cells):
-        cells_here = [cell for cell in cells if cell.dataset == name and cell.ids]
-        for seed_count in sorted({len(cell.ids) for cell in cells_here} - {most_seeds}, reverse=True):
-            rows = unique_texts(cell.title for cell in cells_here if len(cell.ids) == seed_count)
-            all_rows = all(len(cell.ids) == seed_count for cell in cells_here)
-            set_title = dataset_title(cells, name)
-            fewer.setdefault(seed_count, []).append(set_title if all_rows else f"{', '.join(rows)} on {set_title}")
     if most_seeds < 2:
         return "n = 1 seed"
+    fewer: dict[int, list[str]] = {}
+    for name, cells_here in group_by((cell for cell in cells if cell.ids), lambda cell: cell.dataset).items():
+        cells_by_count = group_by(cells_here, lambda cell: len(cell.ids))
+        for seed_count in cells_by_count.keys() - {most_seeds}:
+            rows = "" if len(cells_by_count) == 1 else f"{list_titles(cells_by_count[seed_count])} on "
+            fewer.setdefault(seed_count, []).append(rows + dataset_title(cells, name))
     fewer_texts = [f"{', '.join(places)}: {seed_count}" for seed_count, places in sorted(fewer.items(), reverse=True)]
     exceptions = f" ({'; '.join(fewer_texts)})" if fewer_texts else ""
     return f"n = {most_seeds} seeds{exceptions} unless noted"
@@ -51,6 +55,16 @@ def scale_text(cells: list[Cell]) -> str:
     return f"{', '.join(scale_names)} scale"
 
 
+def list_titles(cells: Iterable[Cell]) -> str:
+    """Baseline, SCN"""
+    return ", ".join(unique_texts(cell.title for cell in cells))
+
+
+def runs_text(cells: list[Cell]) -> str:
+    """n = 5 seeds unless noted; demo scale"""
+    return f"{seeds_text(cells)}; {scale_text(cells)}"
+
+
 def lines_text(options: Options) -> str:
     """What lines and bands of a picture are."""
     return f"lines: means over seeds, bands: {SPREADS[options.spread][1]}"
@@ -60,20 +74,16 @@ def mean_text(options: Options) -> str:
     return f"mean ± {SPREADS[options.spread][0]}"
 
 
-def accuracy_caption(cells: list[Cell], rule: str, options: Options | None = None, spread: str = "") -> str:
+def accuracy_caption(cells: list[Cell], rule: str, options: Options = DEFAULTS, spread: str = "") -> str:
     """What is shown, by which rule, over how many seeds, at which scale; without a full stop.
 
     options: the metric and the spread; without them accuracy. spread: what stands beside a mean, where that is not a
     number behind ±.
     """
-    options = options or Options()
     if not any(cell.records for cell in cells):
         return UNMEASURED.rstrip(".")
-    has_seeds = max(len(cell.ids) for cell in cells) > 1
-    parts = [f"{METRICS[options.metric].caption} in per cent, {RULES[rule]}"]
-    if has_seeds:
-        parts.append(spread or mean_text(options))
-    return "; ".join([*parts, seeds_text(cells), scale_text(cells)])
+    spread_text = f"; {spread or mean_text(options)}" if max(len(cell.ids) for cell in cells) > 1 else ""
+    return f"{METRICS[options.metric].caption} in per cent, {RULES[rule]}{spread_text}; {runs_text(cells)}"
 
 
 def describe_foundation(cells: list[Cell]) -> list[str]:
@@ -179,13 +189,9 @@ def changed_text(cells: list[Cell]) -> list[str]:
     measured_cells = [cell for cell in cells if cell.records]
     shared_changes = set.intersection(*(set(cell.by_hand.items()) for cell in measured_cells))
     sentences = [f"Changed from that: {settings_text(shared_changes)}."] if shared_changes else []
-    rows_by_change: dict[str, list[str]] = {}
-    for cell in measured_cells:
-        own_changes = set(cell.by_hand.items()) - shared_changes
-        if own_changes:
-            rows_by_change.setdefault(settings_text(own_changes), []).append(cell.title)
+    rows_by_change = group_by(measured_cells, lambda cell: settings_text(set(cell.by_hand.items()) - shared_changes))
     return sentences + [
-        f"Changed by hand in {', '.join(unique_texts(titles))}: {text}." for text, titles in rows_by_change.items()
+        f"Changed by hand in {list_titles(rows)}: {text}." for text, rows in rows_by_change.items() if text
     ]
 
 
@@ -195,22 +201,18 @@ def settings_text(changes: Iterable[tuple[str, str]]) -> str:
 
 def realised_text(cells: list[Cell]) -> list[str]:
     """Nominal and realised rates by data set, mean over seeds."""
+    noisy_cells = [c for c in cells if c.part == "table" and c.realised is not None and c.noise != "none"]
     sentences = []
-    for name in unique_texts(cell.dataset for cell in cells):
-        rates: dict[tuple[str, str | None], float] = {}
-        for cell in cells:
-            if cell.dataset == name and cell.part == "table" and cell.realised is not None and cell.noise != "none":
-                rates.setdefault((cell.noise, cell.rate), cell.realised)
-        if rates:
-            several_kinds = len({noise for noise, _ in rates}) > 1
-            rate_texts = []
-            for (noise, rate), realised in rates.items():
-                kind_text = f" {noise}" if several_kinds else ""
-                nominal = f" for {100 * float(rate):g} %{kind_text}" if rate else f" ({noise})"
-                rate_texts.append(f"{100 * realised:.1f} %{nominal}")
-            sentences.append(
-                f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(rate_texts)}."
-            )
+    for name, cells_here in group_by(noisy_cells, lambda cell: cell.dataset).items():
+        several_kinds = len({cell.noise for cell in cells_here}) > 1
+        rate_texts = []
+        for (_, noise, rate), (first_cell, *_) in group_conditions(cells_here).items():
+            kind_text = f" {noise}" if several_kinds else ""
+            nominal = f" for {100 * float(rate):g} %{kind_text}" if rate else f" ({noise})"
+            rate_texts.append(f"{100 * first_cell.realised:.1f} %{nominal}")
+        sentences.append(
+            f"Realised label noise on {dataset_title(cells, name)} (mean over seeds): {', '.join(rate_texts)}."
+        )
     return sentences
 
 
@@ -221,8 +223,10 @@ def map_text(cells: list[Cell]) -> list[str]:
     target_by_class = asymmetric_map()
     if not classes or not set(classes) <= set(target_by_class):
         return []
-    paper_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if target_by_class[name][1]]
-    added_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if not target_by_class[name][1]]
+    paper_pairs, added_pairs = (
+        [f"{name} to {target_by_class[name][0]}" for name in classes if target_by_class[name][1] is in_paper]
+        for in_paper in (True, False)
+    )
     added_text = f"; not in its map of seven classes: {', '.join(added_pairs)}" if added_pairs else ""
     return [f"Asymmetric noise turns, as in the caption of the paper's Table 1, {', '.join(paper_pairs)}{added_text}."]
 
@@ -251,13 +255,10 @@ def code_text(cells: list[Cell]) -> list[str]:
 
 def weights_text(records: list[dict[str, Any]]) -> list[str]:
     """Named only where weights made here by one recipe were made more than once, with other numbers."""
-    files: dict[str, Counter] = {}
-    for record in records:
-        loaded = record["resolved"].get("weights", {}).get("loaded")
-        if loaded:
-            files.setdefault(record["spec"]["weights"], Counter())[str(loaded.get("sha256"))] += 1
+    loading_records = [record for record in records if record["resolved"].get("weights", {}).get("loaded")]
     sentences = []
-    for name, file_counts in files.items():
+    for name, records_here in group_by(loading_records, lambda record: record["spec"]["weights"]).items():
+        file_counts = Counter(str(record["resolved"]["weights"]["loaded"].get("sha256")) for record in records_here)
         if len(file_counts) > 1:
             hashes = ", ".join(f"{sha[:8]} ({run_count} runs)" for sha, run_count in file_counts.items())
             sentences.append(f"Different files of start weights {name[:20]}: {hashes}.")

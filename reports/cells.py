@@ -1,19 +1,36 @@
 """One number of a table: the runs of a cell, their accuracies by seed, and what is missing."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from reports.asked import Asked, AskedCell, Options, ReportError
+from reports.asked import DEFAULTS, Asked, AskedCell, Options, ReportError
 from reports.metrics import METRICS, metric_after_each_epoch, metric_by_rule
 from reports.statistics import half_width, sample_std
 from results.published import Published, find_published
 from results.records import Records
 from results.schema import changed_settings, class_names, realised_rate, record_seed
+
+Condition = tuple[str, str, str | None]  # data set, kind of noise, rate
+Item = TypeVar("Item")
+Key = TypeVar("Key", bound=Hashable)
+
+
+def group_by(items: Iterable[Item], read_key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """{key: the items that have it}, in the order of first appearance."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(read_key(item), []).append(item)
+    return groups
+
+
+def group_conditions(cells: Iterable["Cell"]) -> dict[Condition, list["Cell"]]:
+    """Cells by their condition: rows that stand beside each other."""
+    return group_by(cells, lambda cell: cell.condition)
 
 
 @dataclass
@@ -54,6 +71,10 @@ class Cell:
     as_published: dict[str, Any] = field(default_factory=dict)  # the method's published recipe and parameters
 
     @property
+    def condition(self) -> Condition:
+        return self.dataset, self.noise, self.rate
+
+    @property
     def by_hand(self) -> dict[str, str]:
         """What `--set` changed about these runs, beyond what the row is about: {'lanet.confidence': '0.5'}."""
         changed_values = {key: value for record in self.records for key, value in changed_settings(record).items()}
@@ -69,12 +90,27 @@ class Cell:
 
     @property
     def std(self) -> float | None:
-        return sample_std(np.array(list(self.values.values())))
+        return sample_std(list(self.values.values()))
 
     @property
     def half_width(self) -> float | None:
         """What stands behind ±, and how wide a band is to each side."""
-        return half_width(np.array(list(self.values.values())), self.spread)
+        return half_width(list(self.values.values()), self.spread)
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no other row is shown to be better."""
+        return self.places is not None and self.places[0] == 1
+
+    @property
+    def id_text(self) -> str:
+        """The ids of its records, for CSV."""
+        return " ".join(record["id"] for record in self.records)
+
+    @property
+    def few_text(self) -> str:
+        """'SCN, ferplus, asymmetric 0.3: n = 2 of 5'"""
+        return f"{self.where}: n = {self.n} of {len(self.ids)}"
 
     @property
     def classes(self) -> int | None:
@@ -118,28 +154,31 @@ def of_seeds(cell: Cell, wanted_seeds: Collection[int]) -> Cell:
     return replace(cell, values=values, records=kept_records, ids=ids) if values else cell
 
 
-def read_cells(asked: Asked, records: Records, rule: str, options: Options | None = None) -> list[Cell]:
+def read_cells(asked: Asked, records: Records, rule: str, options: Options = DEFAULTS) -> list[Cell]:
     """The cells of a table or figure with their runs; raises ReportError where a column mixes two data sets.
 
     options: the metric and how numbers are written; without them accuracy.
     """
-    options = options or Options()
     cells = [read_cell(cell, asked, records, rule, options) for cell in asked.cells]
-    first_records: dict[str, dict[str, Any]] = {}
-    for cell in cells:
-        for record in cell.records:
-            first_record = first_records.setdefault(cell.dataset, record)
-            first_print, second_print = (r["spec"]["data"]["fingerprint"] for r in (first_record, record))
-            if first_print != second_print:
-                raise ReportError(
-                    f"{asked.kind} {asked.name}: {cell.where}: runs {first_record['id']} and {record['id']} were trained "
-                    f"on different data (fingerprints {first_print[:12]} and {second_print[:12]}); give the same data, or "
-                    "another --results"
-                )
+    need_one_data_set(asked, cells)
     add_facts(cells, records)
     for cell, asked_cell in zip(cells, asked.cells, strict=True):
         cell.mechanism = declared_curves(cell.records) or list(asked_cell.mechanism)
     return cells
+
+
+def need_one_data_set(asked: Asked, cells: list[Cell]) -> None:
+    """Raises ReportError where runs of a column were trained on different data."""
+    first_records: dict[str, dict[str, Any]] = {}
+    for cell, record in ((one, record) for one in cells for record in one.records):
+        first_record = first_records.setdefault(cell.dataset, record)
+        first_print, second_print = (r["spec"]["data"]["fingerprint"] for r in (first_record, record))
+        if first_print != second_print:
+            raise ReportError(
+                f"{asked.kind} {asked.name}: {cell.where}: runs {first_record['id']} and {record['id']} were trained on "
+                f"different data (fingerprints {first_print[:12]} and {second_print[:12]}); give the same data, or another "
+                "--results"
+            )
 
 
 def declared_curves(records: Iterable[dict[str, Any]]) -> list[Any]:
@@ -150,16 +189,17 @@ def declared_curves(records: Iterable[dict[str, Any]]) -> list[Any]:
 
 def add_facts(cells: Iterable[Cell], records: Records) -> None:
     """Fill in what more than one record tells: `codes`, and `data_facts` of the data set that is decoded here."""
-    cells = list(cells)
-    facts_by_data = {}
+    cells = [cell for cell in cells if cell.records]
     tell_codes(cells, records)
-    for cell in cells:
-        if cell.records:
-            data = cell.records[0]["spec"]["data"]
-            key = (data["name"], data["fingerprint"])
-            if key not in facts_by_data:
-                facts_by_data[key] = records.data_facts(cell.records[0])
-            cell.data_facts = facts_by_data[key]
+    for cells_here in group_by(cells, data_of).values():
+        facts_here = records.data_facts(cells_here[0].records[0])
+        for cell in cells_here:
+            cell.data_facts = facts_here
+
+
+def data_of(cell: Cell) -> tuple[str, str]:
+    data = cell.records[0]["spec"]["data"]
+    return data["name"], data["fingerprint"]
 
 
 def tell_codes(cells: Iterable[Cell], records: Records) -> None:
@@ -213,9 +253,14 @@ def read_cell(asked_cell: AskedCell, asked: Asked, records: Records, rule: str, 
             cell.failed.append(f"{record_id[:8]}: {why}")
         else:
             cell.absent.append(record_id)
+    add_published(cell, asked)
+    return cell
+
+
+def add_published(cell: Cell, asked: Asked) -> None:
+    """Fill in what was printed for a cell of the table's own rows."""
     if asked.published and not cell.label and cell.part == "table":
         cell.published = find_published(cell.noise, cell.rate, cell.method, cell.dataset, cell.classes)
-    return cell
 
 
 def common_seeds(cells: list[Cell]) -> list[int]:

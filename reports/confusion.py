@@ -49,41 +49,18 @@ def matrix_of(record: dict[str, Any]) -> np.ndarray | None:
         matrix = np.array(record["metrics"]["confusion"], float)
     except (KeyError, TypeError, ValueError):
         return None
-    return (
-        matrix
-        if matrix.shape == (class_count, class_count) and np.isfinite(matrix).all() and (matrix >= 0).all()
-        else None
-    )
+    is_whole = matrix.shape == (class_count, class_count) and np.isfinite(matrix).all() and (matrix >= 0).all()
+    return matrix if is_whole else None
 
 
 def read_confusions(cells: list[Cell]) -> tuple[list[Confusion], list[str]]:
     """Those of a table's cells, and a note on the cells with runs that have none."""
-    measured_cells = [cell for cell in cells if cell.records and cell.part == "table"]
-    confusions = [read_confusion(cell) for cell in measured_cells]
-    lacking_cells = [
-        cell.where for cell, confusion in zip(measured_cells, confusions, strict=True) if confusion is None
-    ]
+    confusions = []
+    lacking_cells = []
+    for cell in (cell for cell in cells if cell.records and cell.part == "table"):
+        if (confusion := read_confusion(cell)) is not None:
+            confusions.append(confusion)
+        else:
+            lacking_cells.append(cell.where)
     notes = [f"Without a whole confusion matrix: {'; '.join(lacking_cells)}."] if lacking_cells else []
-    return [confusion for confusion in confusions if confusion is not None], notes
-
-
-def describe_cell(confusion: Confusion) -> dict[str, Any]:
-    """The first columns of a CSV."""
-    cell = confusion.cell
-    return {
-        "method": cell.method,
-        "row": cell.title,
-        "dataset": cell.dataset,
-        "noise": cell.noise,
-        "rate": cell.rate or "",
-        "n": len(confusion.counts),
-        "asked": len(cell.ids),
-    }
-
-
-def mean_and_std(values: np.ndarray) -> dict[str, float | str]:
-    """Over seeds, for CSV; empty where there is nothing to tell."""
-    if not np.isfinite(values).all():
-        return {"mean": "", "std": ""}
-    std = round(float(values.std(ddof=1)), 6) if len(values) > 1 else ""
-    return {"mean": round(float(values.mean()), 6), "std": std}
+    return confusions, notes

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 
 from reports.asked import Options
-from reports.cells import Cell
+from reports.cells import Cell, Condition, group_conditions
+from reports.facts import round_or_blank
 from reports.paired import PAIRS_WITH_OTHERS, pairs_counted
 from reports.statistics import Interval, adjust_for_pairs, crossed_interval, jensen_shannon
 from reports.votes import (
+    KINDS,
     image_kinds,
     one_hot_divergence,
     random_annotator_divergence,
@@ -20,6 +24,23 @@ from results.records import Records
 from results.schema import class_names, record_seed
 
 GIVEN = "One-hot given label"
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """Divergences of some of a row's images."""
+
+    name: str
+    images: int  # mean over seeds
+    mean: float  # not a number where there are no images
+    interval: Interval | None  # None for fewer than two values
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For CSV."""
+        low, high = (self.interval.low, self.interval.high) if self.interval else (None, None)
+        bounds = {"mean": round_or_blank(self.mean), "low": round_or_blank(low), "high": round_or_blank(high)}
+        return {"images_of": self.name, "images": self.images, **bounds}
 
 
 @dataclass
@@ -33,35 +54,48 @@ class Measured:
     values: dict[int, np.ndarray] = field(default_factory=dict)
     kinds: dict[int, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def asked(self) -> int:
+        """How many seeds were asked for."""
+        return len(self.cell.ids) if self.cell else len(self.values)
+
+    @cached_property
     def over_seeds_and_images(self) -> np.ndarray:
         """[seeds, images]."""
         return np.stack(list(self.values.values()))
 
-    def over_images(self) -> np.ndarray:
-        """[images] mean over seeds."""
-        return np.mean(list(self.values.values()), axis=0)
-
-    def of_kind(self, kind: int) -> tuple[float, int]:
-        """Mean over the images of a kind, averaged over seeds, and how many images that is on average."""
-        means = [self.values[s][self.kinds[s] == kind].mean() for s in self.values if (self.kinds[s] == kind).any()]
-        image_counts = [int((self.kinds[s] == kind).sum()) for s in self.values]
-        return (float(np.mean(means)) if means else float("nan")), round(float(np.mean(image_counts)))
-
-    def interval_of_kind(self, kind: int) -> Interval | None:
-        """Over seeds and images where the same images are of that kind in every seed, else over seeds; None for too few."""
-        masks = [self.kinds[s] == kind for s in self.values]
-        if all(np.array_equal(mask, masks[0]) for mask in masks):
-            return interval_of(self.over_seeds_and_images()[:, masks[0]])
-        means = [self.values[s][mask].mean() for s, mask in zip(self.values, masks, strict=True) if mask.any()]
-        return interval_of(np.array(means)[:, None])
-
-    def interval_of_class(self, number: int) -> Interval | None:
+    @cached_property
+    def overall(self) -> Interval:
         """Over seeds and images."""
-        return interval_of(self.over_seeds_and_images()[:, self.labels == number])
+        return crossed_interval(self.over_seeds_and_images)
 
-    def of_class(self, number: int) -> float:
+    @property
+    def all_images(self) -> ImageGroup:
+        return ImageGroup("all", len(self.rows), self.overall.mean, self.overall)
+
+    @cached_property
+    def of_kinds(self) -> list[ImageGroup]:
+        return [self.of_kind(kind, name) for kind, name in enumerate(KINDS)]
+
+    def of_kind(self, kind: int, name: str) -> ImageGroup:
+        """Interval over seeds and images where the same images are of that kind in every seed, else over seeds."""
+        masks = [kinds_of_seed == kind for kinds_of_seed in self.kinds.values()]
+        means = [self.values[s][mask].mean() for s, mask in zip(self.kinds, masks, strict=True) if mask.any()]
+        if all(np.array_equal(mask, masks[0]) for mask in masks):
+            interval = interval_of(self.over_seeds_and_images[:, masks[0]])
+        else:
+            interval = interval_of(np.array(means)[:, None])
+        image_count = round(float(np.mean([mask.sum() for mask in masks])))
+        return ImageGroup(name, image_count, float(np.mean(means)) if means else float("nan"), interval)
+
+    def of_classes(self, classes: list[str]) -> list[ImageGroup]:
+        return [self.of_class(number, name) for number, name in enumerate(classes)]
+
+    def of_class(self, number: int, name: str) -> ImageGroup:
+        """Interval over seeds and images."""
         is_class = self.labels == number
-        return float(self.over_images()[is_class].mean()) if is_class.any() else float("nan")
+        mean = float(self.over_seeds_and_images.mean(0)[is_class].mean()) if is_class.any() else float("nan")
+        return ImageGroup(name, int(is_class.sum()), mean, interval_of(self.over_seeds_and_images[:, is_class]))
 
 
 def interval_of(values: np.ndarray) -> Interval | None:
@@ -71,29 +105,24 @@ def interval_of(values: np.ndarray) -> Interval | None:
 
 @dataclass
 class Group:
-    """One data set under one noise."""
+    """One data set under one noise; annotator: [images] divergences of one person's vote."""
 
-    dataset: str
-    noise: str
-    rate: str | None
+    condition: Condition
     classes: list[str]
     measured: list[Measured]
-    annotator: np.ndarray | None
+    annotator: np.ndarray
 
 
 def group_divergences(cells: list[Cell], records: Records, options: Options) -> Iterator[Group]:
     """Divergences by data set and noise, for those with votes."""
-    conditions: dict[tuple, list[Cell]] = {}
-    for cell in cells:
-        if cell.records and cell.part == "table":
-            conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
+    conditions = group_conditions(cell for cell in cells if cell.records and cell.part == "table")
     votes: dict[str, np.ndarray | None] = {}
-    for (dataset, noise, rate), cells_here in conditions.items():
+    for (dataset, *_), cells_here in conditions.items():
         if dataset not in votes:
             votes[dataset] = read_votes(cells_here[0].records[0], records, options.study)
         if votes[dataset] is not None:
-            group = measure_group(dataset, noise, rate, cells_here, votes[dataset], records, options)
-            if group.measured:
+            group = measure_group(cells_here, votes[dataset], records, options)
+            if group is not None:
                 yield group
 
 
@@ -112,28 +141,20 @@ def compare_distance(row: Measured | None, other: Measured | None) -> tuple[Inte
     return adjust_for_pairs(interval, pairs), len(seeds)
 
 
-def measure_group(
-    dataset: str, noise: str, rate: str | None, cells: list[Cell], votes: np.ndarray, records: Records, options: Options
-) -> Group:
-    """The one-hot row, from the labels of each seed, and a row a method, on the images that every run has."""
+def measure_group(cells: list[Cell], votes: np.ndarray, records: Records, options: Options) -> Group | None:
+    """The one-hot row, from the labels of each seed, and a row a method, on the images with votes that every run has."""
     runs = {cell.title: list(open_arrays(cell, votes, records)) for cell in cells}
-    classes = class_names(cells[0].records[0])
-    rows_by_run = [arrays["train_rows"] for runs_of_cell in runs.values() for _, arrays in runs_of_cell]
-    group = Group(dataset, noise, rate, classes, [], None)
-    if not rows_by_run:
-        return group
-    rows = (
-        rows_by_run[0]
-        if all(np.array_equal(rows_by_run[0], other) for other in rows_by_run)
-        else common_rows(rows_by_run)
-    )
+    all_arrays = [arrays for runs_of_cell in runs.values() for _, arrays in runs_of_cell]
+    if not all_arrays:
+        return None
+    reference = all_arrays[0]
+    rows = common_rows([arrays["train_rows"] for arrays in all_arrays])
     people = np.asarray(votes[rows], float)
     has_votes = people.sum(1) > 0
     rows = rows[has_votes]
     people = people[has_votes]
     if not len(rows):
-        return group
-    reference = next(arrays for runs_of_cell in runs.values() for _, arrays in runs_of_cell)
+        return None
     labels = reference["clean"][find_positions(reference["train_rows"], rows)].astype(int)
     one_hot = Measured(GIVEN, None, rows, labels)
     table_rows = [one_hot]
@@ -152,9 +173,8 @@ def measure_group(
                 one_hot.values[of_seed] = one_hot_divergence(people, given_labels, **spelling)
         if measured.values:
             table_rows.append(measured)
-    group.measured = table_rows
-    group.annotator = random_annotator_divergence(people, **spelling)
-    return group
+    annotator = random_annotator_divergence(people, **spelling)
+    return Group(cells[0].condition, class_names(cells[0].records[0]), table_rows, annotator)
 
 
 def open_arrays(cell: Cell, votes: np.ndarray, records: Records) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
@@ -183,11 +203,11 @@ def find_misfit(arrays: dict[str, np.ndarray], votes: np.ndarray) -> str | None:
 
 
 def common_rows(rows_by_run: list[np.ndarray]) -> np.ndarray:
-    """Rows of the data cache that all the runs trained on."""
-    common = rows_by_run[0]
-    for further_rows in rows_by_run[1:]:
-        common = np.intersect1d(common, further_rows)
-    return common
+    """Rows of the data cache that all the runs trained on, in the order of the first where they are the same."""
+    first_rows = rows_by_run[0]
+    if all(np.array_equal(first_rows, other) for other in rows_by_run):
+        return first_rows
+    return reduce(np.intersect1d, rows_by_run)
 
 
 def find_positions(all_rows: np.ndarray, wanted_rows: np.ndarray) -> np.ndarray:

@@ -4,30 +4,29 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from reports.latex import write_latex
+from reports.facts import csv_rows
+from reports.latex import format_latex
 from reports.pictures.drawing import Drawing
-from reports.table import Block, Entry, Table, csv_rows, one_line
+from reports.table import Block, Entry, Table, markdown_table, one_line
 
 
 def write_table(table: Table, out: Path) -> list[Path]:
     """<name>.md .tex .csv .html in `out`, <name>_notes.tex, and <name>_runs.csv of a table with runs."""
-    texts = {".md": format_markdown(table), ".csv": csv_text(table), ".html": format_html(table)}
+    texts = {".md": format_markdown(table), ".csv": csv_rows(table.header, table.facts), ".html": format_html(table)}
     if table.runs:
         texts["_runs.csv"] = csv_rows(table.runs[0], table.runs)
-    paths = []
+    texts |= format_latex(table)
     for ending, text in texts.items():
-        paths.append(out / f"{table.name}{ending}")
-        paths[-1].write_text(text, encoding="utf-8", newline="")
-    return paths + write_latex(table, out)
+        (out / f"{table.name}{ending}").write_text(text, encoding="utf-8", newline="")
+    return [out / f"{table.name}{ending}" for ending in texts]
 
 
 def replaced_settings(path: Path, new_text: str) -> str:
     """A line on a table in Markdown that had other settings than the text that takes its place; '' where it had the same."""
     if not path.is_file():
         return ""
-    old_settings, new_settings = (
-        set_by_hand(text) for text in (path.read_text(encoding="utf-8", errors="replace"), new_text)
-    )
+    old_settings = set_by_hand(path.read_text(encoding="utf-8", errors="replace"))
+    new_settings = set_by_hand(new_text)
     if old_settings == new_settings:
         return ""
     lost_settings = "; ".join(line for line in old_settings if line not in new_settings) or "fewer set by hand"
@@ -68,19 +67,14 @@ def markdown_text(text: str) -> str:
 
 def markdown_block(block: Block) -> str:
     rows = [[markdown_entry(entry) for entry in row] for row in block.rows]
-    lines = [[markdown_text(name) for name in block.columns], ["---", *["---:"] * (len(block.columns) - 1)], *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    alignments = ["---", *["---:"] * (len(block.columns) - 1)]
+    table = markdown_table([markdown_text(name) for name in block.columns], alignments, rows)
     return f"**{markdown_text(block.heading)}**\n\n{table}" if block.heading else table
 
 
 def markdown_entry(entry: Entry) -> str:
     text = markdown_text(entry.text)
     return f"**{text}**" if entry.best else f"*{text}*" if entry.published and text else text
-
-
-def csv_text(table: Table) -> str:
-    """One row a cell, unrounded."""
-    return csv_rows(table.header, table.facts)
 
 
 def format_html(table: Table) -> str:

@@ -1,26 +1,21 @@
 """A table for a paper: LaTeX floats that fit a page of a plain article, in one column or two, and the notes beside them."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from reports.table import BESIDE, Block, Entry, Table, measured_columns, one_line
+from reports.table import BESIDE, Block, Entry, Table, measured_columns, one_line, select_columns
 
 # Points of a plain article of 10 points: of a page's text in one column, of a column of two, and what tabulars may take of
 # the height, so that a caption fits beside them.
 PAGE = 340
 COLUMN = 196
 HEIGHT = 420
-LETTER, BETWEEN, ROW, AROUND = (
-    4.7,
-    8,
-    11.4,
-    56,
-)  # points: of a letter at \small, between columns, of a row, of rules and heads
+# Points of a letter at \small, between columns, of a row, of rules and heads.
+LETTER, BETWEEN, ROW, AROUND = 4.7, 8, 11.4, 56
 MOST_ROWS = 30
 SHORT = 400  # letters of notes that a caption takes
 
@@ -39,8 +34,8 @@ class Float:
         return "table" if max(map(width_of, self.blocks), default=0) <= COLUMN else "table*"
 
 
-def write_latex(table: Table, out: Path) -> list[Path]:
-    """<name>.tex with the floats, <name>_notes.tex with what they stand on."""
+def format_latex(table: Table) -> dict[str, str]:
+    """{ending: text}: .tex with the floats, _notes.tex with what they stand on."""
     notes_are_short = sum(map(len, table.notes)) <= SHORT
     title = re.sub(r"^Table \d+\. ", "", table.title)  # LaTeX counts tables itself
     caption = [f"{title}.", table.caption, *(table.notes if notes_are_short else [])]
@@ -49,11 +44,8 @@ def write_latex(table: Table, out: Path) -> list[Path]:
     for number, blocks in enumerate(pages[1:], 2):
         floats.append(Float(blocks, f"{title} (continued).", f"{table.name}_{number}"))
     facts = {"table": table, "floats": floats, "notes": [] if notes_are_short else table.notes}
-    paths = []
-    for template, ending in (("table.tex.j2", ".tex"), ("table_notes.tex.j2", "_notes.tex")):
-        paths.append(out / f"{table.name}{ending}")
-        paths[-1].write_text(latex_environment().get_template(template).render(**facts), encoding="utf-8")
-    return paths
+    endings = (".tex", "_notes.tex")
+    return {ending: latex_environment().get_template(f"table{ending}.j2").render(**facts) for ending in endings}
 
 
 def width_of(block: Block) -> float:
@@ -69,19 +61,11 @@ def fit_block(block: Block) -> list[Block]:
     kept_columns = [0]
     for start, end in pairwise(starts):
         wider_columns = [*kept_columns, *range(start, end)]
-        if len(kept_columns) > 1 and width_of(of_columns(block, wider_columns)) > PAGE:
-            parts.append(of_columns(block, kept_columns))
+        if len(kept_columns) > 1 and width_of(select_columns(block, wider_columns)) > PAGE:
+            parts.append(select_columns(block, kept_columns))
             wider_columns = [0, *range(start, end)]
         kept_columns = wider_columns
-    return [piece for narrow_block in [*parts, of_columns(block, kept_columns)] for piece in in_rows(narrow_block)]
-
-
-def of_columns(block: Block, kept_columns: Sequence[int]) -> Block:
-    return replace(
-        block,
-        columns=[block.columns[at] for at in kept_columns],
-        rows=[[row[at] for at in kept_columns] for row in block.rows],
-    )
+    return [piece for narrow_block in [*parts, select_columns(block, kept_columns)] for piece in in_rows(narrow_block)]
 
 
 def in_rows(block: Block) -> list[Block]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell
+from reports.cells import Cell, group_by
 from reports.metrics import read_history
 
 SHARE = "(%)"  # at the end of a title: the curve is a share of 1
@@ -55,18 +55,11 @@ def read_curves(cell: Cell) -> list[MechanismCurve]:
         if declared is None:
             continue
         histories = [read_history(record, declared["name"]) for record in cell.records]
-        kept_histories = [values for values in histories if values is not None and len(values)]
-        if (
-            kept_histories
-            and len(kept_histories) == len(histories)
-            and len({len(values) for values in kept_histories}) == 1
-        ):
+        lengths = {0 if values is None else len(values) for values in histories}
+        if len(lengths) == 1 and 0 not in lengths:
             unit = 100.0 if declared["title"].endswith(SHARE) else 1.0
-            idle = declared["idle"]
-            scaled_idle = None if idle is None else (unit * idle[0], unit * idle[1])
-            curves.append(
-                MechanismCurve(cell, **declared | {"idle": scaled_idle}, values=unit * np.array(kept_histories))
-            )
+            idle = declared["idle"] and (unit * declared["idle"][0], unit * declared["idle"][1])
+            curves.append(MechanismCurve(cell, **declared | {"idle": idle}, values=unit * np.array(histories)))
     return curves
 
 
@@ -102,20 +95,15 @@ def lower_title(title: str) -> str:
 def idle_notes(cells: Iterable[Cell]) -> list[str]:
     """One sentence a row and curve: which of the row's numbers were measured while its idea did nothing."""
     cells = list(cells)
-    idle_curves: dict[tuple[str, str], list[MechanismCurve]] = {}
-    for curve in (curve for cell in cells for curve in read_curves(cell)):
-        if curve.idles:
-            idle_curves.setdefault((curve.cell.title, curve.name), []).append(curve)
-    return [idle_sentence(curves, cells) for curves in idle_curves.values()]
+    idle_curves = [curve for cell in cells for curve in read_curves(cell) if curve.idles]
+    curves_by_row = group_by(idle_curves, lambda curve: (curve.cell.title, curve.name))
+    return [idle_sentence(curves, cells) for curves in curves_by_row.values()]
 
 
 def idle_sentence(curves: list[MechanismCurve], cells: list[Cell]) -> str:
     """LA-Net: images called ambiguous 97 to 99 % on FERPlus (asymmetric noise, 10, 20, 30 %), so ..."""
-    curves_by_condition: dict[tuple[str, str], list[MechanismCurve]] = {}
-    for curve in curves:
-        curves_by_condition.setdefault((curve.cell.dataset, curve.cell.noise), []).append(curve)
     parts = []
-    for (dataset, noise), curves_here in curves_by_condition.items():
+    for (dataset, noise), curves_here in group_by(curves, lambda curve: (curve.cell.dataset, curve.cell.noise)).items():
         rates = [f"{100 * float(curve.cell.rate):g}" for curve in curves_here if curve.cell.rate is not None]
         condition = noise_text(noise, None) + (f", {', '.join(rates)} %" if rates else "")
         parts.append(f"{value_range(curves_here)} on {dataset_title(cells, dataset)} ({condition})")

@@ -5,8 +5,8 @@ from statistics import median
 import numpy as np
 
 from reports.asked import Options
-from reports.captions import dataset_title, noise_text
-from reports.cells import Cell, common_seeds
+from reports.captions import condition_title, dataset_title
+from reports.cells import Cell, common_seeds, group_by, group_conditions
 from reports.statistics import detectable_gain, pooled_paired_std
 from reports.table import format_signed
 from results.published import supplement_facts
@@ -14,11 +14,6 @@ from results.schema import record_seed
 
 FALLEN = 10.0  # points
 AGAINST = "‡"  # marks what was not measured here
-
-
-def describe_accuracy(cell: Cell) -> str:
-    """What stands behind an accuracy: n, each seed, the record ids."""
-    return describe_mean(cell, cell.values)
 
 
 def describe_mean(cell: Cell, values: dict[int, float], form: str = ".2f") -> str:
@@ -32,6 +27,12 @@ def failure_notes(cells: list[Cell]) -> list[str]:
     """One line a marked cell."""
     lines = [f"† {cell.where}: {cell.reason}" for cell in cells if cell.reason]
     return lines + [f"† {cell.where}: {line}" for cell in cells for line in cell.failed]
+
+
+def few_note(cells: list[Cell]) -> list[str]:
+    """Which points of a picture stand on fewer seeds than asked."""
+    few_texts = [cell.few_text for cell in cells if 0 < cell.n < len(cell.ids)]
+    return [f"Fewer seeds than asked: {'; '.join(few_texts)}."] if few_texts else []
 
 
 def against_note(cells: list[Cell]) -> list[str]:
@@ -52,19 +53,15 @@ def list_gaps(cells: list[Cell]) -> list[str]:
 
 def detectable_note(cells: list[Cell], options: Options) -> list[str]:
     """The smallest gain that this many seeds can show on each data set, beside the paper's."""
-    conditions: dict[tuple, list[Cell]] = {}
-    for cell in cells:
-        if cell.values:
-            conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    pairs_by_set: dict[str, list[tuple[list[int], list[Cell]]]] = {}
-    for (dataset, *_), rows in conditions.items():
-        if len(rows) > 1 and len(seeds := common_seeds(rows)) > 1:
-            pairs_by_set.setdefault(dataset, []).append((seeds, rows))
+    rows_by_condition = group_conditions(cell for cell in cells if cell.values).values()
+    paired_rows = [rows for rows in rows_by_condition if len(rows) > 1 and len(common_seeds(rows)) > 1]
     gain_texts = []
-    for dataset, paired in pairs_by_set.items():
-        most_seeds = max(len(seeds) for seeds, _ in paired)
+    for dataset, groups in group_by(paired_rows, lambda rows: rows[0].dataset).items():
+        most_seeds = max(len(common_seeds(rows)) for rows in groups)
         values = [
-            np.array([[c.values[s] for s in seeds] for c in rows]) for seeds, rows in paired if len(seeds) == most_seeds
+            np.array([[cell.values[number] for number in common_seeds(rows)] for cell in rows])
+            for rows in groups
+            if len(common_seeds(rows)) == most_seeds
         ]
         std = float(np.sqrt(np.mean([pooled_paired_std(rows) ** 2 for rows in values])))
         gain_texts.append(
@@ -101,15 +98,15 @@ def fallen_note(cells: list[Cell], options: Options) -> list[str]:
 
 def below_baseline(cells: list[Cell], decimals: int = 1) -> list[str]:
     """Where a row does not beat the baseline on the same seeds."""
-    baselines = {(c.dataset, c.noise, c.rate): c for c in cells if c.method == "baseline" and not c.label}
+    baselines = {cell.condition: cell for cell in cells if cell.method == "baseline" and not cell.label}
     losing_rows = []
     for cell in cells:
-        baseline = baselines.get((cell.dataset, cell.noise, cell.rate))
+        baseline = baselines.get(cell.condition)
         if baseline is None or baseline is cell:
             continue
         gains = [cell.values[s] - baseline.values[s] for s in common_seeds([cell, baseline])]
         gain = float(np.mean(gains)) if gains else 1.0
         if gain <= 0:
-            condition = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-            losing_rows.append(f"{cell.title} ({condition}) {format_signed(gain, f'+.{decimals}f')}")
+            where = condition_title(cells, cell.condition)
+            losing_rows.append(f"{cell.title} ({where}) {format_signed(gain, f'+.{decimals}f')}")
     return [f"Not above the baseline, points on the same seeds: {'; '.join(losing_rows)}."] if losing_rows else []

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.cells import Cell, common_seeds
+from reports.cells import Cell, common_seeds, group_conditions
 from reports.metrics import are_classes, chosen_epochs, confusion_matrices, image_values, metric_of
 from reports.statistics import (
     Interval,
@@ -59,19 +59,18 @@ class Hits:
         self.kept: dict[str, RunHits | None] = {}
 
     def of_run(self, record: dict[str, Any]) -> "RunHits | None":
-        """The right answers of one run, None without sound arrays."""
         if record["id"] not in self.kept:
             self.kept[record["id"]] = self.read(record)
         return self.kept[record["id"]]
 
     def read(self, record: dict[str, Any]) -> "RunHits | None":
+        """The right answers of one run, None without sound arrays."""
         arrays = self.records.arrays(record["id"], ("predictions", "test_labels", "test_rows"))
         if arrays is None or arrays["predictions"].shape[1:] != arrays["test_labels"].shape:
             return None
         labels = arrays["test_labels"]
-        correct = arrays["predictions"] == arrays["test_labels"]
         if self.rule == CROSS_FITTED:
-            return RunHits(arrays["test_rows"], labels, cross_fit(correct, labels))
+            return RunHits(arrays["test_rows"], labels, cross_fit(arrays["predictions"] == labels, labels))
         classes = len(class_names(record))
         curve = None
         if self.metric != "accuracy":
@@ -159,11 +158,7 @@ def rank_cells(cells: list[Cell], hits: Hits | None) -> None:
 
     Nothing is said of rows of which two do not share five seeds and the test images.
     """
-    conditions: dict[tuple[str, str, str | None], list[Cell]] = {}
-    for cell in cells:
-        if cell.n >= ENOUGH_SEEDS:
-            conditions.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    for rows in conditions.values():
+    for rows in group_conditions(cell for cell in cells if cell.n >= ENOUGH_SEEDS).values():
         better_rows = better_pairs(rows, hits) if len(rows) > 1 else None
         if better_rows is not None:
             for cell, place in zip(rows, possible_places(len(rows), better_rows), strict=True):
@@ -192,7 +187,7 @@ def rank_text(cell: Cell) -> str:
 def ranks_note(cells: list[Cell], column: bool) -> list[str]:
     """What bold and ranks mean in a table, or why there are none; nothing where no two rows stand beside each other."""
     measured_cells = [cell for cell in cells if cell.values]
-    if len({(cell.dataset, cell.noise, cell.rate) for cell in measured_cells}) == len(measured_cells):
+    if len({cell.condition for cell in measured_cells}) == len(measured_cells):
         return []
     if not any(cell.places for cell in measured_cells):
         n = max(cell.n for cell in measured_cells)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.cells import Cell
+from reports.cells import Cell, Condition, group_by
 from reports.notes import list_gaps
 from results.schema import record_seed
 
@@ -38,6 +38,16 @@ class Search:
     other_draws: list[int]  # numbers of draws that some of the seeds lack, which do not count
 
     @property
+    def condition(self) -> Condition:
+        return self.dataset, self.noise, self.rate
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For CSV."""
+        row = {"row": self.title, "method": self.method, "dataset": self.dataset, "noise": self.noise}
+        return row | {"rate": self.rate or "", "n": len(self.seeds)}
+
+    @property
     def is_whole(self) -> bool:
         """Whether every draw that was asked for counts."""
         return len(self.draws) == self.asked
@@ -52,22 +62,19 @@ class Search:
         """[seeds] the draw that a look at the test images would have chosen."""
         return choose_best(self.test)
 
-    def accuracy_of(self, choice: np.ndarray) -> np.ndarray:
-        """[seeds] the metric on the test images of one draw a seed."""
-        return self.test[choice, np.arange(len(self.seeds))]
-
     def cell_of(self, choice: np.ndarray) -> Cell:
         """The runs of one draw a seed as a cell of a table."""
-        first_draw = self.draws[0]
         records = [record_of(self.draws[draw], number) for draw, number in zip(choice, self.seeds, strict=True)]
-        cell = Cell(self.title, self.method, self.dataset, self.noise, self.rate, ids=[r["id"] for r in records])
-        cell.decimals = first_draw.decimals
-        cell.spread = first_draw.spread
-        cell.records = records
-        cell.published = first_draw.published
-        values = 100 * self.accuracy_of(choice)
-        cell.values = dict(zip(self.seeds, values.tolist(), strict=True))
-        return cell
+        values = 100 * self.test[choice, np.arange(len(self.seeds))]
+        return Cell(
+            *(self.title, self.method, *self.condition),
+            ids=[record["id"] for record in records],
+            records=records,
+            values=dict(zip(self.seeds, values.tolist(), strict=True)),
+            published=self.draws[0].published,
+            decimals=self.draws[0].decimals,
+            spread=self.draws[0].spread,
+        )
 
     @property
     def minutes(self) -> float:
@@ -85,10 +92,8 @@ class Search:
 
 def read_searches(cells: list[Cell]) -> list[Search]:
     """The searches that some seed has finished, in the order of the cells."""
-    groups: dict[tuple, list[Cell]] = {}
-    for cell in cells:
-        if cell.draw is not None:
-            groups.setdefault((cell.title, cell.method, cell.dataset, cell.noise, cell.rate), []).append(cell)
+    draws = (cell for cell in cells if cell.draw is not None)
+    groups = group_by(draws, lambda cell: (cell.title, cell.method, *cell.condition))
     searches = [make_search(key, draws) for key, draws in groups.items()]
     return [search for search in searches if search is not None]
 
@@ -102,14 +107,9 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
     draws = sorted(cells, key=lambda cell: cell.draw)
     held_out_by_draw = [held_out_by_seed(cell) for cell in draws]
     every_seed = set().union(*held_out_by_draw)
-    searched_seeds = set().union(
-        *(held_out for cell, held_out in zip(draws, held_out_by_draw, strict=True) if cell.draw)
-    )
-    seeds = sorted(
-        set.intersection(*map(set, held_out_by_draw))
-        or (searched_seeds & held_out_by_draw[0].keys())
-        or held_out_by_draw[0].keys()
-    )
+    searched_seeds = set().union(*(held_out_by_seed(cell) for cell in draws if cell.draw))
+    first_seeds = set(held_out_by_draw[0])
+    seeds = sorted(first_seeds.intersection(*held_out_by_draw) or (searched_seeds & first_seeds) or first_seeds)
     if not seeds:
         return None
     kept_draws = [at for at, held_out in enumerate(held_out_by_draw) if set(seeds) <= set(held_out)]

@@ -4,7 +4,7 @@ A difference should hold for new seeds and for new images, so both vary (crossed
 Variance Components, 1992). There is no random number here: the same records give the same intervals and ranks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,12 +36,12 @@ class MeanSquares:
     rest: float
 
 
-def sample_std(values: np.ndarray) -> float | None:
+def sample_std(values: Sequence[float] | np.ndarray) -> float | None:
     """Sample standard deviation (ddof 1); None for fewer than two values."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def half_width(values: np.ndarray, spread: str) -> float | None:
+def half_width(values: Sequence[float] | np.ndarray, spread: str) -> float | None:
     """What stands behind ± of a mean over seeds, a name of `SPREADS`; None for fewer than two values."""
     std = sample_std(values)
     if std is None or spread == "sd":
@@ -62,7 +62,7 @@ def student_interval(mean: float, variance: float, freedom: float) -> Interval:
     return Interval(mean, mean - reach, mean + reach, 2 * float(stdtr(freedom, -abs(mean) / error)))
 
 
-def paired_t(differences: np.ndarray) -> Interval:
+def paired_t(differences: Sequence[float] | np.ndarray) -> Interval:
     """Student's 95 % interval of the mean of independent differences [n], n >= 2, and its two-sided p."""
     values = np.asarray(differences, float)
     return student_interval(float(values.mean()), float(values.var(ddof=1)) / len(values), len(values) - 1)

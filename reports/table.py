@@ -1,8 +1,10 @@
 """A table as data, before it has a format."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from reports.statistics import Interval
 
 NO_DATA = "no data"  # of a data set that was not measured
 BESIDE = ("rank", "published", "difference")  # columns that belong to the data set before them
@@ -59,6 +61,10 @@ def measured_columns(block: Block) -> Block:
             kept_columns.append(at)
     if len(kept_columns) == 1:
         return block
+    return select_columns(block, kept_columns)
+
+
+def select_columns(block: Block, kept_columns: Sequence[int]) -> Block:
     return replace(
         block,
         columns=[block.columns[at] for at in kept_columns],
@@ -70,14 +76,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:
-    """One line a fact; numbers as they are."""
-    import pandas
-
-    return pandas.DataFrame(list(facts), columns=list(header), dtype=object).to_csv(index=False, lineterminator="\n")
+def markdown_table(columns: Sequence[str], alignments: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """alignments: '---', '---:' or ':---:', one a column."""
+    heading = "|" + "".join(f" {name} |" if name else " |" for name in columns)
+    return "\n".join([heading, *(f"| {' | '.join(line)} |" for line in [alignments, *rows])])
 
 
 def format_signed(value: float, form: str = "+.1f") -> str:
     """A number with a typographic minus; what rounds to nothing has no sign."""
     text = format(value, form)
     return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
+
+
+def signed_texts(interval: Interval, decimals: int) -> list[str]:
+    """Mean, low and high of a difference."""
+    return [format_signed(value, f"+.{decimals}f") for value in (interval.mean, interval.low, interval.high)]

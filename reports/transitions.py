@@ -17,9 +17,8 @@ def nominal_matrix(kind: str, rate: float, classes: list[str], votes: np.ndarray
     """
     class_count = len(classes)
     if kind in ("symmetric", "scn"):
-        return np.full((class_count, class_count), rate / (class_count - 1)) + np.eye(class_count) * (
-            1 - rate - rate / (class_count - 1)
-        )
+        wrong_share = rate / (class_count - 1)
+        return np.full((class_count, class_count), wrong_share) + np.eye(class_count) * (1 - rate - wrong_share)
     target_by_class = asymmetric_map()
     if kind == "asymmetric" and set(classes) <= set(target_by_class):
         target = [classes.index(target_by_class[name][0]) for name in classes]
@@ -55,28 +54,25 @@ def realised_matrix(cell: Cell, records: Records) -> np.ndarray | None:
     Of records without labels the share of wrong ones in each class is known, and where these go if a class has one target.
     """
     classes = class_names(cell.records[0])
-    matrices = [of_run(record, classes, records) for record in cell.records]
-    known_matrices = [matrix for matrix in matrices if matrix is not None]
+    run_matrices = (of_run(record, classes, records) for record in cell.records)
+    known_matrices = [matrix for matrix in run_matrices if matrix is not None]
     return np.mean(known_matrices, axis=0) if known_matrices else None
 
 
 def of_run(record: dict, classes: list[str], records: Records) -> np.ndarray | None:
     class_count = len(classes)
     arrays = records.arrays(record["id"], ("given", "clean")) if holds_labels(record) else None
-    if (
-        arrays is not None
-        and arrays["given"].shape == arrays["clean"].shape
-        and arrays["given"].max(initial=0) < class_count
-    ):
-        counts = confusion_matrices(arrays["given"][None], arrays["clean"], class_count)[0]
-        return counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    if arrays is not None:
+        given, clean = arrays["given"], arrays["clean"]
+        if given.shape == clean.shape and given.max(initial=0) < class_count:
+            counts = confusion_matrices(given[None], clean, class_count)[0]
+            return counts / np.maximum(counts.sum(1, keepdims=True), 1)
     wrong_shares = record["noise"].get("per_class") or []
     if len(wrong_shares) != class_count or any(share is None for share in wrong_shares):
         return None
     target = nominal_matrix(record["spec"]["noise"]["kind"], 1.0, classes)
-    one_target = target is not None and (target.max(1) == 1).all()
-    run_matrix = (
-        target * np.array(wrong_shares, float)[:, None] if one_target else np.full((class_count, class_count), np.nan)
-    )
+    if target is None or (target.max(1) < 1).any():
+        target = np.full((class_count, class_count), np.nan)
+    run_matrix = target * np.array(wrong_shares, float)[:, None]
     np.fill_diagonal(run_matrix, 1 - np.array(wrong_shares, float))
     return run_matrix

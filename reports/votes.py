@@ -72,35 +72,34 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
     missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
     if missing:
         raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
-    row_by_name = {str(name): row for row, name in enumerate(names)}
-    file_names = Counter(
-        Path(name).name for name in row_by_name
-    )  # a file name alone will do where only one image has it
-    row_by_image = {
-        Path(name).name: row for name, row in row_by_name.items() if file_names[Path(name).name] == 1
-    } | row_by_name
+    row_by_image = {str(name): row for row, name in enumerate(names)}
+    file_names = Counter(Path(name).name for name in row_by_image)
+    # A file name alone will do where only one image has it.
+    short_names = {Path(name).name: row for name, row in row_by_image.items() if file_names[Path(name).name] == 1}
+    row_by_image = short_names | row_by_image
     votes = np.zeros((len(names), len(classes)), np.float32)
     if not any(row["image"] in row_by_image or row["image"] in file_names for row in rows):
         return votes
     seen_rows: set[int] = set()
     for line, row in enumerate(rows, 2):
         image = row_by_image.get(row["image"])
-        if image is None:
-            reason = (
-                "is the file name of several images; write whole names"
-                if row["image"] in file_names
-                else "is no training image"
-            )
-            raise ReportError(f"{path}, line {line}: '{row['image']}' {reason} of this data set")
-        if image in seen_rows:
-            raise ReportError(f"{path}, line {line}: '{row['image']}' stands twice; keep one row for each image")
-        seen_rows.add(image)
-        try:
-            votes[image] = [float(row[name]) for name in classes]
-        except (TypeError, ValueError):
-            raise ReportError(f"{path}, line {line}: a vote is not a number; give counts or shares") from None
-        if not (np.isfinite(votes[image]).all() and votes[image].min() >= 0):
-            raise ReportError(f"{path}, line {line}: votes must be 0 or more")
+        fault = ""
+        if image is None and row["image"] in file_names:
+            fault = f"'{row['image']}' is the file name of several images; write whole names of this data set"
+        elif image is None:
+            fault = f"'{row['image']}' is no training image of this data set"
+        elif image in seen_rows:
+            fault = f"'{row['image']}' stands twice; keep one row for each image"
+        else:
+            seen_rows.add(image)
+            try:
+                votes[image] = [float(row[name]) for name in classes]
+            except (TypeError, ValueError):
+                fault = "a vote is not a number; give counts or shares"
+            if not (np.isfinite(votes[image]).all() and votes[image].min() >= 0):
+                fault = "votes must be 0 or more"
+        if fault:
+            raise ReportError(f"{path}, line {line}: {fault}")
     return votes
 
 
@@ -109,7 +108,3 @@ def people_text(study: Path | None) -> str:
     if study is None:
         return "the data set's own annotators"
     return f"the study {study.name} (sha256 {hashlib.sha256(study.read_bytes()).hexdigest()[:8]})"
-
-
-def four_decimals(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.4f}"

@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, seeds_text
-from reports.cells import Cell, read_cells
-from reports.confusion import Confusion, describe_cell, mean_and_std, read_confusions
+from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, runs_text
+from reports.cells import Cell, group_by, read_cells
+from reports.confusion import Confusion, read_confusions
+from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.notes import against_note, list_gaps
-from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
-from reports.pictures.lines import draw_heading
+from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, escape_dollars, new_figure
 from results.records import Records
 
 PANEL, LEFT, ABOVE, BELOW, BETWEEN, TOP, ACROSS = 1.9, 0.95, 0.3, 0.8, 0.12, 0.5, 5  # inches, and panels in a row
 LEAST_PANEL = 1.15  # inches, in a column of a paper
+COLUMNS = "method row dataset noise rate n asked true_class predicted_class images mean std"
 WORDS = (
     "per cent of the test images of each true class (rows) by predicted class (columns), last epoch, mean over seeds"
 )
@@ -24,12 +25,13 @@ def confusion_figure(asked: Asked, records: Records, options: Options) -> Drawin
     """Rows of panels a data set and noise, a panel a method."""
     cells = read_cells(asked, records, "last")
     confusions, lacking = read_confusions(cells)
-    heading_text = f"{WORDS}; {seeds_text(cells)}; {scale_text(cells)}"
+    heading_text = f"{WORDS}; {runs_text(cells)}"
     return Drawing(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{heading_text[:1].upper()}{heading_text[1:]}." if confusions else UNMEASURED,
-        render=lambda: draw_confusions(asked.heading, heading_text, confusions, cells, options),
+        heading=heading_text,
+        render=lambda: draw_confusions(confusions, cells, options),
         gaps=list_gaps(cells),
         notes=[*lacking, *against_note(cells)],
         stands_on=describe_foundation(cells),
@@ -40,22 +42,22 @@ def confusion_figure(asked: Asked, records: Records, options: Options) -> Drawin
 
 def confusion_facts(confusion: Confusion) -> list[dict[str, Any]]:
     """One row a pair of classes, for CSV."""
+    common = cell_facts(confusion.cell)
     shares = confusion.shares
-    size = confusion.images
     return [
-        {**describe_cell(confusion), "true_class": true, "predicted_class": predicted, "images": int(size[row])}
-        | mean_and_std(shares[:, row, column])
+        pick_columns(
+            COLUMNS,
+            common,
+            {"true_class": true, "predicted_class": predicted, "images": int(confusion.images[row])},
+            mean_and_std(shares[:, row, column]),
+        )
         for row, true in enumerate(confusion.classes)
         for column, predicted in enumerate(confusion.classes)
     ]
 
 
-def draw_confusions(
-    title: str, heading_text: str, confusions: list[Confusion], cells: list[Cell], options: Options
-) -> Any:
-    groups: dict[tuple[str, str, str | None], list[Confusion]] = {}
-    for confusion in confusions:
-        groups.setdefault((confusion.cell.dataset, confusion.cell.noise, confusion.cell.rate), []).append(confusion)
+def draw_confusions(confusions: list[Confusion], cells: list[Cell], options: Options) -> Any:
+    groups = group_by(confusions, lambda confusion: confusion.cell.condition)
     most_panels = max(map(len, groups.values()), default=1)
     column_width = options.column_width
     if column_width is None:
@@ -71,20 +73,17 @@ def draw_confusions(
     lines = [(key, group[at : at + across]) for key, group in groups.items() for at in range(0, len(group), across)]
     step = panel + ABOVE + below
     figure = new_figure(LEFT + across * (panel + BETWEEN), top + max(1, len(lines)) * step, layout="none")
-    width, height = figure.get_size_inches()
+    height = figure.get_size_inches()[1]
     for number, (key, group) in enumerate(lines):
         bottom = height - top - (number + 1) * step + below
         for column, confusion in enumerate(group):
-            left = LEFT + column * (panel + BETWEEN)
-            axes = figure.add_axes((left / width, bottom / height, panel / width, panel / height))
+            axes = add_panel(figure, LEFT + column * (panel + BETWEEN), bottom, panel, panel)
             draw_matrix(axes, confusion, panel, with_names=column == 0)
             if column == 0:
                 condition = f"{escape_dollars(dataset_title(cells, key[0]))}\n{escape_dollars(noise_text(*key[1:]))}"
                 axes.set_ylabel(condition, fontsize=7)
     if not lines:
         figure.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT)
-    if column_width is None:
-        draw_heading(figure, title, heading_text)
     return figure
 
 

@@ -4,17 +4,21 @@ import hashlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from reports.table import csv_rows
+import numpy as np
+
+from reports.facts import csv_rows
 
 SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 DPI = 160
+SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
 MOST_TICKS = 6  # with 1, 2 and 5 of a decade on a logarithmic axis
 INK = "#222222"
 SOFT = "#777777"
@@ -34,6 +38,7 @@ class Drawing:
     notes: list[str] = field(default_factory=list)
     stands_on: list[str] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
+    heading: str = ""  # what is drawn, above the panels; a paper has it in its caption
     column_width: float | None = None  # inches; a figure that was drawn for it is saved as wide as that
 
     @property
@@ -72,7 +77,10 @@ class Drawing:
     @cached_property
     def figure(self) -> Any:
         """The matplotlib figure, rendered once."""
-        return self.render()
+        figure = self.render()
+        if self.heading and self.column_width is None:
+            draw_heading(figure, self.title, self.heading)
+        return figure
 
     @cached_property
     def png(self) -> bytes:
@@ -81,6 +89,16 @@ class Drawing:
         with drawing_settings():
             self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=metadata)
         return content.getvalue()
+
+
+def draw_heading(made: Any, title: str, words: str) -> None:
+    """The picture's heading and, small below it, what is drawn."""
+    width, height = made.get_size_inches()
+    made.text(
+        0.1 / width, 1 - 0.08 / height, escape_dollars(title), fontsize=10, fontweight="bold", color=INK, va="top"
+    )
+    words = textwrap.fill(keep_units(escape_dollars(words)), int(16 * width))
+    made.text(0.1 / width, 1 - 0.29 / height, words, fontsize=8, color=SOFT, va="top")
 
 
 @contextmanager
@@ -106,6 +124,18 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> Any:
     return figure
 
 
+def add_panel(figure: Any, left: float, bottom: float, width: float, height: float, **more: Any) -> Any:
+    """Axes at a place in inches from the lower left corner of a figure."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up), **more)
+
+
+def draw_band(axes: Any, x: Any, mean: np.ndarray, band: np.ndarray, alpha: float, **look: Any) -> None:
+    """A line with a band to each side of it."""
+    axes.plot(x, mean, **look)
+    axes.fill_between(x, mean - band, mean + band, color=look["color"], alpha=alpha, linewidth=0)
+
+
 def escape_dollars(text: str) -> str:
     """Text of others without matplotlib's mathematics."""
     return text.replace("$", r"\$")
@@ -114,6 +144,29 @@ def escape_dollars(text: str) -> str:
 def keep_units(text: str) -> str:
     """The same text, in which no line ends between a number and its per cent sign."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the values of an option lie. names: the values where they are words, in their order."""
+
+    places: dict[str, float]
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_log(self) -> bool:
+        """Whether numbers span so much that they are drawn on a logarithmic axis."""
+        low, high = min(self.places.values()), max(self.places.values())
+        return not self.names and low > 0 and high > SPAN * low
+
+
+def place_values(values: Iterable[str]) -> Axis:
+    """Numbers at themselves; words side by side."""
+    texts = list(dict.fromkeys(values))
+    try:
+        return Axis({text: float(text) for text in texts})
+    except ValueError:
+        return Axis({text: float(place) for place, text in enumerate(texts)}, tuple(texts))
 
 
 def plain_log_axis(axes: Any) -> None:

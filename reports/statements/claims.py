@@ -96,7 +96,8 @@ def compare_closeness(to: str, evidence: Evidence) -> Iterator[Comparison]:
     """LA-Net's label distributions against the given labels ('given') or the baseline's softmax ('baseline')."""
     for group in group_divergences(evidence.cells, evidence.records, evidence.options):
         comparison = compare_distance(find_row(group, "lanet"), find_row(group, to))
-        yield Comparison(group.dataset, noise_text(group.noise, group.rate), *(comparison or ()))
+        dataset, noise, rate = group.condition
+        yield Comparison(dataset, noise_text(noise, rate), *(comparison or ()))
 
 
 def list_claims() -> tuple[Claim, ...]:

@@ -156,11 +156,10 @@ def compare_with_people(evidence: Evidence) -> Iterator[Comparison]:
     """How much nearer LA-Net's label distributions are to people's votes (Jensen-Shannon divergence)."""
     cells = [c for c in evidence.cells if not c.label and c.noise in PEOPLE and c.method in ("baseline", "lanet")]
     for group in group_divergences(cells, evidence.records, evidence.options):
+        dataset, noise, _ = group.condition
         for other, compared_text in (("given", "the given labels"), ("baseline", "the baseline's softmax")):
             comparison = compare_distance(find_row(group, "lanet"), find_row(group, other))
-            yield Comparison(
-                group.dataset, f"than {compared_text} ({noise_text(group.noise, None)})", *(comparison or ())
-            )
+            yield Comparison(dataset, f"than {compared_text} ({noise_text(noise, None)})", *(comparison or ()))
 
 
 def compare_margin(evidence: Evidence) -> Iterator[Comparison]:

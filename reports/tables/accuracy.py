@@ -5,15 +5,23 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, published_text
-from reports.cells import Cell, read_cells
+from reports.captions import (
+    accuracy_caption,
+    dataset_title,
+    describe_foundation,
+    noise_text,
+    published_text,
+    unique_texts,
+)
+from reports.cells import Cell, add_published, read_cells
+from reports.facts import cell_facts, pick_columns, round_or_blank
 from reports.mechanisms import idle_notes
 from reports.metrics import largest_class, metric_in_last_epoch
 from reports.notes import (
     AGAINST,
     against_note,
     below_baseline,
-    describe_accuracy,
+    describe_mean,
     detectable_note,
     failure_notes,
     fallen_note,
@@ -22,11 +30,15 @@ from reports.notes import (
 from reports.paired import Hits, rank_cells, rank_text, ranks_note
 from reports.statistics import half_width, paired_t
 from reports.table import NO_DATA, Block, Entry, Table, format_signed
-from results.published import METHODS, Published, find_published
+from results.published import METHODS
 from results.records import Records
 from results.schema import realised_rate, record_seed
 
-# Of every record, in the order of a CSV; but for the rules of the last epoch.
+CELL_COLUMNS = (
+    "method dataset rate n asked mean std rank_low rank_high published published_classes published_std difference "
+    "realised rule classes weights ids row noise part changed against problems metric se ci_low ci_high"
+)
+RUN_COLUMNS = "id method row dataset noise rate part seed realised metric rule"  # and these, of every record
 RUN_METRICS = (
     *("last", "best", "best_epoch", "last5", "noisy_val", "balanced_accuracy", "macro_f1", "calibration_error"),
     *("wrong_label_auroc", "wrong_label_fnr", "margin_auroc", "margin_fnr", "majority"),
@@ -40,6 +52,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     cells = read_cells(asked, records, asked.rule(options), options)
     table_cells = [cell for cell in cells if cell.part == "table"]
     cells_below = [cell for cell in cells if cell.part != "table"] if options.floor else []
+    shown_cells = [*table_cells, *cells_below]
     rank_cells(table_cells, Hits(records, asked.rule(options), options.metric))
     layout = Layout(asked, table_cells, cells_below, options)
     blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
@@ -50,9 +63,9 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
         caption=f"{accuracy_caption(table_cells, asked.rule(options), options)}{marks_text(table_cells, unmeasured_noise)}.",
         blocks=blocks,
         notes=[
-            *against_note([*table_cells, *cells_below]),
-            *failure_notes([*table_cells, *cells_below]),
-            *fallen_note([*table_cells, *cells_below], options),
+            *against_note(shown_cells),
+            *failure_notes(shown_cells),
+            *fallen_note(shown_cells, options),
             *idle_notes(table_cells),
         ],
         stands_on=[
@@ -62,10 +75,10 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
             *below_baseline(table_cells, options.decimals),
             *published_text(table_cells, unmeasured_noise),
         ],
-        header=tuple(row_of_csv(Cell("", "", "", "", None), options)),
-        facts=[row_of_csv(cell, options) for cell in [*table_cells, *layout.missing_cells(), *cells_below]],
-        runs=[row for cell in [*table_cells, *cells_below] for row in rows_of_runs(cell, options)],
-        gaps=list_gaps([*table_cells, *cells_below]),
+        header=tuple(CELL_COLUMNS.split()),
+        facts=[row_of_csv(cell, options) for cell in [*table_cells, *layout.missing_cells, *cells_below]],
+        runs=[row for cell in shown_cells for row in rows_of_runs(cell, options)],
+        gaps=list_gaps(shown_cells),
     )
 
 
@@ -77,7 +90,7 @@ def marks_text(cells: list[Cell], unmeasured_noise: tuple[str, ...]) -> str:
 
 def other_noise(asked: Asked, cells: list[Cell]) -> str:
     """What the title has to add where `--noise` put other noise into the table than it is named for."""
-    shown_kinds = list(dict.fromkeys(cell.noise for cell in cells))
+    shown_kinds = unique_texts(cell.noise for cell in cells)
     if set(shown_kinds) <= {asked.noise, *asked.noises}:
         return ""
     return f" (shown here: {', '.join(noise_text(kind, None) for kind in shown_kinds)})"
@@ -97,21 +110,14 @@ class Layout:
         self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in asked.methods or METHODS]
         self.datasets = list(dict.fromkeys([*asked.columns, *(c.dataset for c in cells)]))
         self.unmeasured = [name for name in self.datasets if name not in {c.dataset for c in cells}]
-
-    def missing_cells(self) -> list[Cell]:
-        """Cells of data sets that were not run, with what was published for them."""
-        return [
-            Cell(
-                title, method, dataset, noise, rate, label, published=self.printed(method, label, dataset, noise, rate)
-            )
+        self.missing_cells = [
+            Cell(title, method, dataset, noise, rate, label)
             for noise, rate in self.conditions
             for title, method, label in self.rows
             for dataset in self.unmeasured
         ]
-
-    def printed(self, method: str, label: str | None, dataset: str, noise: str, rate: str | None) -> Published | None:
-        with_published = self.asked.published and not label
-        return find_published(noise, rate, method, dataset) if with_published else None
+        for cell in self.missing_cells:
+            add_published(cell, asked)
 
     def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
         """The table's own methods, and below them, in a block of their own, any others that were asked for."""
@@ -119,14 +125,14 @@ class Layout:
         other_rows = [row for row in self.rows if row[1] not in own_methods]
         own_rows = [row for row in self.rows if row[1] in own_methods]
         heading = noise_text(noise, rate)
-        first_blocks = [self.block(own_rows or other_rows, heading, noise, rate, floor)]
-        return first_blocks + (
-            [self.block(other_rows, f"{heading}: other methods", noise, rate, False)] if own_rows and other_rows else []
-        )
+        blocks = [self.block(own_rows or other_rows, heading, noise, rate, floor)]
+        if own_rows and other_rows:
+            blocks.append(self.block(other_rows, f"{heading}: other methods", noise, rate, False))
+        return blocks
 
     def block(self, shown_rows: list[Row], heading: str, noise: str, rate: str | None, floor: bool) -> Block:
         methods = {method for _, method, _ in shown_rows}
-        cells_here = [c for c in [*self.cells, *self.missing_cells()] if (c.noise, c.rate) == (noise, rate)]
+        cells_here = [c for c in [*self.cells, *self.missing_cells] if (c.noise, c.rate) == (noise, rate)]
         cells_here = [cell for cell in cells_here if cell.method in methods]
         columns = self.columns(cells_here)
         rows = []
@@ -156,20 +162,19 @@ class Layout:
         """What needs no method (the largest class) and what no method can know (which labels are right)."""
         majority_row = [Entry("Largest class")]
         for name, kind in columns:
-            cells = [c for c in self.cells if (c.dataset, c.noise, c.rate) == (name, noise, rate)]
+            cells = [c for c in self.cells if c.condition == (name, noise, rate) and kind == "measured"]
             largest_shares = [largest_class(record, self.options.metric) for cell in cells for record in cell.records]
-            largest_shares = [100 * value for value in largest_shares if value is not None]
-            is_shown = kind == "measured" and largest_shares
-            mean = float(np.mean(largest_shares)) if is_shown else 0.0
-            majority_row.append(Entry(f"{mean:.{self.options.decimals}f}", sort=mean) if is_shown else Entry(""))
+            percentages = [100 * value for value in largest_shares if value is not None]
+            mean = float(np.mean(percentages)) if percentages else None
+            majority_row.append(Entry("") if mean is None else Entry(f"{mean:.{self.options.decimals}f}", sort=mean))
         rows = [majority_row]
         cells_below = [c for c in self.below if c.part == "clean" or (c.noise, c.rate) == (noise, rate)]
         for title in dict.fromkeys(cell.title for cell in cells_below):
             cell_by_set = {cell.dataset: cell for cell in cells_below if cell.title == title}
-            fields = [
-                accuracy_entry(cell_by_set.get(name), kind, False) if name in cell_by_set else Entry("")
+            fields = (
+                accuracy_entry(cell_by_set[name], kind, False) if name in cell_by_set else Entry("")
                 for name, kind in columns
-            ]
+            )
             rows.append([Entry(title), *fields])
         return rows
 
@@ -193,74 +198,56 @@ def accuracy_entry(cell: Cell | None, kind: str, unmeasured: bool) -> Entry:
     if unmeasured:
         return Entry(NO_DATA)
     mark = (f" {AGAINST}" if cell.against else "") + (" †" if cell.failed or cell.reason else "")
-    is_best = cell.places is not None and cell.places[0] == 1
-    return Entry(cell.text + mark, is_best, sort=cell.mean, detail=describe_accuracy(cell))
+    return Entry(cell.text + mark, cell.is_best, sort=cell.mean, detail=describe_mean(cell, cell.values))
 
 
 def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
     """Every number of a cell."""
-    values = np.array(list(cell.values.values()))
+    values = list(cell.values.values())
     over_seeds = paired_t(values) if len(values) > 1 else None
     best, worst = cell.places or ("", "")
-    weights = dict.fromkeys(str(r["resolved"].get("weights", {}).get("text", "")) for r in cell.records)
-    return {
-        "method": cell.method,
-        "dataset": cell.dataset,
-        "rate": cell.rate or "",
-        "n": cell.n,
-        "asked": len(cell.ids),
-        "mean": six_places(cell.mean),
-        "std": six_places(cell.std),
+    printed = cell.published
+    weights = unique_texts(r["resolved"].get("weights", {}).get("text") for r in cell.records)
+    more_facts = {
         "rank_low": best,
         "rank_high": worst,
-        "published": "" if cell.published is None else cell.published.mean,
-        "published_classes": (cell.published and cell.published.classes) or "",
-        "published_std": "" if cell.published is None or cell.published.std is None else cell.published.std,
-        "difference": six_places(cell.difference),
-        "realised": six_places(cell.realised),
+        "published": printed.mean if printed else "",
+        "published_classes": (printed and printed.classes) or "",
+        "published_std": "" if printed is None or printed.std is None else printed.std,
+        "difference": round_or_blank(cell.difference),
+        "realised": round_or_blank(cell.realised),
         "rule": options.rule,
         "classes": cell.classes or "",
         "weights": "; ".join(weights),
-        "ids": " ".join(record["id"] for record in cell.records),
-        "row": cell.title,
-        "noise": cell.noise,
-        "part": cell.part,
         "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
         "against": cell.against,
         "problems": "; ".join(problem for problem in [cell.reason, *cell.failed] if problem),
         "metric": options.metric,
-        "se": six_places(half_width(values, "se")),
-        "ci_low": six_places(over_seeds and over_seeds.low),
-        "ci_high": six_places(over_seeds and over_seeds.high),
+        "se": round_or_blank(half_width(values, "se")),
+        "ci_low": round_or_blank(over_seeds and over_seeds.low),
+        "ci_high": round_or_blank(over_seeds and over_seeds.high),
     }
+    return pick_columns(CELL_COLUMNS, cell_facts(cell), more_facts)
 
 
 def rows_of_runs(cell: Cell, options: Options) -> list[dict[str, Any]]:
     """One row a run, for CSV: what it adds to the table, and every metric of its record, in per cent."""
-    cell_fields = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
-    cell_fields |= {"rate": cell.rate or "", "part": cell.part}
-    shown_fields = {"metric": options.metric, "rule": options.rule}
+    shown_fields = cell_facts(cell) | {"metric": options.metric, "rule": options.rule}
     return [
-        {
-            "id": record["id"],
-            **cell_fields,
-            "seed": record_seed(record),
-            "realised": realised_rate(record),
-            **shown_fields,
-        }
-        | {"value": six_places(cell.values[record_seed(record)])}
+        pick_columns(RUN_COLUMNS, shown_fields, run_facts(record))
+        | {"value": round_or_blank(cell.values[record_seed(record)])}
         | {name: metric_text(name, record["metrics"].get(name)) for name in RUN_METRICS}
         | {"worst_class": metric_text("worst_class", metric_in_last_epoch(record, "worst-class"))}
         for record in cell.records
     ]
 
 
+def run_facts(record: dict[str, Any]) -> dict[str, Any]:
+    return {"id": record["id"], "seed": record_seed(record), "realised": realised_rate(record)}
+
+
 def metric_text(name: str, value: Any) -> Any:
     """A metric of a record in per cent, epochs as they are; '' where it has none."""
     if not isinstance(value, (int, float)):
         return ""
-    return value if name == "best_epoch" else six_places(100 * value)
-
-
-def six_places(value: float | None) -> float | str:
-    return "" if value is None else round(value, 6)
+    return value if name == "best_epoch" else round_or_blank(100 * value)

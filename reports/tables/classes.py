@@ -5,46 +5,43 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, seeds_text
-from reports.cells import read_cells
-from reports.confusion import Confusion, describe_cell, mean_and_std, read_confusions
+from reports.captions import UNMEASURED, condition_title, describe_foundation, runs_text
+from reports.cells import group_by, read_cells
+from reports.confusion import Confusion, read_confusions
+from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.notes import against_note, failure_notes, list_gaps
 from reports.table import Block, Entry, Table
 from results.records import Records
 
-HEADER = ("method", "row", "dataset", "noise", "rate", "n", "asked", "class", "images", "mean", "std", "ids")
+COLUMNS = "method row dataset noise rate n asked class images mean std ids"
 
 
 def classes_table(asked: Asked, records: Records, options: Options) -> Table:
     """A block a data set and noise, a row a method, a column a class."""
     cells = read_cells(asked, records, "last", Options(decimals=options.decimals))
     confusions, lacking = read_confusions(cells)
-    blocks: dict[str, Block] = {}
-    for confusion in confusions:
-        cell = confusion.cell
-        heading = f"{dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}"
-        columns = ["Method", *map(class_title, confusion.classes, confusion.images), "mean"]
-        blocks.setdefault(heading, Block(heading, columns, [])).rows.append(class_row(confusion, options.decimals))
+    blocks = []
+    for condition, confusions_here in group_by(confusions, lambda confusion: confusion.cell.condition).items():
+        first = confusions_here[0]
+        class_titles = [f"{name} ({images})" for name, images in zip(first.classes, first.images, strict=True)]
+        rows = [class_row(confusion, options.decimals) for confusion in confusions_here]
+        blocks.append(Block(condition_title(cells, condition), ["Method", *class_titles, "mean"], rows))
     return Table(
         name=output_stem(asked),
         title=asked.heading,
         caption=(
             f"Accuracy of each class in per cent, last epoch, mean over seeds; in brackets: test images; mean: of the "
-            f"classes; {seeds_text(cells)}; {scale_text(cells)}."
+            f"classes; {runs_text(cells)}."
             if confusions
             else UNMEASURED
         ),
-        blocks=list(blocks.values()),
+        blocks=blocks,
         notes=[*lacking, *against_note(cells), *failure_notes(cells)],
         stands_on=describe_foundation(cells),
-        header=HEADER,
+        header=tuple(COLUMNS.split()),
         facts=[fact for confusion in confusions for fact in class_facts(confusion)],
         gaps=list_gaps(cells),
     )
-
-
-def class_title(name: str, images: int) -> str:
-    return f"{name} ({images})"
 
 
 def class_row(confusion: Confusion, decimals: int) -> list[Entry]:
@@ -56,8 +53,8 @@ def class_row(confusion: Confusion, decimals: int) -> list[Entry]:
 
 def class_facts(confusion: Confusion) -> list[dict[str, Any]]:
     """One row a class, for CSV."""
-    ids = " ".join(record["id"] for record in confusion.cell.records)
+    common = cell_facts(confusion.cell)
     return [
-        {**describe_cell(confusion), "class": name, "images": int(images), **mean_and_std(values), "ids": ids}
+        pick_columns(COLUMNS, common, {"class": name, "images": int(images)}, mean_and_std(values))
         for name, images, values in zip(confusion.classes, confusion.images, confusion.of_class.T, strict=True)
     ]

@@ -1,28 +1,25 @@
 """The table of crossed data sets: trained on one (a block), tested on each (a column), from networks that were kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from reports.asked import Asked, AskedCell, Options, output_stem
 from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, unique_texts
-from reports.cells import Cell, read_cells
+from reports.cells import Cell, group_by, read_cells
+from reports.facts import cell_facts, pick_columns, round_or_blank
 from reports.metrics import METRICS, metric_in_last_epoch
 from reports.notes import describe_mean, failure_notes, list_gaps
-from reports.statistics import sample_std
 from reports.table import Block, Entry, Table
 from results.crossed import Crossed, read_crossed
 from results.records import Records
 from results.schema import record_seed
 
-HEADER = (
-    *("row", "method", "trained_on", "tested_on", "noise", "rate", "n", "asked", "mean", "std"),
-    *("accuracy", "balanced_accuracy", "macro_f1", "worst_class"),
-    *("images", "left_out", "unused_classes", "ids", "metric"),
+COLUMNS = (
+    "row method trained_on tested_on noise rate n asked mean std accuracy balanced_accuracy macro_f1 worst_class images "
+    "left_out unused_classes ids metric"
 )
 SHARES = {  # the field of `Crossed`, and the column of the CSV, of each metric
     "accuracy": "accuracy",
@@ -39,10 +36,10 @@ class Tested:
     cell: Cell
     data: str
     title: str
-    shares: dict[int, dict[str, float]]
-    crossed: list[Crossed]
-    faults: list[str]
     metric: str  # that is shown
+    shares: dict[int, dict[str, float]] = field(default_factory=dict)
+    crossed: list[Crossed] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
     @property
     def values(self) -> dict[int, float]:
@@ -66,17 +63,16 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
         [read_tested(cell, asked_cell, name, cells, options.metric) for name in names]
         for cell, asked_cell in zip(cells, asked.cells, strict=True)
     ]
-    conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells))
     all_tested = [tested for row in rows for tested in row]
     return Table(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{accuracy_caption(cells, 'last', options)}; trained on the data set above a block, tested on that above a "
         "column.",
-        blocks=[make_block(condition, rows) for condition in conditions],
+        blocks=[make_block(group) for group in group_by(rows, lambda row: row[0].cell.condition).values()],
         notes=[*class_notes(all_tested), *failure_notes(cells)],
         stands_on=describe_foundation(cells),
-        header=HEADER,
+        header=tuple(COLUMNS.split()),
         facts=[fact_of(tested) for tested in all_tested],
         gaps=[*list_gaps(cells), *(line for tested in all_tested for line in gaps_of(tested))],
     )
@@ -84,34 +80,31 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
 
 def read_tested(cell: Cell, asked_cell: AskedCell, name: str, cells: list[Cell], metric: str) -> Tested:
     """A cell's networks on the data set `name`: on their own as their records say."""
-    title = dataset_title(cells, name)
-    crossed = []
-    faults = []
-    if name == cell.dataset:
-        own_shares = {
-            record_seed(record): {key: metric_in_last_epoch(record, key) for key in SHARES} for record in cell.records
-        }
-        return Tested(cell, name, title, own_shares, [], [], metric)
-    shares = {}
+    tested = Tested(cell, name, dataset_title(cells, name), metric)
     files: Mapping[str, Path] = asked_cell.tested.get(name, {})
     for record in cell.records:
-        try:
-            found_numbers = read_crossed(files[record["id"]], record["id"]) if record["id"] in files else None
-        except ValueError as error:
-            faults.append(str(error))
+        seed = record_seed(record)
+        if name == cell.dataset:
+            tested.shares[seed] = {key: metric_in_last_epoch(record, key) for key in SHARES}
             continue
-        if found_numbers is not None:
-            crossed.append(found_numbers)
-            shares[record_seed(record)] = {key: getattr(found_numbers, field) for key, field in SHARES.items()}
-    return Tested(cell, name, title, shares, crossed, faults, metric)
+        try:
+            numbers = read_crossed(files[record["id"]], record["id"]) if record["id"] in files else None
+        except ValueError as error:
+            tested.faults.append(str(error))
+            continue
+        if numbers is not None:
+            tested.crossed.append(numbers)
+            tested.shares[seed] = {key: getattr(numbers, name) for key, name in SHARES.items()}
+    return tested
 
 
-def make_block(condition: tuple[str, str, str | None], rows: list[list[Tested]]) -> Block:
-    rows_here = [row for row in rows if (row[0].cell.dataset, row[0].cell.noise, row[0].cell.rate) == condition]
-    trained_on = next(tested.title for tested in rows_here[0] if tested.data == condition[0])
-    columns = [tested.title + (" (its own)" if tested.data == condition[0] else "") for tested in rows_here[0]]
-    lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in rows_here]
-    return Block(f"Trained on {trained_on}, {noise_text(*condition[1:])}", ["Method", *columns], lines)
+def make_block(rows: list[list[Tested]]) -> Block:
+    first_cell = rows[0][0].cell
+    trained_on = next(tested.title for tested in rows[0] if tested.data == first_cell.dataset)
+    columns = [tested.title + (" (its own)" if tested.data == first_cell.dataset else "") for tested in rows[0]]
+    lines = [[Entry(row[0].cell.title, detail=row[0].cell.method), *map(make_entry, row)] for row in rows]
+    heading = f"Trained on {trained_on}, {noise_text(first_cell.noise, first_cell.rate)}"
+    return Block(heading, ["Method", *columns], lines)
 
 
 def make_entry(tested: Tested) -> Entry:
@@ -142,48 +135,33 @@ def gaps_of(tested: Tested) -> list[str]:
     """One line for each network that was not tested on a data set of others."""
     untested_count = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
     place_text = f"{tested.cell.where}: on {tested.title}"
-    lacking_lines = (
-        [f"{place_text}: {untested_count} networks were not tested; run the table without --draw"]
-        if untested_count
-        else []
-    )
     older_count = len(tested.shares) - len(tested.values)
-    name = METRICS[tested.metric].title.lower()
+    lines = list(tested.faults)
+    if untested_count:
+        lines.append(f"{untested_count} networks were not tested; run the table without --draw")
     if older_count:
-        lacking_lines.append(f"{place_text}: {older_count} tests kept no {name}; run the table without --draw")
-    return [*(f"{place_text}: {line}" for line in tested.faults), *lacking_lines]
+        name = METRICS[tested.metric].title.lower()
+        lines.append(f"{older_count} tests kept no {name}; run the table without --draw")
+    return [f"{place_text}: {line}" for line in lines]
 
 
 def fact_of(tested: Tested) -> dict[str, Any]:
     """Every number of a field."""
-    cell = tested.cell
-    values = tested.values
-    first_numbers = next(iter(tested.crossed), None)
-    spread = sample_std(np.array(list(values.values()))) if values else None
-    means = {field: mean_or_blank(tested.values_of(key)) for key, field in SHARES.items()}
-    return {
-        "row": cell.title,
-        "method": cell.method,
+    cell = replace(tested.cell, values=tested.values)
+    numbers = next(iter(tested.crossed), None)
+    own_images = cell.records[0]["resolved"]["data"].get("test_images", "") if cell.values else ""
+    of_test = {
         "trained_on": cell.dataset,
         "tested_on": tested.data,
-        "noise": cell.noise,
-        "rate": cell.rate or "",
-        "n": len(values),
-        "asked": len(cell.ids),
-        "mean": mean_or_blank(values),
-        "std": "" if spread is None else round(spread, 6),
-        **means,
-        "images": first_numbers.images
-        if first_numbers
-        else (cell.records[0]["resolved"]["data"].get("test_images", "") if values else ""),
-        "left_out": " ".join(f"{name}={count}" for name, count in first_numbers.left_out.items())
-        if first_numbers
-        else "",
-        "unused_classes": " ".join(first_numbers.unused) if first_numbers else "",
-        "ids": " ".join(record["id"] for record in cell.records if record_seed(record) in values),
+        "images": numbers.images if numbers else own_images,
+        "left_out": " ".join(f"{name}={count}" for name, count in numbers.left_out.items()) if numbers else "",
+        "unused_classes": " ".join(numbers.unused) if numbers else "",
+        "ids": " ".join(record["id"] for record in cell.records if record_seed(record) in cell.values),
         "metric": tested.metric,
     }
+    means_by_metric = {name: mean_or_blank(tested.values_of(key)) for key, name in SHARES.items()}
+    return pick_columns(COLUMNS, cell_facts(cell), means_by_metric, of_test)
 
 
 def mean_or_blank(values: dict[int, float]) -> float | str:
-    return round(fmean(values.values()), 6) if values else ""
+    return round_or_blank(fmean(values.values()) if values else None)

@@ -8,30 +8,28 @@ import numpy as np
 from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     UNMEASURED,
-    dataset_title,
+    condition_title,
     describe_foundation,
     mean_text,
-    noise_text,
     scale_text,
     unique_texts,
 )
-from reports.cells import Cell, read_cells
+from reports.cells import Cell, group_conditions, read_cells
+from reports.facts import pick_columns, round_or_blank
 from reports.metrics import METRICS
 from reports.notes import against_note, failure_notes
 from reports.paired import COUNTED, Hits, compare_cells, rank_cells, rank_text
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
 from reports.statistics import Interval
-from reports.table import Block, Entry, Table, format_signed
+from reports.table import Block, Entry, Table, format_signed, signed_texts
 from results.records import Records
 
 COLUMNS = ["Method", "published settings", "tuned", "gain", "rank", "chosen on the test set", "draws", "seeds"]
 CHOSEN = ["Method", "option", "published", "chosen: median", "chosen: range", "tried"]
 SEEDS_ALONE = "*"  # marks an interval that does not count test images
-HEADER = (
-    *("row", "method", "dataset", "noise", "rate", "n", "draws", "draws_asked", "published_mean", "published_std"),
-    *("tuned_mean", "tuned_std", "gain", "gain_low", "gain_high", "gain_p"),
-    *("gain_counts_images", "test_chosen_mean", "test_chosen_std"),
-    *("rank_low", "rank_high", "chosen", "ids", "metric"),
+CSV_COLUMNS = (
+    "row method dataset noise rate n draws draws_asked published_mean published_std tuned_mean tuned_std gain gain_low "
+    "gain_high gain_p gain_counts_images test_chosen_mean test_chosen_std rank_low rank_high chosen ids metric"
 )
 
 
@@ -42,26 +40,22 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
     tuned_cells = {id(search): search.cell_of(search.chosen) for search in searches}
     hits = Hits(records, "last", options.metric)
     rank_cells([tuned_cells[id(search)] for search in searches if search.is_whole], hits)
-    conditions = list(dict.fromkeys((cell.dataset, cell.noise, cell.rate) for cell in cells if cell.draw is not None))
     blocks = []
     chosen_blocks = []
     facts = []
-    for condition in conditions:
-        searches_here = [search for search in searches if (search.dataset, search.noise, search.rate) == condition]
+    for condition, asked_cells in group_conditions(cell for cell in cells if cell.draw is not None).items():
+        searches_here = [search for search in searches if search.condition == condition]
         rows = [tuned_row(search, tuned_cells[id(search)], hits, options) for search in searches_here]
-        heading = f"{dataset_title(cells, condition[0])}, {noise_text(*condition[1:])}"
-        blocks.append(
-            Block(heading, COLUMNS, [entries for entries, _ in rows] + empty_rows(cells, searches_here, condition))
-        )
-        values = chosen_block(searches_here, f"{heading}: chosen values")
-        if values.rows:
-            chosen_blocks.append(values)
+        table_lines = [entries for entries, _ in rows] + empty_rows(asked_cells, searches_here)
+        heading = condition_title(cells, condition)
+        blocks.append(Block(heading, COLUMNS, table_lines))
+        chosen_blocks.append(chosen_block(searches_here, f"{heading}: chosen values"))
         facts += [fact for _, fact in rows]
     return Table(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{tuned_caption(searches, cells, options)}.",
-        blocks=[*blocks, *chosen_blocks],
+        blocks=[*blocks, *(block for block in chosen_blocks if block.rows)],
         notes=[
             *held_out_notes(searches),
             *partial_notes(searches),
@@ -74,7 +68,7 @@ def tuned_table(asked: Asked, records: Records, options: Options) -> Table:
             *rule_text(searches, options),
             *describe_foundation([cell for search in searches for cell in search.draws]),
         ],
-        header=HEADER,
+        header=tuple(CSV_COLUMNS.split()),
         facts=facts,
         gaps=search_gaps(cells),
     )
@@ -101,13 +95,12 @@ def rule_text(searches: list[Search], options: Options) -> list[str]:
     ]
 
 
-def empty_rows(cells: list[Cell], measured: list[Search], condition: tuple[str, str, str | None]) -> list[list[Entry]]:
+def empty_rows(asked_cells: list[Cell], measured: list[Search]) -> list[list[Entry]]:
     """A row for each method of which nothing that counts was measured."""
-    asked_cells = {cell.title: cell for cell in cells if (cell.dataset, cell.noise, cell.rate) == condition}
-    lacking_titles = [title for title in asked_cells if title not in {search.title for search in measured}]
-    return [
-        [Entry(title, detail=asked_cells[title].method), *[Entry("–")] * (len(COLUMNS) - 1)] for title in lacking_titles
-    ]
+    methods = {cell.title: cell.method for cell in asked_cells}
+    dashes = [Entry("–")] * (len(COLUMNS) - 1)
+    measured_titles = {search.title for search in measured}
+    return [[Entry(title, detail=m), *dashes] for title, m in methods.items() if title not in measured_titles]
 
 
 def unequal_notes(searches: list[Search]) -> list[str]:
@@ -119,11 +112,8 @@ def unequal_notes(searches: list[Search]) -> list[str]:
 def seeds_alone_notes(blocks: list[Block]) -> list[str]:
     """What the mark at an interval means."""
     is_marked = any(entry.text.endswith(SEEDS_ALONE) for block in blocks for row in block.rows for entry in row)
-    return (
-        [f"{SEEDS_ALONE} Interval over seeds alone: predictions of some of these runs are not there."]
-        if is_marked
-        else []
-    )
+    marked_note = f"{SEEDS_ALONE} Interval over seeds alone: predictions of some of these runs are not there."
+    return [marked_note] if is_marked else []
 
 
 def tuned_row(search: Search, tuned: Cell, hits: Hits, options: Options) -> tuple[list[Entry], dict[str, Any]]:
@@ -132,13 +122,12 @@ def tuned_row(search: Search, tuned: Cell, hits: Hits, options: Options) -> tupl
     on_test = search.cell_of(search.chosen_on_test)
     gain, counts_images = gain_over(tuned, published, hits)
     mean = (tuned.mean or 0.0) - (published.mean or 0.0) if gain is None else gain.mean
-    is_best = tuned.places is not None and tuned.places[0] == 1
     chosen_draws = list(zip(search.seeds, draw_numbers(search, search.chosen), strict=True))
     detail = f"chosen draws {', '.join(f'seed {number}: {draw}' for number, draw in chosen_draws)}"
     entries = [
         Entry(search.title, detail=search.method),
         Entry(published.text, sort=published.mean),
-        Entry(tuned.text, is_best, sort=tuned.mean, detail=detail),
+        Entry(tuned.text, tuned.is_best, sort=tuned.mean, detail=detail),
         Entry(gain_text(mean, gain, counts_images, options.decimals), sort=mean),
         Entry(rank_text(tuned), sort=tuned.places and float(sum(tuned.places))),
         Entry(on_test.text, published=True, sort=on_test.mean),
@@ -147,43 +136,27 @@ def tuned_row(search: Search, tuned: Cell, hits: Hits, options: Options) -> tupl
     ]
     best_rank, worst_rank = tuned.places or ("", "")
     fact = {
-        **{
-            "row": search.title,
-            "method": search.method,
-            "dataset": search.dataset,
-            "noise": search.noise,
-            "rate": search.rate or "",
-        },
-        **{"n": len(search.seeds), "draws": len(search.draws), "draws_asked": search.asked},
-        **mean_and_std_fields("published", published),
-        **mean_and_std_fields("tuned", tuned),
-        **{
-            "gain": round_to_six(mean),
-            "gain_low": round_to_six(gain and gain.low),
-            "gain_high": round_to_six(gain and gain.high),
-        },
-        "gain_p": round_to_six(gain and gain.p),
+        "draws": len(search.draws),
+        "draws_asked": search.asked,
+        "gain": round_or_blank(mean),
+        "gain_low": round_or_blank(gain and gain.low),
+        "gain_high": round_or_blank(gain and gain.high),
+        "gain_p": round_or_blank(gain and gain.p),
         "gain_counts_images": "" if gain is None else "yes" if counts_images else "no",
-        **mean_and_std_fields("test_chosen", on_test),
-        **{"rank_low": best_rank, "rank_high": worst_rank},
+        "rank_low": best_rank,
+        "rank_high": worst_rank,
         "chosen": " ".join(f"{number}:{draw}" for number, draw in chosen_draws),
-        "ids": " ".join(record["id"] for record in tuned.records),
+        "ids": tuned.id_text,
         "metric": options.metric,
     }
-    return entries, fact
+    for name, cell in {"published": published, "tuned": tuned, "test_chosen": on_test}.items():
+        fact |= {f"{name}_mean": round_or_blank(cell.mean), f"{name}_std": round_or_blank(cell.std)}
+    return entries, pick_columns(CSV_COLUMNS, search.facts, fact)
 
 
 def draw_numbers(search: Search, choice: np.ndarray) -> list[int]:
     """The numbers of the draws at these places."""
     return [int(search.draws[place].draw or 0) for place in choice]
-
-
-def mean_and_std_fields(name: str, cell: Cell) -> dict[str, float | str]:
-    return {f"{name}_mean": round_to_six(cell.mean), f"{name}_std": round_to_six(cell.std)}
-
-
-def round_to_six(value: float | None) -> float | str:
-    return "" if value is None else round(value, 6)
 
 
 def gain_over(tuned: Cell, published: Cell, hits: Hits) -> tuple[Interval | None, bool]:
@@ -196,11 +169,10 @@ def gain_over(tuned: Cell, published: Cell, hits: Hits) -> tuple[Interval | None
 
 
 def gain_text(mean: float, gain: Interval | None, counts_images: bool, decimals: int) -> str:
-    form = f"+.{decimals}f"
     if gain is None:
-        return format_signed(mean, form)
-    interval = f"[{format_signed(gain.low, form)}, {format_signed(gain.high, form)}]"
-    return f"{format_signed(mean, form)} {interval}" + ("" if counts_images else f" {SEEDS_ALONE}")
+        return format_signed(mean, f"+.{decimals}f")
+    gain_mean, low, high = signed_texts(gain, decimals)
+    return f"{gain_mean} [{low}, {high}]" + ("" if counts_images else f" {SEEDS_ALONE}")
 
 
 def chosen_block(searches: list[Search], heading: str) -> Block:

@@ -73,7 +73,7 @@ def test_each_seed_takes_the_draw_with_the_best_held_out_labels_and_of_equal_one
     scn, rul = searches_of(tmp_path)
     assert scn.chosen.tolist() == [1, 2, 3]  # draws 1 and 2 are equal in seed 0
     assert rul.chosen.tolist() == [0, 0, 0]
-    assert scn.accuracy_of(scn.chosen).tolist() == [0.80, 0.82, 0.64]
+    assert list(scn.cell_of(scn.chosen).values.values()) == pytest.approx([80, 82, 64])
     assert scn.chosen_on_test.tolist() == [1, 3, 3]
     assert choose_setting(scn) == 2 and choose_setting(rul) == 0
 
