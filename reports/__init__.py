@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reports.asked import Asked, AskedCell, Drawn, Options, ReportError, output_stem
+from reports.asked import DEFAULTS, Asked, AskedCell, Drawn, Options, ReportError, output_stem
 
 __all__ = [
     "Asked",
@@ -27,40 +27,33 @@ __all__ = [
 
 
 def draw_experiment(
-    asked: Asked, results: Path, out: Path, options: Options | None = None, drawn_before: dict[str, Any] | None = None
+    asked: Asked, results: Path, out: Path, options: Options = DEFAULTS, drawn_before: dict[str, Any] | None = None
 ) -> Drawn:
     """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError.
 
-    made: what the same command has drawn, filled and used again by this and the two below.
+    drawn_before: what the same command has drawn, filled and used again by this and the two below.
     """
+    from reports.choose import make_figure, make_table
+    from reports.formats import format_markdown, markdown_words, replaced_settings, write_table
     from results.records import Records
 
-    options = options or Options()
     records = Records(results, asked.elsewhere)
-    out = Path(out)
+    out = make_folder(out)
     asked = asked.of_metric(options.metric)
-    drawn_before = {} if drawn_before is None else drawn_before
-    out.mkdir(parents=True, exist_ok=True)
-    if asked.kind == "table":
-        from reports.choose import make_table
-        from reports.formats import format_markdown, replaced_settings, write_table
-
-        table = make_table(asked, records, options, drawn_before)
-        text = format_markdown(table)
-        replaced = replaced_settings(out / f"{table.name}.md", text)
-        return Drawn(write_table(table, out), text, table.gaps, sorted(records.refused.values()), replaced)
-    from reports.choose import make_figure
-    from reports.formats import markdown_words
-
-    drawing = make_figure(asked, records, options, drawn_before)
-    return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
+    if asked.kind == "figure":
+        drawing = make_figure(asked, records, options, drawn_before)
+        return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
+    table = make_table(asked, records, options, drawn_before)
+    text = format_markdown(table)
+    replaced = replaced_settings(out / f"{table.name}.md", text)
+    return Drawn(write_table(table, out), text, table.gaps, sorted(records.refused.values()), replaced)
 
 
 def draw_pictures(
     asked: Sequence[Asked],
     results: Path,
     out: Path,
-    options: Options | None = None,
+    options: Options = DEFAULTS,
     drawn_before: dict[str, Any] | None = None,
 ) -> Drawn:
     """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn).
@@ -68,22 +61,17 @@ def draw_pictures(
     Raises ReportError.
     """
     from reports.cells import read_cells
-    from reports.choose import make_table
-    from reports.pictures.beside import pictures_beside
+    from reports.choose import make_table, pictures_beside
     from reports.pictures.table import table_picture
     from results.records import Records
 
-    options = options or Options()
-    out = Path(out)
+    out = make_folder(out)
     drawn_before = {} if drawn_before is None else drawn_before
-    asked = [one.of_metric(options.metric) for one in asked]
-    out.mkdir(parents=True, exist_ok=True)
-    records = Records(results, {run: folder for one in asked for run, folder in one.elsewhere.items()})
-    read_tables = [
-        (one, read_cells(one, records, one.rule(options), options)) for one in asked if one.drawing == "accuracy"
-    ]
+    tables = [one.of_metric(options.metric) for one in asked if one.drawing == "accuracy"]
+    records = Records(results, elsewhere_of(asked))
+    read_tables = [(one, read_cells(one, records, one.rule(options), options)) for one in tables]
     files = []
-    for one, _ in read_tables:
+    for one in tables:
         picture = table_picture(make_table(one, records, options, drawn_before))
         files.append(out / f"{picture.name}.png")
         files[-1].write_bytes(picture.png)
@@ -97,24 +85,29 @@ def draw_page(
     asked: Sequence[Asked],
     results: Path,
     out: Path,
-    options: Options | None = None,
+    options: Options = DEFAULTS,
     drawn_before: dict[str, Any] | None = None,
     further_tables: Sequence[Asked] = (),
     folder: str = "",
 ) -> Drawn:
     """Write report.html, a page that one explores, of every table and figure that was asked for; raises ReportError.
 
-    further: tables of another scale that can be chosen there too. folder: `results` as a person would type it.
+    further_tables: of another scale, that can be chosen there too. folder: `results` as a person would type it.
     """
-    from reports.page.memory import KeepingRecords
-    from reports.page.write import write_page
+    from reports.page.write import KeepingRecords, write_page
 
+    records = KeepingRecords(results, elsewhere_of(asked))
+    return write_page(asked, records, make_folder(out), options, drawn_before, further_tables, folder)
+
+
+def make_folder(out: Path) -> Path:
     out = Path(out)
-    other_folders = {run: at for one in asked for run, at in one.elsewhere.items()}
     out.mkdir(parents=True, exist_ok=True)
-    records = KeepingRecords(results, other_folders)
-    drawn_before = {} if drawn_before is None else drawn_before
-    return write_page(asked, records, out, options or Options(), drawn_before, further_tables, folder)
+    return out
+
+
+def elsewhere_of(asked: Sequence[Asked]) -> dict[str, Path]:
+    return {run: folder for one in asked for run, folder in one.elsewhere.items()}
 
 
 def try_drawing(out: Path) -> None:

@@ -1,13 +1,17 @@
-"""Which function draws what was asked for."""
+"""Which functions draw what was asked for."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from reports.asked import Asked, Options, output_stem
+from reports.cells import Cell
 from reports.pictures.budget import budget_figure
 from reports.pictures.confusion import confusion_figure
 from reports.pictures.drawing import Drawing
+from reports.pictures.epochs import epochs_pictures
 from reports.pictures.gallery import gallery_figure
 from reports.pictures.mechanisms import mechanisms_figure
+from reports.pictures.rates import rates_pictures
 from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
@@ -40,15 +44,24 @@ Made = dict[str, Any]  # what one command has drawn, by name: a table or a figur
 
 def make_table(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Table:
     """Any table; raises ReportError."""
-    drawn_before = {} if drawn_before is None else drawn_before
-    if output_stem(asked) not in drawn_before:
-        drawn_before[output_stem(asked)] = TABLES[asked.drawing](asked, records, options)
-    return drawn_before[output_stem(asked)]
+    return make_once(TABLES[asked.drawing], asked, records, options, drawn_before)
 
 
 def make_figure(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Drawing:
     """Any figure; raises ReportError."""
+    return make_once(FIGURES[asked.drawing], asked, records, options, drawn_before)
+
+
+def make_once(make: Callable, asked: Asked, records: Records, options: Options, drawn_before: Made | None) -> Any:
+    name = output_stem(asked)
     drawn_before = {} if drawn_before is None else drawn_before
-    if output_stem(asked) not in drawn_before:
-        drawn_before[output_stem(asked)] = FIGURES[asked.drawing](asked, records, options)
-    return drawn_before[output_stem(asked)]
+    if name not in drawn_before:
+        drawn_before[name] = make(asked, records, options)
+    return drawn_before[name]
+
+
+def pictures_beside(asked: Asked, read_tables: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:
+    """Of one of the tables of accuracy that were read; none without at least one rate of noise and runs at it."""
+    cells = next(table_cells for table, table_cells in read_tables if table is asked)
+    other_cells = [cell for table, table_cells in read_tables if table is not asked for cell in table_cells]
+    return [*rates_pictures(asked, cells, other_cells, options), *epochs_pictures(asked, cells, options)]

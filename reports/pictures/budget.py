@@ -5,17 +5,19 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import UNMEASURED, dataset_title, describe_foundation, lines_text, noise_text, scale_text
-from reports.cells import Cell, read_cells
+from reports.captions import UNMEASURED, condition_title, describe_foundation, lines_text, scale_text
+from reports.cells import Cell, group_by, read_cells
+from reports.facts import mean_and_std, pick_columns
 from reports.metrics import METRICS
 from reports.notes import against_note
-from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure, plain_log_axis
-from reports.pictures.lines import Style, draw_heading, line_styles, name_ends
+from reports.pictures.drawing import SOFT, Drawing, add_panel, draw_band, escape_dollars, new_figure, plain_log_axis
+from reports.pictures.lines import Style, line_look, line_styles, name_ends
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
 from reports.statistics import half_width
 from results.records import Records
 
 PLOT, TALL, LEFT, BETWEEN, TOP, ROW, BELOW = 2.7, 2.7, 0.62, 0.4, 0.45, 0.85, 0.45  # inches
+COLUMNS = "method dataset noise rate draws minutes mean std n metric"
 WORDS = "on the test images (last epoch) of the draw that held-out noisy labels choose among so many draws without replacement"
 COST = (
     "Minutes: the number of draws times the mean time of one run, as the machines that trained the method measured it."
@@ -32,7 +34,8 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{expected} {WORDS}; {lines_text(options)}; {scale_text(cells)}." if searches else UNMEASURED,
-        render=lambda: draw_budget(asked.heading, heading_text, searches, cells, options),
+        heading=heading_text,
+        render=lambda: draw_budget(searches, cells, options),
         gaps=search_gaps(cells),
         notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
         stands_on=[COST, *describe_foundation([cell for search in searches for cell in search.draws])],
@@ -45,49 +48,31 @@ def budget_facts(search: Search, metric: str) -> list[dict[str, Any]]:
     rows = []
     for draws in range(1, len(search.draws) + 1):
         values = 100 * search.expected_accuracy(draws)
-        rows.append(
-            {
-                "method": search.method,
-                "dataset": search.dataset,
-                "noise": search.noise,
-                "rate": search.rate or "",
-                "draws": draws,
-            }
-            | {"minutes": round(draws * search.minutes, 3), "mean": round(float(values.mean()), 4)}
-            | {"std": round(float(values.std(ddof=1)), 4) if len(values) > 1 else "", "n": len(values)}
-            | {"metric": metric}
-        )
+        of_draws = {"draws": draws, "minutes": round(draws * search.minutes, 3), "n": len(values), "metric": metric}
+        rows.append(pick_columns(COLUMNS, search.facts, of_draws, mean_and_std(values, 4)))
     return rows
 
 
-def draw_budget(title: str, heading_text: str, searches: list[Search], cells: list[Cell], options: Options) -> Any:
-    conditions = list(dict.fromkeys((search.dataset, search.noise, search.rate) for search in searches)) or [
-        ("", "", None)
-    ]
+def draw_budget(searches: list[Search], cells: list[Cell], options: Options) -> Any:
+    groups = group_by(searches, lambda search: search.condition)
     titles = list(dict.fromkeys(search.title for search in searches))
     looks = line_styles(titles)
     names_width = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
     panel_height = max(TALL, 0.16 * len(titles) + 0.3)
     figure = new_figure(
-        LEFT + 2 * PLOT + names_width + BETWEEN, TOP + len(conditions) * (panel_height + ROW), layout="none"
+        LEFT + 2 * PLOT + names_width + BETWEEN, TOP + max(1, len(groups)) * (panel_height + ROW), layout="none"
     )
-    width, height = figure.get_size_inches()
-    for row, condition in enumerate(conditions):
+    height = figure.get_size_inches()[1]
+    for row, (condition, searches_here) in enumerate((groups or {None: []}).items()):
         bottom = height - TOP - (row + 1) * (panel_height + ROW) + BELOW
-        left = figure.add_axes((LEFT / width, bottom / height, PLOT / width, panel_height / height))
-        right_edge = (LEFT + PLOT + names_width + BETWEEN - 0.1) / width
-        right = figure.add_axes((right_edge, bottom / height, PLOT / width, panel_height / height), sharey=left)
-        searches_here = [search for search in searches if (search.dataset, search.noise, search.rate) == condition]
-        if not searches_here:
+        left = add_panel(figure, LEFT, bottom, PLOT, panel_height)
+        right_edge = LEFT + PLOT + names_width + BETWEEN - 0.1
+        right = add_panel(figure, right_edge, bottom, PLOT, panel_height, sharey=left)
+        if condition is None:
             left.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=left.transAxes)
             continue
-        left.set_title(
-            f"{escape_dollars(dataset_title(cells, condition[0]))}, {escape_dollars(noise_text(*condition[1:]))}",
-            fontsize=9,
-            loc="left",
-        )
+        left.set_title(escape_dollars(condition_title(cells, condition)), fontsize=9, loc="left")
         draw_panels(left, right, searches_here, looks, 72 * panel_height, options)
-    draw_heading(figure, title, heading_text)
     return figure
 
 
@@ -102,17 +87,11 @@ def draw_panels(
         values = np.array([100 * search.expected_accuracy(int(k)) for k in draws])
         mean = values.mean(1)
         band = np.array([half_width(of_seeds, options.spread) or 0.0 for of_seeds in values])
-        colour, marker, filled = looks[search.title]
-        line_look = {
-            "marker": marker,
-            "markersize": 3.5,
-            "markerfacecolor": colour if filled else "white",
-            "linewidth": 1.5,
-        }
+        look = line_look(search.title, looks) | {"markersize": 3.5, "linewidth": 1.5}
         for axes, places in ((left, draws), (right, draws * search.minutes)):
-            axes.plot(places, mean, color=colour, label=escape_dollars(search.title), zorder=3, **line_look)
-            axes.fill_between(places, mean - band, mean + band, color=colour, alpha=0.12, linewidth=0)
-        ends.append((f"{search.title}  {mean[-1]:.{options.decimals}f}", colour, float(draws[-1]), float(mean[-1])))
+            draw_band(axes, places, mean, band, alpha=0.12, **look)
+        name = f"{search.title}  {mean[-1]:.{options.decimals}f}"
+        ends.append((name, look["color"], float(draws[-1]), float(mean[-1])))
     left.set_xlim(1 - 0.03 * most_draws, most_draws * 1.05 + 0.1)
     left.set_xticks(whole_ticks(most_draws))
     left.set_xlabel("draws of settings")

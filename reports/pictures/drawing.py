@@ -169,6 +169,12 @@ def place_values(values: Iterable[str]) -> Axis:
         return Axis({text: float(place) for place, text in enumerate(texts)}, tuple(texts))
 
 
+def epoch_ticks(last: int) -> list[int]:
+    """The first and the last epoch, and every fifth where they are few."""
+    fives = range(5, last - 1, 5) if last <= 30 else ()
+    return sorted({1, last, *fives})
+
+
 def plain_log_axis(axes: Any) -> None:
     """A logarithmic x axis with numbers as one writes them, at 1, 2 and 5 of each decade, or at 1 alone where that is many."""
     axes.set_xscale("log")

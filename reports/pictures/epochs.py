@@ -13,15 +13,14 @@ from reports.captions import (
     describe_foundation,
     lines_text,
     noise_text,
-    scale_text,
-    seeds_text,
-    unique_texts,
+    runs_text,
 )
-from reports.cells import Cell
+from reports.cells import Cell, group_by
+from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.metrics import METRICS, metric_by_rule
-from reports.notes import against_note
-from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
-from reports.pictures.lines import by_noise, draw_heading, picture_name
+from reports.notes import against_note, few_note
+from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, epoch_ticks, escape_dollars, new_figure
+from reports.pictures.lines import by_noise, picture_name
 from reports.statistics import half_width, sample_std
 from results.schema import LAST_EPOCHS, record_seed
 
@@ -29,6 +28,7 @@ PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0
 WORDS = 0.42  # share of a panel's height that is kept for what the rules report
 ACROSS = 5  # panels in a row
 NARROW, NARROW_LEFT = 1.25, 0.62  # inches: least width and the height of a panel in a column of a paper, and left of it
+COLUMNS = "method row dataset noise rate n asked epoch rule mean std ids metric"
 MARKS = (("best", "★ best on test", "#d55e00"), ("last5", "━ last five", "#0072b2"), ("last", "● last", INK))
 
 
@@ -81,21 +81,21 @@ def epochs_picture(
     shown = [one.cell for one in courses]
     metric, name = METRICS[options.metric], METRICS[options.metric].title.lower()
     title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
-    words = f"test {name} by epoch; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"test {name} by epoch; {lines_text(options)}; {runs_text(shown)}"
     words += "; thin grey line: the baseline" if any(baseline_course(courses, one) for one in courses) else ""
-    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if c.n < len(c.ids)]
     lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
     return Drawing(
         name=picture_name(output_stem(asked), noise, several, "epochs"),
         title=title,
         caption=(
             f"{metric.caption} in per cent after each epoch; marks: what the best epoch on the test set, the mean of the "
-            f"last five epochs and the last epoch report; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}."
+            f"last five epochs and the last epoch report; {lines_text(options)}; {runs_text(shown)}."
         ),
-        render=lambda: draw_epochs(title, words, courses, options),
+        heading=words,
+        render=lambda: draw_epochs(courses, options),
         column_width=options.column_width,
         notes=[
-            *([f"Fewer seeds than asked: {'; '.join(few)}."] if few else []),
+            *few_note(shown),
             *([f"Without a history of test {name}: {'; '.join(lacking)}."] if lacking else []),
             *against_note(shown),
         ],
@@ -110,29 +110,23 @@ def epochs_picture(
 
 def course_facts(one: Course, metric: str) -> list[dict[str, Any]]:
     """A row an epoch and a row a rule, for CSV."""
-    cell = one.cell
-    common = {"method": cell.method, "row": cell.title, "dataset": cell.dataset, "noise": cell.noise}
-    common |= {"rate": cell.rate or "", "n": len(one.values), "asked": len(cell.ids)}
-    ids = " ".join(record["id"] for record in cell.records)
+    common = cell_facts(one.cell) | {"metric": metric}
     places = {
         "best": float(one.best_epochs.mean()),
         "last": one.epochs,
         "last5": f"{max(1, one.epochs - LAST_EPOCHS + 1)} to {one.epochs}",
     }
     rows = [(number, "", values, "") for number, values in enumerate(one.values.T, 1)]
-    rows += [(places[rule], rule, one.rules[rule], ids) for rule, *_ in MARKS]
-    found = []
-    for epoch, rule, values, of in rows:
-        std = sample_std(values)
-        numbers = {"mean": round(float(values.mean()), 6), "std": "" if std is None else round(std, 6)}
-        found.append(common | {"epoch": epoch, "rule": rule} | numbers | {"ids": of, "metric": metric})
-    return found
+    rows += [(places[rule], rule, one.rules[rule], one.cell.id_text) for rule, *_ in MARKS]
+    return [
+        pick_columns(COLUMNS, common, {"epoch": epoch, "rule": rule, "ids": ids}, mean_and_std(values))
+        for epoch, rule, values, ids in rows
+    ]
 
 
-def draw_epochs(title: str, words: str, courses: list[Course], options: Options) -> Any:
+def draw_epochs(courses: list[Course], options: Options) -> Any:
     """Rows of panels a data set, a panel a method; the baseline's line is faint in all of them."""
-    names = unique_texts(one.cell.dataset for one in courses)
-    parts = {name: [one for one in courses if one.cell.dataset == name] for name in names}
+    parts = group_by(courses, lambda one: one.cell.dataset)
     wide, most = options.column_width, max(map(len, parts.values()))
     across = min(ACROSS, most) if wide is None else min(most, max(1, int((wide - NARROW_LEFT) / NARROW)))
     lines = [(name, part[at : at + across]) for name, part in parts.items() for at in range(0, len(part), across)]
@@ -148,7 +142,7 @@ def draw_epochs(title: str, words: str, courses: list[Course], options: Options)
         low, high = accuracy_limits(parts[name])
         for column, one in enumerate(part):
             left, bottom = left_edge + column * (panel + BETWEEN), height - top - (line + 1) * (tall + ABOVE)
-            axes = made.add_axes((left / width, bottom / height, panel / width, tall / height))
+            axes = add_panel(made, left, bottom, panel, tall)
             axes.set_ylim(low, high)
             draw_epochs_panel(axes, one, baseline_course(courses, one), options)
             long = len(one.cell.title) > 13 * panel
@@ -163,8 +157,6 @@ def draw_epochs(title: str, words: str, courses: list[Course], options: Options)
                     f"{escape_dollars(dataset_title([one.cell], name))}\n{METRICS[options.metric].axis}",
                     fontsize=9 if wide is None else 8,
                 )
-    if wide is None:
-        draw_heading(made, title, words)
     return made
 
 
@@ -202,8 +194,7 @@ def draw_epochs_panel(axes: Any, one: Course, beside: Course | None, options: Op
         place = {"xycoords": "axes fraction", "xytext": (0, (size + 1.5) * step), "textcoords": "offset points"}
         text = f"{words}  {means[rule]:.{options.decimals}f}"
         axes.annotate(text, (0.99, 0.03), ha="right", fontsize=size, color=colour, **place)
-    fives = range(5, one.epochs - 1, 5) if one.epochs <= 30 else ()
-    axes.set_xticks(sorted({1, one.epochs, *fives}))
+    axes.set_xticks(epoch_ticks(one.epochs))
     axes.set_xlim(0.3, one.epochs + 0.7)
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
     axes.spines[["left", "bottom"]].set_color(SOFT)

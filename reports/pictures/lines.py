@@ -1,13 +1,12 @@
-"""Lines of methods in pictures: a colour and a marker each, names at their ends, a heading above the panels."""
+"""Lines of methods in pictures: a colour and a marker each, names at their ends."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
 from reports.captions import unique_texts
 from reports.cells import Cell
-from reports.pictures.drawing import INK, SOFT, escape_dollars, keep_units
+from reports.pictures.drawing import INK, escape_dollars
 from results.published import METHODS
 
 # Told apart with any colour vision (after Okabe and Ito, 2008), and once more by their markers.
@@ -31,6 +30,13 @@ def line_styles(titles: Iterable[str]) -> dict[str, Style]:
         free = (number for number in range(len(papers), 2 * len(found)) if number % len(found) not in at.values())
         at[title] = own if own is not None and own not in at.values() else next(free, 0) % len(found)
     return {title: found[number] for title, number in at.items()}
+
+
+def line_look(title: str, looks: dict[str, Style]) -> dict[str, Any]:
+    """How a row's line is drawn."""
+    colour, marker, filled = looks[title]
+    face = colour if filled else "white"
+    return {"color": colour, "marker": marker, "markerfacecolor": face, "label": escape_dollars(title), "zorder": 3}
 
 
 def by_noise(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -63,16 +69,6 @@ def name_ends(axes: Any, ends: Sequence[tuple[str, str, float, float]], height: 
         axes.plot([x, right], [y, at], color=colour, linewidth=0.8, alpha=0.7, clip_on=False, label="_leader")
         place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": LABEL, "color": INK}
         axes.annotate(escape_dollars(text), (right, at), annotation_clip=False, **place)
-
-
-def draw_heading(made: Any, title: str, words: str) -> None:
-    """The picture's heading and, small below it, what is drawn."""
-    width, height = made.get_size_inches()
-    made.text(
-        0.1 / width, 1 - 0.08 / height, escape_dollars(title), fontsize=10, fontweight="bold", color=INK, va="top"
-    )
-    words = textwrap.fill(keep_units(escape_dollars(words)), int(16 * width))
-    made.text(0.1 / width, 1 - 0.29 / height, words, fontsize=8, color=SOFT, va="top")
 
 
 def picture_name(stem: str, noise: str, several: bool, what: str) -> str:

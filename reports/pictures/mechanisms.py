@@ -12,19 +12,19 @@ from reports.captions import (
     dataset_title,
     describe_foundation,
     noise_text,
-    scale_text,
-    seeds_text,
+    runs_text,
     unique_texts,
 )
 from reports.cells import Cell, read_cells
+from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.mechanisms import MechanismCurve, idle_notes, lacking_curves, read_curves
-from reports.notes import against_note, list_gaps
-from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
-from reports.pictures.lines import draw_heading, name_ends
-from reports.statistics import sample_std
+from reports.notes import against_note, few_note, list_gaps
+from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, draw_band, epoch_ticks, escape_dollars, new_figure
+from reports.pictures.lines import name_ends
 from results.records import Records
 
 PANEL, HIGH, LEFT, RIGHT, ABOVE, TOP, BOTTOM = 2.5, 1.25, 0.55, 0.75, 0.68, 0.45, 0.45  # inches
+COLUMNS = "method row dataset noise rate curve title n asked epoch mean std idle_low idle_high idles ids"
 # Light to dark with the rate, so that lines stay apart in grey.
 COLOURS = ("#e69f00", "#d55e00", "#7a2a1d", "#0072b2", "#009e73", "#222222")
 Condition = tuple[str, str | None]  # kind of noise, and its rate
@@ -35,9 +35,7 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
     cells = read_cells(asked, records, asked.rule(options))
     curves = [curve for cell in cells for curve in read_curves(cell)]
     shown = [cell for cell in cells if any(curve.cell is cell for curve in curves)]
-    few = [f"{cell.where}: n = {cell.n} of {len(cell.ids)}" for cell in shown if cell.n < len(cell.ids)]
-    drawn = "lines: means over seeds at each rate of noise, bands: one sample standard deviation; "
-    drawn += f"{seeds_text(shown)}; {scale_text(shown)}"
+    drawn = "lines: means over seeds at each rate of noise, bands: one sample standard deviation; " + runs_text(shown)
     caption = (
         "What shows each method's idea at work, epoch by epoch; shaded: values at which the idea does nothing; "
         f"{drawn}."
@@ -46,11 +44,12 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
         name=output_stem(asked),
         title=asked.heading,
         caption=caption if curves else UNMEASURED,
-        render=lambda: draw_mechanisms(asked.heading, drawn, curves),
+        heading=drawn if curves else UNMEASURED,
+        render=lambda: draw_mechanisms(curves),
         gaps=list_gaps(cells),
         notes=[
             *idle_notes(shown),
-            *([f"Fewer seeds than asked: {'; '.join(few)}."] if few else []),
+            *few_note(shown),
             *lacking_note(cells),
             *against_note(shown),
         ],
@@ -67,33 +66,19 @@ def lacking_note(cells: Sequence[Cell]) -> list[str]:
 
 def curve_facts(curve: MechanismCurve) -> list[dict[str, Any]]:
     """A row an epoch, and one of the last half by which it is said whether the curve idles, for CSV."""
-    cell, (first, last) = curve.cell, curve.late_epochs
     low, high = curve.idle if curve.idle is not None else ("", "")
-    common = {
-        "method": cell.method,
-        "row": cell.title,
-        "dataset": cell.dataset,
-        "noise": cell.noise,
-        "rate": cell.rate or "",
-        "curve": curve.name,
-        "title": curve.title,
-        "n": len(curve.values),
-        "asked": len(cell.ids),
-    }
-    of_epochs = [(number, values, "", "") for number, values in enumerate(curve.values.T, 1)]
+    common = cell_facts(curve.cell) | {"curve": curve.name, "title": curve.title, "idle_low": low, "idle_high": high}
+    first, last = curve.late_epochs
     late = curve.values[:, first - 1 :].mean(1)
     idles = "" if curve.idle is None else "yes" if curve.idles else "no"
-    of_late = [(f"{first}-{last}", late, idles, " ".join(record["id"] for record in cell.records))]
-    facts = []
-    for epochs, values, said, ids in [*of_epochs, *of_late]:
-        std = sample_std(values)
-        numbers = {"mean": round(float(values.mean()), 6), "std": "" if std is None else round(std, 6)}
-        idle = {"idle_low": low, "idle_high": high, "idles": said}
-        facts.append(common | {"epoch": epochs} | numbers | idle | {"ids": ids})
-    return facts
+    rows = [(number, values, "", "") for number, values in enumerate(curve.values.T, 1)]
+    return [
+        pick_columns(COLUMNS, common, {"epoch": epochs, "idles": said, "ids": ids}, mean_and_std(values))
+        for epochs, values, said, ids in [*rows, (f"{first}-{last}", late, idles, curve.cell.id_text)]
+    ]
 
 
-def draw_mechanisms(title: str, words: str, curves: list[MechanismCurve]) -> Any:
+def draw_mechanisms(curves: list[MechanismCurve]) -> Any:
     """Rows of panels; above each row the method and its curve, above each panel its data set."""
     rows = list(dict.fromkeys((curve.cell.title, curve.name, curve.title) for curve in curves))
     datasets = unique_texts(curve.cell.dataset for curve in curves)
@@ -110,14 +95,12 @@ def draw_mechanisms(title: str, words: str, curves: list[MechanismCurve]) -> Any
         made.text(0.1 / width, (bottom + HIGH + 0.2) / height, textwrap.shorten(above, 110, placeholder="…"), **place)
         for column, dataset in enumerate(datasets):
             here = [curve for curve in of_row if curve.cell.dataset == dataset]
-            left = LEFT + column * (PANEL + RIGHT)
-            axes = made.add_axes((left / width, bottom / height, PANEL / width, HIGH / height))
+            axes = add_panel(made, LEFT + column * (PANEL + RIGHT), bottom, PANEL, HIGH)
             draw_mechanism_panel(axes, here, curve_limits(of_row), colours)
             axes.set_title(
                 escape_dollars(dataset_title([curve.cell for curve in curves], dataset)), fontsize=8, loc="left", pad=3
             )
             axes.set_xlabel("epoch" if row == len(rows) - 1 else "", fontsize=8)
-    draw_heading(made, title, words if curves else UNMEASURED)
     return made
 
 
@@ -147,24 +130,21 @@ def draw_mechanism_panel(
         return
     last = max(curve.epochs for curve in curves)
     axes.set_xlim(0.5, last + 0.03 * last)
-    axes.set_xticks(sorted({1, last, *range(5, last - 1, 5)}) if last <= 30 else [1, last])
+    axes.set_xticks(epoch_ticks(last))
     if curves[0].idle is not None:
         low, high = max(curves[0].idle[0], bounds[0]), min(curves[0].idle[1], bounds[1])
         axes.axhspan(low, high, color=SOFT, alpha=0.18, linewidth=0, label="idle")
         axes.set_title("shaded: idle", fontsize=7, color=SOFT, loc="right", pad=3)
     ends = []
     for curve in curves:
-        at, mean, colour = (
-            np.arange(1, curve.epochs + 1),
-            curve.values.mean(0),
-            colours[curve.cell.noise, curve.cell.rate],
-        )
+        mean = curve.values.mean(0)
         band = curve.values.std(0, ddof=1) if len(curve.values) > 1 else np.zeros(curve.epochs)
-        axes.fill_between(at, mean - band, mean + band, color=colour, alpha=0.18, linewidth=0)
-        axes.plot(
-            at, mean, color=colour, linewidth=1.4, label=escape_dollars(noise_text(curve.cell.noise, curve.cell.rate))
+        colour = colours[curve.cell.noise, curve.cell.rate]
+        label = escape_dollars(noise_text(curve.cell.noise, curve.cell.rate))
+        draw_band(
+            axes, np.arange(1, curve.epochs + 1), mean, band, alpha=0.18, color=colour, linewidth=1.4, label=label
         )
-        ends.append((line_name(curve, curves), colour, float(at[-1]), float(mean[-1])))
+        ends.append((line_name(curve, curves), colour, float(curve.epochs), float(mean[-1])))
     name_ends(axes, ends, 72 * HIGH)
 
 

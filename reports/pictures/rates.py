@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from reports.asked import Asked, Options, output_stem
 from reports.captions import (
     accuracy_caption,
@@ -12,18 +14,19 @@ from reports.captions import (
     lines_text,
     noise_text,
     published_text,
-    scale_text,
-    seeds_text,
+    runs_text,
 )
-from reports.cells import Cell, of_seeds
+from reports.cells import Cell, group_by, of_seeds
+from reports.facts import cell_facts, pick_columns
 from reports.metrics import METRICS
-from reports.notes import against_note
-from reports.pictures.drawing import SOFT, Drawing, escape_dollars, new_figure
-from reports.pictures.lines import Style, by_noise, draw_heading, line_styles, name_ends, picture_name
+from reports.notes import against_note, few_note
+from reports.pictures.drawing import SOFT, Drawing, add_panel, draw_band, escape_dollars, new_figure
+from reports.pictures.lines import Style, by_noise, line_look, line_styles, name_ends, picture_name
 from results.published import Published
 from results.schema import RULES
 
 PLOT, HEIGHT, LEFT, TOP, BOTTOM = 2.7, 3.1, 0.62, 0.78, 0.5  # inches
+COLUMNS = "method row dataset noise rate n asked mean std published published_std rule ids metric"
 LEAST_PLOT = 1.1  # inches, in a column of a paper
 STRIP, BREAK = 0.24, 0.06  # shares of a panel's height: published values far from the measured ones, and the gap below
 
@@ -69,21 +72,20 @@ def rates_picture(
     shown = [cell for line in lines for cell in line.cells]
     title = f"{METRICS[options.metric].title} against the rate of {noise_text(noise, None)}"
     printed = any(line.published for line in lines)
-    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in shown if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in shown)
-    notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
-    notes += [f"Not measured: {empty} of {len(shown)} points."] if empty else []
+    empty_note = [f"Not measured: {empty} of {len(shown)} points."] if empty else []
     clean = any(cell.rate is None for cell in shown)
-    words = f"{RULES[rule]}; {lines_text(options)}; {seeds_text(shown)}; {scale_text(shown)}"
+    words = f"{RULES[rule]}; {lines_text(options)}; {runs_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
         name=picture_name(output_stem(asked), noise, several, "rates"),
         title=title,
         caption=accuracy_caption(shown, rule, options, lines_text(options))
         + ("; dashed: published." if printed else "."),
-        render=lambda: draw_rates(title, words, noise, lines, options),
+        heading=words,
+        render=lambda: draw_rates(noise, lines, options),
         column_width=options.column_width,
-        notes=[*notes, *against_note(shown)],
+        notes=[*few_note(shown), *empty_note, *against_note(shown)],
         stands_on=[
             "Rates are nominal." + " 0 %: without added noise, measured in the same way." * clean,
             *describe_foundation(shown),
@@ -95,16 +97,9 @@ def rates_picture(
 
 def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
     """Lines in the order of the table's rows, those with runs."""
-    clean = {
-        (c.title, c.method, c.label, c.dataset): c
-        for c in others
-        if c.noise == "none" and c.part == "table" and c.values
-    }
-    places: dict[tuple, list[Cell]] = {}
-    for cell in cells:
-        places.setdefault((cell.title, cell.method, cell.label, cell.dataset), []).append(cell)
+    clean = {row_of(c): c for c in others if c.noise == "none" and c.part == "table" and c.values}
     found = []
-    for place, here in places.items():
+    for place, here in group_by(cells, row_of).items():
         if any(cell.values for cell in here):
             wanted = {number for cell in here for number in cell.values}
             first = [replace(of_seeds(clean[place], wanted), rate=None)] if place in clean else []
@@ -112,57 +107,53 @@ def lines_of(cells: Sequence[Cell], others: Sequence[Cell]) -> list[Line]:
     return found
 
 
+def row_of(cell: Cell) -> tuple[str, str, str | None, str]:
+    """What the cells of a line share."""
+    return cell.title, cell.method, cell.label, cell.dataset
+
+
 def rate_fact(line: Line, cell: Cell, rule: str, metric: str) -> dict[str, Any]:
     """One point, for CSV."""
     printed = dict(line.published).get(per_cent(cell))
-    return {
-        "method": cell.method,
-        "row": line.title,
-        "dataset": line.dataset,
-        "noise": cell.noise,
+    of_point = {
         "rate": cell.rate or "0",
-        "n": cell.n,
-        "asked": len(cell.ids),
-        "mean": "" if cell.mean is None else round(cell.mean, 6),
-        "std": "" if cell.std is None else round(cell.std, 6),
         "published": "" if printed is None else printed.mean,
         "published_std": "" if printed is None or printed.std is None else printed.std,
         "rule": rule,
-        "ids": " ".join(record["id"] for record in cell.records),
         "metric": metric,
     }
+    return pick_columns(COLUMNS, cell_facts(cell), of_point)
 
 
-def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: Options) -> Any:
+def draw_rates(noise: str, lines: list[Line], options: Options) -> Any:
     """Panels side by side, each with the names of its lines at their right; in a column of a paper also below each other."""
-    names = list(dict.fromkeys(line.dataset for line in lines))
+    panels = group_by(lines, lambda line: line.dataset)
     of_line = line_styles(dict.fromkeys(line.title for line in lines))
-    most = max(sum(line.dataset == name for line in lines) for name in names)
+    most = max(map(len, panels.values()))
     tall = max(HEIGHT, (0.16 * most + 0.3) / (1 - STRIP - BREAK))
     beside = 0.55 + 0.07 * max(len(line.title) for line in lines)  # what the names need
     if options.column_width is None:
-        across, plot, step, above = len(names), PLOT, LEFT + PLOT + beside, TOP
+        across, plot, step, above = len(panels), PLOT, LEFT + PLOT + beside, TOP
     else:
         beside = 0.5 + 0.06 * max(len(line.title) for line in lines)
-        across = min(len(names), max(1, int(options.column_width / (LEFT + LEAST_PLOT + beside))))
+        across = min(len(panels), max(1, int(options.column_width / (LEFT + LEAST_PLOT + beside))))
         step, above = options.column_width / across, 0.25
         plot = max(step - LEFT - beside, LEAST_PLOT)
-    down = -(-len(names) // across)
+    down = -(-len(panels) // across)
     made = new_figure(step * across, down * (tall + above + BOTTOM), layout="none")
-    width, height = made.get_size_inches()
-    for number, name in enumerate(names):
+    for number, (name, here) in enumerate(panels.items()):
         row, column = divmod(number, across)
-        left, here = column * step + LEFT, [line for line in lines if line.dataset == name]
+        left = column * step + LEFT
         bottom = (down - 1 - row) * (tall + above + BOTTOM) + BOTTOM
         far = far_apart(here)
         low = (1 - STRIP - BREAK) * tall if far else tall
-        axes = made.add_axes((left / width, bottom / height, plot / width, low / height))
+        axes = add_panel(made, left, bottom, plot, low)
         letters = int((step - LEFT - plot - 0.08) / 0.062)
         draw_rates_panel(axes, here, of_line, 72 * low, options.decimals, letters)
         top = axes
         if far:
-            place = (left / width, (bottom + (1 - STRIP) * tall) / height, plot / width, STRIP * tall / height)
-            top = made.add_axes(place, xlim=axes.get_xlim(), xticks=[])
+            strip_bottom = bottom + (1 - STRIP) * tall
+            top = add_panel(made, left, strip_bottom, plot, STRIP * tall, xlim=axes.get_xlim(), xticks=[])
             top.spines["bottom"].set_visible(False)
             top.tick_params(labelsize=8)
         draw_published(top, here, of_line, far)
@@ -170,8 +161,6 @@ def draw_rates(title: str, words: str, noise: str, lines: list[Line], options: O
         top.set_title(escape_dollars(dataset_title(every, name)), fontsize=9, loc="left")
         axes.set_xlabel(f"rate of {escape_dollars(noise_text(noise, None))} (%)")
         axes.set_ylabel(METRICS[options.metric].axis if column == 0 else "")
-    if options.column_width is None:  # a paper has the words in its caption
-        draw_heading(made, title, words)
     return made
 
 
@@ -201,17 +190,14 @@ def draw_rates_panel(
     """height: points. letters: how many fit beside the end of a line."""
     ends, faint = [], 0.14 if len(lines) <= 6 else 0.07
     for line in lines:
-        colour, marker, filled = of_line[line.title]
-        rates, means, deviations = (list(values) for values in zip(*line.points))
-        look = {"marker": marker, "markersize": 4.5, "markerfacecolor": colour if filled else "white", "linewidth": 1.6}
-        axes.plot(rates, means, color=colour, label=escape_dollars(line.title), zorder=3, **look)
-        below, above = ([m + sign * d for m, d in zip(means, deviations)] for sign in (-1, 1))
-        axes.fill_between(rates, below, above, color=colour, alpha=faint, linewidth=0)
+        rates, means, bands = np.array(line.points).T
+        look = line_look(line.title, of_line) | {"markersize": 4.5, "linewidth": 1.6}
+        draw_band(axes, rates, means, bands, faint, **look)
         value = f"{means[-1]:.{decimals}f}"
         name = (
             line.title if len(line.title) + 2 + len(value) <= letters else line.title[: letters - len(value) - 3] + "…"
         )
-        ends.append((f"{name}  {value}", colour, rates[-1], means[-1]))
+        ends.append((f"{name}  {value}", look["color"], float(rates[-1]), float(means[-1])))
     ticks = sorted({rate for line in lines for rate, *_ in line.points})
     axes.set_xlim(ticks[0] - 1, ticks[-1] + 0.07 * (ticks[-1] - ticks[0]))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -1,24 +1,35 @@
 """The metric of every draw of a search against each option that was drawn."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, scale_text, unique_texts
+from reports.captions import UNMEASURED, condition_title, describe_foundation, scale_text
 from reports.cells import Cell, read_cells
+from reports.facts import pick_columns
 from reports.metrics import METRICS
 from reports.notes import against_note
-from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure, plain_log_axis
-from reports.pictures.lines import draw_heading
+from reports.pictures.drawing import (
+    INK,
+    SOFT,
+    Axis,
+    Drawing,
+    add_panel,
+    escape_dollars,
+    new_figure,
+    place_values,
+    plain_log_axis,
+)
 from reports.search import Search, choose_setting, held_out_notes, partial_notes, read_searches, search_gaps
 from reports.table import format_signed
 from results.records import Records
 
 TEST, HELD_OUT = "#0072b2", "#d55e00"
-SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
 WIDE, HIGH, STRIP, LEFT, BETWEEN, TOP, ROW, BELOW = 1.95, 0.8, 0.1, 0.62, 0.14, 0.5, 0.95, 0.45  # inches
+COLUMNS = "method dataset noise rate draw option value published held_out test n metric"
 WORDS = (
     "Each mark: one draw of settings, mean over seeds, last epoch. Circles: {metric} on the test images; squares: accuracy on "
     "held-out images with noisy labels, which chooses. Dashed: the published value; ringed: the draw with the best mean "
@@ -40,7 +51,8 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{WORDS.format(metric=name)}; {scale_text(cells)}." if searches else UNMEASURED,
-        render=lambda: draw_sensitivity(asked.heading, words, searches, cells),
+        heading=words,
+        render=lambda: draw_sensitivity(searches, cells),
         gaps=search_gaps(cells),
         notes=[
             *held_out_notes(searches),
@@ -56,29 +68,31 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
 def sensitivity_facts(one: Search, metric: str) -> list[dict[str, Any]]:
     """One line a draw and option."""
     return [
-        {"method": one.method, "dataset": one.dataset, "noise": one.noise, "rate": one.rate or "", "draw": cell.draw}
-        | {"option": key, "value": cell.settings.get(key, published), "published": published}
-        | {"held_out": round(100 * float(held), 4), "test": round(100 * float(test), 4), "n": len(one.seeds)}
-        | {"metric": metric}
+        pick_columns(
+            COLUMNS,
+            one.facts,
+            {"draw": cell.draw, "option": key, "value": cell.settings.get(key, published), "published": published},
+            {"held_out": round(100 * float(held), 4), "test": round(100 * float(test), 4), "metric": metric},
+        )
         for cell, held, test in zip(one.draws, one.held_out.mean(1), one.test.mean(1), strict=True)
         for key, published in cell.published_settings.items()
     ]
 
 
-def draw_sensitivity(title: str, words: str, searches: list[Search], cells: list[Cell]) -> Any:
+def draw_sensitivity(searches: list[Search], cells: list[Cell]) -> Any:
     """A row a search, a panel an option: the metric on test images above held-out accuracy, each on a scale of its own."""
     searches = [one for one in searches if one.draws[0].published_settings]
     columns = max((len(one.draws[0].published_settings) for one in searches), default=3)
     rows = max(1, len(searches))
     made = new_figure(LEFT + max(3, columns) * (WIDE + BETWEEN), TOP + rows * (2 * HIGH + ROW), layout="none")
-    width, height = made.get_size_inches()
+    height = made.get_size_inches()[1]
     for row, one in enumerate(searches):
         bottom = height - TOP - (row + 1) * (2 * HIGH + ROW) + BELOW
         shared: tuple[Any, Any] = (None, None)
         for column, key in enumerate(one.draws[0].published_settings):
             left = LEFT + column * (WIDE + BETWEEN)
             above, below = (
-                made.add_axes((left / width, low / height, WIDE / width, HIGH / height), sharey=other)
+                add_panel(made, left, low, WIDE, HIGH, sharey=other)
                 for low, other in zip((bottom + HIGH + STRIP, bottom), shared, strict=True)
             )
             draw_option(above, below, one, key)
@@ -89,11 +103,10 @@ def draw_sensitivity(title: str, words: str, searches: list[Search], cells: list
             shared = above, below
             above.set_ylabel("test (%)", fontsize=8)
             below.set_ylabel("held-out (%)", fontsize=8)
-            where = f"{escape_dollars(dataset_title(cells, one.dataset))}, {escape_dollars(noise_text(one.noise, one.rate))}"
-            above.set_title(f"{escape_dollars(one.title)}: {where}", fontsize=9, loc="left")
+            row_title = f"{one.title}: {condition_title(cells, one.condition)}"
+            above.set_title(escape_dollars(row_title), fontsize=9, loc="left")
     if not searches:
         made.text(0.5, 0.4, "no runs yet", ha="center", color=SOFT)
-    draw_heading(made, title, words)
     return made
 
 
@@ -101,28 +114,30 @@ def draw_option(above: Any, below: Any, one: Search, key: str) -> None:
     """Every draw that counts, at its value of one option."""
     published, best = one.draws[0].published_settings[key], choose_setting(one)
     values = [cell.settings.get(key, published) for cell in one.draws]
-    places, mark, names = axis_places(values, published)
+    axis = place_values([published, *values])
+    places = np.array([axis.places[value] for value in values])
     for axes, shares, colour, marker in ((above, one.test, TEST, "o"), (below, one.held_out, HELD_OUT, "s")):
         means = 100 * shares.mean(1)
         axes.scatter(places, means, s=20, color=colour, marker=marker, alpha=0.85, linewidths=0, zorder=3)
         ring = {"s": 75, "facecolors": "none", "edgecolors": INK, "linewidths": 1.1, "zorder": 4}
         axes.scatter(places[best : best + 1], means[best : best + 1], **ring)
-        axes.axvline(mark, color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        axes.axvline(axis.places[published], color=SOFT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
         axes.margins(y=0.16)
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
         axes.tick_params(labelsize=7.5)
-        if names:
-            label_words(axes, names)
+        if axis.names:
+            label_words(axes, axis.names)
         else:
-            scale_numbers(axes, [*places.tolist(), mark])
+            scale_numbers(axes, axis)
     above.tick_params(labelbottom=False)
     below.set_xlabel(escape_dollars(key), fontsize=8)
 
 
-def scale_numbers(axes: Any, values: list[float]) -> None:
-    """Logarithmic where the values span more than a factor of ten; a little room at both ends."""
-    low, high = min(values), max(values)
-    if low > 0 and high > SPAN * low:
+def scale_numbers(axes: Any, axis: Axis) -> None:
+    """A little room at both ends."""
+    low = min(axis.places.values())
+    high = max(axis.places.values())
+    if axis.is_log:
         room = (high / low) ** 0.06
         axes.set_xlim(low / room, high * room)
         plain_log_axis(axes)
@@ -132,7 +147,7 @@ def scale_numbers(axes: Any, values: list[float]) -> None:
     axes.locator_params(axis="x", nbins=4)
 
 
-def label_words(axes: Any, names: list[str]) -> None:
+def label_words(axes: Any, names: Sequence[str]) -> None:
     """Words below the axis; broken, and turned where they are many or long."""
     words = [textwrap.fill(escape_dollars(name), 14) for name in names]
     turned = len(names) > 3 or max(map(len, names)) > 14
@@ -147,17 +162,7 @@ def agreement_notes(searches: list[Search], cells: list[Cell], name: str) -> lis
         held_out, test = one.held_out.mean(1), one.test.mean(1)
         if len(test) > 2 and held_out.std() > 0 and test.std() > 0:
             found = format_signed(float(np.corrcoef(held_out, test)[0, 1]), ".2f")
-            where = f"{dataset_title(cells, one.dataset)}, {noise_text(one.noise, one.rate)}"
-            groups.setdefault(where, []).append(f"{one.title} {found}")
+            groups.setdefault(condition_title(cells, one.condition), []).append(f"{one.title} {found}")
     words = "held-out with test accuracy" if name == "accuracy" else f"held-out accuracy with {name} on the test images"
     said = [f"{where}: {', '.join(rows)}" for where, rows in groups.items()]
     return [f"Correlation of {words} over draws: {'; '.join(said)}."] if said else []
-
-
-def axis_places(values: list[str], published: str) -> tuple[np.ndarray, float, list[str]]:
-    """Where values lie on an axis, where the published one does, and their names where they are words."""
-    try:
-        return np.array([float(value) for value in values]), float(published), []
-    except ValueError:
-        names = unique_texts([published, *values])
-        return np.array([names.index(value) for value in values], float), 0.0, names

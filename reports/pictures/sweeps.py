@@ -1,27 +1,35 @@
 """Figures of sweeps: accuracy against an option (`--sweep`, Figure 1, tau, omega)."""
 
 import textwrap
-from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, output_stem
+from reports.asked import DEFAULTS, Asked, Options, output_stem
 from reports.captions import (
     accuracy_caption,
     dataset_title,
     describe_foundation,
     lines_text,
     noise_text,
-    scale_text,
-    seeds_text,
+    runs_text,
     unique_texts,
 )
-from reports.cells import Cell, read_cells, swept_value
+from reports.cells import Cell, group_by, read_cells, swept_value
+from reports.facts import cell_facts, pick_columns
 from reports.metrics import METRICS
-from reports.notes import against_note, list_gaps
-from reports.pictures.drawing import SOFT, Drawing, escape_dollars, keep_units, new_figure
+from reports.notes import against_note, few_note, list_gaps
+from reports.pictures.drawing import (
+    SOFT,
+    Axis,
+    Drawing,
+    draw_band,
+    escape_dollars,
+    keep_units,
+    new_figure,
+    place_values,
+)
 from results.published import METHODS
 from results.records import Records
 from results.schema import RULES
@@ -40,42 +48,25 @@ SYMBOLS = {
 }
 # How a marked value is drawn: dashes, and how far above the panel it is named.
 MARKS = {"published": ((4, 3), 1.01), "scale": ((4, 3), 1.01), "chosen": ((1, 2), 1.06)}
-SPAN = 10.0  # a larger ratio of values is drawn on a logarithmic axis
-Panel = tuple[str, str, str]  # data set, method, option
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Where the values of an option lie. names: the values where they are words, in their order."""
-
-    places: dict[str, float]
-    names: tuple[str, ...] = ()
-
-    @property
-    def is_log(self) -> bool:
-        """Whether numbers span so much that they are drawn on a logarithmic axis."""
-        low, high = min(self.places.values()), max(self.places.values())
-        return not self.names and low > 0 and high > SPAN * low
+COLUMNS = "method dataset noise rate option value published scale chosen n asked mean std rule metric ids"
 
 
 def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
     """A panel a method and option, a line a noise level, a row of panels a data set."""
     rule = asked.rule(options)
     cells = [cell for cell in read_cells(asked, records, rule, options) if swept_value(cell)]
-    few = [f"{c.where}: n = {c.n} of {len(c.ids)}" for c in cells if 0 < c.n < len(c.ids)]
     empty = sum(not c.values for c in cells)
-    shown = "; ".join([RULES[rule], lines_text(options), seeds_text(cells), scale_text(cells)])
+    shown = "; ".join([RULES[rule], lines_text(options), runs_text(cells)])
     below = f"{shown[:1].upper()}{shown[1:]}. {asked.note}".strip()
     methods = unique_texts(method_title(cells, cell.method) for cell in cells)
-    notes = [f"Fewer seeds than asked: {'; '.join(few)}."] if few else []
-    notes += [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
+    empty_note = [f"Not measured yet: {empty} of {len(cells)} points."] if empty else []
     return Drawing(
         name=output_stem(asked),
         title=asked.heading,
         caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
         render=lambda: draw_sweep(cells, below, options),
         gaps=list_gaps(cells),
-        notes=[*notes, *against_note(cells)],
+        notes=[*few_note(cells), *empty_note, *against_note(cells)],
         stands_on=[*[asked.note] * bool(asked.note), *describe_foundation(cells)],
         facts=[sweep_fact(cell, rule, options) for cell in cells],
         column_width=options.column_width,
@@ -98,31 +89,13 @@ def method_title(cells: list[Cell], method: str) -> str:
 def sweep_fact(cell: Cell, rule: str, options: Options) -> dict[str, Any]:
     """One point, for CSV."""
     option, value = swept_value(cell) or ("", "")
-    return {
-        "method": cell.method,
-        "dataset": cell.dataset,
-        "noise": cell.noise,
-        "rate": cell.rate or "",
-        "option": option,
-        "value": value,
-        **{mark: cell.marks.get(mark, "") for mark in MARKS},
-        "n": cell.n,
-        "asked": len(cell.ids),
-        "mean": "" if cell.mean is None else round(cell.mean, 6),
-        "std": "" if cell.std is None else round(cell.std, 6),
-        "rule": rule,
-        "metric": options.metric,
-        "ids": " ".join(record["id"] for record in cell.records),
-    }
+    of_point = {"option": option, "value": value, "rule": rule, "metric": options.metric}
+    return pick_columns(COLUMNS, cell_facts(cell), of_point, {mark: cell.marks.get(mark, "") for mark in MARKS})
 
 
-def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> Any:
+def draw_sweep(cells: list[Cell], note: str, options: Options = DEFAULTS) -> Any:
     """The figure: panels of one method and option below each other, one a data set."""
-    options = options or Options()
-    panels: dict[Panel, list[Cell]] = {}
-    for cell in cells:
-        option, _ = swept_value(cell) or ("", "")
-        panels.setdefault((cell.dataset, cell.method, option), []).append(cell)
+    panels = group_by(cells, panel_of)
     datasets = list(dict.fromkeys(dataset for dataset, *_ in panels)) or [""]
     columns = list(dict.fromkeys(tuple(place) for _, *place in panels)) or [("", "")]
     several = len({method for method, _ in columns}) > 1
@@ -155,6 +128,12 @@ def draw_sweep(cells: list[Cell], note: str, options: Options | None = None) -> 
     return made
 
 
+def panel_of(cell: Cell) -> tuple[str, str, str]:
+    """Data set, method, option."""
+    option, _ = swept_value(cell) or ("", "")
+    return cell.dataset, cell.method, option
+
+
 def draw_sweep_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str | None], tuple]) -> None:
     """Accuracy against one option; levels: the style of each noise level, the same in all panels."""
     measured = [cell for cell in cells if cell.values]
@@ -163,7 +142,7 @@ def draw_sweep_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str |
         axes.set_xticks([]), axes.set_yticks([])
         return
     values, marks = [cell.settings[option] for cell in measured for option in cell.settings], measured[0].marks
-    axis = place_values(values, marks)
+    axis = place_values([*values, *marks.values()])
     for (noise, rate), (colour, dash, marker) in levels.items():
         line = sorted(
             (axis.places[value], cell.mean, cell.half_width or 0.0)
@@ -177,8 +156,7 @@ def draw_sweep_panel(axes: Any, cells: list[Cell], levels: dict[tuple[str, str |
         if axis.names:  # nothing lies between two words
             axes.errorbar(x, mean, std, linestyle="none", capsize=2, **look)
             continue
-        axes.plot(x, mean, dash, **look)
-        axes.fill_between(x, mean - std, mean + std, color=colour, alpha=0.15, linewidth=0)
+        draw_band(axes, x, mean, std, alpha=0.15, linestyle=dash, **look)
     for mark, value in marks.items():
         draw_mark(axes, mark, axis.places[value])
     set_ticks(axes, axis, {axis.places[value] for value in values})
@@ -190,15 +168,6 @@ def draw_mark(axes: Any, mark: str, x: float) -> None:
     axes.axvline(x, color=SOFT, linewidth=0.8, linestyle=(0, dashes), zorder=0)
     place = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom", "fontsize": 6.5, "color": SOFT}
     axes.annotate("the scale's" if mark == "scale" else mark, (x, height), **place)
-
-
-def place_values(values: list[str], marks: dict[str, str]) -> Axis:
-    """Numbers at themselves; words side by side."""
-    every = unique_texts([*values, *marks.values()])
-    try:
-        return Axis({value: float(value) for value in every})
-    except ValueError:
-        return Axis({value: float(place) for place, value in enumerate(every)}, tuple(every))
 
 
 def set_ticks(axes: Any, axis: Axis, ticks: set[float]) -> None:

@@ -87,7 +87,7 @@ def test_the_figure_has_a_panel_a_curve_a_line_a_rate_and_the_idle_range(tmp_pat
     scn = [write_record(tmp_path, method="scn", history={"spread": [1.0, 2.0]}, resolved={"mechanism": [SPREAD]})]
     asked = request("figure", "mechanisms", [*cells, cell("SCN", "scn", "rafdb", "0.1", scn)])
     curves = [c for one in read_cells(asked, Records(tmp_path), "last") for c in read_curves(one)]
-    ambiguous, spread = draw_mechanisms("", "", curves).axes
+    ambiguous, spread = draw_mechanisms(curves).axes
     lines = [line for line in ambiguous.get_lines() if line.get_label().startswith("asymmetric")]
     assert [line.get_label() for line in lines] == ["asymmetric noise, 10 %", "asymmetric noise, 30 %"]
     assert lines[1].get_xdata().tolist() == [1, 2] and lines[1].get_ydata().tolist() == pytest.approx([90, 95])

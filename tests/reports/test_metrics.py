@@ -12,9 +12,9 @@ from scipy.stats import t as student
 
 import reports
 from benchmark.train.metrics import class_metrics
+from reports.choose import pictures_beside
 from reports.metrics import METRICS, confusion_matrices, image_values, largest_class, metric_of
 from reports.paired import Hits
-from reports.pictures.beside import pictures_beside
 from reports.statistics import SPREADS, balanced_interval, half_width
 from results.records import Records
 

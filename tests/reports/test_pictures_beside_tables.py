@@ -13,7 +13,7 @@ from records import cell, request, table1, with_runs, write_record
 import reports
 from reports.asked import Asked, Options
 from reports.cells import read_cells
-from reports.pictures.beside import pictures_beside
+from reports.choose import pictures_beside
 from reports.pictures.drawing import Drawing
 from reports.pictures.lines import line_styles, spread_heights
 from results.records import Records
