@@ -1,17 +1,17 @@
 """The paper's claims as data, each with a verdict a data set, from paired comparisons over seeds and images."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from reports.asked import Asked, Options
 from reports.captions import changed_text, dataset_title, noise_text, scale_text, unique_texts
-from reports.cells import Cell, common_seeds, swept_value
+from reports.cells import Cell, common_seeds, group_by, swept_value
 from reports.divergence import compare_distance, find_row, group_divergences
 from reports.paired import PAIRS_OF_FIVE
 from reports.statements.evidence import Comparison, Evidence
 from reports.statistics import Interval, adjust_for_pairs, crossed_interval, in_points
-from reports.table import format_signed
+from reports.table import markdown_table, signed_texts
 from results.published import DATASETS, METHODS, supplement_facts
 from results.records import Records
 from results.schema import ENOUGH_SEEDS, RULES
@@ -43,6 +43,11 @@ class Verdict:
     comparisons: list[Comparison] = field(default_factory=list)  # that were measured
     lacking: list[str] = field(default_factory=list)  # that were not
     changed: list[str] = field(default_factory=list)  # settings
+
+    @property
+    def lowest(self) -> Comparison:
+        """The measured comparison with the smallest difference."""
+        return min(self.comparisons, key=lambda comparison: comparison.found.mean)
 
 
 def compare_accuracies(method: str, than: str | None, evidence: Evidence) -> Iterator[Comparison]:
@@ -86,10 +91,8 @@ def best_value(option: str, best: float, grid: Sequence[float], evidence: Eviden
         for value in grid:
             if value != best:
                 text = f"{noise_text(noise, rate)}: over {value:g}"
-                best_cell, other_cell = (
-                    cell_by_place.get((dataset, noise, rate, setting)) for setting in (best, value)
-                )
-                yield evidence.compare(dataset, text, best_cell, other_cell)
+                best_cell = cell_by_place.get((dataset, noise, rate, best))
+                yield evidence.compare(dataset, text, best_cell, cell_by_place.get((dataset, noise, rate, value)))
 
 
 def compare_closeness(to: str, evidence: Evidence) -> Iterator[Comparison]:
@@ -103,38 +106,29 @@ def compare_closeness(to: str, evidence: Evidence) -> Iterator[Comparison]:
 def list_claims() -> tuple[Claim, ...]:
     """What is tested; a new claim is one more line."""
     printed = supplement_facts()
-    gains = {name: printed[f"avg_gain_over_eac_{title}"] for name, title in DATASETS.items()}
     tau = float(printed["temperature_best"])
     omega = float(printed["momentum_decay_best"])
-    taus, omegas = (
-        [float(value) for value in printed[f"{name}_grid"].split(";")] for name in ("temperature", "momentum_decay")
-    )
+    taus = [float(value) for value in printed["temperature_grid"].split(";")]
+    omegas = [float(value) for value in printed["momentum_decay_grid"].split(";")]
     table_one = ("table", "1")
     table_two = ("table", "2")
-    first_claim = Claim(
-        "LA-Net is first at every rate", "Table 1", table_one, partial(compare_accuracies, "lanet", None)
-    )
-    gain_claims = [
-        Claim(
-            f"LA-Net gains over EAC on {title}",
-            f"section A: {gains[name]} points",
-            table_one,
-            partial(average_gain, name),
-        )
-        for name, title in DATASETS.items()
-    ]
+    above_baseline = {name: f"{title} is above the baseline at every rate" for name, title in METHODS.items()}
+    del above_baseline["baseline"]
     return (
-        first_claim,
-        *(replace(claim, as_printed=True) for claim in gain_claims),
+        Claim("LA-Net is first at every rate", "Table 1", table_one, partial(compare_accuracies, "lanet", None)),
         *(
             Claim(
-                f"{title} is above the baseline at every rate",
-                "Table 1",
+                f"LA-Net gains over EAC on {title}",
+                f"section A: {printed[f'avg_gain_over_eac_{title}']} points",
                 table_one,
-                partial(compare_accuracies, name, "baseline"),
+                partial(average_gain, name),
+                as_printed=True,
             )
-            for name, title in METHODS.items()
-            if name != "baseline"
+            for name, title in DATASETS.items()
+        ),
+        *(
+            Claim(text, "Table 1", table_one, partial(compare_accuracies, name, "baseline"))
+            for name, text in above_baseline.items()
         ),
         grid_claim("temperature τ", "tau", "temperature", tau, taus),
         grid_claim("momentum ω", "omega", "label_momentum", omega, omegas),
@@ -162,18 +156,12 @@ def judge_claims(measured: Sequence[tuple[Asked, list[Cell]]], records: Records,
 def judge_claim(claim: Claim, evidence: Evidence | None) -> list[Verdict]:
     """A verdict for each data set on which something of the claim was measured; else one that nothing was."""
     comparisons = list(claim.compare(evidence)) if evidence else []
-    names = sorted(
-        unique_texts(comparison.dataset for comparison in comparisons if comparison.found),
-        key=lambda name: name not in DATASETS,
-    )
+    by_data_set = group_by(comparisons, lambda comparison: comparison.dataset)
+    names = unique_texts(comparison.dataset for comparison in comparisons if comparison.found)
     if not evidence or not names:
         return [Verdict(claim, "not measured")]
-    return [
-        judge_on_data_set(
-            claim, evidence, name, [comparison for comparison in comparisons if comparison.dataset == name]
-        )
-        for name in names
-    ]
+    names.sort(key=lambda name: name not in DATASETS)
+    return [judge_on_data_set(claim, evidence, name, by_data_set[name]) for name in names]
 
 
 def judge_on_data_set(claim: Claim, evidence: Evidence, dataset: str, comparisons: list[Comparison]) -> Verdict:
@@ -211,9 +199,7 @@ def summarise_verdict(verdict: Verdict) -> str:
         return "no runs that could tell"
     seed_counts = unique_texts(sorted(comparison.n for comparison in verdict.comparisons))
     sides = [comparison.side for comparison in verdict.comparisons]
-    measured = [(comparison.found, comparison.text) for comparison in verdict.comparisons if comparison.found]
-    lowest, lowest_text = min(measured, key=lambda pair: pair[0].mean)
-    parts = [f"{interval_text(lowest, verdict.claim.unit)} ({lowest_text})"]
+    parts = [f"{interval_text(verdict.lowest.found, verdict.claim.unit)} ({verdict.lowest.text})"]
     if len(sides) > 1:
         counts = f"above in {sides.count(1)} of {len(sides)} comparisons, below in {sides.count(-1)}"
         parts = [counts, f"smallest {parts[0]}"]
@@ -224,8 +210,8 @@ def summarise_verdict(verdict: Verdict) -> str:
 
 
 def interval_text(interval: Interval, unit: str) -> str:
-    numbers = [format_signed(value, f"+.{places_of(unit)}f") for value in (interval.mean, interval.low, interval.high)]
-    return f"{numbers[0]} {unit} [{numbers[1]}, {numbers[2]}]"
+    mean, low, high = signed_texts(interval, places_of(unit))
+    return f"{mean} {unit} [{low}, {high}]"
 
 
 def places_of(unit: str) -> int:
@@ -236,15 +222,14 @@ def places_of(unit: str) -> int:
 def claims_markdown(verdicts: list[Verdict]) -> str:
     """A table with a row a claim and a column a data set: the verdict, and the smallest difference."""
     datasets = unique_texts(verdict.dataset for verdict in verdicts)
-    lines = [f"| claim | {' | '.join(datasets)} |", f"| --- |{' --- |' * len(datasets)}"] if datasets else []
-    rows: dict[str, dict[str, str]] = {}
-    for verdict in verdicts:
-        rows.setdefault(f"{verdict.claim.text} ({verdict.claim.source})", {})[verdict.dataset] = field_text(verdict)
-    lines += [
-        f"| {claim} | {' | '.join(fields.get(name, '') for name in datasets)} |"
-        for claim, fields in rows.items()
-        if "" not in fields
+    rows = {
+        claim: {verdict.dataset: field_text(verdict) for verdict in of_claim}
+        for claim, of_claim in group_by(verdicts, lambda v: f"{v.claim.text} ({v.claim.source})").items()
+    }
+    measured = [
+        [claim, *(fields.get(name, "") for name in datasets)] for claim, fields in rows.items() if "" not in fields
     ]
+    lines = [markdown_table(["claim", *datasets], ["---"] * (1 + len(datasets)), measured)] if datasets else []
     unmeasured = [claim for claim, fields in rows.items() if "" in fields]
     if unmeasured:
         lines += ["", f"Not measured: {'; '.join(unmeasured)}."]
@@ -262,10 +247,7 @@ def field_text(verdict: Verdict) -> str:
     """**holds**: +1.5 points [+0.6, +2.4] (asymmetric noise, 10 %: over Baseline); n = 10"""
     if not verdict.comparisons:
         return verdict.verdict
-    lowest = min(
-        (comparison for comparison in verdict.comparisons if comparison.found),
-        key=lambda comparison: comparison.found.mean,
-    )
+    lowest = verdict.lowest
     at_scale = " at paper scale" if verdict.verdict == "not measured" else ""
     return f"**{verdict.verdict}{at_scale}**: {interval_text(lowest.found, verdict.claim.unit)} ({lowest.text}); n = {lowest.n}"
 

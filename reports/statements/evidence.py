@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Options, ReportError
+from reports.asked import DEFAULTS, Options, ReportError
 from reports.cells import Cell, add_facts, common_seeds, declared_curves
 from reports.paired import PAIRS_OF_FIVE, Hits, compare_cells
 from reports.statistics import Interval, adjust_for_pairs, crossed_interval, in_points, is_sure, paired_t
@@ -52,11 +52,11 @@ class Evidence:
     variations: {'random start weights': the evidence of runs that differ from the others in that alone}.
     """
 
-    def __init__(self, records: Records, cells: Iterable[Cell], options: Options | None = None) -> None:
+    def __init__(self, records: Records, cells: Iterable[Cell], options: Options = DEFAULTS) -> None:
         self.records = records
-        self.options = options or Options()
+        self.options = options
         self.cells = [cell for cell in cells if cell.part == "table"]
-        self.by_key = {(c.dataset, c.method, c.noise, c.rate, c.label or ""): c for c in self.cells}
+        self.by_key = {(cell.method, *cell.condition, cell.label or ""): cell for cell in self.cells}
         self.hits: dict[tuple[str, str], Hits] = {}
         self.variations: dict[str, Evidence] = {}
 
@@ -67,7 +67,7 @@ class Evidence:
         return sorted(dataset_names, key=lambda name: (order.index(name) if name in order else len(order), name))
 
     def cell(self, dataset: str, method: str, noise: str, rate: str | None, changed: str = "") -> Cell | None:
-        return self.by_key.get((dataset, method, noise, rate, changed))
+        return self.by_key.get((method, dataset, noise, rate, changed))
 
     def hits_by(self, rule: str, metric: str = "accuracy") -> Hits:
         return self.hits.setdefault((rule, metric), Hits(self.records, rule, metric))
@@ -148,12 +148,9 @@ def make_evidence(records: Records, chosen_records: list[dict[str, Any]], mechan
         if spec["part"] == "all" and not spec["holdout"]:
             changed_text = " ".join(f"{name}={value}" for name, value in sorted(changed_settings(record).items()))
             name = str(record["resolved"].get("method_title") or spec["method"])
-            new_cell = Cell(
-                name, spec["method"], spec["data"]["name"], noise["kind"], noise["rate"], changed_text or None
-            )
-            cell = cells.setdefault(
-                (new_cell.dataset, new_cell.method, new_cell.noise, new_cell.rate, changed_text), new_cell
-            )
+            condition = (spec["data"]["name"], noise["kind"], noise["rate"])
+            new_cell = Cell(name, spec["method"], *condition, changed_text or None)
+            cell = cells.setdefault((spec["method"], *condition, changed_text), new_cell)
             cell.records.append(record)
             cell.values[record_seed(record)] = 100 * record["metrics"]["last"]
     add_facts(cells.values(), records)

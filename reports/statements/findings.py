@@ -16,7 +16,7 @@ from reports.paired import CROSS_FITTED
 from reports.statements.claims import PAPER_RATES, interval_text, places_of
 from reports.statements.evidence import Comparison, Evidence, by_seed, title_of
 from reports.statistics import Interval
-from reports.table import format_signed
+from reports.table import markdown_table, signed_texts
 from results.published import LATER, METHODS
 from results.schema import ENOUGH_SEEDS
 
@@ -27,6 +27,8 @@ WORST = "0.3"  # the rate at which the methods differ most
 WORST_NOISE = ("asymmetric", WORST)
 OTHERS = tuple(method for method in METHODS if method != "baseline")
 NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
+HEAD = ("data set", "", "difference", "95 % interval", "p", "seeds", "")  # of a table of comparisons
+ALIGNMENTS = ("---", "---", "---:", ":---:", "---:", "---:", "---")
 PEOPLE = ("none", "votes")  # noises of Table 2
 WITHOUT_LOSSES = {f"lanet.{part}_weight=0" for part in ("landmark", "distribution", "contrastive")}
 
@@ -52,13 +54,11 @@ def make_comparisons(evidence: Evidence) -> "pandas.DataFrame":
     import pandas
 
     titles = {name: title_of(evidence, name) for name in evidence.datasets()}
-    rows = [
-        describe_comparison(question, comparison, titles)
-        for question in QUESTIONS
-        for comparison in sorted(
-            question.compare(evidence), key=lambda comparison: list(titles).index(comparison.dataset)
-        )
-    ]
+    rows = []
+    for question in QUESTIONS:
+        comparisons = list(question.compare(evidence))
+        for name in titles:
+            rows += [describe_comparison(question, one, titles) for one in comparisons if one.dataset == name]
     return pandas.DataFrame(rows)
 
 
@@ -108,12 +108,12 @@ def title_of_method(evidence: Evidence, method: str) -> str:
 def compare_memorised(evidence: Evidence) -> Iterator[Comparison]:
     """Share of the wrong labels that the network gives back in the last epoch, less the baseline's, in points."""
     for dataset in evidence.datasets():
-        baseline_shares, *other_shares = (
-            by_seed(evidence.cell(dataset, method, *WORST_NOISE), lambda r: 100 * r["history"]["memorised"][-1])
+        shares = {
+            method: by_seed(evidence.cell(dataset, method, *WORST_NOISE), lambda r: 100 * r["history"]["memorised"][-1])
             for method in METHODS
-        )
-        for method, values in zip(OTHERS, other_shares, strict=True):
-            yield evidence.compare_numbers(dataset, METHODS[method], values, baseline_shares)
+        }
+        for method in OTHERS:
+            yield evidence.compare_numbers(dataset, METHODS[method], shares[method], shares["baseline"])
 
 
 def compare_best_epoch(evidence: Evidence) -> Iterator[Comparison]:
@@ -129,11 +129,9 @@ def compare_settings(evidence: Evidence) -> Iterator[Comparison]:
     for dataset in evidence.datasets():
         for method in OTHERS:
             chosen_cell = evidence.cell(dataset, method, *WORST_NOISE)
-            condition = (dataset, method, *WORST_NOISE)
-            published = [
-                c for c in evidence.cells if (c.dataset, c.method, c.noise, c.rate) == condition and is_published(c)
-            ]
-            yield evidence.compare(dataset, METHODS[method], chosen_cell, next(iter(published), None))
+            beside = (c for c in evidence.cells if c.method == method and c.condition == (dataset, *WORST_NOISE))
+            published_cell = next((cell for cell in beside if is_published(cell)), None)
+            yield evidence.compare(dataset, METHODS[method], chosen_cell, published_cell)
 
 
 def is_published(cell: Cell) -> bool:
@@ -167,11 +165,9 @@ def compare_margin(evidence: Evidence) -> Iterator[Comparison]:
     for dataset in evidence.datasets():
         for method, title in METHODS.items():
             cell = evidence.cell(dataset, method, *WORST_NOISE)
-            sides = [
-                by_seed(cell, lambda record, key=key: record["metrics"].get(key))  # type: ignore[misc]
-                for key in ("margin_auroc", "wrong_label_auroc")
-            ]
-            yield evidence.compare_numbers(dataset, title, *sides)
+            margin = by_seed(cell, lambda record: record["metrics"].get("margin_auroc"))
+            own_score = by_seed(cell, lambda record: record["metrics"].get("wrong_label_auroc"))
+            yield evidence.compare_numbers(dataset, title, margin, own_score)
 
 
 QUESTIONS = (
@@ -200,13 +196,7 @@ QUESTIONS = (
         partial(compare_with_baseline, OTHERS, *WORST_NOISE, metric="balanced"),
         "--table 1",
     ),
-    Question(
-        "Do they learn fewer of the wrong labels by heart?",
-        compare_memorised,
-        "--table 1",
-        "more",
-        "fewer",
-    ),
+    Question("Do they learn fewer of the wrong labels by heart?", compare_memorised, "--table 1", "more", "fewer"),
     Question(
         "What is choosing the best epoch worth, measured on other images than it was chosen on?",
         compare_best_epoch,
@@ -272,13 +262,9 @@ def write_answer(rows: "pandas.DataFrame") -> str:
         for verdict, verdict_rows in ordered.groupby("verdict", sort=False)
     ]
     counted = rows["side"] != 0 if rows["side"].any() else rows["seeds"] == rows["seeds"].max()
-    largest_row = rows.loc[rows["difference"].where(counted).abs().idxmax()]
-    largest_text = interval_text(
-        Interval(largest_row["difference"], largest_row["low"], largest_row["high"]), largest_row["unit"]
-    )
-    return " ".join(
-        [*parts, f"Largest difference: {largest_row['compared']} on {largest_row['data_set']}, {largest_text}."]
-    )
+    largest = rows.loc[rows["difference"].where(counted).abs().idxmax()]
+    largest_text = interval_text(Interval(largest["difference"], largest["low"], largest["high"]), largest["unit"])
+    return " ".join([*parts, f"Largest difference: {largest['compared']} on {largest['data_set']}, {largest_text}."])
 
 
 def list_rows(rows: "pandas.DataFrame") -> str:
@@ -307,25 +293,19 @@ def comparisons_markdown(frame: "pandas.DataFrame", results: str) -> str:
     """A table a question, with the command that draws its numbers."""
     parts = []
     for number, title, rows in measured_questions(frame):
-        head = [
-            "| data set | | difference | 95 % interval | p | seeds | |",
-            "| --- | --- | ---: | :---: | ---: | ---: | --- |",
-        ]
         command = f"    {rows['command'].iloc[0]} --draw --results {results}"
-        lines = [table_row(row) for row in rows.to_dict("records")]
-        parts += [f'## <a id="{number}"></a>{number}. {title}', "\n".join([*head, *lines]), command]
+        table = markdown_table(HEAD, ALIGNMENTS, [table_row(row) for row in rows.to_dict("records")])
+        parts += [f'## <a id="{number}"></a>{number}. {title}', table, command]
     return "\n\n".join(parts) + "\n"
 
 
-def table_row(row: dict[Any, Any]) -> str:
+def table_row(row: dict[Any, Any]) -> list[str]:
     numbers = ["–", "", "", ""]
     if row["seeds"]:
-        mean, low, high = (
-            format_signed(row[name], f"+.{places_of(row['unit'])}f") for name in ("difference", "low", "high")
-        )
+        mean, low, high = signed_texts(Interval(row["difference"], row["low"], row["high"]), places_of(row["unit"]))
         p = "< 0.001" if row["p"] < 0.001 else f"{row['p']:.3f}"
         numbers = [f"**{mean}**" if row["side"] else mean, f"{low} to {high}", p, str(row["seeds"])]
-    return f"| {' | '.join([row['data_set'], row['compared'], *numbers, row['verdict']])} |"
+    return [row["data_set"], row["compared"], *numbers, row["verdict"]]
 
 
 def idle_mechanisms(evidence: Evidence) -> list[str]:
@@ -337,9 +317,9 @@ def idle_mechanisms(evidence: Evidence) -> list[str]:
 def readme_table(evidence: Evidence) -> str:
     """Means of Table 1 over seeds in per cent, a row a method, a column a data set, at 10 / 20 / 30 %."""
     names = [name for name in evidence.datasets() if evidence.cell(name, "baseline", *WORST_NOISE)]
-    lines = [f"| | {' | '.join(title_of(evidence, name) for name in names)} |", f"| --- |{' ---: |' * len(names)}"]
+    rows = []
     for method, title in METHODS.items():
         cells = [[evidence.cell(name, method, "asymmetric", rate) for rate in PAPER_RATES] for name in names]
         texts = [" / ".join(f"{cell.mean:.1f}" if cell and cell.values else "–" for cell in row) for row in cells]
-        lines.append(f"| {title} | {' | '.join(texts)} |")
-    return "\n".join(lines)
+        rows.append([title, *texts])
+    return markdown_table(["", *(title_of(evidence, name) for name in names)], ["---", *["---:"] * len(names)], rows)
