@@ -7,12 +7,13 @@ import numpy as np
 
 from reports.cells import Cell, common_seeds
 from reports.confusion import Confusion, read_confusion
+from reports.facts import round_or_none
 from reports.mechanisms import MechanismCurve, read_curves
-from reports.page.views import View, cell_seeds, round_or_none
+from reports.page.views import View, cell_seeds
 from reports.paired import Hits
 from reports.pictures.epochs import Course, read_course
 from reports.statistics import crossed_interval
-from reports.table import format_signed
+from reports.table import signed_texts
 from results.records import Records
 from results.schema import class_names, record_seed
 
@@ -37,7 +38,9 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
         "train": data.get("train_per_class"),
         "test": data.get("test_per_class"),
         "by_class": class_accuracies(confusion) if confusion else [],
-        "confusion": [[one_place(share) for share in row] for row in confusion.shares.mean(0)] if confusion else [],
+        "confusion": [[round_or_none(share, 1) for share in row] for row in confusion.shares.mean(0)]
+        if confusion
+        else [],
         "course": course_of(course) if course else None,
         "mechanism": [curve_of(curve) for curve in read_curves(cell)],
         "settings": settings.index(cell_settings),
@@ -47,11 +50,8 @@ def details_of(cell: Cell, settings: list[Any]) -> dict[str, Any]:
 def class_accuracies(confusion: Confusion) -> list[list[float | None]]:
     """[mean, sample standard deviation] of each class's accuracy in per cent, over seeds; None without test images."""
     spread = confusion.of_class.std(0, ddof=1) if len(confusion.counts) > 1 else np.full(len(confusion.classes), np.nan)
-    return [[one_place(mean), one_place(std)] for mean, std in zip(confusion.of_class.mean(0), spread, strict=True)]
-
-
-def one_place(value: float) -> float | None:
-    return round(float(value), 1) if np.isfinite(value) else None
+    pairs = zip(confusion.of_class.mean(0), spread, strict=True)
+    return [[round_or_none(mean, 1), round_or_none(std, 1)] for mean, std in pairs]
 
 
 def course_of(course: Course) -> dict[str, Any]:
@@ -78,19 +78,12 @@ def round_values(values: np.ndarray) -> list[float]:
 
 def settings_of(cell: Cell) -> list[list[str]]:
     """[name, published, here] of the recipe and the parameters; published is '' where it is not known."""
-    resolved = cell.records[0]["resolved"]
-    published = cell.as_published
-    used_settings = {name: flatten_settings(resolved.get(name, {})) for name in ("parameters", "recipe")}
-    published_settings = {name: flatten_settings(published.get(name, {})) for name in used_settings}
-    return [
-        [
-            f"{cell.method if section == 'parameters' else section}.{key}",
-            published_settings[section].get(key, ""),
-            value,
-        ]
-        for section, values in used_settings.items()
-        for key, value in values.items()
-    ]
+    lines = []
+    for section, owner in (("parameters", cell.method), ("recipe", "recipe")):
+        published = flatten_settings(cell.as_published.get(section))
+        used = flatten_settings(cell.records[0]["resolved"].get(section))
+        lines += [[f"{owner}.{key}", published.get(key, ""), value] for key, value in used.items()]
+    return lines
 
 
 def flatten_settings(section: Any, prefix: str = "") -> dict[str, str]:
@@ -99,10 +92,8 @@ def flatten_settings(section: Any, prefix: str = "") -> dict[str, str]:
     for key, value in section.items() if isinstance(section, dict) else ():
         if isinstance(value, dict):
             if "kind" in value:
-                flat_settings |= {f"{prefix}{key}": str(value["kind"])}
-            flat_settings |= flatten_settings(
-                {name: one for name, one in value.items() if name != "kind"}, f"{prefix}{key}."
-            )
+                flat_settings[f"{prefix}{key}"] = str(value["kind"])
+            flat_settings |= flatten_settings(value, f"{prefix}{key}.")
         elif key != "kind":
             flat_settings[f"{prefix}{key}"] = setting_text(value)
     return flat_settings
@@ -137,5 +128,4 @@ def class_text(difference: np.ndarray) -> list[str]:
     """[mean, low, high] in points of [seeds, images]; empty for a class without test images."""
     if not difference.shape[1]:
         return []
-    interval = crossed_interval(difference)
-    return [format_signed(value) for value in (interval.mean, interval.low, interval.high)]
+    return signed_texts(crossed_interval(difference), 1)

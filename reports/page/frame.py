@@ -1,6 +1,8 @@
-"""The page's first screen, and its last: what was run, Table 1 in one block, and under which protocol."""
+"""The page's frame: what was run, Table 1 in one block, the claims as a grid, and under which protocol."""
 
 import json
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from reports.asked import Options
@@ -8,8 +10,12 @@ from reports.captions import scale_text, unique_texts
 from reports.cells import Cell
 from reports.metrics import METRICS
 from reports.page.views import View, titles_of
-from reports.table import Entry
+from reports.statements.claims import Verdict, places_of, summarise_verdict, verdict_heading
+from reports.table import Entry, signed_texts
 from results.schema import RULES
+
+VERDICT_MARKS = {"holds": ("✓", "good"), "does not hold": ("✗", "bad"), "not measured": ("–", "none")}
+OPEN = ("?", "open-verdict")
 
 
 def first_table(views: list[View], options: Options) -> dict[str, Any] | None:
@@ -74,8 +80,46 @@ def list_protocols(cells: list[Cell]) -> list[tuple[str, str]]:
 
 def count_environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """Each different machine and set of versions, with the number of its runs."""
-    counts: dict[str, int] = {}
-    for record in records:
-        text = ", ".join(f"{name} {value}" for name, value in sorted(record["provenance"].items()))
-        counts[text] = counts.get(text, 0) + 1
-    return sorted(counts.items(), key=lambda item: -item[1])
+    counts = Counter(
+        ", ".join(f"{name} {value}" for name, value in sorted(record["provenance"].items())) for record in records
+    )
+    return counts.most_common()
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the runs on one data set say of one claim."""
+
+    name: str  # of its place on the page
+    mark: str
+    look: str
+    word: str
+    heading: tuple[str, str]
+    summary: str
+    comparisons: list[list[str]]  # text, mean, 95 % interval, seeds, p
+
+
+def claims_grid(verdicts: list[Verdict]) -> dict[str, Any]:
+    """{'datasets': names, 'rows': [(claim, source, a field a data set or None)], 'unmeasured': claims}."""
+    datasets = unique_texts(verdict.dataset for verdict in verdicts)
+    unmeasured = unique_texts(verdict.claim.text for verdict in verdicts if not verdict.dataset)
+    claims: dict[tuple[str, str], dict[str, Verdict]] = {}
+    for verdict in (verdict for verdict in verdicts if verdict.dataset):
+        claims.setdefault((verdict.claim.text, verdict.claim.source), {})[verdict.dataset] = verdict
+    rows = []
+    for number, ((text, source), of_dataset) in enumerate(claims.items()):
+        fields = [
+            field_of(f"claim-{number}-{at}", of_dataset[name]) if name in of_dataset else None
+            for at, name in enumerate(datasets)
+        ]
+        rows.append((text, source, fields))
+    return {"datasets": datasets, "rows": rows, "unmeasured": unmeasured}
+
+
+def field_of(name: str, verdict: Verdict) -> Field:
+    mark, look = VERDICT_MARKS.get(verdict.verdict, OPEN)
+    comparisons = []
+    for comparison in verdict.comparisons:
+        mean, low, high = signed_texts(comparison.found, places_of(verdict.claim.unit))
+        comparisons.append([comparison.text, mean, f"{low} to {high}", str(comparison.n), f"{comparison.p:.2g}"])
+    return Field(name, mark, look, verdict.verdict, verdict_heading(verdict), summarise_verdict(verdict), comparisons)

@@ -1,21 +1,20 @@
 """What the page lets one choose: each table's numbers, ranks and paired differences by condition, measure and rule."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from reports.asked import Asked, Options, output_stem
+from reports.asked import DEFAULTS, Asked, Options, output_stem
 from reports.captions import dataset_title, noise_text
-from reports.cells import Cell, common_seeds, read_cells
+from reports.cells import Cell, Condition, common_seeds, group_conditions, read_cells
+from reports.facts import round_or_none
 from reports.metrics import METRICS
 from reports.paired import Hits, compare_cells, rank_cells, rank_text
 from reports.statistics import is_sure
-from reports.table import format_signed
+from reports.table import signed_texts
 from results.records import Records
 from results.schema import RULES, record_seed
-
-Condition = tuple[str, str, str | None]  # data set, kind of noise, rate
 
 
 @dataclass(frozen=True)
@@ -32,15 +31,11 @@ class Measure:
 
 def list_measures(options: Options) -> list[Measure]:
     """Every number that can be chosen."""
-    accuracy_measures = [
-        Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()
-    ]
-    areas = {
-        "own-auroc": ("Wrong labels found by the method's own score (AUROC)", "wrong_label_auroc"),
-        "margin-auroc": ("Wrong labels found by the averaged margin (AUROC)", "margin_auroc"),
-    }
-    return accuracy_measures + [
-        Measure(key, title, "AUROC", 3, ("last",), name) for key, (title, name) in areas.items()
+    found_by = "Wrong labels found by the"
+    return [
+        *(Measure(key, metric.title, "points", options.decimals, tuple(RULES)) for key, metric in METRICS.items()),
+        Measure("own-auroc", f"{found_by} method's own score (AUROC)", "AUROC", 3, ("last",), "wrong_label_auroc"),
+        Measure("margin-auroc", f"{found_by} averaged margin (AUROC)", "AUROC", 3, ("last",), "margin_auroc"),
     ]
 
 
@@ -68,7 +63,7 @@ def views_of(asked: Asked, records: Records, options: Options) -> list[View]:
     for measure in list_measures(options):
         for rule in measure.rules:
             cells, hits = read_measure(asked, records, options, measure, rule)
-            for condition, rows in by_condition(cells).items():
+            for condition, rows in group_conditions(cells).items():
                 if measure.key == "accuracy" and rule == "last" and any(cell.records for cell in rows):
                     view_by_condition[condition] = View(output_stem(asked), condition, rows)
                 if condition in view_by_condition and any(cell.values for cell in rows):
@@ -80,14 +75,11 @@ def read_measure(
     asked: Asked, records: Records, options: Options, measure: Measure, rule: str
 ) -> tuple[list[Cell], Hits | None]:
     """A table's cells by one measure and rule with their ranks; no hits where a run has one number alone."""
+    hits = None if measure.field else Hits(records, rule, measure.key)
+    metric_options = DEFAULTS if measure.field else replace(options, metric=measure.key)
+    cells = [cell for cell in read_cells(asked, records, rule, metric_options) if cell.part == "table"]
     if measure.field:
-        cells = read_cells(asked, records, "last")
-        cells = [with_field(cell, measure) for cell in cells if cell.part == "table"]
-        rank_cells(cells, None)
-        return cells, None
-    cells = read_cells(asked, records, rule, replace(options, metric=measure.key))
-    cells = [cell for cell in cells if cell.part == "table"]
-    hits = Hits(records, rule, measure.key)
+        cells = [with_field(cell, measure) for cell in cells]
     rank_cells(cells, hits)
     return cells, hits
 
@@ -99,28 +91,16 @@ def with_field(cell: Cell, measure: Measure) -> Cell:
     return replace(cell, values=known_values, decimals=measure.decimals, published=None)
 
 
-def by_condition(cells: Iterable[Cell]) -> dict[Condition, list[Cell]]:
-    cells_by_condition: dict[Condition, list[Cell]] = {}
-    for cell in cells:
-        cells_by_condition.setdefault((cell.dataset, cell.noise, cell.rate), []).append(cell)
-    return cells_by_condition
-
-
 def numbers_of(rows: list[Cell], hits: Hits | None, measure: Measure) -> dict[str, Any]:
     """What is shown of rows by one measure: texts as in tables, numbers to draw, ranks, and all pairs of rows."""
+    digits = 2 if measure.unit == "points" else 4
     return {
         "text": [cell.text for cell in rows],
         "mean": [round_or_none(cell.mean, 3) for cell in rows],
         "sd": [round_or_none(cell.std, 3) for cell in rows],
         "rank": [rank_text(cell) for cell in rows],
-        "best": [int(cell.places is not None and cell.places[0] == 1) for cell in rows],
-        "runs": [
-            [
-                round_or_none(cell.values.get(number), 2 if measure.unit == "points" else 4)
-                for number in cell_seeds(cell)
-            ]
-            for cell in rows
-        ],
+        "best": [int(cell.is_best) for cell in rows],
+        "runs": [[round_or_none(cell.values.get(number), digits) for number in cell_seeds(cell)] for cell in rows],
         "pairs": [pair_of(one, two, hits, measure) for one, two in combinations(rows, 2)],
     }
 
@@ -135,12 +115,8 @@ def pair_of(one: Cell, two: Cell, hits: Hits | None, measure: Measure) -> list[A
     if comparison is None:
         return None
     interval, seeds = comparison
-    texts = [format_signed(value, f"+.{measure.decimals}f") for value in (interval.mean, interval.low, interval.high)]
-    return [*texts, "< 0.001" if interval.p < 0.001 else f"{interval.p:.2g}", int(is_sure(interval)), seeds]
-
-
-def round_or_none(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+    p = "< 0.001" if interval.p < 0.001 else f"{interval.p:.2g}"
+    return [*signed_texts(interval, measure.decimals), p, int(is_sure(interval)), seeds]
 
 
 def titles_of(views: list[View]) -> dict[str, dict[str, str]]:

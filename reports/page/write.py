@@ -2,36 +2,46 @@
 
 import base64
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from reports.asked import Asked, Drawn, Options
+import numpy as np
+
+from reports.asked import Asked, Drawn, Options, output_stem
 from reports.captions import unique_texts
 from reports.cells import read_cells
 from reports.choose import Made, make_figure, make_table
 from reports.formats import html_environment
-from reports.page.charts import SECTIONS, chart_figures
-from reports.page.claims import claims_grid
-from reports.page.contents import as_json, explorer_contents
-from reports.page.extra import noise_matrices, people_groups
-from reports.page.frame import count_environments, first_table, list_protocols, what_was_run
-from reports.page.views import read_views
+from reports.page.charts import SECTIONS, chart_figures, noise_matrices, people_groups
+from reports.page.details import class_differences, details_of
+from reports.page.frame import claims_grid, count_environments, first_table, list_protocols, what_was_run
+from reports.page.views import View, list_measures, read_views, titles_of
 from reports.paired import COUNTED
 from reports.pictures.drawing import Drawing
+from reports.pictures.lines import COLOURS, line_styles
 from reports.statements.claims import claims_markdown, judge_claims, summarise_verdict, verdict_heading
-from reports.table import Block, Table
-from reports.tables.detection import CAPTION, STANDS_ON, detection_blocks
-from reports.tables.extras import behind_accuracy
+from reports.tables.extras import extra_tables
 from results.records import Records
+from results.schema import RULES
 
-BEHIND = "What lies behind an accuracy: means over seeds, accuracies in per cent."
-BEHIND_STANDS_ON = (
-    "best − last and best − last five: what choosing the epoch on the test set adds.",
-    "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch.",
-    "Memorised: share of the wrong training labels that the network gives back in the last epoch.",
-    "Realised noise: share of the training labels that are wrong, in per cent, beside the nominal rate.",
-    "*: other jobs ran on the same card; not comparable. –: records that were passed on without all their arrays.",
-)
+TEST = ("predictions", "test_labels", "test_rows")  # what every number of a table is made of
+
+
+class KeepingRecords(Records):
+    """As `Records`, at the price of the memory: 20 kB a run at demo scale, 200 kB at paper scale."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.kept: dict[str, dict[str, np.ndarray] | None] = {}
+
+    def arrays(self, record_id: str, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
+        if names is None or not set(names) <= set(TEST):
+            return super().arrays(record_id, names)
+        if record_id not in self.kept:
+            self.kept[record_id] = super().arrays(record_id, TEST)
+        return self.kept[record_id]
 
 
 def write_page(
@@ -39,14 +49,14 @@ def write_page(
     records: Records,
     out: Path,
     options: Options,
-    drawn_before: Made,
+    drawn_before: Made | None,
     further_tables: Sequence[Asked] = (),
     folder: str = "",
 ) -> Drawn:
     """Write report.html into `out`; raises ReportError.
 
-    made: what was drawn before, by name. further: tables that can be chosen too, of another scale. folder: of the records, as
-    a person would type it.
+    drawn_before: by name. further_tables: that can be chosen too, of another scale. folder: of the records, as a person would
+    type it.
     """
     read_experiments = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
     cells = [cell for _, found in read_experiments for cell in found]
@@ -73,10 +83,7 @@ def write_page(
         "claims": claims_grid(found),
         "counted": COUNTED,
         "tables": list(tables.values()),
-        "more_tables": [
-            *extra_table("behind", "Behind the accuracies", BEHIND, behind_accuracy(table_cells), BEHIND_STANDS_ON),
-            *extra_table("detection", "Wrong labels found", CAPTION, detection_blocks(table_cells), STANDS_ON),
-        ],
+        "more_tables": extra_tables(table_cells),
         "figures": [(drawing, encode_picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
         "charted": {
             section: [drawing for asked, drawing in figures if SECTIONS.get(asked.drawing) == section]
@@ -95,11 +102,6 @@ def write_page(
     return Drawn([path, out / "claims.md"], text, gaps)
 
 
-def extra_table(name: str, title: str, caption: str, blocks: list[Block], stands_on: Sequence[str] = ()) -> list[Table]:
-    """As a list of one; empty without blocks."""
-    return [Table(name, title, caption, blocks, stands_on=list(stands_on))] if blocks else []
-
-
 def encode_picture(drawing: Drawing) -> str:
     """A figure's PNG in 256 colours, a third of its bytes, in base 64."""
     from PIL import Image
@@ -108,3 +110,51 @@ def encode_picture(drawing: Drawing) -> str:
     with Image.open(io.BytesIO(drawing.png)) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
+
+
+def explorer_contents(
+    views: list[View], wanted: Sequence[Asked], records: Records, options: Options, folder: str
+) -> dict[str, Any]:
+    """What the explorer shows: conditions with their rows and numbers, and the details of each row once."""
+    place_by_ids: dict[tuple[str, ...], int] = {}
+    details: list[dict[str, Any]] = []
+    settings: list[Any] = []
+    view_facts = []
+    for view in views:
+        rows = []
+        for cell in view.cells:
+            key = tuple(sorted(record["id"] for record in cell.records))
+            if key and key not in place_by_ids:
+                place_by_ids[key] = len(details)
+                details.append(details_of(cell, settings))
+            rows.append([cell.title, cell.method, place_by_ids.get(key, -1)])
+        dataset, noise, rate = view.condition
+        results = {f"{measure}/{rule}": numbers for (measure, rule), numbers in view.results.items()}
+        view_facts.append(
+            {"table": view.table, "scale": view.scale, "dataset": dataset, "noise": noise, "rate": rate or ""}
+            | {"rows": rows, "results": results, "classes": class_differences(view, records)}
+        )
+    titles = unique_texts(row[0] for view in view_facts for row in view["rows"])
+    return {
+        "views": view_facts,
+        "details": details,
+        "settings": settings,
+        "measures": {
+            measure.key: [measure.title, measure.unit, measure.decimals] for measure in list_measures(options)
+        },
+        "rules": RULES,
+        "counted": COUNTED,
+        "tables": {output_stem(asked): asked.heading for asked in wanted if asked.drawing == "accuracy"},
+        "styles": {
+            title: [COLOURS.index(colour), int(filled)] for title, (colour, _, filled) in line_styles(titles).items()
+        },
+        "start": [options.metric, options.rule],
+        "results": folder,
+        **titles_of(views),
+    }
+
+
+def as_json(data: dict[str, Any]) -> str:
+    """Compact, and safe between the tags of a script."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
