@@ -3,11 +3,10 @@
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from reports.table import BESIDE, Block, Entry, Table, measured_columns, one_line, select_columns
+from reports.table import Block, Entry, Table, column_groups, measured_columns, one_line, select_columns
 
 # Points of a plain article of 10 points: of a page's text in one column, of a column of two, and what tabulars may take of
 # the height, so that a caption fits beside them.
@@ -56,15 +55,13 @@ def width_of(block: Block) -> float:
 
 def fit_block(block: Block) -> list[Block]:
     """The block in parts as wide as a page, which do not part a data set from its rank, and of a page's rows."""
-    starts = [at for at, name in enumerate(block.columns) if at and name not in BESIDE] + [len(block.columns)]
     parts = []
     kept_columns = [0]
-    for start, end in pairwise(starts):
-        wider_columns = [*kept_columns, *range(start, end)]
-        if len(kept_columns) > 1 and width_of(select_columns(block, wider_columns)) > PAGE:
+    for column_group in column_groups(block):
+        if len(kept_columns) > 1 and width_of(select_columns(block, [*kept_columns, *column_group])) > PAGE:
             parts.append(select_columns(block, kept_columns))
-            wider_columns = [0, *range(start, end)]
-        kept_columns = wider_columns
+            kept_columns = [0]
+        kept_columns += column_group
     return [piece for narrow_block in [*parts, select_columns(block, kept_columns)] for piece in in_rows(narrow_block)]
 
 

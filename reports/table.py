@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from reports.statistics import Interval
@@ -50,18 +51,21 @@ class Table:
     runs: list[dict[str, Any]] = field(default_factory=list)  # one a run, for a CSV of their own
 
 
-def measured_columns(block: Block) -> Block:
-    """Without the data sets of which nothing was measured, and what stands beside them; all where nothing was."""
-    kept_columns = [0]
-    is_measured = True
+def column_groups(block: Block) -> list[list[int]]:
+    """Where the columns of each data set stand, with those beside it."""
+    groups: list[list[int]] = []
     for at, name in enumerate(block.columns[1:], 1):
-        if name not in BESIDE:
-            is_measured = any(row[at].text != NO_DATA for row in block.rows)
-        if is_measured:
-            kept_columns.append(at)
-    if len(kept_columns) == 1:
-        return block
-    return select_columns(block, kept_columns)
+        if name in BESIDE and groups:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    return groups
+
+
+def measured_columns(block: Block) -> Block:
+    """Without the data sets of which nothing was measured; all where nothing was."""
+    measured = [group for group in column_groups(block) if any(row[group[0]].text != NO_DATA for row in block.rows)]
+    return select_columns(block, [0, *chain.from_iterable(measured)]) if measured else block
 
 
 def select_columns(block: Block, kept_columns: Sequence[int]) -> Block:

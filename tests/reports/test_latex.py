@@ -46,6 +46,11 @@ def test_data_sets_without_runs_are_left_out(tmp_path: Path) -> None:
     assert "80.93" in text
 
 
+def test_a_block_of_published_values_alone_keeps_them() -> None:
+    block = Block("Published", ["Labels", "published"], [[Entry("LA-Net"), Entry("0.0909", published=True)]])
+    assert fit_block(block) == [block]
+
+
 def test_what_it_stands_on_lies_in_a_file_beside_it(tmp_path: Path) -> None:
     text = draw(table1(tmp_path), tmp_path)
     notes = (tmp_path / "out" / "table1_notes.tex").read_text()
