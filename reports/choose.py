@@ -8,10 +8,11 @@ from reports.cells import Cell
 from reports.pictures.budget import budget_figure
 from reports.pictures.confusion import confusion_figure
 from reports.pictures.drawing import Drawing
-from reports.pictures.epochs import epochs_pictures
+from reports.pictures.epochs import epochs_picture
 from reports.pictures.gallery import gallery_figure
+from reports.pictures.lines import by_noise
 from reports.pictures.mechanisms import mechanisms_figure
-from reports.pictures.rates import rates_pictures
+from reports.pictures.rates import rates_picture
 from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
 from reports.table import Table
@@ -61,7 +62,13 @@ def make_once(make: Callable, asked: Asked, records: Records, options: Options, 
 
 
 def pictures_beside(asked: Asked, read_tables: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:
-    """Of one of the tables of accuracy that were read; none without at least one rate of noise and runs at it."""
+    """Of one of the tables of accuracy that were read; of each kind of noise with at least one rate and runs at it."""
     cells = next(table_cells for table, table_cells in read_tables if table is asked)
     other_cells = [cell for table, table_cells in read_tables if table is not asked for cell in table_cells]
-    return [*rates_pictures(asked, cells, other_cells, options), *epochs_pictures(asked, cells, options)]
+    cells_by_noise = by_noise(cells)
+    name = output_stem(asked)
+    stems = {noise: f"{name}_{noise}" if len(cells_by_noise) > 1 else name for noise in cells_by_noise}
+    rule = asked.rule(options)
+    drawings = [rates_picture(stems[noise], rule, here, other_cells, options) for noise, here in cells_by_noise.items()]
+    drawings += [epochs_picture(stems[noise], here, options) for noise, here in cells_by_noise.items()]
+    return [drawing for drawing in drawings if drawing is not None]

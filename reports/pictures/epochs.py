@@ -1,13 +1,12 @@
 """Accuracy over epochs with the three rules marked: what each of them would report, a small panel a method."""
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, output_stem
+from reports.asked import Options
 from reports.captions import (
     dataset_title,
     describe_foundation,
@@ -20,7 +19,6 @@ from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.metrics import METRICS, metric_by_rule
 from reports.notes import against_note, few_note
 from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, epoch_ticks, escape_dollars, new_figure
-from reports.pictures.lines import by_noise, picture_name
 from reports.statistics import half_width, sample_std
 from results.schema import LAST_EPOCHS, record_seed
 
@@ -63,29 +61,21 @@ def read_course(cell: Cell, metric: str) -> Course | None:
     return Course(cell, np.array(curves), rules, np.array(best, float))
 
 
-def epochs_pictures(asked: Asked, cells: Sequence[Cell], options: Options) -> list[Drawing]:
-    """A picture a kind of noise, at the highest rate that was measured."""
-    kinds, found = by_noise(cells), []
-    for noise, here in kinds.items():
-        highest = max((cell.rate for cell in here if cell.values), key=lambda rate: float(rate or 0))
-        shown = [cell for cell in here if cell.rate == highest]
-        courses = [one for cell in shown if (one := read_course(cell, options.metric))]
-        if courses:
-            found.append(epochs_picture(asked, noise, len(kinds) > 1, shown, courses, options))
-    return found
-
-
-def epochs_picture(
-    asked: Asked, noise: str, several: bool, cells: list[Cell], courses: list[Course], options: Options
-) -> Drawing:
+def epochs_picture(stem: str, cells: list[Cell], options: Options) -> Drawing | None:
+    """Of one kind of noise at the highest rate that was measured; None where no row has a history."""
+    highest = max((cell.rate for cell in cells if cell.values), key=lambda rate: float(rate or 0))
+    cells_here = [cell for cell in cells if cell.rate == highest]
+    courses = [course for cell in cells_here if (course := read_course(cell, options.metric))]
+    if not courses:
+        return None
     shown = [one.cell for one in courses]
     metric, name = METRICS[options.metric], METRICS[options.metric].title.lower()
-    title = f"What each rule of accuracy reports: {noise_text(noise, shown[0].rate)}"
+    title = f"What each rule of accuracy reports: {noise_text(shown[0].noise, highest)}"
     words = f"test {name} by epoch; {lines_text(options)}; {runs_text(shown)}"
     words += "; thin grey line: the baseline" if any(baseline_course(courses, one) for one in courses) else ""
-    lacking = [cell.where for cell in cells if not any(cell is other for other in shown)]
+    lacking = [cell.where for cell in cells_here if not any(cell is other for other in shown)]
     return Drawing(
-        name=picture_name(output_stem(asked), noise, several, "epochs"),
+        name=f"{stem}_epochs",
         title=title,
         caption=(
             f"{metric.caption} in per cent after each epoch; marks: what the best epoch on the test set, the mean of the "

@@ -69,8 +69,3 @@ def name_ends(axes: Any, ends: Sequence[tuple[str, str, float, float]], height: 
         axes.plot([x, right], [y, at], color=colour, linewidth=0.8, alpha=0.7, clip_on=False, label="_leader")
         place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": LABEL, "color": INK}
         axes.annotate(escape_dollars(text), (right, at), annotation_clip=False, **place)
-
-
-def picture_name(stem: str, noise: str, several: bool, what: str) -> str:
-    """table1_rates; table_later_symmetric_rates where a table has more than one kind of noise."""
-    return f"{stem}_{noise}_{what}" if several else f"{stem}_{what}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import Asked, Options, output_stem
+from reports.asked import Options
 from reports.captions import (
     accuracy_caption,
     dataset_title,
@@ -21,7 +21,7 @@ from reports.facts import cell_facts, pick_columns
 from reports.metrics import METRICS
 from reports.notes import against_note, few_note
 from reports.pictures.drawing import SOFT, Drawing, add_panel, draw_band, escape_dollars, new_figure
-from reports.pictures.lines import Style, by_noise, line_look, line_styles, name_ends, picture_name
+from reports.pictures.lines import Style, line_look, line_styles, name_ends
 from results.published import Published
 from results.schema import RULES
 
@@ -55,20 +55,12 @@ def per_cent(cell: Cell) -> float:
     return 100 * float(cell.rate or 0)
 
 
-def rates_pictures(asked: Asked, cells: Sequence[Cell], others: Sequence[Cell], options: Options) -> list[Drawing]:
-    """A picture a kind of noise with at least two rates; others: cells of other tables, for those without added noise."""
-    kinds = by_noise(cells)
-    return [
-        rates_picture(asked, noise, len(kinds) > 1, here, others, options)
-        for noise, here in kinds.items()
-        if len({cell.rate for cell in here if cell.values}) > 1
-    ]
-
-
-def rates_picture(
-    asked: Asked, noise: str, several: bool, cells: list[Cell], others: Sequence[Cell], options: Options
-) -> Drawing:
-    rule, lines = asked.rule(options), lines_of(cells, others)
+def rates_picture(stem: str, rule: str, cells: list[Cell], others: Sequence[Cell], options: Options) -> Drawing | None:
+    """Of one kind of noise with at least two rates; others: cells of other tables, for those without added noise."""
+    if len({cell.rate for cell in cells if cell.values}) < 2:
+        return None
+    noise = cells[0].noise
+    lines = lines_of(cells, others)
     shown = [cell for line in lines for cell in line.cells]
     title = f"{METRICS[options.metric].title} against the rate of {noise_text(noise, None)}"
     printed = any(line.published for line in lines)
@@ -78,7 +70,7 @@ def rates_picture(
     words = f"{RULES[rule]}; {lines_text(options)}; {runs_text(shown)}"
     words += "; dashed: published, other weights and scale" if printed else ""
     return Drawing(
-        name=picture_name(output_stem(asked), noise, several, "rates"),
+        name=f"{stem}_rates",
         title=title,
         caption=accuracy_caption(shown, rule, options, lines_text(options))
         + ("; dashed: published." if printed else "."),
