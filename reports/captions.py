@@ -40,9 +40,9 @@ def seeds_text(cells: list[Cell]) -> str:
         return "n = 1 seed"
     fewer: dict[int, list[str]] = {}
     for name, cells_here in group_by((cell for cell in cells if cell.ids), lambda cell: cell.dataset).items():
-        cells_by_count = group_by(cells_here, lambda cell: len(cell.ids))
-        for seed_count in cells_by_count.keys() - {most_seeds}:
-            rows = "" if len(cells_by_count) == 1 else f"{list_titles(cells_by_count[seed_count])} on "
+        by_count = group_by(cells_here, lambda cell: len(cell.ids))
+        for seed_count in by_count.keys() - {most_seeds}:
+            rows = "" if len(by_count) == 1 else f"{list_titles(by_count[seed_count])} on "
             fewer.setdefault(seed_count, []).append(rows + dataset_title(cells, name))
     fewer_texts = [f"{', '.join(places)}: {seed_count}" for seed_count, places in sorted(fewer.items(), reverse=True)]
     exceptions = f" ({'; '.join(fewer_texts)})" if fewer_texts else ""

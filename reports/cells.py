@@ -171,11 +171,11 @@ def need_one_data_set(asked: Asked, cells: list[Cell]) -> None:
     """Raises ReportError where runs of a column were trained on different data."""
     first_records: dict[str, dict[str, Any]] = {}
     for cell, record in ((one, record) for one in cells for record in one.records):
-        first_record = first_records.setdefault(cell.dataset, record)
-        first_print, second_print = (r["spec"]["data"]["fingerprint"] for r in (first_record, record))
+        first = first_records.setdefault(cell.dataset, record)
+        first_print, second_print = (r["spec"]["data"]["fingerprint"] for r in (first, record))
         if first_print != second_print:
             raise ReportError(
-                f"{asked.kind} {asked.name}: {cell.where}: runs {first_record['id']} and {record['id']} were trained on "
+                f"{asked.kind} {asked.name}: {cell.where}: runs {first['id']} and {record['id']} were trained on "
                 f"different data (fingerprints {first_print[:12]} and {second_print[:12]}); give the same data, or another "
                 "--results"
             )

@@ -65,10 +65,10 @@ def pictures_beside(asked: Asked, read_tables: Sequence[tuple[Asked, list[Cell]]
     """Of one of the tables of accuracy that were read; of each kind of noise with at least one rate and runs at it."""
     cells = next(table_cells for table, table_cells in read_tables if table is asked)
     other_cells = [cell for table, table_cells in read_tables if table is not asked for cell in table_cells]
-    cells_by_noise = by_noise(cells)
+    noises = by_noise(cells)
     name = output_stem(asked)
-    stems = {noise: f"{name}_{noise}" if len(cells_by_noise) > 1 else name for noise in cells_by_noise}
+    stems = {noise: f"{name}_{noise}" if len(noises) > 1 else name for noise in noises}
     rule = asked.rule(options)
-    drawings = [rates_picture(stems[noise], rule, here, other_cells, options) for noise, here in cells_by_noise.items()]
-    drawings += [epochs_picture(stems[noise], here, options) for noise, here in cells_by_noise.items()]
+    drawings = [rates_picture(stems[noise], rule, here, other_cells, options) for noise, here in noises.items()]
+    drawings += [epochs_picture(stems[noise], here, options) for noise, here in noises.items()]
     return [drawing for drawing in drawings if drawing is not None]

@@ -53,8 +53,8 @@ def list_gaps(cells: list[Cell]) -> list[str]:
 
 def detectable_note(cells: list[Cell], options: Options) -> list[str]:
     """The smallest gain that this many seeds can show on each data set, beside the paper's."""
-    rows_by_condition = group_conditions(cell for cell in cells if cell.values).values()
-    paired_rows = [rows for rows in rows_by_condition if len(rows) > 1 and len(common_seeds(rows)) > 1]
+    row_groups = group_conditions(cell for cell in cells if cell.values).values()
+    paired_rows = [rows for rows in row_groups if len(rows) > 1 and len(common_seeds(rows)) > 1]
     gain_texts = []
     for dataset, groups in group_by(paired_rows, lambda rows: rows[0].dataset).items():
         most_seeds = max(len(common_seeds(rows)) for rows in groups)

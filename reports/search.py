@@ -44,8 +44,8 @@ class Search:
     @property
     def facts(self) -> dict[str, Any]:
         """For CSV."""
-        row = {"row": self.title, "method": self.method, "dataset": self.dataset, "noise": self.noise}
-        return row | {"rate": self.rate or "", "n": len(self.seeds)}
+        row = {"row": self.title, "method": self.method, "dataset": self.dataset}
+        return row | {"noise": self.noise, "rate": self.rate or "", "n": len(self.seeds)}
 
     @property
     def is_whole(self) -> bool:

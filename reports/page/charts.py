@@ -130,7 +130,7 @@ def people_groups(tables: Sequence[Table], cells: list[Cell]) -> list[Fact]:
 
 def noise_matrices(cells: list[Cell], records: Records) -> list[Fact]:
     """For each data set, kind and rate: the matrix as asked for and as realised, in per cent, None where it is not known."""
-    cells = [cell for cell in cells if cell.records and cell.part == "table" and cell.noise != "none"]
+    cells = [c for c in cells if c.records and c.part == "table" and c.noise != "none"]
     matrices = []
     for (_, noise, rate), cells_here in group_conditions(cells).items():
         cell = max(cells_here, key=lambda one: len(one.records))

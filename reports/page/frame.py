@@ -2,12 +2,11 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 from reports.asked import Options
 from reports.captions import scale_text, unique_texts
-from reports.cells import Cell
+from reports.cells import Cell, group_by
 from reports.metrics import METRICS
 from reports.page.views import View, titles_of
 from reports.statements.claims import Verdict, places_of, summarise_verdict, verdict_heading
@@ -86,40 +85,24 @@ def count_environments(records: list[dict[str, Any]]) -> list[tuple[str, int]]:
     return counts.most_common()
 
 
-@dataclass(frozen=True)
-class Field:
-    """What the runs on one data set say of one claim."""
-
-    name: str  # of its place on the page
-    mark: str
-    look: str
-    word: str
-    heading: tuple[str, str]
-    summary: str
-    comparisons: list[list[str]]  # text, mean, 95 % interval, seeds, p
-
-
 def claims_grid(verdicts: list[Verdict]) -> dict[str, Any]:
     """{'datasets': names, 'rows': [(claim, source, a field a data set or None)], 'unmeasured': claims}."""
     datasets = unique_texts(verdict.dataset for verdict in verdicts)
     unmeasured = unique_texts(verdict.claim.text for verdict in verdicts if not verdict.dataset)
-    claims: dict[tuple[str, str], dict[str, Verdict]] = {}
-    for verdict in (verdict for verdict in verdicts if verdict.dataset):
-        claims.setdefault((verdict.claim.text, verdict.claim.source), {})[verdict.dataset] = verdict
+    claims = group_by((v for v in verdicts if v.dataset), lambda v: (v.claim.text, v.claim.source))
     rows = []
-    for number, ((text, source), of_dataset) in enumerate(claims.items()):
-        fields = [
-            field_of(f"claim-{number}-{at}", of_dataset[name]) if name in of_dataset else None
-            for at, name in enumerate(datasets)
-        ]
-        rows.append((text, source, fields))
+    for number, ((text, source), of_claim) in enumerate(claims.items()):
+        fields = {v.dataset: field_of(f"claim-{number}-{datasets.index(v.dataset)}", v) for v in of_claim}
+        rows.append((text, source, [fields.get(name) for name in datasets]))
     return {"datasets": datasets, "rows": rows, "unmeasured": unmeasured}
 
 
-def field_of(name: str, verdict: Verdict) -> Field:
+def field_of(place: str, verdict: Verdict) -> dict[str, Any]:
+    """What the runs on one data set say of one claim; comparisons: [text, mean, 95 % interval, seeds, p]."""
     mark, look = VERDICT_MARKS.get(verdict.verdict, OPEN)
     comparisons = []
     for comparison in verdict.comparisons:
         mean, low, high = signed_texts(comparison.found, places_of(verdict.claim.unit))
         comparisons.append([comparison.text, mean, f"{low} to {high}", str(comparison.n), f"{comparison.p:.2g}"])
-    return Field(name, mark, look, verdict.verdict, verdict_heading(verdict), summarise_verdict(verdict), comparisons)
+    texts = {"heading": verdict_heading(verdict), "summary": summarise_verdict(verdict), "word": verdict.verdict}
+    return {"name": place, "mark": mark, "look": look, **texts, "comparisons": comparisons}

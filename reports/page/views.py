@@ -77,7 +77,7 @@ def read_measure(
     """A table's cells by one measure and rule with their ranks; no hits where a run has one number alone."""
     hits = None if measure.field else Hits(records, rule, measure.key)
     metric_options = DEFAULTS if measure.field else replace(options, metric=measure.key)
-    cells = [cell for cell in read_cells(asked, records, rule, metric_options) if cell.part == "table"]
+    cells = [c for c in read_cells(asked, records, rule, metric_options) if c.part == "table"]
     if measure.field:
         cells = [with_field(cell, measure) for cell in cells]
     rank_cells(cells, hits)

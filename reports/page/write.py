@@ -30,7 +30,7 @@ TEST = ("predictions", "test_labels", "test_rows")  # what every number of a tab
 
 
 class KeepingRecords(Records):
-    """As `Records`, at the price of the memory: 20 kB a run at demo scale, 200 kB at paper scale."""
+    """As `Records`, at a price in memory: 20 kB a run at demo scale, 200 kB at paper scale."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -129,7 +129,7 @@ def explorer_contents(
                 details.append(details_of(cell, settings))
             rows.append([cell.title, cell.method, place_by_ids.get(key, -1)])
         dataset, noise, rate = view.condition
-        results = {f"{measure}/{rule}": numbers for (measure, rule), numbers in view.results.items()}
+        results = {"/".join(key): numbers for key, numbers in view.results.items()}
         view_facts.append(
             {"table": view.table, "scale": view.scale, "dataset": dataset, "noise": noise, "rate": rate or ""}
             | {"rows": rows, "results": results, "classes": class_differences(view, records)}

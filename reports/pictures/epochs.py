@@ -62,7 +62,7 @@ def read_course(cell: Cell, metric: str) -> Course | None:
 
 
 def epochs_picture(stem: str, cells: list[Cell], options: Options) -> Drawing | None:
-    """Of one kind of noise at the highest rate that was measured; None where no row has a history."""
+    """Of one kind of noise at its highest rate with runs; None where no row has a history."""
     highest = max((cell.rate for cell in cells if cell.values), key=lambda rate: float(rate or 0))
     cells_here = [cell for cell in cells if cell.rate == highest]
     courses = [course for cell in cells_here if (course := read_course(cell, options.metric))]

@@ -56,7 +56,7 @@ class Evidence:
         self.records = records
         self.options = options
         self.cells = [cell for cell in cells if cell.part == "table"]
-        self.by_key = {(cell.method, *cell.condition, cell.label or ""): cell for cell in self.cells}
+        self.by_key = {(c.method, *c.condition, c.label or ""): c for c in self.cells}
         self.hits: dict[tuple[str, str], Hits] = {}
         self.variations: dict[str, Evidence] = {}
 

@@ -27,7 +27,7 @@ WORST = "0.3"  # the rate at which the methods differ most
 WORST_NOISE = ("asymmetric", WORST)
 OTHERS = tuple(method for method in METHODS if method != "baseline")
 NEW = tuple(method for method in LATER if method not in ("co_teaching", "jocor"))
-HEAD = ("data set", "", "difference", "95 % interval", "p", "seeds", "")  # of a table of comparisons
+HEAD = ("data set", "", "difference", "95 % interval", "p", "seeds", "")  # of comparisons
 ALIGNMENTS = ("---", "---", "---:", ":---:", "---:", "---:", "---")
 PEOPLE = ("none", "votes")  # noises of Table 2
 WITHOUT_LOSSES = {f"lanet.{part}_weight=0" for part in ("landmark", "distribution", "contrastive")}
@@ -294,7 +294,7 @@ def comparisons_markdown(frame: "pandas.DataFrame", results: str) -> str:
     parts = []
     for number, title, rows in measured_questions(frame):
         command = f"    {rows['command'].iloc[0]} --draw --results {results}"
-        table = markdown_table(HEAD, ALIGNMENTS, [table_row(row) for row in rows.to_dict("records")])
+        table = markdown_table(HEAD, ALIGNMENTS, list(map(table_row, rows.to_dict("records"))))
         parts += [f'## <a id="{number}"></a>{number}. {title}', table, command]
     return "\n\n".join(parts) + "\n"
 

@@ -42,17 +42,14 @@ class Tested:
     faults: list[str] = field(default_factory=list)
 
     @property
-    def values(self) -> dict[int, float]:
-        """{seed: the metric in per cent}"""
-        return self.values_of(self.metric)
+    def measured(self) -> Cell:
+        """The row with what its networks reach on this data set."""
+        return replace(self.cell, values=self.values_of(self.metric))
 
     def values_of(self, metric: str) -> dict[int, float]:
+        """{seed: in per cent}"""
         share_by_seed = {number: shares[metric] for number, shares in self.shares.items()}
         return {number: 100 * share for number, share in share_by_seed.items() if share is not None}
-
-    @property
-    def text(self) -> str:
-        return replace(self.cell, values=self.values).text
 
 
 def cross_table(asked: Asked, records: Records, options: Options) -> Table:
@@ -108,11 +105,9 @@ def make_block(rows: list[list[Tested]]) -> Block:
 
 
 def make_entry(tested: Tested) -> Entry:
-    values = tested.values
-    mark = " †" if tested.cell.failed or tested.cell.reason else ""
-    return Entry(
-        tested.text + mark, sort=fmean(values.values()) if values else None, detail=describe_mean(tested.cell, values)
-    )
+    cell = tested.measured
+    mark = " †" if cell.failed or cell.reason else ""
+    return Entry(cell.text + mark, sort=cell.mean, detail=describe_mean(cell, cell.values))
 
 
 def class_notes(all_tested: list[Tested]) -> list[str]:
@@ -135,7 +130,7 @@ def gaps_of(tested: Tested) -> list[str]:
     """One line for each network that was not tested on a data set of others."""
     untested_count = len(tested.cell.records) - len(tested.shares) - len(tested.faults)
     place_text = f"{tested.cell.where}: on {tested.title}"
-    older_count = len(tested.shares) - len(tested.values)
+    older_count = len(tested.shares) - tested.measured.n
     lines = list(tested.faults)
     if untested_count:
         lines.append(f"{untested_count} networks were not tested; run the table without --draw")
@@ -147,7 +142,7 @@ def gaps_of(tested: Tested) -> list[str]:
 
 def fact_of(tested: Tested) -> dict[str, Any]:
     """Every number of a field."""
-    cell = replace(tested.cell, values=tested.values)
+    cell = tested.measured
     numbers = next(iter(tested.crossed), None)
     own_images = cell.records[0]["resolved"]["data"].get("test_images", "") if cell.values else ""
     of_test = {
@@ -156,7 +151,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         "images": numbers.images if numbers else own_images,
         "left_out": " ".join(f"{name}={count}" for name, count in numbers.left_out.items()) if numbers else "",
         "unused_classes": " ".join(numbers.unused) if numbers else "",
-        "ids": " ".join(record["id"] for record in cell.records if record_seed(record) in cell.values),
+        "ids": " ".join(r["id"] for r in cell.records if record_seed(r) in cell.values),
         "metric": tested.metric,
     }
     means_by_metric = {name: mean_or_blank(tested.values_of(key)) for key, name in SHARES.items()}

@@ -115,8 +115,8 @@ def overall_block(group: Group, cells: list[Cell]) -> Block:
     nearest = nearest_rows(group)
     expected = float(group.annotator.mean())
     one_person = [Entry(ONE_ANNOTATOR), Entry(f"{expected:.4f}", sort=expected), *[Entry("")] * 3]
-    one_hot_line, *lines = [overall_line(row, row.title in nearest) for row in group.measured]
-    return Block(condition_title(cells, group.condition), columns, [one_hot_line, one_person, *lines])
+    first_line, *lines = [overall_line(row, row.title in nearest) for row in group.measured]
+    return Block(condition_title(cells, group.condition), columns, [first_line, one_person, *lines])
 
 
 def overall_line(row: Measured, is_nearest: bool) -> list[Entry]:
@@ -176,8 +176,8 @@ def row_facts(group: Group, row: Measured, options: Options) -> Iterator[dict[st
     """One line of the CSV for all images, each kind and each class."""
     dataset, noise, rate = group.condition
     common = {"row": row.title, "method": row.cell.method if row.cell else "", "dataset": dataset, "noise": noise}
-    common |= {"rate": rate or "", "n": len(row.values), "asked": row.asked, **csv_spelling(options)}
-    common["ids"] = row.cell.id_text if row.cell else ""
+    common |= {"rate": rate or "", "n": len(row.values), "asked": row.asked}
+    common |= {"ids": row.cell.id_text if row.cell else "", **csv_spelling(options)}
     for image_group in (row.all_images, *row.of_kinds, *row.of_classes(group.classes)):
         yield common | image_group.facts
 
