@@ -152,20 +152,39 @@ def move_into_place(build_folder: Path, root: Path, dataset_info: dict[str, Any]
                 present_data = open_decoded(folder)
             except Unreadable:
                 raise
-            except DataError:  # damaged: out of the way, then try again
-                trash_folder = build_folder.with_name(f"{build_folder.name}-damaged")
-                trash_folder.mkdir()
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(folder, trash_folder / "damaged")
-                shutil.rmtree(trash_folder)
+            except DataError:  # damaged
+                clear_away(folder, build_folder)
                 continue
             if (present_data.fingerprint, present_data.landmark_fingerprint) == fingerprints:
-                if not present_data.lacks_images:
-                    with contextlib.suppress(PermissionError):  # somebody else's cache
-                        replace_card(build_folder, folder, dataset_info, present_data.info)
+                if present_data.lacks_images:  # a description: now it gets its pictures
+                    take_over_description(build_folder, folder, dataset_info, present_data.info)
+                    clear_away(folder, build_folder)
+                    continue
+                with contextlib.suppress(PermissionError):  # somebody else's cache
+                    replace_card(build_folder, folder, dataset_info, present_data.info)
                 return folder
             break
     raise DataError(f"{folder}: holds other data than its name says; remove the folder and run again")
+
+
+def clear_away(folder: Path, build_folder: Path) -> None:
+    """Remove what has the name of a finished build."""
+    trash_folder = build_folder.with_name(f"{build_folder.name}-replaced")
+    trash_folder.mkdir()
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(folder, trash_folder / "replaced")
+    shutil.rmtree(trash_folder)
+
+
+def take_over_description(
+    build_folder: Path, folder: Path, dataset_info: dict[str, Any], described_info: dict[str, Any]
+) -> None:
+    """Keep what only the description of these pictures says, such as labels that they had before."""
+    kept_info = {key: value for key, value in described_info.items() if key != "described"}
+    if "earlier_labels" in kept_info.keys() - dataset_info.keys():
+        labels_file = name_earlier_labels(kept_info)
+        shutil.copyfile(folder / labels_file, build_folder / labels_file)
+    (build_folder / "card.json").write_text(json.dumps(kept_info | dataset_info, indent=1))
 
 
 def replace_card(build_folder: Path, folder: Path, dataset_info: dict[str, Any], present_info: dict[str, Any]) -> None:

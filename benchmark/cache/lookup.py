@@ -30,15 +30,21 @@ from results.files import write_json
 
 
 def open_data(
-    dataset: DataSet, path: Path | str | None, options: Any, root: Path, progress: Progress | None = None
+    dataset: DataSet,
+    path: Path | str | None,
+    options: Any,
+    root: Path,
+    progress: Progress | None = None,
+    needs_images: bool = True,
 ) -> Data:
     """The data set as `dataset` reads it from `path`, decoded now if these files have not been read before.
 
     progress(done, total) is called while images are decoded. Of several processes one decodes and the others wait.
-    Raises DataError.
+    needs_images: without it, a description that shipped with records is enough. Raises DataError.
     """
     with lock_data_set(dataset.name, Path(root)):
-        return find_or_decode(dataset, None if path is None else Path(path), options, Path(root), progress)
+        source_path = None if path is None else Path(path)
+        return find_or_decode(dataset, source_path, options, Path(root), progress, needs_images)
 
 
 @contextmanager
@@ -59,14 +65,18 @@ def lock_data_set(name: str, root: Path) -> Iterator[None]:
         lock.release()
 
 
-def find_or_decode(dataset: DataSet, path: Path | None, options: Any, root: Path, progress: Progress | None) -> Data:
+def find_or_decode(
+    dataset: DataSet, path: Path | None, options: Any, root: Path, progress: Progress | None, needs_images: bool
+) -> Data:
     """What these files led to when they were read last, else what reading them gives now."""
     if path is not None:
         path = find_readable_path(dataset, path, options, root)
     landmarks_file = landmarks_path(dataset, path, root)
     stamp_path = root / "stamps" / f"{dataset.name}-{compute_stamp_key(dataset, path, options, landmarks_file)}.json"
     try:
-        return open_decoded(root / Path(json.loads(stamp_path.read_text())["folder"]).name)
+        data = open_decoded(root / Path(json.loads(stamp_path.read_text())["folder"]).name)
+        if not (needs_images and data.lacks_images):
+            return data
     except Unreadable:
         raise
     except (OSError, ValueError, KeyError, TypeError):

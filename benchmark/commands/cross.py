@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cache.decoded import Data
-from benchmark.commands.named_data import need_pictures
 from benchmark.launch.locks import take_slot
 from benchmark.plan.matrix import Plan, Planned, PlannedCell
 from benchmark.terminal import Usage, print_note
@@ -35,7 +34,6 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
         try:
             network = load_network(store.network(run.job.id), plan.request.methods_path, plan.request.device)
             for data in other_sets:
-                need_pictures(data)
                 path = crossed_path(store.root, run.job.id, data.name, data.fingerprint)
                 write_crossed(path, test_network(network, data))
         except Usage as error:

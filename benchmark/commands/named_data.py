@@ -64,16 +64,9 @@ def open_named_data(args: argparse.Namespace, quiet: bool = False) -> Data:
     """The decoded data set that was named, with what a person should know of it; raises Usage or DataError."""
     dataset, path = choose_data_set(args)
     data = open_data(dataset, path, options_of(args, dataset), args.results / "data", show_decoding)
-    need_pictures(data)
     for line in [] if quiet else data.info["warnings"]:
         print_note(said_once(data.name, line))
     return data
-
-
-def need_pictures(data: Data) -> None:
-    """Raises Usage where a data set is only described."""
-    if data.lacks_images:
-        raise Usage(f"--results: {data.folder} describes {data.name} without its pictures; give another --results")
 
 
 def options_of(args: argparse.Namespace, dataset: DataSet) -> Any:

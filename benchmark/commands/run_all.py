@@ -12,9 +12,9 @@ from benchmark.commands import import_records
 from benchmark.commands.against import adopt_records, open_others
 from benchmark.commands.arguments import chosen_cards, parse_shard, read_request
 from benchmark.commands.command_line import handle_errors
-from benchmark.commands.cross import evaluate_networks
+from benchmark.commands.cross import evaluate_networks, list_waiting
 from benchmark.commands.listing import list_known_names
-from benchmark.commands.named_data import need_pictures, own_folders
+from benchmark.commands.named_data import own_folders
 from benchmark.commands.options import HELP, parser
 from benchmark.commands.reproduce import reproduce_job
 from benchmark.commands.show import draw_results
@@ -70,8 +70,10 @@ def plan_run_draw(args: argparse.Namespace) -> int:
     """Plan, run what is missing, draw."""
     shard = parse_shard(args.shard)
     others = open_others(args.against, args.results)
-    plan = make_plan(read_request(args, others.folder), progress=show_decoding)
     store = Store(args.results)
+    plan = make_plan(read_request(args, others.folder), progress=show_decoding)
+    if needs_pictures(plan, store, args):
+        plan = with_pictures(plan)
     left_out = drop_unmeasured(plan) if args.draw and not args.datasets and not args.data else []
     if not any(plan.cells.values()):
         partly_measured = "; ".join(line for line in left_out if ", 0 % of" not in line)
@@ -87,6 +89,23 @@ def plan_run_draw(args: argparse.Namespace) -> int:
             print_note(line)
         check_metric(plan, store, args)
         return run_and_draw(plan, store, args, shard)
+
+
+def needs_pictures(plan: Plan, store: Store, args: argparse.Namespace) -> bool:
+    """Whether something is to be trained or tested on data that came with records, described without pictures."""
+    if args.draw or args.plan or not any(data.lacks_images for data in plan.data.values()):
+        return False
+    return bool(args.force or list_waiting(plan, store)) or not all(run.is_done(store) for run in plan.runs())
+
+
+def with_pictures(plan: Plan) -> Plan:
+    """The same request, once the pictures of its data are decoded."""
+    decoded_plan = make_plan(plan.request, show_decoding, needs_images=True)
+    for name, data in decoded_plan.data.items():
+        described_folder = plan.data[name].folder
+        if data.folder != described_folder:
+            print_note(f"{name}: not the pictures that {described_folder} describes, so its records do not count")
+    return decoded_plan
 
 
 def check_metric(plan: Plan, store: Store, args: argparse.Namespace) -> None:
@@ -158,8 +177,6 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
         print_note(network_note)
     check_writable("--results", store.root)
     check_writable_inside(store.root, missing_runs)
-    for data in plan.data.values():
-        need_pictures(data)
     check_jobs(missing_runs)
     if not args.shard:
         try_drawing(args.out)

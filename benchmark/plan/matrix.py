@@ -88,10 +88,10 @@ def is_in_part(job_id: str, shard: tuple[int, int]) -> bool:
     return int(job_id, 16) % shard[1] == shard[0]
 
 
-def make_plan(request: Request, progress: Any = None) -> Plan:
+def make_plan(request: Request, progress: Any = None, needs_images: bool = False) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
     dataset_classes = plugins.find_data_sets(request.methods_path, {})
-    data = {name: open_data_set(dataset_classes[name](), request, progress) for name in request.datasets}
+    data = {name: open_data_set(dataset_classes[name](), request, progress, needs_images) for name in request.datasets}
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = plan_cells(experiment, plan)
@@ -107,7 +107,7 @@ def make_plan(request: Request, progress: Any = None) -> Plan:
     return plan
 
 
-def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data:
+def open_data_set(dataset: Any, request: Request, progress: Any, needs_images: bool) -> decoded.Data:
     data_path = request.data.get(dataset.name)
     options = dataset_options(dataset, request.sets)
     if dataset.needs_path and data_path is None:
@@ -115,7 +115,7 @@ def open_data_set(dataset: Any, request: Request, progress: Any) -> decoded.Data
             return described_data
         hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
         raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
-    return lookup.open_data(dataset, data_path, options, request.results / "data", progress)
+    return lookup.open_data(dataset, data_path, options, request.results / "data", progress, needs_images)
 
 
 def find_described_data(dataset: Any, options: Any, request: Request) -> decoded.Data | None:

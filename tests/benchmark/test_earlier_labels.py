@@ -176,6 +176,29 @@ def test_a_description_of_the_data_has_them_for_drawing(folder: Path, tmp_path: 
     assert "n = 1 seed" in capsys.readouterr().out
 
 
+def test_more_seeds_beside_a_description_are_trained_on_its_pictures(folder: Path, tmp_path: Path, capsys) -> None:
+    """The pictures come into the place of the description, which keeps what they do not say: here, earlier labels."""
+    write_pair(folder)
+    words = [*TYPED, "--noise", "fer2013", "--out", str(tmp_path / "out"), "--data", f"ferplus={folder}"]
+    assert main([*words, "--results", str(tmp_path / "runs")]) == 0
+    described = tmp_path / "described"
+    assert command(["import", str(tmp_path / "runs"), "--results", str(described), "--describe"]) == 0
+    (data_folder,) = (described / "data").glob("ferplus-*")
+    labels_before = decoded.open_decoded(data_folder).train.earlier_labels.tolist()
+
+    typed_again = [*words, "--results", str(described)]
+    typed_again[typed_again.index("--seeds") + 1] = "0-1"
+    assert main([*typed_again, "--plan"]) == 0 and decoded.open_decoded(data_folder).lacks_images
+    (folder / "fer2013.csv").unlink()  # so the pictures are read anew
+    assert main(typed_again) == 0
+    printed = capsys.readouterr()
+    assert "n = 2 seeds" in printed.out and "do not count" not in printed.err
+    data = decoded.open_decoded(data_folder)
+    assert not data.lacks_images and data.train.earlier_labels.tolist() == labels_before
+    assert data.train.images.any() and "described" not in data.info
+    assert list((described / "data").glob("ferplus-*")) == [data_folder]
+
+
 def test_a_list_of_them_is_written_for_other_programs(folder: Path, tmp_path: Path) -> None:
     write_pair(folder)
     words = ["noise-list", "ferplus", "--data", str(folder), "--kind", "fer2013", "--results", str(tmp_path / "runs")]

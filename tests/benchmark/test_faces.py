@@ -238,7 +238,7 @@ def test_the_cache_stores_them(tmp_path):
     assert stored.fingerprint == again.fingerprint and stored.info["label_rule"]
     assert stored.info["landmarks usable"] == {"train": 100, "test": 100}
     decoded.write_description(stored.folder, tmp_path / "described")
-    described = lookup.open_data(Faces(), None, SMALL, tmp_path / "described")
+    described = lookup.open_data(Faces(), None, SMALL, tmp_path / "described", needs_images=False)
     assert described.lacks_images and described.fingerprint == stored.fingerprint  # found there, not drawn again
     assert stored.train.images.shape == (100, SIZE, SIZE, 3) and len(stored.test.labels) == 100
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from benchmark.commands import arguments
@@ -143,18 +145,29 @@ def test_all_seeds_and_tables_of_another_folder_are_drawn_from_there(shipped: Pa
 
 
 @pytest.mark.slow
-def test_a_list_of_noise_wants_the_pictures(shipped: Path) -> None:
-    words = ["faces", "--set", "faces.train=300", "--set", "faces.test=100", "--results", str(shipped / "reference")]
-    done = run("-m", "benchmark", "noise-list", *words, "--out", str(shipped / "list.txt"))
-    assert done.returncode == 2 and "describes faces without its pictures" in done.stderr
-    assert not (shipped / "list.txt").exists()
+def test_more_seeds_are_trained_where_the_pictures_were_only_described(shipped: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(shipped / "reference", tmp_path / "reference")
+    (description,) = (copied / "data").glob("faces-*")
+    before = json.loads((description / "card.json").read_text())
+    small = ["--set", "faces.train=300", "--set", "faces.test=100"]
+    words = [*QUICK, *small, "--out", str(tmp_path / "out"), "--results", str(copied)]
+    done = run("run_all.py", "--table", "1", "--seeds", "0-4", *words)
+    assert done.returncode == 0 and "n = 5 seeds" in done.stdout, done.stdout + done.stderr
+    assert len(list(Records(copied).records())) == 5  # the four that were there count
+    assert list((copied / "data").glob("faces-*")) == [description]
+    assert before == json.loads((description / "card.json").read_text()) | {"described": True}
+    images = np.load(description / "train_images.npy")
+    (drawn,) = (shipped / "runs" / "data").glob("faces-*/train_images.npy")
+    assert (images == np.load(drawn)).all()
 
 
 @pytest.mark.slow
-def test_training_wants_the_pictures(shipped: Path) -> None:
-    done = draw(shipped, "--seeds", "9")
-    assert done.returncode == 2 and "without its pictures" in done.stderr
-    assert len(done.stderr.strip().splitlines()[-1:]) == 1
+def test_a_list_of_noise_draws_the_pictures(shipped: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(shipped / "reference", tmp_path / "reference")
+    words = ["faces", "--set", "faces.train=300", "--set", "faces.test=100", "--results", str(copied)]
+    done = run("-m", "benchmark", "noise-list", *words, "--out", str(tmp_path / "list.txt"))
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "list.txt").read_text().splitlines()) == 300
 
 
 @pytest.mark.slow
