@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from methods.support.weights import Loaded, file_hash, load_backbone, unwrap_che
 
 LIBRARIES = ("torchvision", "timm")
 TORCHVISIONS = {"resnet18": "torchvision/resnet18", "resnet50": "torchvision/resnet50"}  # the project's of that layout
+ANSWER_SECONDS = 5  # for a server to answer before something is fetched from it
 HUB_FILE = "model.safetensors"  # what timm calls its files on the Hugging Face hub
 
 
@@ -276,8 +278,11 @@ def fetch_weights(published: str) -> Path:
         return path
     try:
         if library == "torchvision":
+            urlopen(Request(url, method="HEAD"), timeout=ANSWER_SECONDS).close()
             weights.get_state_dict(progress=False, check_hash=True)
             return path
+        # One request first: offline, the download itself would say five times that it tries again.
+        hub.utils.get_session().head(url, timeout=ANSWER_SECONDS)
         return Path(hub.hf_hub_download(**hub_file))
     except Exception as error:  # no network, no such file, a full disk, another file than was published
         reason = f"{type(error).__name__}: {first_line(error)[:200]}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import scale
+from benchmark import plugins, scale
 from benchmark.cache import decoded, lookup
 from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import MIRRORED, mirror_points, reduce_to_19_points
@@ -36,6 +36,17 @@ def test_shapes_are_learned_with_the_same_bits_each_time(faces, short, tmp_path:
     assert one["made_from"]["images"] == 300 and one["made_from"]["unexplained"] < 0.9
     assert load_backbone(ResNet10(1), tmp_path / "one.pt").left_random == []
     assert capsys.readouterr().out.count("unexplained shape variance") == 2 * 8
+
+
+def test_a_vision_transformer_learns_landmarks_too(faces, short, tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    settings = scale.SCALES["demo"].pretraining | {"views": 600, "epochs": 1}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(scale.SCALES, "demo", replace(scale.DEMO, pretraining=settings))
+        name = "timm/vit_tiny_patch16_224"
+        pretrain.pretrain_backbone(str(faces.folder), str(tmp_path / "vit.pt"), name, "demo", "cpu", "fp32")
+    loaded = load_backbone(plugins.make_backbone(name, 1, 48), tmp_path / "vit.pt")
+    assert loaded.filled > 100 and loaded.left_random == []
 
 
 def test_weights_that_are_there_are_not_made_again(faces, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import functools
 import hashlib
 import http.server
 import json
+import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,6 +175,14 @@ def publish(
     return path
 
 
+def serve_hub(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """Let the Hugging Face hub be at that address."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+
+
 def test_torchvisions_weights_are_fetched_once_and_kept_with_their_hash(
     home: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +218,26 @@ def test_without_a_network_one_line_names_the_file_and_where_to_copy_it(
     assert libraries.fetch_weights(name) == place
 
 
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+@pytest.mark.parametrize("listens", [False, True], ids=["refuses", "is silent"])
+def test_an_address_that_gives_no_answer_is_left_soon_and_quietly(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, library: str, listens: bool
+) -> None:
+    monkeypatch.setattr(libraries, "ANSWER_SECONDS", 0.5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if listens:
+            silent.listen()
+        address = "http://{}:{}".format(*silent.getsockname())
+        publish(monkeypatch, home, address, {})
+        serve_hub(monkeypatch, address)
+        started = time.monotonic()
+        with pytest.raises(ValueError, match=rf"^{address}/.* cannot be fetched .*; copy that file to "):
+            libraries.fetch_weights(libraries.published_weights_name(f"{library}/resnet18"))
+    assert time.monotonic() - started < 10  # the hub's own tries take 23 s
+    assert capfd.readouterr().err == ""
+
+
 def test_a_file_that_is_not_the_published_one_is_refused(
     home: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,10 +252,7 @@ def test_timms_weights_are_fetched_and_made_to_fit_side_and_channels(
     home: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     address, folder = server
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    serve_hub(monkeypatch, address)
     card = timm.get_pretrained_cfg(name)
     published = libraries.published_weights_name(f"timm/{name}")
     assert published == f"timm/{name}.{card.tag}"
