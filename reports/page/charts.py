@@ -1,7 +1,7 @@
 """Figures as the numbers that the page's script draws: tuning, ideas, sweeps, confusions, divergence from people, noise."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,68 @@ SECTIONS = {  # the section of the page that shows a figure, by how it is drawn;
     "sweep": "sweeps",
     "confusion": "confusions",
 }
+
+
+class Numbers(NamedTuple):
+    """What a chart shows, as text."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def list_numbers(charts: dict[str, list[Fact]]) -> dict[str, list[Numbers]]:
+    """For readers without JavaScript: the numbers of each chart, by section."""
+    numbers: dict[str, list[Numbers]] = {section: [] for section in [*SECTIONS.values(), "noise"]}
+    for name, columns in (("budget", BUDGET), ("sensitivity", SENSITIVITY)):
+        for group in charts[name]:
+            rows = [list(map(str, row)) for row in group["rows"]]
+            numbers["tuning"].append(Numbers(f"{name.title()}: {group['title']}", list(columns), rows))
+    for group in charts["mechanisms"]:
+        for curve in group["curves"]:
+            epochs = max(map(len, curve["lines"].values()))
+            rows = [
+                [
+                    str(epoch + 1),
+                    *(
+                        mean_and_deviation(*line[epoch]) if epoch < len(line) else ""
+                        for line in curve["lines"].values()
+                    ),
+                ]
+                for epoch in range(epochs)
+            ]
+            numbers["mechanisms"].append(
+                Numbers(f"{group['title']}: {curve['title']}", ["epoch", *curve["lines"]], rows)
+            )
+    for group in charts["sweeps"]:
+        for option in group["options"]:
+            rows = [
+                [noise, str(value), mean_and_deviation(mean, std)]
+                for noise, line in option["lines"].items()
+                for value, mean, std in line
+            ]
+            numbers["sweeps"].append(Numbers(f"{group['title']}: {option['title']}", ["noise", "value", "mean"], rows))
+    for group in charts["confusions"]:
+        for method, matrix in group["rows"].items():
+            numbers["confusions"].append(matrix_numbers(f"{group['title']}: {method}", group["classes"], matrix))
+    for group in charts["noise"]:
+        for name, matrix in (("as asked for", group["asked"]), ("as realised", group["made"])):
+            if matrix:
+                numbers["noise"].append(matrix_numbers(f"{group['title']}, {name}", group["classes"], matrix))
+    return numbers
+
+
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    return f"{mean:.4g} ± {deviation:.2g}" if deviation else f"{mean:.4g}"
+
+
+def matrix_numbers(title: str, classes: list[str], matrix: list[list[float | None]]) -> Numbers:
+    """A row a true class."""
+    rows = [
+        [name, *("" if value is None else f"{value:.1f}" for value in shares)]
+        for name, shares in zip(classes, matrix, strict=False)
+    ]
+    return Numbers(title, ["true class", *classes], rows)
 
 
 def chart_figures(figures: Sequence[tuple[Asked, Drawing]], cells: list[Cell]) -> dict[str, list[Fact]]:

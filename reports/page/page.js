@@ -112,16 +112,17 @@ function lines(box, { title, x, y, series, marks = [], shade = null, dashed = []
   const [first, last] = extent([...all.map(([value]) => value), ...dashed]);
   const right = named.length ? 18 + 7.4 * Math.max(...named.map(one => one.name.length)) : 12;
   const xAxis = { low: first, high: last === first ? first + 1 : last, label: x.label, ticks: x.ticks, log: x.log };
+  const isBanded = ({ soft, points }) => !soft && points.some(([, , sd]) => sd);
   const { picture, px, py, left, top, inner, tall } = axes(width, height, xAxis, { low, high }, right);
   if (shade) {
     const [from, to] = [Math.min(shade[1], high), Math.max(shade[0], low)].map(py);
     if (to > from) picture.append(svg("rect", { x: left, width: inner, y: from, height: to - from, class: "shade" }));
   }
   for (const at of dashed) picture.append(svg("line", { x1: px(at), x2: px(at), y1: top, y2: top + tall, class: "dashed" }));
-  for (const { points, style, soft } of series) {
+  for (const { points, style } of series.filter(isBanded)) {
     const up = points.map(([at, value, sd]) => `${px(at)},${py(value + (sd || 0))}`);
     const down = points.map(([at, value, sd]) => `${px(at)},${py(value - (sd || 0))}`).reverse();
-    if (!soft) picture.append(svg("polygon", { points: [...up, ...down].join(" "), class: `band c${style[0]}` }));
+    picture.append(svg("polygon", { points: [...up, ...down].join(" "), class: `band c${style[0]}` }));
   }
   for (const { points, style, soft } of series) {
     picture.append(svg("polyline", {
@@ -141,7 +142,8 @@ function lines(box, { title, x, y, series, marks = [], shade = null, dashed = []
     const point = one.points.find(([value]) => value === step);
     return point ? number(point[1], y.digits ?? 1) + (point[2] ? ` ± ${number(point[2], y.digits ?? 1)}` : "") : "–";
   })]);
-  const words = marks.length ? `${title}. Marks: ${marks.map(mark => `${mark.sign} ${mark.text}`).join(", ")}` : title;
+  const banded = series.some(isBanded) ? `${title}; bands: one standard deviation` : title;
+  const words = marks.length ? `${banded}. Marks: ${marks.map(mark => `${mark.sign} ${mark.text}`).join(", ")}` : banded;
   return figure(words, picture, head, rows);
 }
 
@@ -467,7 +469,7 @@ function tuning(group, box) {
   const style = name => look(titles(name));
   if (group.kind === "budget") {
     for (const [at, label] of [[1, "draws of settings"], [2, "minutes of training a seed"]]) found.push(lines(box, {
-      title: `Expected ${measured} of what held-out labels choose, against ${label}; bands: one standard deviation`, x: { label, log: at === 2 }, y: { label: `${measured} (%)` },
+      title: `Expected ${measured} of what held-out labels choose, against ${label}`, x: { label, log: at === 2 }, y: { label: `${measured} (%)` },
       series: methods.map(name => ({ name: titles(name), style: style(name), points: group.rows.filter(row => row[0] === name).map(row => [row[at], row[3], row[4] || 0]) })),
     }));
   } else {
@@ -492,7 +494,7 @@ function mechanisms(group, box) {
     return lines(box, { title: curve.title + (curve.idle ? "; shaded: the idea is idle" : ""), x: { label: "epoch" },
       y: { label: curve.axis, digits: large ? 1 : 3, fromZero: true }, series, shade: curve.idle, most: 400 });
   });
-  return [html("p", { class: "soft" }, "A line for each rate of noise: mean over seeds, bands of one standard deviation."), html("div", { class: "pictures" }, ...pictures)];
+  return [html("p", { class: "soft" }, "A line for each rate of noise: mean over seeds."), html("div", { class: "pictures" }, ...pictures)];
 }
 
 function sweeps(group, box) {
@@ -503,7 +505,7 @@ function sweeps(group, box) {
     const bars = ([value, mean, sd]) => ({ mean, low: sd ? mean - sd : null, high: sd ? mean + sd : null, value });
     if (values.some(value => value === "" || isNaN(Number(value)))) {
       const rows = Object.entries(option.lines).flatMap(([name, points], at) => points.map(bars).map(row => ({ ...row, name: `${row.value}, ${name}`, style: level(at) })));
-      return dots(box, { title, label, rows });
+      return dots(box, { title: `${title}; bars: one standard deviation`, label, rows });
     }
     const series = Object.entries(option.lines).map(([name, points], at) => ({ name, style: level(at),
       points: points.map(([value, mean, sd]) => [Number(value), mean, sd]).sort(([a], [b]) => a - b) }));
@@ -511,7 +513,7 @@ function sweeps(group, box) {
     return lines(box, { title, x: { label: option.title, log: from > 0 && to > 10 * from, ticks: at.length < 7 ? at : undefined }, y: { label }, series,
       dashed: Object.values(option.marks).map(Number), most: 520 });
   });
-  return [html("p", { class: "soft" }, "Means over seeds, bands of one standard deviation."), html("div", { class: "pictures" }, ...pictures)];
+  return [html("p", { class: "soft" }, "Means over seeds."), html("div", { class: "pictures" }, ...pictures)];
 }
 
 function confusions(group) {

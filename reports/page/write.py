@@ -14,7 +14,7 @@ from reports.captions import unique_texts
 from reports.cells import read_cells
 from reports.choose import Made, make_figure, make_table
 from reports.formats import html_environment
-from reports.page.charts import SECTIONS, chart_figures, noise_matrices, people_groups
+from reports.page.charts import SECTIONS, chart_figures, list_numbers, noise_matrices, people_groups
 from reports.page.details import class_differences, details_of
 from reports.page.frame import claims_grid, count_environments, first_table, list_protocols, what_was_run
 from reports.page.views import View, list_measures, read_views, titles_of
@@ -70,11 +70,11 @@ def write_page(
         (asked, make_figure(asked, records, options, drawn_before)) for asked in wanted if asked.kind == "figure"
     ]
     people_tables = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
+    charts = chart_figures(figures, cells) | {"noise": noise_matrices(cells, records)}
     data = {
         **explorer_contents(views, [*wanted, *further_tables], records, options, folder or records.root.as_posix()),
         "people": people_groups(people_tables, cells),
-        **chart_figures(figures, cells),
-        "noise": noise_matrices(cells, records),
+        **charts,
     }
     shown_records = {record["id"]: record for cell in cells for record in cell.records}
     facts = {
@@ -89,6 +89,7 @@ def write_page(
             section: [drawing for asked, drawing in figures if SECTIONS.get(asked.drawing) == section]
             for section in SECTIONS.values()
         },
+        "numbers": list_numbers(charts),
         "data": as_json(data),
         "protocol": list_protocols(cells),
         "environments": count_environments(list(shown_records.values())),

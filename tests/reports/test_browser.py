@@ -327,6 +327,41 @@ def test_without_scripts_table_1_is_there_and_no_control_that_does_nothing(open_
     assert page.locator("#claims .claims").is_visible()
 
 
+def test_without_scripts_the_numbers_of_every_chart_are_tables(
+    open_page: Any, asked: tuple[Path, list[Any]], tmp_path: Path
+) -> None:
+    page, drawn = open_page(java_script_enabled=False), open_page()
+    shown = {
+        "tuning": ("Budget", "Sensitivity"),
+        "mechanisms": ("Relabelled (%)",),
+        "sweeps": ("lanet.temperature",),
+        "confusions": ("Baseline", "SCN"),
+        "noise": ("as realised",),
+    }
+    for section, words in shown.items():
+        assert page.locator(f"nav [href='#{section}']").is_visible()
+        for text in words:
+            folded = page.locator(f"#{section} noscript details", has_text=text).first
+            folded.locator("summary").click()
+            assert folded.locator("td:visible").count() > 1
+        assert drawn.locator(f"#{section} noscript").is_hidden()
+    reports.draw_experiment(asked[1][3], asked[0], tmp_path)
+    with (tmp_path / "figure_tau.csv").open() as file:
+        means = [f"{float(row['mean']):.4g}" for row in csv.DictReader(file)]
+    cells = page.locator("#sweeps noscript tr td:last-child").all_inner_texts()
+    assert [text.split(" ")[0] for text in cells] == means
+
+
+def test_bands_say_what_they_are(open_page: Any) -> None:
+    page = open_page()
+    for has_band, text in page.eval_on_selector_all(
+        "figure:has(svg .path)",
+        "all => all.map(one => [!!one.querySelector('.band'), one.querySelector('figcaption').textContent])",
+    ):
+        assert ("bands: one standard deviation" in text) == has_band, text
+    assert page.locator("figure svg .band").count() > 1
+
+
 def contrast(page: Any, selector: str) -> float:
     """The contrast of a text with the page, by WCAG."""
     colours = page.eval_on_selector(
