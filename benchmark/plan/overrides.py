@@ -29,7 +29,11 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
         if name == "scale":
             one_of(f"--set {text}", "option of the scale", option, ["subset"])
         if name in methods:
-            one_of(f"--set {text}", f"parameter of {name}", option, [*methods[name]["parameters"], "backbone"])
+            recipe_field = option.removeprefix("recipe.")
+            is_of_recipe = recipe_field.split(".")[0] in methods[name]["recipe"]
+            recipe_hint = f"A field of the recipe is --set recipe.{recipe_field}" if is_of_recipe else ""
+            known_parameters = [*methods[name]["parameters"], "backbone"]
+            one_of(f"--set {text}", f"parameter of {name}", option, known_parameters, recipe_hint)
         elif name in datasets:
             known_options = [field.name for field in dataclasses.fields(datasets[name].Options)]
             one_of(f"--set {text}", f"option of {name}", option, known_options)

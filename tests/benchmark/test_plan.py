@@ -519,6 +519,8 @@ SETS: list[tuple[str, Any]] = [
     ),
     ("scm.beta=1", "there is no method, data set, 'recipe', 'backbone' or 'scale' 'scm' (did you mean 'scn'?)"),
     ("scn.bta=1", "--set scn.bta=1: there is no parameter of scn 'bta' (did you mean 'beta'?)"),
+    ("scn.epochs=9", "relabel_epoch, relabel_group. A field of the recipe is --set recipe.epochs."),
+    ("scn.recipe.schedule.warm=1", "relabel_group. A field of the recipe is --set recipe.schedule.warm."),
     ("scn.beta", "--set scn.beta: expected NAME.option=value, for example lanet.confidence=0.8"),
     ("scn=0.5", "--set scn=0.5: expected NAME.option=value"),
 ]
