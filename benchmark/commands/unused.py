@@ -9,7 +9,7 @@ from benchmark.plan.matrix import Plan, noise_kind
 from benchmark.plan.recipes import chosen_settings
 from reports.asked import METRIC_DRAWINGS
 
-COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion"}  # drawings that heed `--column-width`
+COLUMN_DRAWINGS = {"accuracy", "sweep", "confusion", "budget", "sensitivity"}  # drawings that heed `--column-width`
 
 
 def unused_options(args: argparse.Namespace, plan: Plan) -> list[str]:

@@ -17,6 +17,7 @@ from reports.statistics import half_width
 from results.records import Records
 
 PLOT, TALL, LEFT, BETWEEN, TOP, ROW, BELOW = 2.7, 2.7, 0.62, 0.4, 0.45, 0.85, 0.45  # inches
+LEAST_PLOT = 1.2  # inches; in a narrower column the two panels are below each other
 COLUMNS = "method dataset noise rate draws minutes mean std n metric"
 WORDS = "on the test images (last epoch) of the draw that held-out noisy labels choose among so many draws without replacement"
 COST = (
@@ -40,6 +41,7 @@ def budget_figure(asked: Asked, records: Records, options: Options) -> Drawing:
         notes=[*held_out_notes(searches), *partial_notes(searches), *against_note(cells)],
         stands_on=[COST, *describe_foundation([cell for search in searches for cell in search.draws])],
         facts=[fact for search in searches for fact in budget_facts(search, options.metric)],
+        column_width=options.column_width,
     )
 
 
@@ -59,20 +61,35 @@ def draw_budget(searches: list[Search], cells: list[Cell], options: Options) -> 
     looks = line_styles(titles)
     names_width = 0.55 + 0.07 * max(map(len, titles), default=0)  # inches that the names beside the lines need
     panel_height = max(TALL, 0.16 * len(titles) + 0.3)
-    figure = new_figure(
-        LEFT + 2 * PLOT + names_width + BETWEEN, TOP + max(1, len(groups)) * (panel_height + ROW), layout="none"
-    )
-    height = figure.get_size_inches()[1]
+    column_width = options.column_width
+    plot_width = PLOT
+    is_stacked = False
+    if column_width is not None:
+        plot_width = (column_width - LEFT - names_width - BETWEEN) / 2
+        is_stacked = plot_width < LEAST_PLOT
+        if is_stacked:
+            plot_width = max(column_width - LEFT - names_width, LEAST_PLOT / 2)
+    above = TOP if column_width is None else 0
+    row_height = panel_height + ROW
+    panel_rows = 2 if is_stacked else 1
+    height = above + panel_rows * max(1, len(groups)) * row_height
+    figure = new_figure(column_width or LEFT + 2 * plot_width + names_width + BETWEEN, height, layout="none")
     for row, (condition, searches_here) in enumerate((groups or {None: []}).items()):
-        bottom = height - TOP - (row + 1) * (panel_height + ROW) + BELOW
-        left = add_panel(figure, LEFT, bottom, PLOT, panel_height)
-        right_edge = LEFT + PLOT + names_width + BETWEEN - 0.1
-        right = add_panel(figure, right_edge, bottom, PLOT, panel_height, sharey=left)
+        bottom = height - above - (panel_rows * row + 1) * row_height + BELOW
+        left = add_panel(figure, LEFT, bottom, plot_width, panel_height)
+        right_edge = LEFT if is_stacked else LEFT + plot_width + names_width + BETWEEN - 0.1
+        right_bottom = bottom - row_height if is_stacked else bottom
+        right = add_panel(figure, right_edge, right_bottom, plot_width, panel_height, sharey=left)
         if condition is None:
             left.text(0.5, 0.5, "no runs yet", ha="center", color=SOFT, transform=left.transAxes)
             continue
-        left.set_title(escape_dollars(condition_title(cells, condition)), fontsize=9, loc="left")
+        left.set_title(
+            escape_dollars(condition_title(cells, condition)), fontsize=9 if column_width is None else 7, loc="left"
+        )
         draw_panels(left, right, searches_here, looks, 72 * panel_height, options)
+        if is_stacked:
+            right.tick_params(labelleft=True)
+            right.set_ylabel(left.get_ylabel())
     return figure
 
 

@@ -1,5 +1,6 @@
 """The metric of every draw of a search against each option that was drawn."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,7 @@ from results.records import Records
 TEST, HELD_OUT = "#0072b2", "#d55e00"
 WIDE, HIGH, STRIP, LEFT, BETWEEN, TOP, ROW, BELOW = 1.95, 0.8, 0.1, 0.62, 0.14, 0.5, 0.95, 0.45  # inches
 COLUMNS = "method dataset noise rate draw option value published held_out test n metric"
+LEAST_WIDE = 0.9  # inches of a panel in a column of a paper
 WORDS = (
     "Each mark: one draw of settings, mean over seeds, last epoch. Circles: {metric} on the test images; squares: accuracy on "
     "held-out images with noisy labels, which chooses. Dashed: the published value; ringed: the draw with the best mean "
@@ -52,7 +54,7 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
         title=asked.heading,
         caption=f"{WORDS.format(metric=name)}; {scale_text(cells)}." if searches else UNMEASURED,
         heading=words,
-        render=lambda: draw_sensitivity(searches, cells),
+        render=lambda: draw_sensitivity(searches, cells, options.column_width),
         gaps=search_gaps(cells),
         notes=[
             *held_out_notes(searches),
@@ -62,6 +64,7 @@ def sensitivity_figure(asked: Asked, records: Records, options: Options) -> Draw
         ],
         stands_on=[MOVED, *describe_foundation([cell for one in searches for cell in one.draws])],
         facts=[fact for one in searches for fact in sensitivity_facts(one, options.metric)],
+        column_width=options.column_width,
     )
 
 
@@ -79,32 +82,47 @@ def sensitivity_facts(one: Search, metric: str) -> list[dict[str, Any]]:
     ]
 
 
-def draw_sensitivity(searches: list[Search], cells: list[Cell]) -> Any:
-    """A row a search, a panel an option: the metric on test images above held-out accuracy, each on a scale of its own."""
+def draw_sensitivity(searches: list[Search], cells: list[Cell], column_width: float | None) -> Any:
+    """A row a search, a panel an option: the metric on test images above held-out accuracy, each on a scale of its own.
+
+    In a column of a paper a search takes as many rows as its panels need.
+    """
     searches = [one for one in searches if one.draws[0].published_settings]
-    columns = max((len(one.draws[0].published_settings) for one in searches), default=3)
-    rows = max(1, len(searches))
-    made = new_figure(LEFT + max(3, columns) * (WIDE + BETWEEN), TOP + rows * (2 * HIGH + ROW), layout="none")
-    height = made.get_size_inches()[1]
-    for row, one in enumerate(searches):
-        bottom = height - TOP - (row + 1) * (2 * HIGH + ROW) + BELOW
+    most_options = max((len(one.draws[0].published_settings) for one in searches), default=3)
+    columns, panel_width, top = max(3, most_options), WIDE, TOP
+    if column_width is not None:
+        columns = min(most_options, max(1, int((column_width - LEFT) / (LEAST_WIDE + BETWEEN))))
+        panel_width = (column_width - LEFT) / columns - BETWEEN
+        top = 0
+    rows = sum(math.ceil(len(one.draws[0].published_settings) / columns) for one in searches)
+    height = top + max(1, rows) * (2 * HIGH + ROW)
+    made = new_figure(column_width or LEFT + columns * (WIDE + BETWEEN), height, layout="none")
+    bottom = height - top + BELOW
+    for one in searches:
         shared: tuple[Any, Any] = (None, None)
-        for column, key in enumerate(one.draws[0].published_settings):
-            left = LEFT + column * (WIDE + BETWEEN)
+        for number, key in enumerate(one.draws[0].published_settings):
+            column = number % columns
+            if column == 0:
+                bottom -= 2 * HIGH + ROW
+            left = LEFT + column * (panel_width + BETWEEN)
             above, below = (
-                add_panel(made, left, low, WIDE, HIGH, sharey=other)
+                add_panel(made, left, low, panel_width, HIGH, sharey=other)
                 for low, other in zip((bottom + HIGH + STRIP, bottom), shared, strict=True)
             )
             draw_option(above, below, one, key)
+            if column_width is not None:
+                below.xaxis.label.set_size(7)
             if column:
                 above.tick_params(labelleft=False)
                 below.tick_params(labelleft=False)
                 continue
-            shared = above, below
             above.set_ylabel("test (%)", fontsize=8)
             below.set_ylabel("held-out (%)", fontsize=8)
+            if number:
+                continue
+            shared = above, below
             row_title = f"{one.title}: {condition_title(cells, one.condition)}"
-            above.set_title(escape_dollars(row_title), fontsize=9, loc="left")
+            above.set_title(escape_dollars(row_title), fontsize=9 if column_width is None else 7, loc="left")
     if not searches:
         made.text(0.5, 0.4, "no runs yet", ha="center", color=SOFT)
     return made

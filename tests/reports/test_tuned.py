@@ -142,6 +142,21 @@ def test_the_figures_are_drawn_with_their_numbers(tmp_path: Path, name: str) -> 
         assert float(row["held_out"]) == pytest.approx(100 * fmean(HELD["scn"][1]), abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["budget", "sensitivity"])
+@pytest.mark.parametrize("inches", [2.5, 7.0])
+def test_the_figures_are_as_wide_as_a_column(tmp_path: Path, name: str, inches: float) -> None:
+    draw_experiment(searched(tmp_path, "figure", name), tmp_path, tmp_path / "out", Options(column_width=inches))
+    page_size = b"/MediaBox [ 0 0 %d " % (72 * inches)  # points
+    assert page_size in (tmp_path / "out" / f"figure_{name}.pdf").read_bytes()
+    drawing = make_figure(searched(tmp_path, "figure", name), Records(tmp_path), Options(column_width=inches))
+    drawing.figure.canvas.draw()
+    edges = drawing.figure.bbox
+    for axes in drawing.figure.axes:
+        for text in (*axes.texts, axes.xaxis.label, axes.yaxis.label, axes._left_title):
+            box = text.get_window_extent()
+            assert box.x0 >= edges.x0 and box.x1 <= edges.x1 and box.y0 >= edges.y0 and box.y1 <= edges.y1
+
+
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     asked = request("table", "tuned", [cell("SCN", "scn", "faces", "0.3", ["0" * 20], draw=0)])
     drawn = draw_experiment(asked, tmp_path, tmp_path / "out")
