@@ -19,7 +19,8 @@ from results.schema import Refused, check_record
 from results.slim import slim_record
 from results.store import Store
 
-RECORD = re.compile(r"(?:^|[/\\])([0-9a-f]{20})\.json$")  # '\\': some programs on Windows write it into zips
+# Not what methods say of themselves (cards/). "\\": some programs on Windows write it into zips.
+RECORD = re.compile(r"(?:^|(?<!cards)[/\\])([0-9a-f]{20})\.json$")
 MOST_BYTES = 256 * 2**20  # of one file, unpacked
 
 NAMED = 20  # records with other numbers that are named, at most
