@@ -28,7 +28,6 @@ COLUMNS = {
     "seed": "of the run",
     "scale": "`demo`, `small`, `paper` or your own",
     "scale_version": "a number that grows when the scale's recipe changes; compare runs of one version only",
-    "subset": "what `--set scale.subset` said of the training images; empty: the usual ones",
     "part": "`all`, or `correct` where only rightly labelled images were trained on",
     "holdout": "True where a tenth of the training images was left out",
     "last": "test accuracy, last epoch",
@@ -49,7 +48,7 @@ COLUMNS = {
     "per_class": "list: accuracy of each class, last epoch",
     "classes": "list: names of the classes",
     "history": "dict of lists, one number an epoch: `test_accuracy`, `memorised`, `recovered`, losses, curves",
-    "changed": "what was set beyond the method's own settings at that scale, such as `lanet.sampler=balanced`; else empty",
+    "changed": "what was set beyond the method's own settings, such as `lanet.sampler=balanced`, or `scale.subset=1`; else empty",
     "settings": "dict: the method's own settings",
     "recipe": "dict: batch size, optimiser, schedule and so on",
     "preset": "`comparison` (one recipe for all) or `as_published`",
@@ -139,6 +138,7 @@ def describe_run(record: dict[str, Any]) -> dict[str, Any]:
     noise = spec["noise"]
     scale = spec["scale"]
     per_class = record["metrics"].get("per_class")
+    subset = {"scale.subset": str(scale["subset"])} if "subset" in scale else {}  # other training images than usual
     return {
         "id": record["id"],
         "method": spec["method"],
@@ -151,7 +151,6 @@ def describe_run(record: dict[str, Any]) -> dict[str, Any]:
         "seed": spec["seed"],
         "scale": scale.get("name"),
         "scale_version": scale.get("version"),
-        "subset": scale.get("subset"),
         "part": spec["part"],
         "holdout": spec["holdout"],
         **{name: value for name, value in record["metrics"].items() if isinstance(value, int | float)},
@@ -159,7 +158,7 @@ def describe_run(record: dict[str, Any]) -> dict[str, Any]:
         "per_class": per_class,
         "classes": class_names(record),
         "history": record["history"],
-        "changed": " ".join(f"{name}={value}" for name, value in sorted(changed_settings(record).items())),
+        "changed": " ".join(f"{name}={value}" for name, value in sorted((changed_settings(record) | subset).items())),
         "settings": resolved.get("parameters"),
         "recipe": resolved["recipe"],
         "preset": spec["preset"],

@@ -50,8 +50,9 @@ has both rows: 10 for the paper's five methods, 45 with a later one, 120 with a 
 comparison has the same p in every table, finding and claim. A number that a run has once, such as a share of labels, is compared
 over seeds alone.
 
-The intervals take one training subset, one file of start weights and this test set as given. Flips depend on the seed alone, so
-both data sets have theirs at the same positions. What else they stand on is listed below [Table 1](examples/table1.md).
+The intervals take one training subset, one file of start weights and this test set as given. Two questions ask about other
+training images and random start weights. Flips depend on the seed alone, so both data sets have theirs at the same positions.
+What else they stand on is listed below [Table 1](examples/table1.md).
 [One table](examples/comparisons.md) ([CSV](examples/comparisons.csv)) has every comparison with its interval, p and verdict.
 
 Everything here is {scale} scale{about}.

@@ -97,7 +97,7 @@ def compare_in_variations(kind: str, evidence: Evidence) -> Iterator[Comparison]
     for name, variation in evidence.variations.items():
         if name.startswith(kind):
             for comparison in compare_with_baseline(OTHERS, *WORST_NOISE, variation):
-                yield replace(comparison, text=f"{comparison.text} ({name})")
+                yield comparison if name == kind else replace(comparison, text=f"{comparison.text} ({name})")
 
 
 def title_of_method(evidence: Evidence, method: str) -> str:
