@@ -1,12 +1,13 @@
 """What `evaluate` and `predict` share: the network that was named, its options, its line, a CSV of its predictions."""
 
 import argparse
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from benchmark import hardware
 from benchmark.commands.arguments import choose_device, chosen_cards
@@ -86,8 +87,13 @@ def write_predictions(
     labels: Sequence[str] | None = None,
 ) -> None:
     """One row an image: name, label where it is known, class, and the probability of each class."""
-    columns: dict[str, Any] = {"name": names} if labels is None else {"name": names, "label": labels}
-    columns |= {"class": [classes[number] for number in probabilities.argmax(1)]}
-    columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(classes)}
-    text = pd.DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.6f")
-    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+    predicted_classes = [classes[number] for number in probabilities.argmax(1)]
+    text_columns = {"name": names, "class": predicted_classes}
+    if labels is not None:
+        text_columns = {"name": names, "label": labels, "class": predicted_classes}
+    text = io.StringIO()  # pandas refuses names that are no UTF-8
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*text_columns, *(f"p_{name}" for name in classes)])
+    for *text_fields, row in zip(*text_columns.values(), probabilities.tolist(), strict=True):
+        writer.writerow([*text_fields, *(f"{value:.6f}" for value in row)])
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))

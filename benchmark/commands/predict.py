@@ -74,7 +74,7 @@ def list_pictures(folder: Path) -> list[Path]:
 def read_pictures(
     paths: list[Path], folder: Path, network: "Network", unreadable: list[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """(name below the folder, pixels as the network's data set stores them); why one cannot be read goes to `bad`."""
+    """(name below the folder, pixels as the network's data set stores them); why one cannot be read goes to `unreadable`."""
     side = network.info.stored["side"]
     channels = network.info.stored["channels"]
     for path in paths:

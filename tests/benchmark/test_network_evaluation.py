@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmark.commands.networks import write_predictions
 from benchmark.scale import DEMO, PAPER
 from benchmark.terminal import Usage
 from benchmark.train.network_evaluation import Evaluation, evaluate_network
@@ -89,3 +90,13 @@ def test_other_classes_are_refused(classes: tuple[str, ...]) -> None:
         Usage, match=rf"toy: its classes \({', '.join(classes)}\) are not those of the network \(anger, "
     ):
         evaluate(SEVEN, classes, [classes[1]], [["anger"]])
+
+
+def test_predictions_name_pictures_whose_names_are_no_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    shares = np.array([[0.25, 0.75], [1, 0]], np.float32)
+    write_predictions(path, ["caf\udce9.png", "a,b.png"], shares, ["fear", "anger"])
+    head = b"name,class,p_fear,p_anger\n"
+    assert path.read_bytes() == head + b'caf\xe9.png,anger,0.250000,0.750000\n"a,b.png",fear,1.000000,0.000000\n'
+    write_predictions(path, np.array(["a"]), shares[:1], ["fear", "anger"], ["fear"])
+    assert path.read_text() == "name,label,class,p_fear,p_anger\na,fear,anger,0.250000,0.750000\n"
