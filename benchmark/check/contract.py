@@ -2,13 +2,14 @@
 
 import dataclasses
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from benchmark.plugins import NAMEABLE, is_nameable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NEAR = 1e-3  # what an image's values may change by with the images beside it
 
@@ -45,9 +46,9 @@ def check_frozen(declared: Any, name: str) -> None:
     require(is_frozen, f"{name} is no frozen dataclass; write @dataclass(frozen=True) above it")
 
 
-def check_alone(joint: Tensor, lone: Tensor, values: str) -> None:
+def check_alone(joint: "Tensor", lone: "Tensor", values: str) -> None:
     """An image's values are finite and the same, alone or among others."""
-    require(bool(torch.isfinite(joint).all()), f"{values} are not finite")
+    require(bool(joint.isfinite().all()), f"{values} are not finite")
     difference = float((joint[:1] - lone).abs().max())
     is_near = difference < NEAR
     require(is_near, f"in evaluation an image's {values} change by {difference:.2g} with the images beside it")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from results.schema import LAST_EPOCHS
 
@@ -90,5 +89,6 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float | None:
     negatives = int((~positive).sum())
     if not positives or not negatives:
         return None
-    ranks = rankdata(score)
+    _, value_numbers, tie_counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(tie_counts) - (tie_counts - 1) / 2)[value_numbers]  # ties share their mean rank
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))

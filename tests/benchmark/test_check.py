@@ -352,3 +352,8 @@ def test_the_command_says_it_by_exit_status(tmp_path: Path) -> None:
     assert broken.returncode == 1 and "wrong" in broken.stdout and "Traceback" not in broken.stderr
     missing = status(str(tmp_path / "absent.py"))
     assert missing.returncode == 2 and "expected a Python file" in missing.stderr
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, benchmark.commands.check; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
