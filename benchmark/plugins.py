@@ -152,7 +152,8 @@ def index_by_name(kind: str, classes: Iterable[Any]) -> dict[str, Any]:
     for cls in classes:
         other = by_name.setdefault(cls.name, cls)
         if other is not cls:
-            file, other_file = map(inspect.getfile, (cls, other))
+            file = inspect.getfile(cls)
+            other_file = inspect.getfile(other)
             raise ValueError(f"{file}: {kind} {cls.name!r} is already defined in {other_file}; rename one")
     return by_name
 

@@ -174,9 +174,7 @@ def test_keep_weights_trains_again_what_has_no_network_and_leaves_its_record(
     assert run_all([*asked, "--keep-weights", "--plan"]) == 0
     assert "2 jobs at demo scale, 1 done, 1 to run" in capsys.readouterr().out
     assert run_all([*asked, "--keep-weights"]) == 0
-    assert (
-        "--keep-weights: 1 runs have no network and are trained again, to the same numbers" in capsys.readouterr().err
-    )
+    assert "--keep-weights: 1 run has no network and is trained again, to the same numbers" in capsys.readouterr().err
     assert files_of(results, record["id"]) == {".json", ".npz", ".safetensors", ".network.json"}
     assert path.read_bytes() == before
     assert run_all([*asked, "--keep-weights"]) == 0

@@ -200,7 +200,8 @@ def networks_missing(missing_runs: list[Planned], store: Store) -> str:
     repeated_runs = sum(run.place.keep_weights and store.done(run.job.id) for run in missing_runs)
     if not repeated_runs:
         return ""
-    return f"--keep-weights: {repeated_runs} runs have no network and are trained again, to the same numbers"
+    runs_text = "1 run has no network and is" if repeated_runs == 1 else f"{repeated_runs} runs have no network and are"
+    return f"--keep-weights: {runs_text} trained again, to the same numbers"
 
 
 def list_warnings(plan: Plan) -> list[str]:

@@ -56,8 +56,9 @@ def kill_groups_at_end(read_end: int) -> None:
     living_groups: dict[int, bool] = {}
     for number in map(int, group_lines.split()):
         living_groups[abs(number)] = number > 0
-    for group_id in filter(living_groups.get, living_groups):
-        kill_group(group_id)
+    for group_id, is_alive in living_groups.items():
+        if is_alive:
+            kill_group(group_id)
 
 
 def kill_group(pid: int) -> None:

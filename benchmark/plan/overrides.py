@@ -3,8 +3,6 @@
 import dataclasses
 import math
 import re
-from functools import reduce
-from operator import getitem
 from typing import Any
 
 from benchmark.terminal import Usage, one_of, print_note
@@ -163,4 +161,7 @@ def set_path(tree: dict[str, Any], key: str, option: str, text: Any) -> tuple[An
 
 def recipe_value(recipe: dict[str, Any], option: str) -> Any:
     """The field of a recipe that 'optimiser.lr' names."""
-    return reduce(getitem, option.split("."), recipe)
+    value: Any = recipe
+    for name in option.split("."):
+        value = value[name]
+    return value

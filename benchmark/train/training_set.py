@@ -62,9 +62,10 @@ def training_set(data: Data, job: Job, argument: str = "", folders: tuple[str, .
     held_rows = np.arange(0)
     if job.holdout:
         holdout_generator = np.random.Generator(np.random.PCG64(stream_seed("holdout", data.name, job.seed)))
-        held_rows, kept_rows = map(
-            np.sort, np.split(holdout_generator.permutation(len(rows)), [int(len(rows) * HELD_OUT)])
-        )
+        mixed_rows = holdout_generator.permutation(len(rows))
+        held_count = int(len(rows) * HELD_OUT)
+        held_rows = np.sort(mixed_rows[:held_count])
+        kept_rows = np.sort(mixed_rows[held_count:])
     if job.part == "correct":
         kept_rows = kept_rows[given_labels[kept_rows] == clean_labels[kept_rows]]
     landmarks = usable = None
