@@ -393,6 +393,17 @@ def test_what_the_page_on_tuning_says_of_other_seeds_is_that_of_the_records(meas
         assert line.replace("*", "") == f"| {name} | {' | '.join(texts)} |"
 
 
+def test_what_the_page_on_weights_says_of_random_ones_is_that_of_the_records(measured: Evidence) -> None:
+    page = (REFERENCE.parents[1] / "docs" / "weights.md").read_text()
+    for method, title in METHODS.items():
+        pairs = []
+        for dataset in ("faces", "ferplus"):
+            starts = (measured, measured.variations["random start weights"])
+            cells = [start.cell(dataset, method, "asymmetric", "0.3") for start in starts]
+            pairs.append(", ".join(f"{cell.mean:.1f}" for cell in cells if cell and cell.n == 5))
+        assert f"| {title} | {' | '.join(pairs)} |" in page
+
+
 def test_what_the_readme_says_of_the_best_epoch_is_that_of_the_records(measured: Evidence) -> None:
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     (said,) = re.findall(r"worth ([-\d.]+) points to the baseline on drawn faces and ([-\d.]+) to SCN", text)
