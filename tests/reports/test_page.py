@@ -12,6 +12,9 @@ from test_divergence import table2
 from test_figures import sweep
 
 import reports
+from reports.cells import read_cells
+from reports.page.charts import noise_matrices
+from results.records import Records
 
 BAD = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -154,6 +157,14 @@ def test_what_noise_did_is_counted_from_labels_where_they_are_kept(whole):
     assert made.shape == asked.shape == (8, 8)
     assert made.sum(1) == pytest.approx([100] * 8, abs=0.5)  # a whole row of labels
     assert asked[~np.isnan(asked).any(1)].sum(1) == pytest.approx(100, abs=0.5)
+
+
+def test_what_noise_did_is_shown_of_the_row_with_most_runs(tmp_path):
+    ids = [write_record(tmp_path, seed=seed) for seed in range(2)]
+    cells = [cell(f"{len(some)} runs", "baseline", "rafdb", "0.1", some) for some in (ids[:1], ids, ids[1:])]
+    records = Records(tmp_path)
+    (matrices,) = noise_matrices(read_cells(request("table", "1", cells), records, "last"), records)
+    assert matrices["n"] == 2
 
 
 def test_sweeps_are_embedded_as_their_csv_has_them(whole, tmp_path):

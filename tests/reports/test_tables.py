@@ -357,6 +357,7 @@ def test_floor_and_ceiling_stand_below_the_table_when_asked(tmp_path):
     _, texts, rows = draw(what, tmp_path, floor=True)
     order = [texts["md"].index(text) for text in ("| LA-Net", "| Largest class | 38.0", "| 81.0", "| 85.0")]
     assert order == sorted(order)
+    assert texts["md"].count(" 38.0 ") == 1  # not beside it, under rank or what was published
     assert ranks(rows[-2:]) == ["-", "-"]
     assert [row["part"] for row in rows[-2:]] == ["correct", "clean"]
     _, without, _ = draw(what, tmp_path)
