@@ -409,10 +409,11 @@ def explain_import_error(error: BaseException) -> str:
 
 
 def locate_error(error: BaseException, file: Path) -> str:
-    """An error in one line, with the last line of the author's file that it passed through."""
+    """An error in one line, with the last line of the author's file that it passed through, unless it says that itself."""
+    message = str(error).strip().partition("\n")[0]
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
     where = f"{file.name}, line {lines[-1]}" if lines else file.name
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]} ({where})"
+    return f"{type(error).__name__}: {message}" + ("" if where in message else f" ({where})")
 
 
 def forget_namesakes(folder: Path) -> None:

@@ -170,7 +170,7 @@ def parse_workers(text: str) -> str:
 def choose_precision(
     text: str, device_kind: str, gpu_uuids: tuple[str, ...] = (), drawn_folders: Sequence[Path] = ()
 ) -> str:
-    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn: where only records are drawn, their folders."""
+    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn_folders: of what is only drawn."""
     if text != "auto":
         return text
     precision_here = "bf16" if hardware.has_bf16(device_kind, gpu_uuids) else "fp32"

@@ -11,7 +11,7 @@ from benchmark.terminal import make_printable
 
 
 def list_known_names(results: Path, plugin_folders: tuple[Path, ...] = ()) -> str:
-    """Every name with what it stands for; own: folders of one's own. Raises Usage."""
+    """Every name with what it stands for; plugin_folders: of one's own. Raises Usage."""
     cards = catalogue.select_usable(catalogue.read_catalogue(results, plugin_folders), [], plugin_folders)
     noise_texts = {
         f"{name}:{kind.takes}" if kind.takes else name: first_doc_line(kind) + ("; takes --rates" if kind.rated else "")

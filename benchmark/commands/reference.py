@@ -181,7 +181,7 @@ def words_for_all(results: Path, scale: str) -> list[str]:
 def write_report(results: Path, scale: str, other_words: list[list[str]], search_folder: Path, out: Path) -> None:
     """Write report.html of all that was measured at a scale.
 
-    others: what one types for tables that can be chosen there too. searched: a folder with the search that chose the methods'
+    other_words: what one types for tables that can be chosen there too. search_folder: of the search that chose the methods'
     settings, which is shown beside them where it is there.
     """
     from reports import draw_page

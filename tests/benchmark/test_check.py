@@ -335,7 +335,8 @@ def test_a_file_without_a_contract_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "nothing.py").write_text("x = 1\n")
     (tmp_path / "nameless.py").write_text("from methods.base import Method\n\n\nclass Mine(Method):\n    pass\n")
     (tmp_path / "syntax.py").write_text("def\n")
-    for name, words in (("nothing", "no class derived"), ("nameless", "Mine has no `name`"), ("syntax", "SyntaxError")):
+    syntax_error = r"SyntaxError: invalid syntax \(syntax\.py, line 1\)$"
+    for name, words in (("nothing", "no class derived"), ("nameless", "Mine has no `name`"), ("syntax", syntax_error)):
         with pytest.raises(Usage, match=words):
             check.find_contracts(check.load_module(tmp_path / f"{name}.py"))
 

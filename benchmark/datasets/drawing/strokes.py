@@ -96,7 +96,7 @@ def paint_head(canvas: Canvas, face: Face, points: np.ndarray) -> None:
 
 
 def paint_folds(canvas: Canvas, face: Face, face_points: np.ndarray) -> None:
-    """Lines on the skin that the units deepen; at: the points on the face."""
+    """Lines on the skin that the units deepen."""
     deep_folds = [(line, depth) for line, depth in list_folds(face, face_points) if depth > 0.15]
     if deep_folds:
         line_ends = np.cumsum([len(line) for line, _ in deep_folds])[:-1]
