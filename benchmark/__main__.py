@@ -10,7 +10,7 @@ COMMANDS = {
     "landmarks": "68 facial points for a data set that comes without",
     "noise-list": "a label noise as a list that other programs read",
     "noise-page": "what every kind of noise does to each class",
-    "check": "does a method, noise or data set of one's own keep its contract?",
+    "check": "does a method, noise, data set or backbone of your own keep its contract?",
     "import": "merge the records of others after checking them",
     "export": "the curves of finished runs, for TensorBoard",
     "reference": "draw the pages' tables, figures, findings and report anew from the records that ship",
