@@ -255,6 +255,11 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
     assert len(said) == 1 and words in said[0]  # the first of them to need the data set sees it decoded
 
 
+def test_a_value_of_a_method_that_is_none_is_refused_before_pictures_are_decoded(tmp_path: Path) -> None:
+    assert main(["--table", "1", "--set", "scn.margin_2=0,3", "--results", str(tmp_path)]) == 2
+    assert not (tmp_path / "data").exists()
+
+
 def test_results_that_are_a_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "theirs.zip").touch()
     assert main(["--table", "1", "--draw", "--results", str(tmp_path / "theirs.zip")]) == 2

@@ -32,6 +32,9 @@ def parse_sets(texts: list[str], methods: dict[str, dict], datasets: dict[str, A
             recipe_hint = f"A field of the recipe is --set recipe.{recipe_field}" if is_of_recipe else ""
             known_parameters = [*methods[name]["parameters"], "backbone"]
             one_of(f"--set {text}", f"parameter of {name}", option, known_parameters, recipe_hint)
+            if option in methods[name]["parameters"]:  # a value that is none is refused before pictures are decoded
+                parameter = methods[name]["parameters"][option]
+                parse_override(f"{name}.{option}", value, parameter["default"], parameter["type"])
         elif name in datasets:
             known_options = [field.name for field in dataclasses.fields(datasets[name].Options)]
             one_of(f"--set {text}", f"option of {name}", option, known_options)

@@ -402,6 +402,14 @@ def test_what_the_page_on_weights_says_of_random_ones_is_that_of_the_records(mea
             cells = [start.cell(dataset, method, "asymmetric", "0.3") for start in starts]
             pairs.append(", ".join(f"{cell.mean:.1f}" for cell in cells if cell and cell.n == 5))
         assert f"| {title} | {' | '.join(pairs)} |" in page
+    from_random = measured.variations["random start weights"]
+    published = [cell for cell in from_random.cells if is_published(cell)]
+    assert len(published) == 8 and all(cell.n == 5 for cell in published)
+    baselines = [from_random.cell(cell.dataset, "baseline", cell.noise, cell.rate) for cell in published]
+    assert not [1 for pair in zip(published, baselines, strict=True) if from_random.compare("", "", *pair).side == 1]
+    means = {METHODS[cell.method]: f"{cell.mean:.1f}" for cell in published if cell.dataset == "faces"}
+    words = [f"{name} {'ends ' if name == 'SCN' else ''}at {means[name]}" for name in ("SCN", "RUL", "EAC", "LA-Net")]
+    assert f"on drawn faces {words[0]}, {words[1]}, {words[2]} and {words[3]}." in " ".join(page.split())
 
 
 def test_what_the_readme_says_of_the_best_epoch_is_that_of_the_records(measured: Evidence) -> None:
