@@ -94,7 +94,7 @@ def test_drawn_faces_and_their_start_weights_are_made_again_aside(faces, reprodu
 
 def test_faces_drawn_with_other_options_are_refused(faces, reproduce) -> None:
     status, printed, said = reproduce(*faces, "--set", "faces.train=110")
-    assert status == 2 and printed == "" and "give other data than the record's (fingerprint " in said
+    assert status == 2 and printed == "" and "gives other data than the record's (fingerprint " in said
 
 
 def test_other_start_weights_than_the_recorded_ones_are_named(faces, reproduce, tmp_path: Path) -> None:
