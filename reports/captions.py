@@ -223,10 +223,8 @@ def map_text(cells: list[Cell]) -> list[str]:
     target_by_class = asymmetric_map()
     if not classes or not set(classes) <= set(target_by_class):
         return []
-    paper_pairs, added_pairs = (
-        [f"{name} to {target_by_class[name][0]}" for name in classes if target_by_class[name][1] is in_paper]
-        for in_paper in (True, False)
-    )
+    paper_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if target_by_class[name][1]]
+    added_pairs = [f"{name} to {target_by_class[name][0]}" for name in classes if not target_by_class[name][1]]
     added_text = f"; not in its map of seven classes: {', '.join(added_pairs)}" if added_pairs else ""
     return [f"Asymmetric noise turns, as in the caption of the paper's Table 1, {', '.join(paper_pairs)}{added_text}."]
 
