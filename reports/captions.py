@@ -101,6 +101,7 @@ def describe_foundation(cells: list[Cell]) -> list[str]:
         f"{scale_text(cells)}; "
         f"precision {', '.join(unique_texts(spec.get('precision') for spec in specs))}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in notes),
+        *unsearched_text(records),
         *sampler_text(cells),
         *changed_text(cells),
         *map_text(cells),
@@ -109,6 +110,19 @@ def describe_foundation(cells: list[Cell]) -> list[str]:
         *code_text(cells),
         *weights_text(records),
     ]
+
+
+def unsearched_text(records: Iterable[dict[str, Any]]) -> list[str]:
+    """Methods with settings of their own that no search chose, beside methods for which one did."""
+    was_searched: dict[str, bool] = {}
+    for resolved in (record["resolved"] for record in records if record["resolved"].get("parameters")):
+        title = str(resolved.get("method_title"))
+        has_note = any(note.startswith(f"{title}: ") for note in resolved.get("scale_notes", []))
+        was_searched[title] = was_searched.get(title, False) or has_note
+    titles = [title for title, searched in was_searched.items() if not searched]
+    if not titles or len(titles) == len(was_searched):
+        return []
+    return [f"No search chose the settings of {', '.join(titles)}: they are as their authors gave them."]
 
 
 def sampler_text(cells: list[Cell]) -> list[str]:

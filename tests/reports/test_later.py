@@ -10,6 +10,7 @@ from benchmark.commands.options import parser
 from benchmark.plan.experiments import find_experiment
 from benchmark.terminal import Usage
 from reports import Options
+from reports.asked import AskedCell
 from reports.tables.accuracy import accuracy_table
 from results import published
 from results.records import Records
@@ -54,6 +55,26 @@ def test_a_method_beside_the_table_stands_in_a_block_below(tmp_path: Path) -> No
     cells = [cell(m, m, "rafdb", "0.1", [write_record(tmp_path, method=m)], noise="asymmetric") for m in ("nla", "gce")]
     table = accuracy_table(request("table", "later", cells), Records(tmp_path), Options())
     assert [[row[0].text for row in block.rows] for block in table.blocks] == [["nla"], ["gce"]]
+
+
+def test_rows_that_no_search_chose_for_are_named_beside_rows_that_have_one(tmp_path: Path) -> None:
+    chosen = {
+        "parameters": {"margin": 0.3},
+        "method_title": "SCN",
+        "scale_notes": ["SCN: margin 0.3 (chosen by a search)"],
+    }
+    declared = {"parameters": {"q": 0.7}, "method_title": "My own"}
+    cells = [
+        cell(name, name, "rafdb", "0.1", [write_record(tmp_path, method=name, resolved=resolved)])
+        for name, resolved in (("baseline", {}), ("scn", chosen), ("my_own", declared))
+    ]
+
+    def unsearched(*shown: AskedCell) -> list[str]:
+        stands_on = accuracy_table(request("table", "1", shown), Records(tmp_path), Options()).stands_on
+        return [line for line in stands_on if line.startswith("No search")]
+
+    assert unsearched(*cells) == ["No search chose the settings of My own: they are as their authors gave them."]
+    assert unsearched(*cells[:2]) == [] and unsearched(cells[0], cells[2]) == []
 
 
 def asked(tmp_path: Path, *words: str) -> list[str]:
