@@ -56,6 +56,15 @@ def test_a_folder_of_archives_keeps_their_places_and_the_lists_beside_them(pictu
     assert opened(handed, tmp_path / "root").fingerprint == expected and folder.stat().st_mtime_ns == before
 
 
+def test_an_archive_that_was_replaced_is_unpacked_anew(pictures: Pictures, tmp_path: Path) -> None:
+    handed = Path(shutil.make_archive(str(tmp_path / "handed"), "zip", pictures))
+    before = opened(handed, tmp_path / "root").fingerprint
+    save_pixels(pictures / "train" / "happy" / "2.png", np.zeros((40, 40, 3), np.uint8))
+    expected = opened(pictures, tmp_path / "plain").fingerprint
+    shutil.make_archive(str(tmp_path / "handed"), "zip", pictures)
+    assert opened(handed, tmp_path / "root").fingerprint == expected != before
+
+
 def tar_of(path: Path, *members: tarfile.TarInfo, content: bytes = b"x") -> Path:
     with tarfile.open(path, "w:gz") as tar:
         for member in members:

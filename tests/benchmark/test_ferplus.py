@@ -285,6 +285,15 @@ def test_truncated_zip_is_refused(folder: Path, tmp_path: Path):
         read(base)
 
 
+def test_a_list_that_is_damaged_inside_its_zip_is_refused(folder: Path, tmp_path: Path):
+    base = zipped(folder, tmp_path / "zip")
+    whole = (base / "FER2013Test.zip").read_bytes()
+    first_row = (folder / "FER2013Test" / "label.csv").read_bytes()[:9]
+    (base / "FER2013Test.zip").write_bytes(whole.replace(first_row, first_row[::-1]))
+    with pytest.raises(DataError, match=r"FER2013Test.zip/.*label.csv, after line \d+: cannot be read \(Bad CRC-32"):
+        read(base)
+
+
 @pytest.mark.parametrize("member", ["../outside.txt", "/etc/passwd", "a\\..\\b", "bell\x07.png"])
 def test_zip_members_that_lead_outside_are_refused(folder: Path, tmp_path: Path, member: str):
     base = zipped(folder, tmp_path / "zip")
