@@ -62,12 +62,8 @@ def test_a_tiny_matrix_ends_in_a_table_and_the_second_call_trains_nothing(shared
         assert abs(record["noise"]["realised"] - record["noise"]["nominal"]) < 0.05
     for suffix in ("md", "tex", "csv", "html"):
         assert "Baseline" in (out / f"table1.{suffix}").read_text()
-    start = time.monotonic()
     again = run_all(*arguments)
-    assert again.returncode == 0 and time.monotonic() - start < 60
-    assert {key: without_times(r) for key, r in records(shared).items()} == {
-        key: without_times(r) for key, r in made.items()
-    }
+    assert again.returncode == 0 and records(shared) == made
     assert (out / "table1.md").read_text() in again.stdout or "Baseline" in again.stdout
 
 

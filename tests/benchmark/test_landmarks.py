@@ -117,6 +117,26 @@ def test_noise_has_no_face_and_is_flagged_and_work_goes_on_where_it_stopped(
     assert run(own, tmp_path) == 0 and file.read_bytes() == first
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_detector_sees_the_whole_picture_in_grey_and_in_colour(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("dlib")
+    _, predictor = landmark_detection.load_models()
+    seen = []
+
+    class Detector:
+        def run(self, image: np.ndarray, *_: object) -> tuple[list, list, list]:
+            seen.append(image)
+            return [], [], []
+
+    monkeypatch.setattr(landmark_detection, "MODELS", [Detector(), predictor])
+    image = np.random.default_rng(0).integers(0, 256, (150, 150, channels), np.uint8)
+    points, confidence = landmark_detection.detect_points(image)
+    assert np.array_equal(seen[0], image[..., 0] if channels == 1 else image)
+    assert points.shape == (68, 2) and confidence == landmark_detection.UNSEEN
+
+
 class Pool:
     """Does the work in this process."""
 

@@ -122,6 +122,7 @@ def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_pat
         ("rows = [", "held['absent']; rows = [", r"read: KeyError: 'absent' \(own.py, line 2\d\)"),
         ('["images"][r[n]]', '["images"][r[n] + 99]', r"image 000002: IndexError: .* \(own.py, line \d\d\)"),
         ("return Source(", "Source(", "read gives NoneType, expected a Source"),
+        ('("anger", "disgust")', '("anger",)', "1 classes, expected 2 to 256"),
     ],
 )
 def test_a_readers_mistake_is_one_line(tmp_path: Path, striped: Path, old: str, new: str, words: str) -> None:

@@ -10,10 +10,12 @@ from pictures import save_pixels as save
 from PIL import Image
 
 from benchmark.cache import copies
-from benchmark.cache.data_card import make_data_card, read_published_counts
+from benchmark.cache.data_card import format_page, make_data_card, read_published_counts
 from benchmark.cache.decoded import open_decoded
+from benchmark.cache.lookup import open_data
 from benchmark.commands import data_card
 from benchmark.datasets.base import DataError
+from benchmark.datasets.faces import Faces
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="../shared is not there")
@@ -149,6 +151,23 @@ def test_candidates_are_compared_in_any_portions(
     assert len(whole["rows"]) > 1
     monkeypatch.setattr(copies, "CHUNK", 1)
     assert make_data_card(data)["near"] == whole
+
+
+def test_the_page_of_the_drawn_faces_has_its_parts_and_the_shares_of_votes(tmp_path: Path) -> None:
+    data = open_data(Faces(), None, Faces.Options(train=100, test=100), tmp_path)
+    page = format_page(make_data_card(data))
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        "# Faces (rendered)",
+        "## Images: 100 to train on, 100 to test on",
+        "## Left out",
+        "## Copies",
+        "## People's votes, train: mean share of each class (row) for each class",
+        "## People's votes, test: mean share of each class (row) for each class",
+    ]
+    happy = data.classes.index("happiness")
+    votes = data.train.votes[data.train.labels == happy]
+    shares = " | ".join(f"{share:.3f}" for share in (votes / votes.sum(1, keepdims=True)).mean(0))
+    assert f"| happiness | {shares} |" in page.split("## People's votes, train")[1].split("##")[0]
 
 
 def test_the_command_writes_the_card_beside_the_images(

@@ -65,3 +65,16 @@ def test_a_conversion_that_fails_leaves_nothing(
     with pytest.raises(OSError):
         resized.write_resized(np.zeros((2, 8, 8, 1), np.uint8), SMALL, tmp_path / "fitted" / "train.npy")
     assert list((tmp_path / "fitted").iterdir()) == []
+
+
+def test_in_a_folder_that_may_not_be_written_the_images_are_the_same(
+    faces: decoded.Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    every, scale = np.arange(100), replace(DEMO, side=40)
+    with monkeypatch.context() as patch:
+        patch.setattr(resized, "write_resized", refuse)
+        alone = resized.load_resized(faces, "train", every, scale)
+    assert alone.shape == (100, 40, 40, 1) and np.array_equal(alone, resized.load_resized(faces, "train", every, scale))
