@@ -118,6 +118,7 @@ OUTSIDE = ["tests/results/test_records_of_before.py", "tests/results/test_refere
 SURVIVED = {0, 5, 33}  # mutmut's codes: no test failed, or none of its own process runs the line
 # Rooms whose tests leave orphans to the process that runs them, which mutmut's own cannot take.
 IN_PROCESSES = {"benchmark/launch"}
+WITH_SLOW = {"benchmark/check"}  # most of its tests are slow
 NOTICED = {1, 3, 36, 24, -24, 152, 255, -11, -9}  # mutmut's codes: failed, out of time, crashed
 
 SHOW = """
@@ -161,9 +162,14 @@ def copy_project(folder: str, at: Path) -> None:
     settings.read(at / "setup.cfg")
     settings["mutmut"]["source_paths"] = folder
     settings["mutmut"]["pytest_add_cli_args_test_selection"] = "\n".join(["", *NEAR[folder]])
-    settings["mutmut"]["pytest_add_cli_args"] = "\n".join(["", "-n", "0", *(f"--ignore={path}" for path in OUTSIDE)])
+    settings["mutmut"]["pytest_add_cli_args"] = "\n".join(["", *pytest_options(folder)])
     with open(at / "setup.cfg", "w") as file:
         settings.write(file)
+
+
+def pytest_options(folder: str) -> list[str]:
+    chosen_marks = ["-m", "slow or not slow"] if folder in WITH_SLOW else []
+    return ["-n", "0", *chosen_marks, *(f"--ignore={path}" for path in OUTSIDE)]
 
 
 def run_changes(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
@@ -214,11 +220,13 @@ def write_changes(drawn: list[str], at: Path) -> None:
 def try_in_processes(folder: str, name: str, at: Path) -> int:
     """mutmut's code for a change that only processes run which the tests start; it looks at its own process alone."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "MUTANT_UNDER_TEST": name}
-    pytest = [sys.executable, "-m", "pytest", "-n", "0", "-x", *(f"--ignore={path}" for path in OUTSIDE), *NEAR[folder]]
+    pytest = [sys.executable, "-m", "pytest", "-x", *pytest_options(folder), *NEAR[folder]]
     with open(at / "processes.txt", "a") as words:
         print(name, file=words, flush=True)
         try:
-            ended = subprocess.run(pytest, cwd=at / "mutants", env=environment, stdout=words, stderr=words, timeout=900)
+            ended = subprocess.run(
+                pytest, cwd=at / "mutants", env=environment, stdout=words, stderr=words, timeout=1800
+            )
         except subprocess.TimeoutExpired:
             return 36
     return 1 if ended.returncode else 33

@@ -10,6 +10,7 @@ import pytest
 
 from benchmark import plugins
 from benchmark.commands import check
+from benchmark.datasets.base import DataSet
 from benchmark.datasets.faces import Faces
 from benchmark.terminal import Usage
 
@@ -39,6 +40,11 @@ BROKEN = {
     "no_title": ("    title = None\n", "name and title", "no title"),
     "taken": ("    name = 'baseline'\n", "name and title", "choose another"),
     "no_recipe": ("    recipe = None\n", "recipe", "no recipe"),
+    "unknown_needs": (
+        "    backbone_needs = 'wings'\n",
+        "recipe",
+        "backbone_needs is 'wings'; known: features, maps, pyramid",
+    ),
     "unfrozen": (
         "    @dataclasses.dataclass\n    class Parameters:\n        a: int = 1\n",
         "parameters",
@@ -130,6 +136,17 @@ BROKEN = {
         "        return {'seen': torch.tensor(self.seen)}\n",
         "saved and resumed",
         "the curves seen differ",
+    ),
+    "forgetful_curves": (
+        "    seen = 0\n    def after_epoch(self, epoch):\n        self.seen += 1\n"
+        "        return {name: torch.tensor(self.seen) for name in 'abcde'}\n",
+        "saved and resumed",
+        "the curves a, b, c and 2 more differ",
+    ),
+    "state_of_python": (
+        "    def get_extra_state(self):\n        return {'kept': Broken}\n    def set_extra_state(self, state):\n        pass\n",
+        "saved and resumed",
+        "the state holds more than tensors and numbers",
     ),
     "new_layer": (
         "    def after_epoch(self, epoch):\n        if epoch == 4:\n"
@@ -244,6 +261,22 @@ def test_every_shipped_data_set_keeps_its_contract(name: str) -> None:
     assert sum(f.status == "ok" for f in found) == (7 if data.exists() else 3)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        ("title", "no title; give the name that stands in tables"),
+        ("channels", "channels must be 1 (grey) or 3 (RGB)"),
+        ("size", "no size; give the side at which images are stored"),
+    ],
+)
+def test_a_data_set_that_does_not_say_what_it_is_is_told_so(attribute: str, words: str) -> None:
+    few = type("Few", (DataSet,), {"name": "few", "title": "Few", "channels": 1, "size": 48})
+    assert [found.status for found in check.run_checks(few, name_part="name, title")] == ["ok"]
+    lacking = type("Few", (DataSet,), {"name": "few", "title": "Few", "channels": 1, "size": 48, attribute: None})
+    (found,) = check.run_checks(lacking, name_part="name, title")
+    assert found.status == "wrong" and found.text == words
+
+
 @pytest.mark.slow
 def test_the_embedded_faces_keep_their_contract() -> None:
     class Few(Faces):
@@ -258,7 +291,14 @@ def test_the_embedded_faces_keep_their_contract() -> None:
 
 
 # Would train to the end, to wrong numbers.
-SILENT = ("loss_times_nothing", "forgetful_late", "silent_survey", "bf16_head", "no_version")
+SILENT = (
+    "loss_times_nothing",
+    "forgetful_late",
+    "silent_survey",
+    "bf16_head",
+    "no_version",
+    "unknown_needs",
+)
 
 
 @pytest.mark.parametrize(
