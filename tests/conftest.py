@@ -21,9 +21,8 @@ settings.load_profile("project")
 @pytest.fixture(autouse=True)
 def torch_as_before() -> Iterator[None]:
     """A job asks torch for exact arithmetic in its process; here the next test is in it, too."""
-    torch = sys.modules.get("torch")
-    if torch:
+    if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
     yield
-    if torch:
+    if torch := sys.modules.get("torch"):  # the test itself may have imported it
         torch.use_deterministic_algorithms(False)

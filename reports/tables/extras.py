@@ -18,7 +18,7 @@ BEHIND_STANDS_ON = [
     "Balanced accuracy, macro F1 and the expected calibration error (15 bins) are of the last epoch.",
     "Memorised: share of the wrong training labels that the network gives back in the last epoch.",
     "Realised noise: share of the training labels that are wrong, in per cent, beside the nominal rate.",
-    "*: other jobs ran on the same card; not comparable. –: records that were passed on without all their arrays.",
+    "*: other jobs ran on the same GPU; not comparable. –: records that were passed on without all their arrays.",
 ]
 DETECTION = "How well wrong training labels are found, by area under the curve and by share missed; means over seeds."
 DETECTION_STANDS_ON = [
