@@ -1,5 +1,6 @@
 """What is asked of a report, and what comes of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,30 +33,29 @@ class Options:
 DEFAULTS = Options()
 
 
-@dataclass(frozen=True)
+@dataclass
 class AskedCell:
     """One number of a table, or one point of a figure: ids of its runs, one a seed, and what is known of missing ones.
 
-    row: the row's title. label: what sets the row apart from the method as published; for a figure 'parameter=value'.
-    noise: its kind, '' for that of the records. part: 'table', or 'correct' or 'clean', shown below it. failures:
-    {id: one line}. reason: why there can be no runs. overrides: what the row itself changes, by design. elsewhere:
-    {id: the folder of others' records that it is read from}. mechanism: the curves that the method declares today, for
-    records that keep none.
+    title: of the row. label: what sets the row apart from the method as published; for a figure 'parameter=value'.
+    part: 'table', or 'correct' or 'clean', shown below it. failures: {id: one line}. reason: why there can be no runs.
+    overrides: what the row itself changes, by design. elsewhere: {id: the folder of others' records that it is read from}.
+    mechanism: the curves that show the method's idea at work, as it declares them today.
     """
 
-    row: str
+    title: str
     method: str
     dataset: str
+    noise: str
     rate: str | None
-    ids: tuple[str, ...]
     label: str | None = None
-    noise: str = ""
     part: str = "table"
+    ids: tuple[str, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     overrides: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, Path] = field(default_factory=dict)
-    mechanism: tuple[dict[str, Any], ...] = ()
+    mechanism: Sequence[Any] = ()
     draw: int | None = None  # number of a draw of settings, 0 is as published
     settings: dict[str, str] = field(default_factory=dict)  # what a draw, or a point of a sweep, sets
     published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
@@ -68,11 +68,10 @@ class AskedCell:
 class Asked:
     """One table or figure: how it is drawn, and its cells in reading order.
 
-    kind: 'table' or 'figure'. drawing: a name of `reports.choose`. noise: the kind that the title names; noises: all that
-    it is about. published: the file of results/paper with its printed values. any_rule: False where the last epoch is
-    shown whatever rule is asked for. note: a sentence on the axes of a figure. columns: data sets shown. methods: those
-    that the table is about. data: {data set: its folder below <results>/data}. against: the name of the records of
-    others that some cells stand on.
+    kind: 'table' or 'figure'. drawing: a name of `reports.choose`. noises: the kinds that it is about. published: the file
+    of results/paper with its printed values. any_rule: False where the last epoch is shown whatever rule is asked for.
+    note: a sentence on the axes of a figure. columns: data sets shown. methods: those that the table is about. data:
+    {data set: its folder below <results>/data}. against: the name of the records of others that some cells stand on.
     """
 
     kind: str
@@ -80,7 +79,6 @@ class Asked:
     title: str
     cells: tuple[AskedCell, ...]
     drawing: str = "accuracy"
-    noise: str = "asymmetric"
     noises: tuple[str, ...] = ()
     published: str | None = None
     any_rule: bool = True

@@ -34,41 +34,25 @@ def group_conditions(cells: Iterable["Cell"]) -> dict[Condition, list["Cell"]]:
 
 
 @dataclass
-class Cell:
-    """values: {seed: the metric in per cent}. failed: one line a run that ended badly; absent: ids that were not run.
-    places: the best and the worst that the row can have among those beside it (`reports.paired`). against: the name of
-    the records of others that some of the runs are, '' where all were made here. codes: of each record the state of the
-    method's file that made it; states that were proved to give the same bits go by the name of the first (`tell_codes`).
-    """
+class Cell(AskedCell):
+    """What was asked for, with its runs; `mechanism` is what these declare, if they do."""
 
-    title: str
-    method: str
-    dataset: str
-    noise: str
-    rate: str | None
-    label: str | None = None
-    part: str = "table"
-    ids: list[str] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
-    values: dict[int, float] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-    reason: str = ""
-    published: Published | None = None
-    places: tuple[int, int] | None = None
-    against: str = ""
-    codes: list[str] = field(default_factory=list)
-    of_row: dict[str, str] = field(default_factory=dict)  # what the row itself changes, by design
-    data_facts: dict[str, Any] = field(default_factory=dict)  # of the data set, as it is decoded here today
-    mechanism: list[Any] = field(default_factory=list)  # curves that show the method's idea at work, as declared
-    draw: int | None = None  # number of a draw of settings, 0 is as published
-    settings: dict[str, str] = field(default_factory=dict)  # what a draw, or a point of a sweep, sets
-    published_settings: dict[str, str] = field(default_factory=dict)  # the published values of the drawn options
+    values: dict[int, float] = field(default_factory=dict)  # {seed: the metric in per cent}
     curves: dict[int, np.ndarray] = field(default_factory=dict)  # {seed: the metric after each epoch, in per cent}
+    failed: list[str] = field(default_factory=list)  # one line a run that ended badly
+    absent: list[str] = field(default_factory=list)  # ids that were not run
+    published: Published | None = None
+    places: tuple[int, int] | None = (
+        None  # best and worst that the row can have among those beside it (`reports.paired`)
+    )
+    against: str = ""  # the name of the records of others that some runs are, '' where all were made here
+    # Of each record the state of the method's file that made it; states that were proved to give the same bits go by the
+    # name of the first (`tell_codes`).
+    codes: list[str] = field(default_factory=list)
+    data_facts: dict[str, Any] = field(default_factory=dict)  # of the data set, as it is decoded here today
     decimals: int = 1  # of numbers as text
     spread: str = "sd"  # what stands behind ± (`reports.statistics.SPREADS`)
-    marks: dict[str, str] = field(default_factory=dict)  # of a sweep: values that are marked, {'published': '0.7'}
-    as_published: dict[str, Any] = field(default_factory=dict)  # the method's published recipe and parameters
 
     @property
     def condition(self) -> Condition:
@@ -78,7 +62,7 @@ class Cell:
     def by_hand(self) -> dict[str, str]:
         """What `--set` changed about these runs, beyond what the row is about: {'lanet.confidence': '0.5'}."""
         changed_values = {key: value for record in self.records for key, value in changed_settings(record).items()}
-        return {key: value for key, value in sorted(changed_values.items()) if key not in self.of_row}
+        return {key: value for key, value in sorted(changed_values.items()) if key not in self.overrides}
 
     @property
     def n(self) -> int:
@@ -150,7 +134,7 @@ def of_seeds(cell: Cell, wanted_seeds: Collection[int]) -> Cell:
     """A cell with these seeds alone; as it is where none of them was measured."""
     values = {number: value for number, value in cell.values.items() if number in wanted_seeds}
     kept_records = [record for record in cell.records if record_seed(record) in wanted_seeds]
-    ids = [*(record["id"] for record in kept_records), *cell.absent]
+    ids = (*(record["id"] for record in kept_records), *cell.absent)
     return replace(cell, values=values, records=kept_records, ids=ids) if values else cell
 
 
@@ -162,8 +146,8 @@ def read_cells(asked: Asked, records: Records, rule: str, options: Options = DEF
     cells = [read_cell(cell, asked, records, rule, options) for cell in asked.cells]
     need_one_data_set(asked, cells)
     add_facts(cells, records)
-    for cell, asked_cell in zip(cells, asked.cells, strict=True):
-        cell.mechanism = declared_curves(cell.records) or list(asked_cell.mechanism)
+    for cell in cells:
+        cell.mechanism = declared_curves(cell.records) or cell.mechanism
     return cells
 
 
@@ -216,28 +200,10 @@ def tell_codes(cells: Iterable[Cell], records: Records) -> None:
 
 
 def read_cell(asked_cell: AskedCell, asked: Asked, records: Records, rule: str, options: Options) -> Cell:
-    found_records = [records.get(record_id) for record_id in asked_cell.ids]
-    cell = Cell(
-        title=asked_cell.label or asked_cell.row,
-        method=asked_cell.method,
-        dataset=asked_cell.dataset,
-        noise=asked_cell.noise or next((r["spec"]["noise"]["kind"] for r in found_records if r), asked.noise),
-        rate=asked_cell.rate,
-        label=asked_cell.label,
-        part=asked_cell.part,
-        ids=list(asked_cell.ids),
-        reason=asked_cell.reason,
-        of_row=asked_cell.overrides,
-        draw=asked_cell.draw,
-        settings=asked_cell.settings,
-        published_settings=asked_cell.published_settings,
-        decimals=options.decimals,
-        spread=options.spread,
-        marks=asked_cell.marks,
-        as_published=asked_cell.as_published,
-    )
-    for record_id, record in zip(cell.ids, found_records):
-        why = asked_cell.failures.get(record_id) or records.refused.get(record_id)
+    cell = Cell(**vars(asked_cell), decimals=options.decimals, spread=options.spread)
+    for record_id in cell.ids:
+        record = records.get(record_id)
+        why = cell.failures.get(record_id) or records.refused.get(record_id)
         curve = metric_after_each_epoch(record, options.metric, records) if record else None
         value = metric_by_rule(record, rule, options.metric, curve) if record else None
         if record is not None and value is not None:
@@ -245,7 +211,7 @@ def read_cell(asked_cell: AskedCell, asked: Asked, records: Records, rule: str, 
             cell.values[record_seed(record)] = 100 * value
             if curve is not None:
                 cell.curves[record_seed(record)] = 100 * curve
-            cell.against = asked.against if record_id in asked_cell.elsewhere else cell.against
+            cell.against = asked.against if record_id in cell.elsewhere else cell.against
             continue
         if record is not None:
             why = f"the record has no {METRICS[options.metric].title.lower()} by the rule {rule}"

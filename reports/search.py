@@ -68,7 +68,7 @@ class Search:
         values = 100 * self.test[choice, np.arange(len(self.seeds))]
         return Cell(
             *(self.title, self.method, *self.condition),
-            ids=[record["id"] for record in records],
+            ids=tuple(record["id"] for record in records),
             records=records,
             values=dict(zip(self.seeds, values.tolist(), strict=True)),
             published=self.draws[0].published,

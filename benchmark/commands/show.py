@@ -158,7 +158,7 @@ def asked_cell(cell: PlannedCell, plan: Plan, store: Any, outcomes: dict[str, An
         drawn_options = published_settings(card, request.scale, request.tune_learning_rate)
     parameters = {name: declared["default"] for name, declared in card["parameters"].items()}
     return AskedCell(
-        row=cell.title,
+        title=cell.title,
         method=cell.row.method,
         dataset=cell.dataset,
         rate=cell.rate,
@@ -190,7 +190,6 @@ def make_asked(kind: str, name: str, plan: Plan, cells: tuple[AskedCell, ...], a
         title=experiment.title,
         cells=cells,
         drawing=experiment.drawing,
-        noise=next(iter(experiment.noise)),
         noises=tuple(experiment.noise),
         published=experiment.published,
         any_rule=experiment.any_rule,

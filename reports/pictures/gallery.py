@@ -55,7 +55,7 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
                 raise ReportError(f"{name}: {record['id']}: {complaint}")
             images = np.load(folder / "train_images.npy", mmap_mode="r", allow_pickle=False)
             faces = GalleryFaces(arrays, votes, images, class_names(record), bool(options.study))
-            shown_cell = replace(cell, ids=[record["id"]], records=[record])
+            shown_cell = replace(cell, ids=(record["id"],), records=[record])
             caption = (
                 f"Training faces of {dataset_title(cells, cell.dataset)}, {noise_text(cell.noise, cell.rate)}, each with its "
                 f"given label, people's votes and LA-Net's label distribution after the last epoch; n = 1 seed; "

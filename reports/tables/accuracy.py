@@ -91,7 +91,7 @@ def marks_text(cells: list[Cell], unmeasured_noise: tuple[str, ...]) -> str:
 def other_noise(asked: Asked, cells: list[Cell]) -> str:
     """What the title has to add where `--noise` put other noise into the table than it is named for."""
     shown_kinds = unique_texts(cell.noise for cell in cells)
-    if set(shown_kinds) <= {asked.noise, *asked.noises}:
+    if set(shown_kinds) <= set(asked.noises):
         return ""
     return f" (shown here: {', '.join(noise_text(kind, None) for kind in shown_kinds)})"
 
@@ -105,7 +105,7 @@ class Layout:
         self.below = below
         self.options = options
         self.ranks = options.ranks and any(cell.places for cell in cells)
-        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noise, None)]
+        self.conditions = list(dict.fromkeys((c.noise, c.rate) for c in cells)) or [(asked.noises[0], None)]
         rows = dict.fromkeys((c.title, c.method, c.label) for c in cells)
         self.rows = list(rows) or [(METHODS.get(m, m), m, None) for m in asked.methods or METHODS]
         self.datasets = list(dict.fromkeys([*asked.columns, *(c.dataset for c in cells)]))
@@ -219,7 +219,7 @@ def row_of_csv(cell: Cell, options: Options) -> dict[str, Any]:
         "rule": options.rule,
         "classes": cell.classes or "",
         "weights": "; ".join(weights),
-        "changed": " ".join(f"{key}={value}" for key, value in (cell.of_row | cell.by_hand).items()),
+        "changed": " ".join(f"{key}={value}" for key, value in (cell.overrides | cell.by_hand).items()),
         "against": cell.against,
         "problems": "; ".join(problem for problem in [cell.reason, *cell.failed] if problem),
         "metric": options.metric,

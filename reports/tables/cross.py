@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from reports.asked import Asked, AskedCell, Options, output_stem
+from reports.asked import Asked, Options, output_stem
 from reports.captions import accuracy_caption, dataset_title, describe_foundation, noise_text, unique_texts
 from reports.cells import Cell, group_by, read_cells
 from reports.facts import cell_facts, pick_columns, round_or_blank
@@ -56,10 +56,7 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     """A block a data set and noise that networks were trained with, a row a method, a column a data set to test on."""
     cells = read_cells(asked, records, "last", options)
     names = list(dict.fromkeys(cell.dataset for cell in cells))
-    rows = [
-        [read_tested(cell, asked_cell, name, cells, options.metric) for name in names]
-        for cell, asked_cell in zip(cells, asked.cells, strict=True)
-    ]
+    rows = [[read_tested(cell, name, cells, options.metric) for name in names] for cell in cells]
     all_tested = [tested for row in rows for tested in row]
     return Table(
         name=output_stem(asked),
@@ -75,10 +72,10 @@ def cross_table(asked: Asked, records: Records, options: Options) -> Table:
     )
 
 
-def read_tested(cell: Cell, asked_cell: AskedCell, name: str, cells: list[Cell], metric: str) -> Tested:
+def read_tested(cell: Cell, name: str, cells: list[Cell], metric: str) -> Tested:
     """A cell's networks on the data set `name`: on their own as their records say."""
     tested = Tested(cell, name, dataset_title(cells, name), metric)
-    files: Mapping[str, Path] = asked_cell.tested.get(name, {})
+    files: Mapping[str, Path] = cell.tested.get(name, {})
     for record in cell.records:
         seed = record_seed(record)
         if name == cell.dataset:

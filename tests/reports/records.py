@@ -140,7 +140,8 @@ def small_arrays(seed: int, accuracy: float, classes: int, test: int = 200, trai
 
 
 def cell(row: str, method: str, dataset: str, rate: str | None, ids: Sequence[str], **more: Any) -> AskedCell:
-    return AskedCell(row, method, dataset, rate, tuple(ids), **more)
+    asked = {"title": more.get("label", row), "noise": "", "ids": tuple(ids)} | more
+    return AskedCell(method=method, dataset=dataset, rate=rate, **asked)
 
 
 def request(kind: str, name: str, cells: Sequence[AskedCell], **more: Any) -> Asked:
@@ -149,12 +150,11 @@ def request(kind: str, name: str, cells: Sequence[AskedCell], **more: Any) -> As
     assert experiment is not None
     told = {key: getattr(experiment, key) for key in ("title", "drawing", "published", "any_rule", "note")}
     told |= {"noises": tuple(experiment.noise)}
-    told |= {"noise": next(iter(experiment.noise))}
     told |= {
         "columns": tuple(dict.fromkeys(c.dataset for c in cells)),
         "methods": tuple(dict.fromkeys(row.method for row in experiment.rows)),
     }
-    return Asked(kind, name, cells=tuple(cells), **(told | more))
+    return with_cells(Asked(kind, name, cells=(), **(told | more)), *cells)
 
 
 def with_runs(asked: Asked, ids: Sequence[str], **which: Any) -> Asked:
@@ -167,8 +167,8 @@ def with_runs(asked: Asked, ids: Sequence[str], **which: Any) -> Asked:
 
 
 def with_cells(asked: Asked, *cells: AskedCell) -> Asked:
-    """The same with more cells."""
-    return replace(asked, cells=(*asked.cells, *cells))
+    """The same with more cells; of those that name no noise it is the first of the table."""
+    return replace(asked, cells=(*asked.cells, *(replace(c, noise=c.noise or asked.noises[0]) for c in cells)))
 
 
 def table1(

@@ -245,7 +245,8 @@ def test_the_asymmetric_map_is_printed_as_the_noise_applies_it(tmp_path):
 @pytest.mark.parametrize("changes", [{"class_names": ("cat", "dog", "cow")}, {"noise": "symmetric"}])
 def test_no_map_is_printed_for_other_classes_or_noise(tmp_path, changes):
     ids = one_cell(tmp_path, [0.8, 0.8, 0.8], **changes)
-    _, texts, _ = draw(request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", ids)]), tmp_path)
+    asked = cell("Baseline", "baseline", "rafdb", "0.1", ids, noise=changes.get("noise", "asymmetric"))
+    _, texts, _ = draw(request("table", "1", [asked]), tmp_path)
     assert "noise turns" not in texts["md"]
 
 
