@@ -1,113 +1,103 @@
 """Tables, figures and one page, drawn from records alone.
 
-The door of this room: `draw_experiment` is told what to draw (`Asked`) and never decides which runs belong together. Rules of
-accuracy: last, best, last5, noisy_val (`results.schema.RULES`).
+The door of this room: `Report` is told what to draw (`Asked`) and never decides which runs belong together. Rules of accuracy:
+last, best, last5, noisy_val (`results.schema.RULES`).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from reports.asked import DEFAULTS, Asked, AskedCell, Drawn, Options, ReportError, output_stem
+from results.records import Records
 
-__all__ = [
-    "Asked",
-    "AskedCell",
-    "Drawn",
-    "Options",
-    "ReportError",
-    "draw_experiment",
-    "draw_page",
-    "draw_pictures",
-    "output_stem",
-    "try_drawing",
-]
+__all__ = ["Asked", "AskedCell", "Drawn", "Options", "Report", "ReportError", "output_stem", "try_drawing"]
+
+TEST = ("predictions", "test_labels", "test_rows")  # what every number of a table is made of
 
 
-def draw_experiment(
-    asked: Asked, results: Path, out: Path, options: Options = DEFAULTS, drawn_before: dict[str, Any] | None = None
-) -> Drawn:
-    """Write one table (.md .tex .csv .html) or figure (.pdf .png) into `out`; raises ReportError.
+class KeepingRecords(Records):
+    """As `Records`, at a price in memory: 20 kB a run at demo scale, 200 kB at paper scale."""
 
-    drawn_before: what the same command has drawn, filled and used again by this and the two below.
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.kept: dict[str, dict[str, np.ndarray] | None] = {}
+
+    def arrays(self, record_id: str, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
+        if names is None or not set(names) <= set(TEST):
+            return super().arrays(record_id, names)
+        if record_id not in self.kept:
+            self.kept[record_id] = super().arrays(record_id, TEST)
+        return self.kept[record_id]
+
+
+class Report:
+    """What one command draws from a folder of records into another; a record is read, and a drawing worked out, once.
+
+    Each method raises ReportError.
     """
-    from reports.choose import make_figure, make_table
-    from reports.formats import format_markdown, markdown_words, replaced_settings, write_table
-    from results.records import Records
 
-    records = Records(results, asked.elsewhere)
-    out = make_folder(out)
-    asked = asked.of_metric(options.metric)
-    if asked.kind == "figure":
-        drawing = make_figure(asked, records, options, drawn_before)
-        return Drawn(drawing.write(out), markdown_words(drawing), drawing.gaps, sorted(records.refused.values()))
-    table = make_table(asked, records, options, drawn_before)
-    text = format_markdown(table)
-    replaced = replaced_settings(out / f"{table.name}.md", text)
-    return Drawn(write_table(table, out), text, table.gaps, sorted(records.refused.values()), replaced)
+    def __init__(self, results: Path, out: Path, options: Options = DEFAULTS) -> None:
+        self.records = KeepingRecords(results)
+        self.out = Path(out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.options = options
+        self.drawings: dict[str, Any] = {}  # tables and figures by their names
 
+    def make(self, asked: Asked) -> Any:
+        """A table or figure, not written yet."""
+        from reports.choose import FIGURES, TABLES
 
-def draw_pictures(
-    asked: Sequence[Asked],
-    results: Path,
-    out: Path,
-    options: Options = DEFAULTS,
-    drawn_before: dict[str, Any] | None = None,
-) -> Drawn:
-    """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn).
+        name = output_stem(asked)
+        if name not in self.drawings:
+            self.records.elsewhere |= asked.elsewhere
+            make = (TABLES | FIGURES)[asked.drawing]
+            self.drawings[name] = make(asked.of_metric(self.options.metric), self.records, self.options)
+        return self.drawings[name]
 
-    Raises ReportError.
-    """
-    from reports.cells import read_cells
-    from reports.choose import make_table, pictures_beside
-    from reports.pictures.table import table_picture
-    from results.records import Records
+    def draw(self, asked: Asked) -> Drawn:
+        """Write one table (.md .tex .csv .html) or figure (.pdf .png)."""
+        from reports.formats import format_markdown, markdown_words, replaced_settings, write_table
 
-    out = make_folder(out)
-    drawn_before = {} if drawn_before is None else drawn_before
-    tables = [one.of_metric(options.metric) for one in asked if one.drawing == "accuracy"]
-    records = Records(results, elsewhere_of(asked))
-    read_tables = [(one, read_cells(one, records, one.rule(options), options)) for one in tables]
-    files = []
-    for one in tables:
-        picture = table_picture(make_table(one, records, options, drawn_before))
-        files.append(out / f"{picture.name}.png")
-        files[-1].write_bytes(picture.png)
-        for drawing in pictures_beside(one, read_tables, options):
-            drawn_before[drawing.name] = drawing
-            files += drawing.write(out)
-    return Drawn(files)
+        drawing = self.make(asked)
+        refused = sorted(self.records.refused.values())
+        if asked.kind == "figure":
+            return Drawn(drawing.write(self.out), markdown_words(drawing), drawing.gaps, refused)
+        text = format_markdown(drawing)
+        replaced = replaced_settings(self.out / f"{drawing.name}.md", text)
+        return Drawn(write_table(drawing, self.out), text, drawing.gaps, refused, replaced)
 
+    def draw_pictures(self, wanted: Sequence[Asked]) -> list[Path]:
+        """Of each table of accuracy <name>.png, beside it <name>_rates and <name>_epochs (.pdf .png, .csv of what is drawn)."""
+        from reports.cells import read_cells
+        from reports.choose import pictures_beside
+        from reports.pictures.table import table_picture
 
-def draw_page(
-    asked: Sequence[Asked],
-    results: Path,
-    out: Path,
-    options: Options = DEFAULTS,
-    drawn_before: dict[str, Any] | None = None,
-    further_tables: Sequence[Asked] = (),
-    folder: str = "",
-) -> Drawn:
-    """Write report.html, a page that one explores, of every table and figure that was asked for; raises ReportError.
+        drawn_tables = [self.make(asked) for asked in wanted if asked.drawing == "accuracy"]
+        tables = [asked.of_metric(self.options.metric) for asked in wanted if asked.drawing == "accuracy"]
+        read_tables = [(one, read_cells(one, self.records, one.rule(self.options), self.options)) for one in tables]
+        files = []
+        for asked, table in zip(tables, drawn_tables, strict=True):
+            picture = table_picture(table)
+            files.append(self.out / f"{picture.name}.png")
+            files[-1].write_bytes(picture.png)
+            for beside_table in pictures_beside(asked, read_tables, self.options):
+                files += beside_table.write(self.out)
+        return files
 
-    further_tables: of another scale, that can be chosen there too. folder: `results` as a person would type it.
-    """
-    from reports.page.write import KeepingRecords, write_page
+    def draw_page(self, wanted: Sequence[Asked], further_tables: Sequence[Asked] = (), folder: str = "") -> Drawn:
+        """Write report.html, a page that one explores, of every table and figure that was asked for.
 
-    records = KeepingRecords(results, elsewhere_of(asked))
-    return write_page(asked, records, make_folder(out), options, drawn_before, further_tables, folder)
+        further_tables: of another scale, that can be chosen there too. folder: of the records as a person would type it.
+        """
+        from reports.page.write import write_page
 
-
-def make_folder(out: Path) -> Path:
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    return out
-
-
-def elsewhere_of(asked: Sequence[Asked]) -> dict[str, Path]:
-    return {run: folder for one in asked for run, folder in one.elsewhere.items()}
+        drawn = [(asked, self.make(asked)) for asked in wanted]
+        return write_page(drawn, further_tables, self.records, self.out, self.options, folder)
 
 
 def try_drawing(out: Path) -> None:

@@ -1,7 +1,6 @@
 """Which functions draw what was asked for."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from reports.asked import Asked, Options, output_stem
 from reports.cells import Cell
@@ -15,13 +14,11 @@ from reports.pictures.mechanisms import mechanisms_figure
 from reports.pictures.rates import rates_picture
 from reports.pictures.sensitivity import sensitivity_figure
 from reports.pictures.sweeps import sweep_figure
-from reports.table import Table
 from reports.tables.accuracy import accuracy_table
 from reports.tables.classes import classes_table
 from reports.tables.cross import cross_table
 from reports.tables.divergence import divergence_table
 from reports.tables.tuned import tuned_table
-from results.records import Records
 
 TABLES = {
     "accuracy": accuracy_table,
@@ -38,27 +35,6 @@ FIGURES = {
     "budget": budget_figure,
     "sensitivity": sensitivity_figure,
 }
-
-
-Made = dict[str, Any]  # what one command has drawn, by name: a table or a figure is worked out once
-
-
-def make_table(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Table:
-    """Any table; raises ReportError."""
-    return make_once(TABLES[asked.drawing], asked, records, options, drawn_before)
-
-
-def make_figure(asked: Asked, records: Records, options: Options, drawn_before: Made | None = None) -> Drawing:
-    """Any figure; raises ReportError."""
-    return make_once(FIGURES[asked.drawing], asked, records, options, drawn_before)
-
-
-def make_once(make: Callable, asked: Asked, records: Records, options: Options, drawn_before: Made | None) -> Any:
-    name = output_stem(asked)
-    drawn_before = {} if drawn_before is None else drawn_before
-    if name not in drawn_before:
-        drawn_before[name] = make(asked, records, options)
-    return drawn_before[name]
 
 
 def pictures_beside(asked: Asked, read_tables: Sequence[tuple[Asked, list[Cell]]], options: Options) -> list[Drawing]:

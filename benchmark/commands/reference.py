@@ -184,11 +184,11 @@ def write_report(results: Path, scale: str, other_words: list[list[str]], search
     other_words: what one types for tables that can be chosen there too. search_folder: of the search that chose the methods'
     settings, which is shown beside them where it is there.
     """
-    from reports import draw_page
+    from reports import Report
 
     further = [asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"]
     wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(search_folder)]
-    draw_page(wanted, results, out, further_tables=further, folder="results/reference")
+    Report(results, out).draw_page(wanted, further, folder="results/reference")
 
 
 def read_search(search_folder: Path) -> list[Asked]:

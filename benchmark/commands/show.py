@@ -47,7 +47,7 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
     wanted = []
     refused_lines = []
     gaps = []
-    drawn_before: dict[str, Any] = {}
+    report = reports.Report(args.results, args.out, options)
     missing_runs: dict[str, Planned] = {}
     for (kind, name), cells in plan.cells.items():
         if not cells:
@@ -58,16 +58,16 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
             files = [cross.tested_files(cell, plan, store.root) for cell in cells]
             asked_cells = tuple(replace(one, tested=tested) for one, tested in zip(asked_cells, files, strict=True))
         wanted.append(make_asked(kind, name, plan, asked_cells, args.against))
-        drawn = reports.draw_experiment(wanted[-1], args.results, args.out, options, drawn_before)
+        drawn = report.draw(wanted[-1])
         refused_lines += drawn.refused
         gaps += drawn.gaps
         print(drawn.text)
         if drawn.replaced:
             print(drawn.replaced, file=sys.stderr)
         print_files(drawn.files)
-    print_files(reports.draw_pictures(wanted, args.results, args.out, options, drawn_before).files)
+    print_files(report.draw_pictures(wanted))
     if args.all:
-        print_files(reports.draw_page(wanted, args.results, args.out, options, drawn_before).files)
+        print_files(report.draw_page(wanted).files)
     refused_here = [store.refused[job_id] for job_id in missing_runs if store.refused.get(job_id)]
     lines = [f"refused: {line}" for line in dict.fromkeys([*refused_lines, *refused_here])]
     reasons = [(run.job.text, why_missing(run, store, outcomes)) for run in missing_runs.values()]

@@ -3,16 +3,13 @@
 import base64
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from reports.asked import Asked, Drawn, Options, output_stem
 from reports.captions import unique_texts
 from reports.cells import read_cells
-from reports.choose import Made, make_figure, make_table
 from reports.formats import html_environment
 from reports.page.charts import SECTIONS, chart_figures, list_numbers, noise_matrices, people_groups
 from reports.page.details import class_differences, details_of
@@ -26,50 +23,29 @@ from reports.tables.extras import extra_tables
 from results.records import Records
 from results.schema import RULES
 
-TEST = ("predictions", "test_labels", "test_rows")  # what every number of a table is made of
-
-
-class KeepingRecords(Records):
-    """As `Records`, at a price in memory: 20 kB a run at demo scale, 200 kB at paper scale."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.kept: dict[str, dict[str, np.ndarray] | None] = {}
-
-    def arrays(self, record_id: str, names: Iterable[str] | None = None) -> dict[str, np.ndarray] | None:
-        if names is None or not set(names) <= set(TEST):
-            return super().arrays(record_id, names)
-        if record_id not in self.kept:
-            self.kept[record_id] = super().arrays(record_id, TEST)
-        return self.kept[record_id]
-
 
 def write_page(
-    wanted: Sequence[Asked],
+    drawn: Sequence[tuple[Asked, Any]],
+    further_tables: Sequence[Asked],
     records: Records,
     out: Path,
     options: Options,
-    drawn_before: Made | None,
-    further_tables: Sequence[Asked] = (),
-    folder: str = "",
+    folder: str,
 ) -> Drawn:
     """Write report.html into `out`; raises ReportError.
 
-    drawn_before: by name. further_tables: that can be chosen too, of another scale. folder: of the records, as a person would
-    type it.
+    drawn: each table and figure with what it became. further_tables: that can be chosen too, of another scale. folder: of the
+    records, as a person would type it.
     """
+    wanted = [asked for asked, _ in drawn]
     read_experiments = [(asked, read_cells(asked, records, asked.rule(options))) for asked in wanted]
     cells = [cell for _, found in read_experiments for cell in found]
     table_cells = [cell for asked, found in read_experiments if asked.drawing == "accuracy" for cell in found]
     views = read_views([*wanted, *further_tables], records, options)
     found = judge_claims(read_experiments, records, options)
-    tables = {
-        asked.name: make_table(asked, records, options, drawn_before) for asked in wanted if asked.kind == "table"
-    }
-    figures = [
-        (asked, make_figure(asked, records, options, drawn_before)) for asked in wanted if asked.kind == "figure"
-    ]
-    people_tables = [tables[asked.name] for asked in wanted if asked.drawing == "divergence"]
+    tables = [drawing for asked, drawing in drawn if asked.kind == "table"]
+    figures = [(asked, drawing) for asked, drawing in drawn if asked.kind == "figure"]
+    people_tables = [drawing for asked, drawing in drawn if asked.drawing == "divergence"]
     charts = chart_figures(figures, cells) | {"noise": noise_matrices(cells, records)}
     data = {
         **explorer_contents(views, [*wanted, *further_tables], records, options, folder or records.root.as_posix()),
@@ -82,7 +58,7 @@ def write_page(
         "what": what_was_run(views),
         "claims": claims_grid(found),
         "counted": COUNTED,
-        "tables": list(tables.values()),
+        "tables": tables,
         "more_tables": extra_tables(table_cells),
         "figures": [(drawing, encode_picture(drawing)) for asked, drawing in figures if asked.drawing not in SECTIONS],
         "charted": {
@@ -98,7 +74,7 @@ def write_page(
     path = out / "report.html"
     (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
     path.write_text(html_environment().get_template("page/page.html").render(**facts), encoding="utf-8")
-    gaps = unique_texts(gap for drawn in [*tables.values(), *(drawing for _, drawing in figures)] for gap in drawn.gaps)
+    gaps = unique_texts(gap for _, drawing in drawn for gap in drawing.gaps)
     text = "\n".join(f"{': '.join(verdict_heading(verdict))}: {summarise_verdict(verdict)}" for verdict in found)
     return Drawn([path, out / "claims.md"], text, gaps)
 

@@ -81,7 +81,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
 @pytest.fixture(scope="module")
 def report(asked: tuple[Path, list[Any]]) -> Path:
     folder, whats = asked
-    return reports.draw_page(whats, folder, folder / "out", folder="results/mine").files[0]
+    return reports.Report(folder, folder / "out").draw_page(whats, folder="results/mine").files[0]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_every_choice_shows_the_numbers_of_the_csv(open_page: Any, asked: tuple[
         for measure in METRICS:
             for rule in ("last", "best", "last5"):
                 options = reports.Options(rule=rule, metric=measure)
-                reports.draw_experiment(what, folder, folder / "csv", options)
+                reports.Report(folder, folder / "csv", options).draw(what)
                 rows = [row for row in csv.DictReader((folder / "csv" / f"{name}.csv").open()) if row["n"] != "0"]
                 for row in rows:
                     choose(page, dataset=row["dataset"], noise=row["noise"], rate=row["rate"], table=name)
@@ -345,7 +345,7 @@ def test_without_scripts_the_numbers_of_every_chart_are_tables(
             folded.locator("summary").click()
             assert folded.locator("td:visible").count() > 1
         assert drawn.locator(f"#{section} noscript").is_hidden()
-    reports.draw_experiment(asked[1][3], asked[0], tmp_path)
+    reports.Report(asked[0], tmp_path).draw(asked[1][3])
     with (tmp_path / "figure_tau.csv").open() as file:
         means = [f"{float(row['mean']):.4g}" for row in csv.DictReader(file)]
     cells = page.locator("#sweeps noscript tr td:last-child").all_inner_texts()

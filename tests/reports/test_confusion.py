@@ -32,7 +32,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_a_matrix_has_true_classes_as_rows_and_is_the_mean_over_seeds(tmp_path: Path) -> None:
     what = asked("figure", "confusion", measured(tmp_path, FIRST, SECOND, rate="0.3"))
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert [path.name for path in drawn.files] == [f"figure_confusion.{end}" for end in ("pdf", "png", "csv")]
     shares = {
         (row["true_class"], row["predicted_class"]): row for row in rows_of(tmp_path / "out" / "figure_confusion.csv")
@@ -46,12 +46,10 @@ def test_a_matrix_has_true_classes_as_rows_and_is_the_mean_over_seeds(tmp_path: 
 
 
 def test_the_picture_shows_what_the_csv_says(tmp_path: Path) -> None:
-    from reports.choose import make_figure
-    from results.records import Records
 
     what = asked("figure", "confusion", measured(tmp_path, FIRST, SECOND, rate="0.3"))
     for options in (reports.Options(), reports.Options(column_width=3.3)):
-        made = make_figure(what, Records(tmp_path), options).render()
+        made = reports.Report(tmp_path, tmp_path / "out", options).make(what).render()
         (axes,) = made.axes
         said = {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
         assert said == {
@@ -70,7 +68,7 @@ def test_the_picture_shows_what_the_csv_says(tmp_path: Path) -> None:
 
 def test_a_table_of_classes_has_test_images_and_the_mean_of_classes(tmp_path: Path) -> None:
     what = asked("table", "classes", measured(tmp_path, FIRST, SECOND, rate="0.3"))
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(decimals=2))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(decimals=2)).draw(what)
     assert "| Method | anger (10) | joy (10) | fear (5) | mean |" in drawn.text
     assert "| Baseline | 70.00 | 80.00 | 20.00 | 56.67 |" in drawn.text
     rows = rows_of(tmp_path / "out" / "table_classes.csv")
@@ -81,7 +79,7 @@ def test_a_table_of_classes_has_test_images_and_the_mean_of_classes(tmp_path: Pa
 
 def test_a_class_without_test_images_is_empty_and_no_nought(tmp_path: Path) -> None:
     what = asked("table", "classes", measured(tmp_path, [[8, 2, 0], [1, 9, 0], [0, 0, 0]], rate="0.3"))
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert "| Baseline | 80.0 | 90.0 | – | 85.0 |" in drawn.text
     assert rows_of(tmp_path / "out" / "table_classes.csv")[2]["mean"] == ""
 
@@ -89,13 +87,13 @@ def test_a_class_without_test_images_is_empty_and_no_nought(tmp_path: Path) -> N
 @pytest.mark.parametrize("bad", [None, [[1, 2], [3, 4]], "many", [[8, 2, -1], [1, 9, 0], [5, 0, 0]]])
 @pytest.mark.parametrize(("kind", "name"), [("table", "classes"), ("figure", "confusion")])
 def test_a_record_without_a_whole_matrix_is_named(tmp_path: Path, kind: str, name: str, bad: Any) -> None:
-    drawn = reports.draw_experiment(
-        asked(kind, name, measured(tmp_path, FIRST, bad, rate="0.3")), tmp_path, tmp_path / "out"
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(
+        asked(kind, name, measured(tmp_path, FIRST, bad, rate="0.3"))
     )
     assert "Without a whole confusion matrix: Baseline, rafdb, asymmetric 0.3." in drawn.text
 
 
 def test_nothing_measured_is_drawn_and_said(tmp_path: Path) -> None:
     for kind, name in (("table", "classes"), ("figure", "confusion")):
-        drawn = reports.draw_experiment(asked(kind, name, ["0" * 20]), tmp_path, tmp_path / "out")
+        drawn = reports.Report(tmp_path, tmp_path / "out").draw(asked(kind, name, ["0" * 20]))
         assert "Nothing was measured here yet." in drawn.text and "not run" in drawn.gaps[0]

@@ -112,7 +112,7 @@ def rows_of(folder):
 
 def test_table_2_agrees_with_a_loop_by_hand(tmp_path):
     what, votes, clean = table2(tmp_path)
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     found = {(row["row"], row["images_of"]): row for row in rows_of(tmp_path)}
     one_hot, kinds = [], []
     for seed in (0, 1):
@@ -152,7 +152,7 @@ def test_runs_are_compared_image_by_image_whatever_their_order(tmp_path):
         }
         run = {"method": method, "dataset": "ferplus", "noise": "votes", "rate": None, "overrides": {"a": "b"}}
         what = with_runs(what, [write_record(tmp_path, arrays=arrays, **run)], method=method)
-    reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(what)
     found = {(row["row"], row["images_of"]): row for row in rows_of(tmp_path)}
     assert found["LA-Net: label distribution", "all"]["images"] == "55"
     assert float(found["LA-Net: label distribution", "all"]["mean"]) == pytest.approx(0, abs=1e-4)
@@ -163,7 +163,7 @@ def test_runs_are_compared_image_by_image_whatever_their_order(tmp_path):
 
 def test_the_root_is_said_and_drawn(tmp_path):
     what, votes, clean = table2(tmp_path)
-    reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(root=True))
+    reports.Report(tmp_path, tmp_path / "out", reports.Options(root=True)).draw(what)
     assert "distance (root of the divergence)" in (tmp_path / "out" / "table2.md").read_text()
     expected = np.mean(
         [one_hot_divergence(votes, np.where(np.arange(60) % 8 == s, (clean + 1) % 8, clean)) ** 0.5 for s in (0, 1)]
@@ -173,9 +173,9 @@ def test_the_root_is_said_and_drawn(tmp_path):
 
 def test_the_logarithm_s_base_is_said_and_drawn(tmp_path):
     what, _, _ = table2(tmp_path)
-    reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(what)
     bits = float(rows_of(tmp_path)[0]["mean"])
-    reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(log_base=np.e))
+    reports.Report(tmp_path, tmp_path / "out", reports.Options(log_base=np.e)).draw(what)
     assert float(rows_of(tmp_path)[0]["mean"]) == pytest.approx(bits * np.log(2), abs=2e-6)
     assert "divergence to base e" in (tmp_path / "out" / "table2.md").read_text()
 
@@ -185,7 +185,7 @@ def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
     study = tmp_path / "study.csv"
     lines = [f"{row}.png," + ",".join("10" if c == "fear" else "0" for c in reversed(EIGHT)) for row in range(5)]
     study.write_text("\n".join(["image," + ",".join(reversed(EIGHT)), *lines]))
-    reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+    reports.Report(tmp_path, tmp_path / "out", reports.Options(study=study)).draw(what)
     found = rows_of(tmp_path)
     assert found[0]["images"] == "5"
     assert float(next(row for row in found if row["row"].startswith("Baseline"))["mean"]) == pytest.approx(
@@ -212,7 +212,7 @@ def test_an_unusable_study_is_refused_in_one_line(tmp_path, text, complaint):
     study = tmp_path / "study.csv"
     study.write_text(text)
     with pytest.raises(reports.ReportError, match=complaint):
-        reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+        reports.Report(tmp_path, tmp_path / "out", reports.Options(study=study)).draw(what)
 
 
 def test_votes_of_a_study_go_to_the_image_that_it_names(tmp_path):
@@ -235,7 +235,7 @@ def test_votes_of_a_study_go_to_the_image_that_it_names(tmp_path):
 def test_a_data_set_without_votes_is_said(tmp_path):
     ids = [write_record(tmp_path, method="lanet", noise="none", rate=None)]
     what = request("table", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)])
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert "RAF-DB: no people's votes" in drawn.text
     assert (tmp_path / "out" / "table2.csv").read_text().startswith("row,method,dataset,")
 
@@ -256,7 +256,7 @@ def test_distributions_that_do_not_fit_are_left_out_and_said(tmp_path):
         },
     )
     what = with_cells(what, cell("EAC", "eac", "ferplus", None, [bad], noise="votes"))
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert any("lie outside the data set" in gap for gap in drawn.gaps)
     assert not any(row["row"].startswith("EAC") for row in rows_of(tmp_path))
 
@@ -268,7 +268,7 @@ def test_votes_stand_in_table_2_before_anything_is_trained(tmp_path):
     card = {"title": "FERPlus", "classes": ["anger", "disgust", "fear"], "label_rule": "majority rule"}
     (data / "card.json").write_text(json.dumps(card))
     what = request("table", "2", [], data={"ferplus": data.name, "rafdb": "rafdb-000000000000"})
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     last = jensen_shannon(np.array([0, 0.2, 0.8]), np.eye(3)[2])
     expected = (0 + 0.311278 + last) / 3
     assert "FERPlus: people's votes alone, majority rule, nothing trained" in drawn.text and "3 training" in drawn.text
@@ -281,7 +281,7 @@ def test_a_study_is_named_and_counts_its_own_annotators(tmp_path):
     what, _, _ = table2(tmp_path)
     study = tmp_path / "study.csv"
     study.write_text("image," + ",".join(EIGHT) + "\n1.png,0,0,0,0,0,0,0,30\n2.png,3,0,0,0,0,0,0,0\n")
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out", reports.Options(study=study))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(study=study)).draw(what)
     assert "People: the study study.csv (sha256 " in drawn.text and "5 of ten" not in drawn.text
     assert {row["people"][:19] for row in rows_of(tmp_path)} == {"the study study.csv"}
     votes = np.array([[0, 30], [3, 0]])
@@ -291,15 +291,15 @@ def test_a_study_is_named_and_counts_its_own_annotators(tmp_path):
 
 def test_bold_goes_to_the_rows_that_none_is_nearer_than(tmp_path):
     what, _, _ = table2(tmp_path, seeds=5)
-    reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(what)
     text = (tmp_path / "out" / "table2.md").read_text()
     bold = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|") and "**0." in line]
     assert bold == ["LA-Net: label distribution"]
     flat = next(c.ids for c in what.cells if c.method == "baseline")
-    reports.draw_experiment(
-        with_runs(what, flat, method="lanet"), tmp_path, tmp_path / "out"
+    reports.Report(tmp_path, tmp_path / "out").draw(
+        with_runs(what, flat, method="lanet")
     )  # the same distributions twice
     assert (tmp_path / "out" / "table2.md").read_text().count("**0.") == 2
     few, _, _ = table2(tmp_path / "few", seeds=2)
-    reports.draw_experiment(few, tmp_path / "few", tmp_path / "few" / "out")
+    reports.Report(tmp_path / "few", tmp_path / "few" / "out").draw(few)
     assert "**0." not in (tmp_path / "few" / "out" / "table2.md").read_text()

@@ -10,7 +10,6 @@ from test_divergence import table2
 
 import reports
 from reports.cells import read_cells
-from reports.choose import make_figure
 from reports.pictures.gallery import choose_faces
 from reports.pictures.sweeps import draw_sweep
 from results.records import Records
@@ -66,7 +65,7 @@ def test_figure_1_has_a_line_a_noise_level_and_a_band_of_one_deviation(tmp_path)
 
 def test_the_caption_says_what_is_assumed(tmp_path):
     what = sweep(tmp_path)
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert "is an assumption" in drawn.text
     assert "are ours" in drawn.text
     assert "last epoch" in drawn.text
@@ -74,7 +73,7 @@ def test_the_caption_says_what_is_assumed(tmp_path):
 
 
 def test_fonts_are_embedded_as_truetype(tmp_path):
-    reports.draw_experiment(sweep(tmp_path, rates=("0.1",)), tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(sweep(tmp_path, rates=("0.1",)))
     content = (tmp_path / "out" / "figure1.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     assert b"/FontFile2" in content
@@ -88,7 +87,7 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
     what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1, 0.2)}, ("0.2",))
     first, *others = what.cells
     what = replace(what, cells=(replace(first, ids=("0" * 20, *first.ids[1:])), *others))
-    drawing = make_figure(what, Records(tmp_path), reports.Options())
+    drawing = reports.Report(tmp_path, tmp_path / "out").make(what)
     assert "n = 1 of 2" in " ".join(drawing.notes)
     assert len(drawing.gaps) == 1
     assert [path.name for path in drawing.write(tmp_path)] == ["figure_tau.pdf", "figure_tau.png", "figure_tau.csv"]
@@ -99,7 +98,7 @@ def test_a_grid_search_and_its_missing_runs(tmp_path):
 def test_a_figure_without_runs_is_still_drawn(tmp_path):
     what = sweep(tmp_path, "omega", {"label_momentum": (0.8, 0.9)}, ("0.2",), seeds=0)
     what = replace(what, cells=tuple(replace(c, ids=("0" * 20,)) for c in what.cells))
-    drawn = reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(what)
     assert len(drawn.gaps) == 2
     assert all(path.is_file() for path in drawn.files)
 
@@ -109,7 +108,7 @@ def test_names_with_dollar_signs_are_no_mathematics(tmp_path):
     what = request(
         "figure", "tau", [cell("LA-Net", "lanet", "mine", "0.2", ids, settings={"lanet.temperature": "0.1"})]
     )
-    assert reports.draw_experiment(what, tmp_path, tmp_path / "out").files
+    assert reports.Report(tmp_path, tmp_path / "out").draw(what).files
 
 
 def test_the_gallery_s_faces_are_chosen_by_a_seeded_rule():
@@ -126,7 +125,7 @@ def test_the_gallery_s_faces_are_chosen_by_a_seeded_rule():
 def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
     what, votes, _ = table2(tmp_path)
     asked = request("figure", "2", [what.cells[1]])
-    drawing = make_figure(asked, Records(tmp_path), reports.Options())
+    drawing = reports.Report(tmp_path, tmp_path / "out").make(asked)
     assert drawing.gaps == []
     faces = drawing.render.__self__
     made = drawing.render()
@@ -146,8 +145,8 @@ def test_figure_2_shows_24_faces_with_three_charts_each(tmp_path):
 
 def test_figure_2_without_votes_says_so(tmp_path):
     ids = [write_record(tmp_path, method="lanet", noise="votes", rate=None)]
-    drawn = reports.draw_experiment(
-        request("figure", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)]), tmp_path, tmp_path / "out"
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(
+        request("figure", "2", [cell("LA-Net", "lanet", "rafdb", None, ids)])
     )
     assert "no run with people's votes" in drawn.gaps[0]
     assert all(path.is_file() for path in drawn.files)
@@ -157,7 +156,7 @@ def test_a_noise_level_has_one_colour_in_all_panels(tmp_path):
     what = sweep(tmp_path)
     lost = [c.rate == "0.1" and "confidence" in c.label for c in what.cells]
     what = replace(what, cells=tuple(replace(c, ids=("0" * 20,)) if no else c for c, no in zip(what.cells, lost)))
-    made = make_figure(what, Records(tmp_path), reports.Options()).render()
+    made = reports.Report(tmp_path, tmp_path / "out").make(what).render()
     found = {}
     for axes in made.axes:
         for line in axes.lines:

@@ -28,7 +28,7 @@ Text before it, as in a paper.
 
 
 def draw(asked: reports.Asked, folder: Path, **options: Any) -> str:
-    reports.draw_experiment(asked, folder, folder / "out", reports.Options(**options))
+    reports.Report(folder, folder / "out", reports.Options(**options)).draw(asked)
     return (folder / "out" / f"{reports.output_stem(asked)}.tex").read_text()
 
 
@@ -154,7 +154,7 @@ def test_every_table_fits_a_page_of_a_plain_article(tmp_path: Path, style: str) 
         replace(request("table", "classes", cells), name="classes"),
     ]
     for one in asked:
-        reports.draw_experiment(one, tmp_path, tmp_path / "out", reports.Options(decimals=2))
+        reports.Report(tmp_path, tmp_path / "out", reports.Options(decimals=2)).draw(one)
         log = compile_latex(tmp_path / "out", reports.output_stem(one), style)
         assert not re.findall(r"Overfull.*|.*too large.*", log), reports.output_stem(one)
         assert "Output written" in log

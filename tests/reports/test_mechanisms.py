@@ -10,7 +10,6 @@ from records import cell, request, write_record
 import reports
 from reports.asked import AskedCell
 from reports.cells import read_cells
-from reports.choose import make_figure
 from reports.mechanisms import read_curves
 from reports.pictures.mechanisms import draw_mechanisms
 from reports.statements.evidence import read_evidence
@@ -38,7 +37,7 @@ def lanet(folder: Path, rate: str, histories: list[list[float]], **more: object)
 
 
 def notes_of_table_1(folder: Path, *cells: AskedCell) -> str:
-    reports.draw_experiment(request("table", "1", cells), folder, folder / "out")
+    reports.Report(folder, folder / "out").draw(request("table", "1", cells))
     return (folder / "out" / "table1.md").read_text()
 
 
@@ -99,7 +98,7 @@ def test_the_figure_has_a_panel_a_curve_a_line_a_rate_and_the_idle_range(tmp_pat
 
 def test_its_numbers_lie_beside_it_and_its_notes_say_what_idles_and_what_is_lacking(tmp_path: Path) -> None:
     cells = [lanet(tmp_path, "0.3", [[0.9, 1.0], [0.9, 0.92]], mechanism=[AMBIGUOUS, SPREAD])]
-    drawn = reports.draw_experiment(request("figure", "mechanisms", cells), tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw(request("figure", "mechanisms", cells))
     assert [path.name for path in drawn.files] == [f"figure_mechanisms.{kind}" for kind in ("pdf", "png", "csv")]
     rows = list(csv.DictReader((tmp_path / "out" / "figure_mechanisms.csv").open()))
     assert [(row["epoch"], float(row["mean"]), row["idles"]) for row in rows] == [
@@ -118,7 +117,7 @@ def test_its_numbers_lie_beside_it_and_its_notes_say_what_idles_and_what_is_lack
 def test_it_is_drawn_without_runs_and_without_curves(tmp_path: Path) -> None:
     lone = cell("SCN", "scn", "rafdb", "0.1", [write_record(tmp_path, method="scn")])
     missing = cell("RUL", "rul", "rafdb", "0.1", ["0" * 20])
-    drawing = make_figure(request("figure", "mechanisms", [lone, missing]), Records(tmp_path), reports.Options())
+    drawing = reports.Report(tmp_path, tmp_path / "out").make(request("figure", "mechanisms", [lone, missing]))
     assert "Nothing was measured here yet." in drawing.words and len(drawing.gaps) == 1
     assert [path.name for path in drawing.write(tmp_path)] == ["figure_mechanisms.pdf", "figure_mechanisms.png"]
 

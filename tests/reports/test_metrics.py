@@ -69,7 +69,7 @@ def two_rows(tmp_path: Path) -> reports.Asked:
 
 
 def draw(asked: reports.Asked, folder: Path, **options: Any) -> tuple[dict[str, str], list[dict[str, str]]]:
-    reports.draw_experiment(asked, folder, folder / "out", reports.Options(**options))
+    reports.Report(folder, folder / "out", reports.Options(**options)).draw(asked)
     texts = {end: (folder / "out" / f"table1{end}").read_text() for end in (".md", ".tex", ".csv", ".html")}
     return texts, list(csv.DictReader(io.StringIO(texts[".csv"])))
 
@@ -172,15 +172,15 @@ def test_a_record_without_predictions_of_every_epoch_has_no_other_rule(tmp_path:
     ids = [record(tmp_path, "scn", s, (0.9, 0.8, 0.5)) for s in range(2)]
     ids += [record(tmp_path, "scn", 2, (0.9, 0.8, 0.5), arrays={"predictions": predictions(2, (0.9, 0.8, 0.5))[-1:]})]
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids)])
-    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced", rule="best"))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="balanced", rule="best")).draw(asked)
     assert len(drawn.gaps) == 1 and "has no balanced accuracy by the rule best" in drawn.gaps[0]
-    assert not reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="balanced")).gaps
+    assert not reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="balanced")).draw(asked).gaps
 
 
 def test_a_record_without_the_metric_is_a_gap_and_not_a_nought(tmp_path: Path) -> None:
     one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5), metrics={"macro_f1": None})
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", [one])])
-    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="macro-f1")).draw(asked)
     assert "– †" in drawn.text and "has no macro f1 by the rule last" in drawn.gaps[0]
 
 
@@ -202,7 +202,7 @@ def test_what_stands_behind_a_mean(two_rows: reports.Asked, tmp_path: Path, spre
 
 def test_pictures_follow_metric_spread_and_decimals(two_rows: reports.Asked, tmp_path: Path) -> None:
     options = reports.Options(metric="balanced", spread="se", decimals=2)
-    reports.draw_pictures([two_rows], tmp_path, tmp_path / "out", options)
+    reports.Report(tmp_path, tmp_path / "out", options).draw_pictures([two_rows])
     rows = list(csv.DictReader((tmp_path / "out" / "table1_epochs.csv").open()))
     curves = [
         100 * metric_of(confusion_matrices(predictions(s, (0.97, 0.9, 0.1)), LABELS, 3), "balanced") for s in range(5)
@@ -231,7 +231,7 @@ def pictures_of(asked: reports.Asked, folder: Path, options: reports.Options) ->
 def test_pictures_are_as_wide_as_a_column(two_rows: reports.Asked, tmp_path: Path) -> None:
     from PIL import Image
 
-    reports.draw_pictures([two_rows], tmp_path, tmp_path / "out", reports.Options(column_width=3.25))
+    reports.Report(tmp_path, tmp_path / "out", reports.Options(column_width=3.25)).draw_pictures([two_rows])
     for name in ("table1_rates", "table1_epochs"):
         assert Image.open(tmp_path / "out" / f"{name}.png").width == 3.25 * 160
         assert b"/MediaBox [ 0 0 234 " in (tmp_path / "out" / f"{name}.pdf").read_bytes()  # 72 points an inch
@@ -257,7 +257,7 @@ def test_a_line_a_run_has_every_metric(two_rows: reports.Asked, tmp_path: Path) 
 
 def test_no_field_of_a_csv_looks_like_a_date(two_rows: reports.Asked, tmp_path: Path) -> None:
     draw(two_rows, tmp_path)
-    reports.draw_pictures([two_rows], tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw_pictures([two_rows])
     read = [row for path in (tmp_path / "out").glob("*.csv") for row in csv.reader(path.open())]
     assert len(read) > 30
     assert not [field for row in read for field in row if field.replace("-", "/").count("/") == 1 and "/" in field
@@ -278,9 +278,9 @@ def test_arrays_with_other_classes_are_not_counted(tmp_path: Path) -> None:
     ids = [record(tmp_path, "scn", s, (0.9, 0.8, 0.5), arrays={"predictions": bad}) for s in range(5)]
     more = [record(tmp_path, "eac", s, (0.9, 0.8, 0.5)) for s in range(5)]
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids), cell("EAC", "eac", "rafdb", "0.1", more)])
-    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1"))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="macro-f1")).draw(asked)
     assert "No ranks and no bold" in drawn.text
-    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="macro-f1", rule="best"))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="macro-f1", rule="best")).draw(asked)
     assert len(drawn.gaps) == 5
 
 
@@ -289,7 +289,7 @@ def test_a_title_read_from_a_record_is_not_lost(tmp_path: Path) -> None:
     one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5))
     rewrite(tmp_path, one, lambda kept: kept["metrics"].update(per_class="all"))
     asked = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", [one])])
-    drawn = reports.draw_experiment(asked, tmp_path, tmp_path / "out", reports.Options(metric="worst-class"))
+    drawn = reports.Report(tmp_path, tmp_path / "out", reports.Options(metric="worst-class")).draw(asked)
     assert len(drawn.gaps) == 1
 
 

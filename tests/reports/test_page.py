@@ -39,7 +39,7 @@ class Page(HTMLParser):
 
 
 def draw(whats, folder, **options):
-    drawn = reports.draw_page(whats, folder, folder / "out", reports.Options(**options))
+    drawn = reports.Report(folder, folder / "out", reports.Options(**options)).draw_page(whats)
     assert [path.name for path in drawn.files] == ["report.html", "claims.md"]
     text = drawn.files[0].read_text()
     return drawn, text, Page(text)
@@ -138,7 +138,7 @@ def test_the_embedded_numbers_are_those_of_tables_and_records(whole):
 def test_people_are_embedded_as_the_csv_of_table_2_has_them(whole, tmp_path):
     folder = tmp_path
     what = table2(folder)[0]
-    reports.draw_experiment(what, folder, folder / "out")
+    reports.Report(folder, folder / "out").draw(what)
     rows = list(csv.DictReader((folder / "out" / "table2.csv").open()))
     (group,) = data_of(whole[2])["people"]
     for row in rows:
@@ -169,7 +169,7 @@ def test_what_noise_did_is_shown_of_the_row_with_most_runs(tmp_path):
 
 def test_sweeps_are_embedded_as_their_csv_has_them(whole, tmp_path):
     what = sweep(tmp_path, "tau", {"temperature": (0.05, 0.1)}, ("0.2",))
-    reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(what)
     rows = list(csv.DictReader((tmp_path / "out" / "figure_tau.csv").open()))
     (group,) = data_of(whole[2])["sweeps"]
     (option,) = group["options"]
@@ -196,10 +196,10 @@ def test_confusions_and_ideas_at_work_are_embedded_as_their_csvs_have_them(tmp_p
 
 
 def test_figure_2_has_the_numbers_of_its_charts(tmp_path):
-    asked, made = request("figure", "2", [table2(tmp_path)[0].cells[1]]), {}
-    drawn = reports.draw_page([asked], tmp_path, tmp_path / "out", drawn_before=made)
+    report = reports.Report(tmp_path, tmp_path / "out")
+    drawn = report.draw_page([request("figure", "2", [table2(tmp_path)[0].cells[1]])])
     text = drawn.files[0].read_text()
-    rows = list(csv.DictReader(made["figure2"].csv.splitlines()))
+    rows = list(csv.DictReader(report.drawings["figure2"].csv.splitlines()))
     assert [row["shown"] for row in rows[:3]] == ["label", "people", "LA-Net"] and len(rows) == 24 * 3
     assert sum(float(rows[0][name]) for name in ("anger", "neutral", "fear")) <= 1
     table = text[text.index("The numbers of this figure") : text.index("</table>", text.index("The numbers of this"))]
@@ -230,7 +230,7 @@ def test_text_of_others_is_never_executed(tmp_path):
     ]
     what = request("table", "clean", cells, title=BAD)
     drawn, text, page = draw([what], tmp_path)
-    reports.draw_experiment(what, tmp_path, tmp_path / "out")
+    reports.Report(tmp_path, tmp_path / "out").draw(what)
     table = (tmp_path / "out" / "table_clean.html").read_text()
     for found in (page, Page(table)):
         assert sum(tag == "script" for tag, _ in found.tags) == (2 if found is page else 0)

@@ -221,9 +221,9 @@ def test_a_row_without_a_history_is_named(tmp_path: Path) -> None:
 
 
 def test_they_are_written_beside_the_table_with_what_is_drawn(tmp_path: Path) -> None:
-    drawn = reports.draw_pictures([table1(tmp_path), clean(tmp_path)], tmp_path, tmp_path / "out")
+    drawn = reports.Report(tmp_path, tmp_path / "out").draw_pictures([table1(tmp_path), clean(tmp_path)])
     names = [f"table1_{what}.{suffix}" for what in ("rates", "epochs") for suffix in ("pdf", "png", "csv")]
-    assert [path.name for path in drawn.files] == ["table1.png", *names, "table_clean.png"]
+    assert [path.name for path in drawn] == ["table1.png", *names, "table_clean.png"]
     assert b"/Type3" not in (tmp_path / "out" / "table1_rates.pdf").read_bytes()
     with (tmp_path / "out" / "table1_rates.csv").open() as file:
         rows = list(csv.DictReader(file))

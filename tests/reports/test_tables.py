@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def draw(what, folder, **options):
-    drawn = reports.draw_experiment(what, folder, folder / "out", reports.Options(**options))
+    drawn = reports.Report(folder, folder / "out", reports.Options(**options)).draw(what)
     name = reports.output_stem(what)
     texts = {suffix: (folder / "out" / f"{name}.{suffix}").read_text() for suffix in ("md", "tex", "csv", "html")}
     return drawn, texts, list(csv.DictReader(io.StringIO(texts["csv"])))
@@ -68,7 +68,7 @@ def test_a_table_of_other_settings_is_said_to_be_replaced(tmp_path):
         name = {"scn.margin_2": margin} if margin else {}
         ids = [write_record(tmp_path, method="scn", seed=0, accuracy=0.8, overrides=name)]
         what = request("table", "1", [cell("SCN", "scn", "rafdb", "0.1", ids)])
-        return reports.draw_experiment(what, tmp_path, tmp_path / "out").replaced
+        return reports.Report(tmp_path, tmp_path / "out").draw(what).replaced
 
     assert [drawn("0.1"), drawn("0.1")] == ["", ""]
     assert drawn("0.2") == (
@@ -475,7 +475,7 @@ def test_a_table_is_drawn_without_what_takes_long_to_import(tmp_path):
         "import sys, pickle, reports\n"
         "from pathlib import Path\n"
         f"what = pickle.load(open({str(tmp_path / 'what')!r}, 'rb'))\n"
-        f"reports.draw_experiment(what, Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r}))\n"
+        f"reports.Report(Path({str(tmp_path)!r}), Path({str(tmp_path / 'out')!r})).draw(what)\n"
         "print(*[name for name in ('torch', 'matplotlib', 'benchmark', 'scipy.stats') if name in sys.modules])"
     )
     (tmp_path / "what").write_bytes(pickle.dumps(what))

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from records import cell, request, write_record
 
-from reports import AskedCell, Options, draw_experiment, draw_page
+from reports import AskedCell, Options, Report
 from reports.cells import read_cells
-from reports.choose import make_figure
 from reports.search import Search, choose_setting, read_searches
 from reports.statistics import crossed_interval, paired_t
 from results.records import Records
@@ -90,7 +89,7 @@ def test_the_expected_accuracy_of_a_budget_is_that_of_all_its_subsets(tmp_path: 
 
 
 def test_the_table_shows_both_settings_and_what_was_chosen(tmp_path: Path) -> None:
-    drawn = draw_experiment(searched(tmp_path, "table", "tuned"), tmp_path, tmp_path / "out")
+    drawn = Report(tmp_path, tmp_path / "out").draw(searched(tmp_path, "table", "tuned"))
     assert {path.suffix for path in drawn.files} == {".md", ".tex", ".csv", ".html"} and not drawn.gaps
     rows = list(csv.DictReader((tmp_path / "out" / "table_tuned.csv").open()))
     scn, rul = rows
@@ -107,7 +106,7 @@ def test_a_search_that_is_not_finished_counts_what_every_seed_has_and_names_the_
     asked = searched(tmp_path, "table", "tuned")
     last = asked.cells[3]
     asked = replace(asked, cells=(*asked.cells[:3], replace(last, ids=(*last.ids[:2], "0" * 20)), *asked.cells[4:]))
-    drawn = draw_experiment(asked, tmp_path, tmp_path / "out")
+    drawn = Report(tmp_path, tmp_path / "out").draw(asked)
     scn = next(csv.DictReader((tmp_path / "out" / "table_tuned.csv").open()))
     assert (scn["n"], scn["draws"]) == ("2", "4") and scn["chosen"] == "0:1 1:2"  # the seeds that are whole
     assert [line for line in drawn.gaps if "00000000: not run" in line]
@@ -121,12 +120,12 @@ def test_where_a_part_of_the_training_images_chose_the_table_says_so(tmp_path: P
     asked = request("table", "tuned", [cell("SCN", "scn", "faces", "0.1", ids, draw=0)])
     (one,) = read_searches(read_cells(asked, Records(tmp_path), "last"))
     assert one.held_out.tolist() == [[0.3, 0.4]]
-    assert "the tenth of the training images" in draw_experiment(asked, tmp_path, tmp_path / "out").text
+    assert "the tenth of the training images" in Report(tmp_path, tmp_path / "out").draw(asked).text
 
 
 @pytest.mark.parametrize("name", ["budget", "sensitivity"])
 def test_the_figures_are_drawn_with_their_numbers(tmp_path: Path, name: str) -> None:
-    drawn = draw_experiment(searched(tmp_path, "figure", name), tmp_path, tmp_path / "out", Options())
+    drawn = Report(tmp_path, tmp_path / "out", Options()).draw(searched(tmp_path, "figure", name))
     assert sorted(path.suffix for path in drawn.files) == [".csv", ".pdf", ".png"]
     rows = list(csv.DictReader((tmp_path / "out" / f"figure_{name}.csv").open()))
     if name == "budget":
@@ -145,10 +144,10 @@ def test_the_figures_are_drawn_with_their_numbers(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize("name", ["budget", "sensitivity"])
 @pytest.mark.parametrize("inches", [2.5, 7.0])
 def test_the_figures_are_as_wide_as_a_column(tmp_path: Path, name: str, inches: float) -> None:
-    draw_experiment(searched(tmp_path, "figure", name), tmp_path, tmp_path / "out", Options(column_width=inches))
+    Report(tmp_path, tmp_path / "out", Options(column_width=inches)).draw(searched(tmp_path, "figure", name))
     page_size = b"/MediaBox [ 0 0 %d " % (72 * inches)  # points
     assert page_size in (tmp_path / "out" / f"figure_{name}.pdf").read_bytes()
-    drawing = make_figure(searched(tmp_path, "figure", name), Records(tmp_path), Options(column_width=inches))
+    drawing = Report(tmp_path, tmp_path / "out", Options(column_width=inches)).make(searched(tmp_path, "figure", name))
     drawing.figure.canvas.draw()
     edges = drawing.figure.bbox
     for axes in drawing.figure.axes:
@@ -159,11 +158,11 @@ def test_the_figures_are_as_wide_as_a_column(tmp_path: Path, name: str, inches: 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
     asked = request("table", "tuned", [cell("SCN", "scn", "faces", "0.3", ["0" * 20], draw=0)])
-    drawn = draw_experiment(asked, tmp_path, tmp_path / "out")
+    drawn = Report(tmp_path, tmp_path / "out").draw(asked)
     assert "Nothing was measured here yet" in drawn.text and drawn.gaps
     for name in ("budget", "sensitivity"):
         empty = request("figure", name, asked.cells)
-        assert draw_experiment(empty, tmp_path, tmp_path / "out").gaps
+        assert Report(tmp_path, tmp_path / "out").draw(empty).gaps
 
 
 def write_search(
@@ -186,7 +185,7 @@ def write_search(
 
 
 def draw_tuned(folder: Path, cells: list[AskedCell]) -> tuple[Any, list[dict[str, str]]]:
-    drawn = draw_experiment(request("table", "tuned", cells), folder, folder / "out")
+    drawn = Report(folder, folder / "out").draw(request("table", "tuned", cells))
     return drawn, list(csv.DictReader((folder / "out" / "table_tuned.csv").open()))
 
 
@@ -300,7 +299,7 @@ def test_words_are_counted_and_all_that_was_tried_is_shown(tmp_path: Path) -> No
     drawn, _ = draw_tuned(tmp_path, cells)
     row = "| SCN | scn.margin\\_2 | balanced | balanced (1), uniform (2) | balanced, uniform | balanced, by class, uniform |"
     assert row in drawn.text
-    drawing = make_figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    drawing = Report(tmp_path, tmp_path / "out").make(request("figure", "sensitivity", cells))
     above, below = drawing.figure.axes
     assert [text.get_text() for text in below.get_xticklabels()] == ["balanced", "uniform", "by class"]
     assert above.collections[0].get_offsets()[:, 0].tolist() == [0, 1, 2, 0]
@@ -312,7 +311,7 @@ def test_options_over_more_than_a_decade_are_on_a_logarithmic_axis(
 ) -> None:
     held_out = [[0.5, 0.5], [0.6, 0.7], [0.4, 0.4], [0.3, 0.3]]
     cells = write_search(tmp_path, held_out, [[0.6, 0.6], [0.7, 0.8], [0.5, 0.5], [0.4, 0.4]], values=values)
-    drawing = make_figure(request("figure", "sensitivity", cells), Records(tmp_path), Options())
+    drawing = Report(tmp_path, tmp_path / "out").make(request("figure", "sensitivity", cells))
     above, below = drawing.figure.axes
     assert (above.get_xscale(), below.get_xscale()) == (scale, scale)
     points, ring = below.collections
@@ -326,7 +325,7 @@ def test_options_over_more_than_a_decade_are_on_a_logarithmic_axis(
 
 
 def test_the_budget_has_draws_and_minutes_of_each_method_with_names_at_the_lines(tmp_path: Path) -> None:
-    drawing = make_figure(searched(tmp_path, "figure", "budget"), Records(tmp_path), Options())
+    drawing = Report(tmp_path, tmp_path / "out").make(searched(tmp_path, "figure", "budget"))
     left, right = drawing.figure.axes
     lines = {line.get_label(): line for line in left.get_lines() if not line.get_label().startswith("_")}
     assert set(lines) == {"SCN", "RUL"} and lines["SCN"].get_xdata().tolist() == [1, 2, 3, 4]
@@ -338,7 +337,7 @@ def test_the_budget_has_draws_and_minutes_of_each_method_with_names_at_the_lines
 
 def test_the_page_shows_a_search_and_its_published_settings_alone(tmp_path: Path) -> None:
     asked = [searched(tmp_path, "table", "tuned"), searched(tmp_path, "figure", "sensitivity")]
-    draw_page(asked, tmp_path, tmp_path / "out")
+    Report(tmp_path, tmp_path / "out").draw_page(asked)
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<details><summary>SCN, faces</summary>") == 1
     assert (
