@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reports.cells import Cell, Condition, group_by
+from reports.facts import cell_facts
 from reports.notes import list_gaps
 from results.schema import record_seed
 
@@ -23,11 +24,6 @@ DIGITS = 9  # of a share that are compared: means of the same answers may differ
 class Search:
     """The draws of one method on one data set under one noise that count, on the seeds that count: these have all of them."""
 
-    title: str
-    method: str
-    dataset: str
-    noise: str
-    rate: str | None
     draws: list[Cell]  # those that count by number, draw 0 as published
     seeds: list[int]
     held_out: np.ndarray  # [draws, seeds] share of held-out noisy labels that are met
@@ -38,14 +34,22 @@ class Search:
     other_draws: list[int]  # numbers of draws that some of the seeds lack, which do not count
 
     @property
+    def first_draw(self) -> Cell:
+        """Draw 0, which says of what method, data set and noise the search is."""
+        return self.draws[0]
+
+    @property
+    def title(self) -> str:
+        return self.first_draw.title
+
+    @property
     def condition(self) -> Condition:
-        return self.dataset, self.noise, self.rate
+        return self.first_draw.condition
 
     @property
     def facts(self) -> dict[str, Any]:
         """For CSV."""
-        row = {"row": self.title, "method": self.method, "dataset": self.dataset}
-        return row | {"noise": self.noise, "rate": self.rate or "", "n": len(self.seeds)}
+        return cell_facts(self.first_draw) | {"n": len(self.seeds)}
 
     @property
     def is_whole(self) -> bool:
@@ -66,14 +70,11 @@ class Search:
         """The runs of one draw a seed as a cell of a table."""
         records = [record_of(self.draws[draw], number) for draw, number in zip(choice, self.seeds, strict=True)]
         values = 100 * self.test[choice, np.arange(len(self.seeds))]
-        return Cell(
-            *(self.title, self.method, *self.condition),
+        return replace(
+            self.first_draw,
             ids=tuple(record["id"] for record in records),
             records=records,
             values=dict(zip(self.seeds, values.tolist(), strict=True)),
-            published=self.draws[0].published,
-            decimals=self.draws[0].decimals,
-            spread=self.draws[0].spread,
         )
 
     @property
@@ -94,11 +95,11 @@ def read_searches(cells: list[Cell]) -> list[Search]:
     """The searches that some seed has finished, in the order of the cells."""
     draws = (cell for cell in cells if cell.draw is not None)
     groups = group_by(draws, lambda cell: (cell.title, cell.method, *cell.condition))
-    searches = [make_search(key, draws) for key, draws in groups.items()]
+    searches = [make_search(draws) for draws in groups.values()]
     return [search for search in searches if search is not None]
 
 
-def make_search(key: tuple, cells: list[Cell]) -> Search | None:
+def make_search(cells: list[Cell]) -> Search | None:
     """None where no draw has a held-out accuracy.
 
     Seeds that have every draw count with all of them. Where there is none, the seeds that have more than draw 0 count with
@@ -114,7 +115,6 @@ def make_search(key: tuple, cells: list[Cell]) -> Search | None:
         return None
     kept_draws = [at for at, held_out in enumerate(held_out_by_draw) if set(seeds) <= set(held_out)]
     return Search(
-        *key,
         draws=[draws[at] for at in kept_draws],
         seeds=seeds,
         held_out=np.array([[held_out_by_draw[at][number] for number in seeds] for at in kept_draws]),
@@ -154,7 +154,7 @@ def held_out_notes(searches: list[Search]) -> list[str]:
     rows_by_protocol: dict[bool, dict[str, None]] = {}
     for search in searches:
         for record in (record for cell in search.draws for record in cell.records):
-            rows_by_protocol.setdefault(record["spec"]["holdout"], {})[search.draws[0].where] = None
+            rows_by_protocol.setdefault(record["spec"]["holdout"], {})[search.first_draw.where] = None
     both_kinds = len(rows_by_protocol) > 1
     return [
         f"Settings were chosen by {PROTOCOLS[holdout]}" + (f" ({'; '.join(where)})." if both_kinds else ".")
@@ -174,7 +174,7 @@ def partial_notes(searches: list[Search]) -> list[str]:
         left_out = [name_numbers("seed", search.other_seeds), name_numbers("draw", search.other_draws)]
         if any(left_out):
             lines.append(
-                f"{search.draws[0].where}: {len(search.draws)} of {search.asked} draws count, in "
+                f"{search.first_draw.where}: {len(search.draws)} of {search.asked} draws count, in "
                 f"{name_numbers('seed', search.seeds)}; left out, because runs are missing: "
                 f"{' and '.join(filter(None, left_out))}."
             )

@@ -10,7 +10,7 @@ from benchmark.commands.command_line import handle_errors
 from benchmark.commands.show import asked_cell, plan_drawing
 from benchmark.terminal import Usage, print_note
 from reports.asked import Asked
-from reports.cells import Cell, read_cells
+from reports.cells import read_cells
 from reports.search import (
     Search,
     choose_setting,
@@ -68,18 +68,14 @@ def print_choice(words: list[str], csv_path: Path | None) -> int:
     missing_runs = search_gaps(cells)
     if not missing_runs:
         return 0
-    chosen_conditions = {(search.title, search.dataset, search.noise, search.rate) for search in searches}
-    unchosen_cells = dict.fromkeys(cell.where for cell in cells if condition_of(cell) not in chosen_conditions)
+    chosen_cells = {search.first_draw.where for search in searches}
+    unchosen_cells = [where for where in dict.fromkeys(cell.where for cell in cells) if where not in chosen_cells]
     for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in unchosen_cells)]:
         print_note(line)
     run_count = sum(len(cell.ids) for cell in cells)
     lack = f"{len(missing_runs)} of {run_count} runs are missing"
     print_note(f"the search is not finished, {lack}: the choice may change")
     return 1
-
-
-def condition_of(cell: Cell) -> tuple[str, str, str, str | None]:
-    return cell.title, cell.dataset, cell.noise, cell.rate
 
 
 def choice_text(search: Search) -> str:
@@ -101,7 +97,7 @@ def write_draws(path: Path, searches: list[Search]) -> None:
     """One line a draw and seed; accuracies are shares of 1."""
     rows: list[tuple[Any, ...]] = []
     for search in searches:
-        condition = (search.method, search.dataset, search.noise, search.rate or "")
+        condition = [search.facts[name] for name in COLUMNS[:4]]
         chosen_place = choose_setting(search)
         for at, cell in enumerate(search.draws):
             settings = " ".join(f"{key}={value}" for key, value in cell.settings.items())

@@ -66,11 +66,6 @@ class Drawing:
         return csv_rows(self.facts[0], self.facts)
 
     @property
-    def source(self) -> dict[str, str]:
-        digest = hashlib.sha256(self.csv.encode()).hexdigest() if self.facts else ""
-        return {"Source": f"{self.name}.csv, sha256 {digest}"} if digest else {}
-
-    @property
     def words(self) -> str:
         return " ".join([self.caption, *self.notes, *self.stands_on])
 
@@ -85,7 +80,9 @@ class Drawing:
     @cached_property
     def png(self) -> bytes:
         content = io.BytesIO()
-        metadata = {"Software": None, "Title": self.title, "Description": self.words} | self.source
+        metadata = {"Software": None, "Title": self.title, "Description": self.words}
+        if self.facts:
+            metadata["Source"] = f"{self.name}.csv, sha256 {hashlib.sha256(self.csv.encode()).hexdigest()}"
         with drawing_settings():
             self.figure.savefig(content, format="png", dpi=DPI, bbox_inches=self.edges, metadata=metadata)
         return content.getvalue()

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from reports.captions import unique_texts
 from reports.cells import Cell
 from reports.pictures.drawing import INK, escape_dollars
@@ -47,17 +49,15 @@ def by_noise(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
 
 def spread_heights(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Heights nearest to the wanted ones that are `gap` apart, in their order, between low and high where they fit."""
-    order = sorted(range(len(wanted)), key=lambda number: wanted[number])
-    groups: list[list[float]] = []  # [mean of wanted less the gaps below, how many]
-    for place, number in enumerate(order):
-        groups.append([wanted[number] - place * gap, 1.0])
-        while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
-            mean, many = groups.pop()
-            groups[-1] = [(groups[-1][0] * groups[-1][1] + mean * many) / (groups[-1][1] + many), groups[-1][1] + many]
-    highest = max(low, high - (len(wanted) - 1) * gap)  # isotonic regression within bounds is the clipped one
-    kept = [min(max(mean, low), highest) for mean, many in groups for _ in range(int(many))]
-    placed = {number: height + place * gap for place, (number, height) in enumerate(zip(order, kept))}
-    return [placed[number] for number in range(len(wanted))]
+    from scipy.optimize import isotonic_regression
+
+    order = np.argsort(wanted, kind="stable")
+    gaps_below = gap * np.arange(len(wanted))
+    fitted = isotonic_regression(np.array(wanted, float)[order] - gaps_below).x
+    heights = np.empty(len(wanted))
+    # Isotonic regression within bounds is the clipped one.
+    heights[order] = fitted.clip(low, max(low, high - gaps_below[-1])) + gaps_below
+    return heights.tolist()
 
 
 def name_ends(axes: Any, ends: Sequence[tuple[str, str, float, float]], height: float) -> None:

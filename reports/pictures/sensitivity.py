@@ -87,20 +87,20 @@ def draw_sensitivity(searches: list[Search], cells: list[Cell], column_width: fl
 
     In a column of a paper a search takes as many rows as its panels need.
     """
-    searches = [one for one in searches if one.draws[0].published_settings]
-    most_options = max((len(one.draws[0].published_settings) for one in searches), default=3)
+    searches = [one for one in searches if one.first_draw.published_settings]
+    most_options = max((len(one.first_draw.published_settings) for one in searches), default=3)
     columns, panel_width, top = max(3, most_options), WIDE, TOP
     if column_width is not None:
         columns = min(most_options, max(1, int((column_width - LEFT) / (LEAST_WIDE + BETWEEN))))
         panel_width = (column_width - LEFT) / columns - BETWEEN
         top = 0
-    rows = sum(math.ceil(len(one.draws[0].published_settings) / columns) for one in searches)
+    rows = sum(math.ceil(len(one.first_draw.published_settings) / columns) for one in searches)
     height = top + max(1, rows) * (2 * HIGH + ROW)
     made = new_figure(column_width or LEFT + columns * (WIDE + BETWEEN), height, layout="none")
     bottom = height - top + BELOW
     for one in searches:
         shared: tuple[Any, Any] = (None, None)
-        for number, key in enumerate(one.draws[0].published_settings):
+        for number, key in enumerate(one.first_draw.published_settings):
             column = number % columns
             if column == 0:
                 bottom -= 2 * HIGH + ROW
@@ -130,7 +130,7 @@ def draw_sensitivity(searches: list[Search], cells: list[Cell], column_width: fl
 
 def draw_option(above: Any, below: Any, one: Search, key: str) -> None:
     """Every draw that counts, at its value of one option."""
-    published, best = one.draws[0].published_settings[key], choose_setting(one)
+    published, best = one.first_draw.published_settings[key], choose_setting(one)
     values = [cell.settings.get(key, published) for cell in one.draws]
     axis = place_values([published, *values])
     places = np.array([axis.places[value] for value in values])

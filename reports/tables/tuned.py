@@ -105,7 +105,7 @@ def empty_rows(asked_cells: list[Cell], measured: list[Search]) -> list[list[Ent
 
 def unequal_notes(searches: list[Search]) -> list[str]:
     """Which rows have no rank because they were given fewer draws than were asked for."""
-    rows = [f"{search.draws[0].where} ({len(search.draws)})" for search in searches if not search.is_whole]
+    rows = [f"{search.first_draw.where} ({len(search.draws)})" for search in searches if not search.is_whole]
     return [f"Without a rank, because fewer draws count than were asked for: {'; '.join(rows)}."] if rows else []
 
 
@@ -125,7 +125,7 @@ def tuned_row(search: Search, tuned: Cell, hits: Hits, options: Options) -> tupl
     chosen_draws = list(zip(search.seeds, draw_numbers(search, search.chosen), strict=True))
     detail = f"chosen draws {', '.join(f'seed {number}: {draw}' for number, draw in chosen_draws)}"
     entries = [
-        Entry(search.title, detail=search.method),
+        Entry(search.title, detail=search.first_draw.method),
         Entry(published.text, sort=published.mean),
         Entry(tuned.text, tuned.is_best, sort=tuned.mean, detail=detail),
         Entry(gain_text(mean, gain, counts_images, options.decimals), sort=mean),
@@ -179,7 +179,7 @@ def chosen_block(searches: list[Search], heading: str) -> Block:
     """A row a method and searched option: published value, what was chosen over seeds, and what was tried."""
     rows = []
     for search in searches:
-        for key, published in search.draws[0].published_settings.items():
+        for key, published in search.first_draw.published_settings.items():
             tried_values = [cell.settings.get(key, published) for cell in search.draws]
             chosen_values = [tried_values[place] for place in search.chosen]
             seeds = zip(search.seeds, draw_numbers(search, search.chosen), chosen_values, strict=True)
