@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from benchmark.cache.lookup import open_data
 from benchmark.commands import tuning
 from benchmark.commands.command_line import command_parser, run_command
-from benchmark.commands.show import asked_cell, make_asked, plan_drawing
+from benchmark.commands.options import parser
+from benchmark.commands.show import asked_cell, draw_results, make_asked, plan_drawing
 from benchmark.datasets.faces import Faces
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
@@ -103,14 +104,17 @@ def draw_reference(results: Path, pages: Path) -> int:
     if not evidence.cells:
         raise Usage(f"--results: there are no records of whole data sets in {results}; nothing was written")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second_folder:
-        drawn_faces = with_faces(results, Path(second_folder))
-        status = draw_quietly(drawn_faces, words_for_all(drawn_faces, scale), Path(folder))
         words_by_scale = {name: words_at_another_scale(name, specs) for name in other_scales}
-        for name, words in words_by_scale.items():
+        for name in words_by_scale:
             print_note(f"at {name} scale: {records_by_scale[name]} records, which are in no finding")
+        further_tables = [asked for words in words_by_scale.values() if words for asked in all_asked(results, words)]
+        drawn_faces = with_faces(results, Path(second_folder))
+        searches = read_search(results.resolve().parent / "search")
+        status = draw_quietly(
+            drawn_faces, words_for_all(drawn_faces, scale), Path(folder), searches, further_tables, "results/reference"
+        )
+        for name, words in words_by_scale.items():
             status = max(status, at_another_scale(results, name, words, Path(folder)) if words else 0)
-        if status == 2:  # said already
-            return status
         frame = make_comparisons(evidence)
         frame.to_csv(Path(folder) / "comparisons.csv", index=False, lineterminator="\n")
         text = COMPARISONS + comparisons_markdown(frame, "results/reference")
@@ -125,8 +129,6 @@ def draw_reference(results: Path, pages: Path) -> int:
             if path.stem == "table1" or (path.suffix in SUFFIXES and not is_table_picture and path.name != "claims.md"):
                 (shrink_picture if path.suffix == ".png" else shutil.copyfile)(path, examples / path.name)
         claims = (Path(folder) / "claims.md").read_text(encoding="utf-8")
-        searched = results.resolve().parent / "search"
-        write_report(drawn_faces, scale, [words for words in words_by_scale.values() if words], searched, Path(folder))
         shutil.copyfile(Path(folder) / "report.html", pages / "docs" / "report.html")
     findings_text = findings_markdown(frame, "examples/comparisons.md")
     page_text = format_findings_page(findings_text, evidence, claims, scale)
@@ -160,12 +162,15 @@ def with_faces(results: Path, linked_folder: Path) -> Path:
     return linked_folder
 
 
-def draw_quietly(results: Path, words: list[str], out: Path) -> int:
-    """What `run_all.py` draws for what one types; returns its exit status."""
-    from benchmark.commands.run_all import main as run_all
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        return run_all([*words, "--results", str(results), "--out", str(out)])
+def draw_quietly(results: Path, words: list[str], out: Path, *more_on_page: Any) -> int:
+    """What `run_all.py` draws for what one types; returns its exit status. more_on_page: as of `draw_results`."""
+    words = [*words, "--results", str(results), "--out", str(out)]
+    plan = plan_drawing(words)
+    if "--datasets" not in words:
+        drop_unmeasured(plan)
+    store = Store(results)
+    with store.remembering(), contextlib.redirect_stdout(io.StringIO()):
+        return draw_results(plan, store, parser().read(words), {}, *more_on_page)
 
 
 def words_for_all(results: Path, scale: str) -> list[str]:
@@ -176,19 +181,6 @@ def words_for_all(results: Path, scale: str) -> list[str]:
     whole_names = whole_tables(results, ["--all", "--with", *optional_names, "--scale", scale])
     whole_optional = [name for name in whole_names if name in optional_names]
     return [*words, "--with", *whole_optional] if whole_optional else words
-
-
-def write_report(results: Path, scale: str, other_words: list[list[str]], search_folder: Path, out: Path) -> None:
-    """Write report.html of all that was measured at a scale.
-
-    other_words: what one types for tables that can be chosen there too. search_folder: of the search that chose the methods'
-    settings, which is shown beside them where it is there.
-    """
-    from reports import Report
-
-    further = [asked for words in other_words for asked in all_asked(results, words) if asked.drawing == "accuracy"]
-    wanted = [*all_asked(results, words_for_all(results, scale)), *read_search(search_folder)]
-    Report(results, out).draw_page(wanted, further, folder="results/reference")
 
 
 def read_search(search_folder: Path) -> list[Asked]:
@@ -229,13 +221,9 @@ def whole_tables(results: Path, words: list[str]) -> list[str]:
 
 def at_another_scale(results: Path, scale: str, words: list[str], out: Path) -> int:
     """Table 1 as far as it was measured at a scale beside that of the findings, as table1_<scale>; returns the exit status."""
-    try:
-        if not whole_tables(results, words):
-            print_note(f"Table 1 is not whole at {scale} scale, so it is not among the pages")
-            return 0
-    except Usage as error:
-        print_note(f"benchmark reference: {error}")
-        return 2
+    if not whole_tables(results, words):
+        print_note(f"Table 1 is not whole at {scale} scale, so it is not among the pages")
+        return 0
     with tempfile.TemporaryDirectory() as aside:
         status = draw_quietly(results, words, Path(aside))
         for path in Path(aside).glob("table1.*"):

@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,8 +28,19 @@ def plan_drawing(words: list[str]) -> Plan:
     return make_plan(read_request(parser().read([*words, "--draw"])))
 
 
-def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dict[str, Any]) -> int:
-    """Draw every table and figure that was asked for; 0 if no cell has a gap, but with `--all` for what cannot be."""
+def draw_results(
+    plan: Plan,
+    store: Any,
+    args: argparse.Namespace,
+    outcomes: dict[str, Any],
+    on_page: Sequence[Asked] = (),
+    further_tables: Sequence[Asked] = (),
+    folder: str = "",
+) -> int:
+    """Draw every table and figure that was asked for; 0 if no cell has a gap, but with `--all` for what cannot be.
+
+    on_page: what report.html shows beside them. further_tables, folder: as of `Report.draw_page`.
+    """
     import reports
 
     options = reports.Options(
@@ -67,7 +78,7 @@ def draw_results(plan: Plan, store: Any, args: argparse.Namespace, outcomes: dic
         print_files(drawn.files)
     print_files(report.draw_pictures(wanted))
     if args.all:
-        print_files(report.draw_page(wanted).files)
+        print_files(report.draw_page([*wanted, *on_page], further_tables, folder).files)
     refused_here = [store.refused[job_id] for job_id in missing_runs if store.refused.get(job_id)]
     lines = [f"refused: {line}" for line in dict.fromkeys([*refused_lines, *refused_here])]
     reasons = [(run.job.text, why_missing(run, store, outcomes)) for run in missing_runs.values()]
