@@ -4,9 +4,7 @@ Beside the rules of accuracy there is 'cross-fitted': the epoch is chosen on one
 other, both ways, so that chance does not count as skill.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from math import comb
 from typing import Any
@@ -96,11 +94,11 @@ class Hits:
             run_hits += [self.of_run(of_seed[number]) for number in seeds]
         return run_hits
 
-    def interval(self, cells: list[Cell], seeds: list[int]) -> Callable[[np.ndarray], Interval]:
-        """The interval of differences [seeds, images] of this metric."""
+    def interval(self, difference: np.ndarray, cells: list[Cell], seeds: list[int]) -> Interval:
+        """Of the differences [seeds, images] of these cells in this metric, in points."""
         if self.metric == "accuracy":
-            return crossed_interval
-        return partial(balanced_interval, labels=self.labels(cells, seeds))
+            return in_points(crossed_interval(difference))
+        return in_points(balanced_interval(difference, self.labels(cells, seeds)))
 
     def labels(self, cells: list[Cell], seeds: list[int]) -> np.ndarray:
         """[images] classes of the test images, where `of_cells` has found that all runs share them."""
@@ -137,7 +135,7 @@ def compare_cells(first: Cell, second: Cell, hits: Hits | None) -> tuple[Interva
         right_answers = hits.of_cells([first, second], seeds)
         if right_answers is None or not right_answers.size:
             return None
-        interval = in_points(hits.interval([first], seeds)(right_answers[0] - right_answers[1]))
+        interval = hits.interval(right_answers[0] - right_answers[1], [first], seeds)
     return adjust_for_pairs(interval, pairs_counted(first, second)), len(seeds)
 
 
