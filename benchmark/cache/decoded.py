@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.datasets.base import DataError
+from noise.base import Noise, Training
 from results.files import write_bytes, write_json
 
 FORMAT = 2  # raised when the files below are written differently
@@ -64,6 +65,18 @@ class Data:
     def lacks_images(self) -> bool:
         """Whether there are no pictures: enough to plan and to draw, not to train."""
         return not (self.folder / "train_images.npy").exists()
+
+    def noise_input(self, noise: Noise, rows: np.ndarray | slice = slice(None)) -> Training:
+        """What a noise may look at of the training images `rows`: images and earlier labels only where it needs them."""
+
+        def read(name: str) -> np.ndarray | None:
+            is_left_out = name in ("images", "earlier_labels") and name not in noise.needs
+            array = None if is_left_out else getattr(self.train, name)
+            return None if array is None else np.asarray(array[rows])
+
+        optional_arrays = {name: read(name) for name in ("votes", "images", "earlier_labels")}
+        labels = np.asarray(self.train.labels[rows])
+        return Training(labels, self.classes, np.asarray(self.train.names[rows]), dataset=self.name, **optional_arrays)
 
 
 def open_decoded(folder: Path) -> Data:

@@ -19,7 +19,6 @@ from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, given_data, open_named_data, own_folders
 from benchmark.terminal import Usage
 from noise.asymmetric import asymmetric_noise
-from noise.base import Training
 from noise.expressions import ORDERS
 from noise.statistics import realised_rates, transition_matrix
 from results.job import json_digest
@@ -104,14 +103,7 @@ def labels_with_noise(
 ) -> np.ndarray:
     """[n] int64 labels of all training images, as a run at paper scale gets them."""
     noise = plugins.make_noise(kind, plugin_folders)
-    train = data.train
-    votes = None if train.votes is None else np.asarray(train.votes)
-    images = np.asarray(train.images) if "images" in noise.needs else None
-    earlier_labels = None if train.earlier_labels is None else np.asarray(train.earlier_labels)
-    training = Training(
-        np.asarray(train.labels), tuple(data.classes), np.asarray(train.names), votes, images, data.name, earlier_labels
-    )
-    return noise.labels(training, rate if noise.rated else 0.0, seed)
+    return noise.labels(data.noise_input(noise), rate if noise.rated else 0.0, seed)
 
 
 def format_list_lines(data: Data, labels: np.ndarray, order: str | None = None) -> list[str]:

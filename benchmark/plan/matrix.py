@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from benchmark import plugins
 from benchmark.cache import decoded, lookup
 from benchmark.plan import recipes
@@ -18,7 +16,7 @@ from benchmark.plan.tuning import draw_settings
 from benchmark.source_code import hash_own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage, one_of
-from noise.base import Noise, NoiseError, Training
+from noise.base import Noise, NoiseError
 from results.job import Job, number_text
 from results.records import Records
 from results.schema import ENOUGH_SEEDS
@@ -201,10 +199,8 @@ def noise_kind(kind: str, request: Request) -> Noise:
 
 def check_noise(kind: Noise, data: decoded.Data) -> None:
     """Find out before any training whether a noise can be drawn for the data; raises Usage."""
-    train = data.train
-    noise_input = Training(np.asarray(train.labels), data.classes, np.asarray(train.names), dataset=data.name)
     try:
-        kind.labels(noise_input, 0.0, 0)
+        kind.labels(data.noise_input(kind), 0.0, 0)
     except NoiseError as error:
         raise Usage(f"--noise: {error}") from None
 

@@ -11,7 +11,6 @@ from benchmark.cache.resized import load_resized
 from benchmark.datasets.points import reduce_to_19_points
 from benchmark.scale import HELD_OUT, restore_scale
 from benchmark.source_code import hash_own_code
-from noise.base import Training
 from noise.statistics import realised_rates
 from results.job import Job, json_digest, stream_seed
 
@@ -108,7 +107,6 @@ def noisy_labels(
     if not len(rows):
         return np.zeros(0, np.int64)
     name = job.noise["kind"].partition(":")[0]
-    train = data.train
     noise = plugins.make_noise(f"{name}:{argument}" if argument else name, folders)
     if noise.identity() != job.noise["kind"] or hash_own_code(type(noise)) != job.noise.get("code"):
         changed_thing = argument or "its file"
@@ -120,15 +118,7 @@ def noisy_labels(
         raise ValueError(
             f"--noise {name}: the earlier labels of {data.name} were changed since this job was planned; run the command again"
         )
-    noise_input = Training(
-        labels=np.asarray(train.labels)[rows],
-        classes=tuple(data.classes),
-        names=np.asarray(train.names)[rows],
-        votes=None if train.votes is None else np.asarray(train.votes)[rows],
-        images=np.asarray(train.images[rows]) if "images" in noise.needs else None,
-        dataset=data.name,
-        earlier_labels=None if earlier_hash is None else np.asarray(train.earlier_labels)[rows],
-    )
+    noise_input = data.noise_input(noise, rows)
     for need in noise.needs:
         if getattr(noise_input, need) is None:
             raise ValueError(f"--noise {noise.name}: the data set {data.name} has no {need}; choose another noise")
