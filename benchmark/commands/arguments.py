@@ -80,7 +80,7 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
     swept_methods = [name for text in args.sweep if (name := text.partition(".")[0]) in all_methods]
     methods = catalogue.select_usable(all_methods, [*(args.methods or []), *swept_methods], plugin_folders)
     sets = parse_sets(args.set, methods, known_data_sets)
-    gpu_uuids = tuple(chosen_cards(args)) if device_kind == "cuda" else ()
+    gpu_uuids = tuple(chosen_gpus(args)) if device_kind == "cuda" else ()
     sweeps = [make_sweep(text, methods, each_once(args.methods), sets, scale, args.preset) for text in args.sweep]
     experiments = [find_experiment(kind, name) for kind, name in wanted_names]
     return Request(
@@ -150,7 +150,7 @@ def choose_device(args: argparse.Namespace) -> str:
     return "cuda" if hardware.find_gpus() else "cpu"
 
 
-def chosen_cards(args: argparse.Namespace) -> list[str]:
+def chosen_gpus(args: argparse.Namespace) -> list[str]:
     """UUIDs of the GPUs to use."""
     uuids = [uuid for uuid, _ in hardware.find_gpus()]
     gpu_numbers = [int(n) for n in re.findall(r"cuda:(\d+)", args.devices or "")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark import hardware
-from benchmark.commands.arguments import choose_device, chosen_cards
+from benchmark.commands.arguments import choose_device, chosen_gpus
 from benchmark.commands.named_data import own_folders
 from benchmark.launch.locks import take_slot
 from benchmark.launch.preflight import check_writable
@@ -42,7 +42,7 @@ def open_network(args: argparse.Namespace) -> "Network":
     info = read_info(path)
     device_kind = typed_device or ("cuda" if info.device == "cuda" and hardware.find_gpus() else "cpu")
     if device_kind == "cuda":
-        take_slot(hardware.list_slots(chosen_cards(args), 1), whole_gpu=False)  # until this process ends
+        take_slot(hardware.list_slots(chosen_gpus(args), 1), whole_gpu=False)  # until this process ends
     network = load_network(path, own_folders(args), device_kind)
     for line in network.notes:
         print_note(f"note: {line}")

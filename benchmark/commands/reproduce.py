@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark import hardware
-from benchmark.commands.arguments import choose_device, chosen_cards
+from benchmark.commands.arguments import choose_device, chosen_gpus
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.job_inputs import Sources, find_inputs
 from benchmark.commands.named_data import data_sets, given_data, own_folders
@@ -55,7 +55,7 @@ def reproduce_job(job_id: str, args: argparse.Namespace) -> int:
     data_paths = given_data(args)
     sets = parse_sets(args.set, {}, data_sets(plugin_folders))
     typed_device = choose_device(args) if args.devices else None
-    gpus = chosen_cards(args)
+    gpus = chosen_gpus(args)
     store = Store(args.results)
     try:
         record = store.read(job_id)

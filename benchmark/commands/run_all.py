@@ -10,7 +10,7 @@ from typing import Any
 from benchmark import hardware, plugins
 from benchmark.commands import import_records
 from benchmark.commands.against import adopt_records, open_others
-from benchmark.commands.arguments import chosen_cards, parse_shard, read_request
+from benchmark.commands.arguments import chosen_gpus, parse_shard, read_request
 from benchmark.commands.command_line import handle_errors
 from benchmark.commands.cross import evaluate_networks, list_waiting
 from benchmark.commands.listing import list_known_names
@@ -134,7 +134,7 @@ def run_and_draw(plan: Plan, store: Store, args: argparse.Namespace, shard: tupl
     if not args.draw:
         outcomes = run_missing(plan, store, args, shard)
         if not args.shard:
-            slots = hardware.list_slots(chosen_cards(args), 1) if plan.request.device == "cuda" else []
+            slots = hardware.list_slots(chosen_gpus(args), 1) if plan.request.device == "cuda" else []
             evaluate_networks(plan, store, slots)
     if args.shard:
         return 1 if any(outcome.status not in ("ok", "cached") for outcome in outcomes.values()) else 0
@@ -160,7 +160,7 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
     missing_runs = plan.of_shard(shard)
     if not args.force:
         missing_runs = list_missing(plan, store, (0, 1) if helps_others else shard)
-    slots = hardware.list_slots(chosen_cards(args), args.per_gpu) if plan.request.device == "cuda" else []
+    slots = hardware.list_slots(chosen_gpus(args), args.per_gpu) if plan.request.device == "cuda" else []
     options = RunOptions(
         workers=count_workers(args.workers, slots),
         slots=slots,
@@ -183,7 +183,7 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
     if line := suggest_shorter(missing_runs, store, options.workers):
         print_note(line)
     if plan.request.device == "cuda" and not args.cluster:
-        try_gpus(chosen_cards(args), plan.request.precision)
+        try_gpus(chosen_gpus(args), plan.request.precision)
     if args.force:
         for run in missing_runs:
             store.set_aside(run.job.id)
