@@ -19,7 +19,7 @@ from benchmark.plan.recipes import chosen_settings
 from benchmark.plan.sweeps import find_marks
 from benchmark.plan.tuning import published_settings
 from benchmark.source_code import STATEMENTS
-from reports.asked import Asked, AskedCell
+from reports import Asked, AskedCell, Options, Report
 from results.published import DATASETS
 
 
@@ -41,24 +41,10 @@ def draw_results(
 
     on_page: what report.html shows beside them. further_tables, folder: as of `Report.draw_page`.
     """
-    import reports
-
-    options = reports.Options(
-        rule=args.rule,
-        floor=args.floor,
-        study=args.study,
-        root=args.root,
-        log_base=2.0 if args.log_base == "2" else math.e,
-        ranks=not args.no_ranks,
-        metric=args.metric,
-        decimals=args.decimals,
-        spread=args.spread,
-        column_width=args.column_width,
-    )
+    report = Report(args.results, args.out, drawing_options(args))
     wanted = []
     refused_lines = []
     gaps = []
-    report = reports.Report(args.results, args.out, options)
     missing_runs: dict[str, Planned] = {}
     for (kind, name), cells in plan.cells.items():
         if not cells:
@@ -92,6 +78,22 @@ def draw_results(
     for line in lines:
         print(line, file=sys.stderr)
     return 0 if is_complete and (args.all or not gaps) else 1
+
+
+def drawing_options(args: argparse.Namespace) -> Options:
+    """How things are drawn, as it was typed."""
+    return Options(
+        rule=args.rule,
+        floor=args.floor,
+        study=args.study,
+        root=args.root,
+        log_base=2.0 if args.log_base == "2" else math.e,
+        ranks=not args.no_ranks,
+        metric=args.metric,
+        decimals=args.decimals,
+        spread=args.spread,
+        column_width=args.column_width,
+    )
 
 
 def print_files(paths: Iterable[Path]) -> None:
