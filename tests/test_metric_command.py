@@ -83,7 +83,7 @@ def test_a_record_without_predictions_of_every_epoch_is_refused_before_anything_
     [
         (("--metric", "kappa"), "invalid choice: 'kappa'"),
         (("--decimals", "9"), "--decimals: 9; expected a number of decimals, 0 to 6"),
-        (("--decimals", "1.5"), "--decimals: invalid int value"),
+        (("--decimals", "1.5"), "--decimals: '1.5'; expected one whole number"),
         (("--spread", "iqr"), "invalid choice: 'iqr'"),
         (("--column-width", "0.3"), "--column-width: 0.3; expected inches, 2 to 12"),
         (("--column-width", "nan"), "--column-width: nan; expected inches"),

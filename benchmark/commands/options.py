@@ -2,15 +2,14 @@
 
 import argparse
 import os
-import re
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from benchmark.commands import command_line
 from benchmark.commands.arguments import parse_decimal, parse_rate, parse_workers
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage, print_note
+from benchmark.terminal import Usage
 from reports.metrics import METRICS
 from reports.statistics import SPREADS
 from results.schema import RULES
@@ -39,55 +38,20 @@ python run_all.py --list                 methods, data sets, noises, tables and 
 python run_all.py --help                 every option"""
 
 
-PATHS = ("weights", "weights2", "against", "imported", "results", "out", "study")
+PATHS = ("weights", "weights2", "against", "imported")  # that are kept as texts
 
 
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        message = message.removeprefix("argument ")
-        if unknown := re.match(r"unrecognized arguments: (--[\w-]+)", message):
-            near = get_close_matches(unknown[1], self._option_string_actions, 1, 0.7)
-            message += f" (did you mean {near[0]}?)" if near else "; python run_all.py --help lists the options"
-        elif message.startswith("unrecognized arguments"):
-            message += "; write NAME=VALUE without blanks around '=', and a value that holds blanks in quotes"
-        raise Usage(message)
-
+class Parser(command_line.Parser):
     def read(self, words: list[str]) -> argparse.Namespace:
-        """The arguments, with ~ in paths resolved; raises Usage for an empty value. Of an option that has one place the last
-        one counts, as in any program, so that a script's own can be changed behind it; that is said."""
-        values_by_option = by_option(words)
-        for option, values in values_by_option.items():
-            action = self._option_string_actions.get(option)
-            if isinstance(action, argparse._StoreAction) and any(value != values[0] for value in values):
-                fix_hint = f" (several values go behind one {option})" if action.nargs else ""
-                counting = f"the last one counts, {' '.join(values[-1])}{fix_hint}"
-                print_note(f"{option}: you gave it {len(values)} times; {counting}")
-        args = self.parse_args(words)
-        args.given = set(values_by_option)
+        """The arguments, with ~ in paths resolved; raises Usage."""
+        args = super().read(words)
         for name in PATHS:
             if value := getattr(args, name):
-                setattr(args, name, type(value)(os.path.expanduser(value)))
+                setattr(args, name, os.path.expanduser(value))
         args.methods_path = [os.path.expanduser(path) for path in args.methods_path]
         if args.results.is_file():
             raise Usage(f"--results {args.results}: a file, not a folder; what others sent is read by --import")
         return args
-
-
-def by_option(words: list[str]) -> dict[str, list[list[str]]]:
-    """{option: the words behind it, each time that it is given}; raises Usage for an empty word."""
-    values_by_option: dict[str, list[list[str]]] = {"": [[]]}
-    option = ""
-    for word in words:
-        if word.startswith("--"):
-            option, equals, word = word.partition("=")
-            values_by_option.setdefault(option, []).append([])
-            if not equals:
-                continue
-        if not word:
-            fix_hint = "give one, or leave the option out (is a shell variable not set?)"
-            raise Usage(f"{option}: its value is empty; {fix_hint}")
-        values_by_option[option][-1].append(word)
-    return values_by_option
 
 
 def experiment_names(kind: str) -> str:
@@ -109,7 +73,7 @@ def add_option(group: argparse._ArgumentGroup, usage: str, help_text: str, **mor
 
 def parser() -> Parser:
     p = Parser(
-        "run_all.py",
+        "python run_all.py",
         usage=HELP.replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

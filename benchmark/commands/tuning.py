@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.commands.command_line import handle_errors
+from benchmark.commands.command_line import Parser, by_option, handle_errors
 from benchmark.commands.show import asked_cell, plan_drawing
 from benchmark.terminal import Usage, print_note
 from reports.asked import Asked
@@ -35,7 +35,7 @@ COLUMNS = ("method", "dataset", "noise", "rate", "draw", "settings", "seed", "he
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m benchmark tuning",
         usage="python -m benchmark tuning [--csv FILE] [options of run_all.py]",
         description=(__doc__ or "").splitlines()[0],
@@ -44,8 +44,13 @@ def main(arguments: list[str]) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every draw in every seed there")
+    return handle_errors("benchmark tuning", lambda: read_and_print(parser, arguments))
+
+
+def read_and_print(parser: Parser, arguments: list[str]) -> int:
+    by_option(arguments)  # refuses an empty value
     args, words = parser.parse_known_args(arguments)
-    return handle_errors("benchmark tuning", lambda: print_choice(words, args.csv))
+    return print_choice(words, args.csv)
 
 
 def print_choice(words: list[str], csv_path: Path | None) -> int:
