@@ -185,8 +185,12 @@ def read_quietly(path: Path) -> bytes:
         (["--table", "1", "--rates", "10"], "0.1 is 10 %"),
         (
             ["--table", "1", "--rates", "0,3"],
-            "--rates: '0,3': expected one number, its decimals behind a point as in 0.5",
+            "--rates: '0,3': expected a share from 0 to 1, its decimals behind a point",
         ),
+        (["--table", "1", "--rates", "0_1"], "--rates: '0_1': expected a share from 0 to 1"),
+        (["--table", "1", "--set", "recipe.epochs=1_0"], "recipe.epochs=1_0: expected one whole number"),
+        (["--table", "1", "--set", "recipe.lr=1_0"], "recipe.lr=1_0: expected one number"),
+        (["--table", "tuned", "--draws", "1e3"], "--draws: '1e3'; expected one whole number"),
         (["--table", "1", "--limit", "0,5"], "'0,5': expected one number, its decimals behind a point as in 0.5"),
         (["--table", "1", "--methods", "gce", "--set", "gce.q=0.5,0.9"], "gce.q=0.5,0.9: expected one number"),
         (["--table", "1", "--set", "lanet.confidense=0.8"], "did you mean 'confidence'"),
@@ -251,9 +255,42 @@ def test_wrong_arguments_end_with_status_2_and_one_line(
     assert len(said) == 1 and words in said[0]  # the first of them to need the data set sees it decoded
 
 
-def test_a_value_of_a_method_that_is_none_is_refused_before_pictures_are_decoded(tmp_path: Path) -> None:
-    assert main(["--table", "1", "--set", "scn.margin_2=0,3", "--results", str(tmp_path)]) == 2
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--set scn.margin_2=0,3",
+        "--set recipe.lr=x",
+        "--set recipe.epochs=0",
+        "--set recipe.backbone=resnet99",
+        "--noise symetric",
+        "--noise file:nowhere",
+        "--weights nowhere.pth",
+        "--weights imagenet",
+        "--weights2 nowhere.pth",
+        "--study nowhere.csv",
+        "--datasets faces rafdb",
+    ],
+)
+def test_what_no_picture_decides_is_refused_before_pictures_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.delenv("FER_DATA", raising=False)
+    assert main(["--table", "1", *words.split(), *SMALL, "--results", str(tmp_path)]) == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_a_cluster_that_does_not_answer_costs_no_record_and_no_start_weights(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pytest.importorskip("distributed")
+    where = ["--out", str(tmp_path)]
+    assert main([*baseline(shared), *where]) == 0
+    before = records(shared), list(shared.glob("weights/*.pt"))
+    assert main([*baseline(shared), *where, "--force", "--cluster", "nowhere"]) == 2
+    assert records(shared) == before[0]
+    start = ["--table", "1", "--methods", "baseline", "--seeds", "0", *SMALL, "--results", str(shared)]
+    assert main([*start, *where, "--cluster", "nowhere"]) == 2
+    assert list(shared.glob("weights/*.pt")) == before[1] and "start weights" not in capsys.readouterr().err
 
 
 def test_results_that_are_a_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

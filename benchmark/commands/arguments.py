@@ -13,7 +13,7 @@ from benchmark import hardware
 from benchmark.commands.named_data import data_sets, given_data, own_folders
 from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS, find_experiment
-from benchmark.plan.overrides import parse_sets
+from benchmark.plan.overrides import parse_number, parse_sets
 from benchmark.plan.request import Request
 from benchmark.plan.sweeps import make_sweep
 from benchmark.scale import SCALES, SUBSET_SEED, Scale
@@ -55,6 +55,8 @@ def read_request(args: argparse.Namespace, against: Path | None = None) -> Reque
             raise Usage(f"{option}: {typed_path} is, or lies below, a file; give a folder")
         if not str(typed_path) or str(typed_path) == ".":
             raise Usage(f"{option}: give a folder other than this one")
+    if args.study and not args.study.is_file():
+        raise Usage(f"--study: {args.study} is no file; give a CSV with the column image, and one a class")
     if args.against is not None and args.force:
         raise Usage("--against: --force runs everything again, so nothing is taken from there; leave one of them out")
     if args.against is not None and ("table", "cross") in wanted_names:
@@ -213,18 +215,22 @@ def described_data_sets(results: Path) -> list[str]:
 
 def parse_rate(text: str) -> str:
     """A share of wrong labels as jobs name it; argparse says why one is refused."""
-    value = parse_decimal(text)
+    return number_text(parse_share(text))
+
+
+def parse_share(text: str) -> float:
+    """A share of wrong labels; argparse says why one is refused."""
+    value = parse_decimal(text, "a share from 0 to 1, its decimals behind a point as in 0.3 (30 %)")
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..1 (0.1 is 10 %)")
-    return number_text(value + 0.0)  # no -0
+    return value + 0.0  # no -0
 
 
-def parse_decimal(text: str) -> float:
+def parse_decimal(text: str, expected: str = "one number, its decimals behind a point as in 0.5") -> float:
     """A number of an option, read whole; argparse says why one is refused."""
     try:
-        return float(text)
+        return parse_number(text)
     except ValueError:
-        expected = "one number, its decimals behind a point as in 0.5"
         raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}") from None
 
 

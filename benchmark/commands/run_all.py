@@ -184,6 +184,10 @@ def run_missing(plan: Plan, store: Store, args: argparse.Namespace, shard: tuple
         print_note(line)
     if plan.request.device == "cuda" and not args.cluster:
         try_gpus(chosen_gpus(args), plan.request.precision)
+    if args.cluster:  # before start weights are made, and records set aside
+        from benchmark.launch.cluster import open_client
+
+        open_client(args.cluster).close()
     if args.force:
         for run in missing_runs:
             store.set_aside(run.job.id)

@@ -30,14 +30,7 @@ ALLOWED_FAILURES = 1000  # Dask blames every task that a worker had for its deat
 
 def connect_cluster(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
     """What runs tasks on the cluster at `address`: one at a time for each unit of the resource GPU, if there is one."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise Usage("--cluster: Dask is not installed; pip install -e '.[cluster]'") from None
-    try:
-        client = Client(address, timeout=30)
-    except (OSError, ValueError) as error:
-        raise Usage(f"--cluster: no scheduler answers at {address} ({error}); start one with dask scheduler") from None
+    client = open_client(address)
     try:
         has_gpus = client.run_on_scheduler(prepare_scheduler)
     except (ImportError, AttributeError) as error:
@@ -45,6 +38,18 @@ def connect_cluster(address: str) -> Callable[[list[Task]], Iterator[Outcome]]:
         fix_hint = "start it and its workers where `import benchmark` finds this one"
         raise Usage(f"--cluster: {reason}; {fix_hint}") from None
     return partial(run_on_workers, client=client, resources={"GPU": 1} if has_gpus else {})
+
+
+def open_client(address: str) -> Any:
+    """A connection to the scheduler; raises Usage where none answers."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise Usage("--cluster: Dask is not installed; pip install -e '.[cluster]'") from None
+    try:
+        return Client(address, timeout=30)
+    except (OSError, ValueError) as error:
+        raise Usage(f"--cluster: no scheduler answers at {address} ({error}); start one with dask scheduler") from None
 
 
 def run_on_workers(tasks: list[Task], client: Any, resources: dict[str, int]) -> Iterator[Outcome]:

@@ -11,8 +11,15 @@ from benchmark.plan import recipes
 from benchmark.plan.experiments import PAPER_FIVE, RATES, Experiment, Row
 from benchmark.plan.overrides import dataset_options
 from benchmark.plan.request import Request
-from benchmark.plan.start_weights import choose_start_weights, further_weights
+from benchmark.plan.start_weights import (
+    MADE_HERE,
+    choose_start_weights,
+    further_weights,
+    published_weights,
+    weights_of_file,
+)
 from benchmark.plan.tuning import draw_settings
+from benchmark.scale import PUBLISHED_IMAGES
 from benchmark.source_code import hash_own_code
 from benchmark.task import Place
 from benchmark.terminal import Usage, one_of
@@ -89,7 +96,9 @@ def is_in_part(job_id: str, shard: tuple[int, int]) -> bool:
 def make_plan(request: Request, progress: Any = None, needs_images: bool = False) -> Plan:
     """Open the data, check every name, and list the jobs; raises Usage."""
     dataset_classes = plugins.find_data_sets(request.methods_path, {})
-    data = {name: open_data_set(dataset_classes[name](), request, progress, needs_images) for name in request.datasets}
+    datasets = {name: dataset_classes[name]() for name in request.datasets}
+    check_without_pictures(request, datasets)
+    data = {name: open_data_set(dataset, request, progress, needs_images) for name, dataset in datasets.items()}
     plan = Plan(request, request.cards, data, {})
     for experiment in request.experiments:
         plan.cells[experiment.kind, experiment.name] = plan_cells(experiment, plan)
@@ -105,14 +114,44 @@ def make_plan(request: Request, progress: Any = None, needs_images: bool = False
     return plan
 
 
+def check_without_pictures(request: Request, datasets: dict[str, Any]) -> None:
+    """Raises Usage for what can be refused before pictures are decoded, which may take an hour: noises, files, settings."""
+    for name, dataset in datasets.items():
+        dataset_options(dataset, request.sets)
+        if dataset.needs_path and name not in request.data and not request.draw:
+            raise no_path(name)
+    start_choice = request.weights or request.scale.weights
+    if start_choice not in MADE_HERE:
+        weights_of_file("--weights", start_choice)
+    further_weights(request.weights2)
+    for experiment in request.experiments:
+        for kind in noise_asked(experiment, request):
+            try:
+                noise_kind(kind, request).identity()
+            except NoiseError as error:
+                raise Usage(f"--noise: {error}") from None
+        for row in list_rows(experiment, request):
+            for name in datasets:
+                settings, _ = resolve_row(row, request, name, request.scale.train_images or PUBLISHED_IMAGES)
+                backbone = settings["recipe"]["backbone"]
+                backbone_code(backbone, request)
+                if start_choice == "imagenet":
+                    published_weights(backbone)
+
+
+def no_path(name: str) -> Usage:
+    """The error of a data set that has to be given."""
+    hint = f"give --data {name}=PATH, or set FER_DATA to a folder that holds {name}/"
+    return Usage(f"--datasets: {name} is not embedded; {hint}")
+
+
 def open_data_set(dataset: Any, request: Request, progress: Any, needs_images: bool) -> decoded.Data:
     data_path = request.data.get(dataset.name)
     options = dataset_options(dataset, request.sets)
     if dataset.needs_path and data_path is None:
         if described_data := find_described_data(dataset, options, request):
             return described_data
-        hint = f"give --data {dataset.name}=PATH, or set FER_DATA to a folder that holds {dataset.name}/"
-        raise Usage(f"--datasets: {dataset.name} is not embedded; {hint}")
+        raise no_path(dataset.name)
     return lookup.open_data(dataset, data_path, options, request.results / "data", progress, needs_images)
 
 
@@ -129,15 +168,7 @@ def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     request = plan.request
     cells = []
     noise_rates = noise_asked(experiment, request)
-    all_rows = request.methods is None or experiment.fixed_rows
-    rows = [row for row in experiment.rows if all_rows or row.method in request.methods]
-    own_methods = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
-    extra_methods = [m for m in request.methods or [] if m not in own_methods and experiment.takes_any_method]
-    rows += [extra_row(method, experiment, plan) for method in extra_methods]
-    if experiment.drawing == "mechanisms":
-        rows = [row for row in rows if plan.cards[row.method]["mechanism"]]
-    if experiment.searched:
-        rows = [drawn for row in rows for drawn in draw_rows(row, plan)]
+    rows = list_rows(experiment, request)
     conditions = [(kind, rate) for kind, rates in noise_rates.items() for rate in rates or (None,)]
     correct_row = Row("baseline", label="Baseline, correct labels only")
     clean_row = Row("baseline", label="Baseline, clean labels")
@@ -152,6 +183,20 @@ def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     return cells
 
 
+def list_rows(experiment: Experiment, request: Request) -> list[Row]:
+    """The rows of one table or figure: its own, narrowed or widened by `--methods`."""
+    all_rows = request.methods is None or experiment.fixed_rows
+    rows = [row for row in experiment.rows if all_rows or row.method in request.methods]
+    own_methods = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
+    extra_methods = [m for m in request.methods or [] if m not in own_methods and experiment.takes_any_method]
+    rows += [extra_row(method, experiment, request) for method in extra_methods]
+    if experiment.drawing == "mechanisms":
+        rows = [row for row in rows if request.cards[row.method]["mechanism"]]
+    if experiment.searched:
+        rows = [drawn for row in rows for drawn in draw_rows(row, request)]
+    return rows
+
+
 def on_common_seeds(cells: list[PlannedCell], request: Request) -> None:
     """Leave each cell the scale's seeds, and of further ones those that every cell of which something was measured has.
 
@@ -163,10 +208,9 @@ def on_common_seeds(cells: list[PlannedCell], request: Request) -> None:
         cell.runs = [run for run in cell.runs if run.job.seed < request.scale.seeds or run.job.seed in common_seeds]
 
 
-def draw_rows(row: Row, plan: Plan) -> list[Row]:
+def draw_rows(row: Row, request: Request) -> list[Row]:
     """A row for each draw of a method's settings, draw 0 as published; that alone where nothing can be drawn."""
-    request = plan.request
-    card = plan.cards[row.method]
+    card = request.cards[row.method]
     draws_rate = request.tune_learning_rate
     drawn_rows = []
     for number in range(request.draws if draws_rate or card["search"] else 1):
@@ -175,11 +219,11 @@ def draw_rows(row: Row, plan: Plan) -> list[Row]:
     return drawn_rows
 
 
-def extra_row(method: str, experiment: Experiment, plan: Plan) -> Row:
+def extra_row(method: str, experiment: Experiment, request: Request) -> Row:
     """A row of a method that is not one of the paper's, under the one recipe of the table if it has one."""
     if not experiment.like:
         return Row(method, published_settings=all(row.published_settings for row in experiment.rows))
-    label = f"{plan.cards[method]['title']} ({plan.cards[experiment.like]['title']}'s recipe)"
+    label = f"{request.cards[method]['title']} ({request.cards[experiment.like]['title']}'s recipe)"
     return Row(method, {"recipe.like": experiment.like}, label)
 
 
@@ -254,16 +298,7 @@ def plan_runs(
     is_draw = row.draw is not None
     holdout = request.rule == "noisy_val" or (is_draw and not request.scale.unused_images(available_images))
     image_count = request.scale.images(available_images, holdout)
-    settings, overrides = recipes.resolve_recipe(
-        plan.cards,
-        row.method,
-        request.sets | row.overrides,
-        request.scale,
-        request.preset,
-        data.name,
-        image_count,
-        request.published_settings or row.published_settings,
-    )
+    settings, overrides = resolve_row(row, request, data.name, image_count)
     backbone = settings["recipe"]["backbone"]
     own_code = backbone_code(backbone, request)
     start_weights = choose_start_weights(data, backbone, own_code, request)
@@ -306,6 +341,20 @@ def plan_runs(
     data_facts = {"title": data.title, **facts, "card": data.info_hash, "train_images": image_count}
     resolved = settings | {"data": data_facts, "weights": {"text": start_weights.text + further_start.text}}
     return [Planned(replace(first_job, seed=seed), resolved, place, start_weights.pretraining) for seed in seeds]
+
+
+def resolve_row(row: Row, request: Request, dataset: str, images: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The resolved recipe and parameters of a row, and the overrides of its identity."""
+    return recipes.resolve_recipe(
+        request.cards,
+        row.method,
+        request.sets | row.overrides,
+        request.scale,
+        request.preset,
+        dataset,
+        images,
+        request.published_settings or row.published_settings,
+    )
 
 
 def backbone_code(name: str, request: Request) -> str | None:

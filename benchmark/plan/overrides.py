@@ -53,6 +53,7 @@ EXPECTED = {
     "int": "one whole number",
     "float": "one number, its decimals behind a point as in 0.5",
     "list": "numbers between commas, their decimals behind a point as in 0.5",
+    "any": "one number, numbers between commas, or a word",
 }
 
 
@@ -73,7 +74,8 @@ def kind_of(default_value: Any, annotation: str) -> str:
     """'bool', 'int', 'float', 'list' or 'text'; 'any' where neither the default nor its annotation says which."""
     named_types = set(re.findall(r"\w+", annotation)) - {"None"}
     if default_value is None:
-        return named_types.pop() if len(named_types) == 1 and named_types <= {"bool", "int", "float"} else "any"
+        simple_kinds = {"bool": "bool", "int": "int", "float": "float", "str": "text"}
+        return simple_kinds.get(named_types.pop(), "any") if len(named_types) == 1 else "any"
     if isinstance(default_value, list | tuple):
         return "list"
     if type(default_value) is int and named_types == {"float"}:  # `weight: float = 1`
@@ -92,13 +94,32 @@ def parse_value(text: str, kind: str) -> Any:
         if "," in text:
             return parse_numbers(text)
         return parse_finite(text) if re.fullmatch(r"[-+0-9.eE]+", text) else text
-    parsers = {"bool": lambda word: TRUTH[word.lower()], "int": int, "float": parse_finite, "list": parse_numbers}
+    parsers = {
+        "bool": lambda word: TRUTH[word.lower()],
+        "int": parse_whole,
+        "float": parse_finite,
+        "list": parse_numbers,
+    }
     return parsers[kind](text) if kind in parsers else text
+
+
+def parse_number(text: str) -> float:
+    """One number; raises ValueError, also for a comma, and for '0_1', which Python reads as 1."""
+    if "_" in text:
+        raise ValueError("an underscore")
+    return float(text)
+
+
+def parse_whole(text: str) -> int:
+    """One whole number; raises ValueError."""
+    if "_" in text:
+        raise ValueError("an underscore")
+    return int(text)
 
 
 def parse_finite(text: str) -> float:
     """One finite number; raises ValueError, also for a comma."""
-    value = float(text)
+    value = parse_number(text)
     if not math.isfinite(value):
         raise ValueError("not finite")
     return value

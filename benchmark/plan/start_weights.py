@@ -14,6 +14,7 @@ from benchmark.terminal import Usage
 from results.files import digest_file
 from results.job import json_digest
 
+MADE_HERE = ("landmarks", "imagenet", "random")  # what `--weights` takes beside files
 ENOUGH = 30  # training images with usable landmarks that a shape model can be made of
 
 
@@ -44,7 +45,7 @@ def choose_start_weights(data: decoded.Data, backbone: str, code: str | None, re
     if choice == "landmarks":
         job_settings = request.scale, request.precision, request.device
         return landmark_weights(data, backbone, *job_settings, request.results, code, request.methods_path)
-    return from_file("--weights", choice, "a checkpoint, 'landmarks', 'imagenet' or 'random'")
+    return weights_of_file("--weights", choice)
 
 
 def published_weights(backbone: str) -> Start:
@@ -97,11 +98,15 @@ def further_weights(choice: str | None) -> Start:
         return Start("")
     if choice == "random":
         return Start("random", text="; further networks: random weights")
-    file_start = from_file("--weights2", choice, "a checkpoint or 'random'")
+    file_start = weights_of_file("--weights2", choice)
     return replace(file_start, text=f"; further networks: {file_start.text}")
 
 
-def from_file(option: str, choice: str, expected: str) -> Start:
+def weights_of_file(option: str, choice: str) -> Start:
+    """A file of start weights; raises Usage where there is none."""
+    expected = "a checkpoint or 'random'"
+    if option == "--weights":
+        expected = "a checkpoint, 'landmarks', 'imagenet' or 'random'"
     path = Path(choice)
     if re.match(r"\w+://", choice):
         raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")

@@ -484,6 +484,7 @@ SETS: list[tuple[str, Any]] = [
     ("recipe.weight_decay=1e-4", {"recipe.optimiser.weight_decay": "0.0001"}),
     ("recipe.head_lr=0.5", {"recipe.optimiser.head_lr": "0.5"}),
     ("recipe.head_lr=none", {}),
+    ("recipe.head_lr=1-2", "recipe.head_lr=1-2: expected one number, numbers between commas, or a word (default None)"),
     ("recipe.augment.crop=0.5,1", {"recipe.augment.crop": "0.5,1"}),
     ("recipe.augment.crop=none", {"recipe.augment.crop": "None"}),
     ("recipe.augment.resize=nearest", {"recipe.augment.resize": "nearest"}),
