@@ -64,24 +64,31 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
 
     All zero where it is about other images altogether, of another data set; raises ReportError.
     """
+    expected = f"the columns image, {', '.join(classes)}"
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            first_line = file.readline()
+            file.seek(0)
+            cell_mark = next((mark for mark in ",;\t" if mark in first_line), ",")
+            reader = csv.DictReader(file, delimiter=cell_mark)
+            columns = list(reader.fieldnames or ())
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReportError(f"{path}: {error}; give a CSV with the columns image, {', '.join(classes)}") from None
-    missing = [name for name in ("image", *classes) if not rows or name not in rows[0]]
-    if missing:
-        raise ReportError(f"{path}: no column '{missing[0]}'; give the columns image, {', '.join(classes)}")
+        raise ReportError(f"{path}: {error}; give a CSV with {expected}") from None
+    for name in ("image", *classes):
+        if columns.count(name) != 1:
+            number_text = f"{columns.count(name)} columns" if name in columns else "no column"
+            raise ReportError(f"{path}: {number_text} '{name}'; give {expected}")
     row_by_image = {str(name): row for row, name in enumerate(names)}
     file_names = Counter(Path(name).name for name in row_by_image)
     # A file name alone will do where only one image has it.
     short_names = {Path(name).name: row for name, row in row_by_image.items() if file_names[Path(name).name] == 1}
     row_by_image = short_names | row_by_image
     votes = np.zeros((len(names), len(classes)), np.float32)
-    if not any(row["image"] in row_by_image or row["image"] in file_names for row in rows):
+    if not any(row["image"] in row_by_image or row["image"] in file_names for _, row in rows):
         return votes
     seen_rows: set[int] = set()
-    for line, row in enumerate(rows, 2):
+    for line, row in rows:
         image = row_by_image.get(row["image"])
         fault = ""
         if image is None and row["image"] in file_names:
@@ -90,6 +97,8 @@ def read_study(path: Path, names: np.ndarray, classes: list[str]) -> np.ndarray:
             fault = f"'{row['image']}' is no training image of this data set"
         elif image in seen_rows:
             fault = f"'{row['image']}' stands twice; keep one row for each image"
+        elif None in row:
+            fault = f"more cells than the first line has columns ({len(columns)}); write decimals with a point"
         else:
             seen_rows.add(image)
             try:

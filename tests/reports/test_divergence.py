@@ -205,6 +205,9 @@ def test_a_study_of_one_s_own_takes_the_place_of_the_votes(tmp_path):
         ("image," + ",".join(EIGHT) + "\n1.png" + ",x" * 8, "line 2: a vote is not a number"),
         ("image," + ",".join(EIGHT) + "\n1.png" + ",-1" * 8, "line 2: votes must be 0 or more"),
         ("", "no column 'image'"),
+        ("image;" + ";".join(EIGHT) + "\n1.png" + ";x" * 8, "line 2: a vote is not a number"),
+        ("image," + ",".join(EIGHT) + ",anger\n1.png" + ",1" * 9, "2 columns 'anger'"),
+        ("image," + ",".join(EIGHT) + "\n1.png" + ",0,5" * 8, "line 2: more cells than the first line has columns"),
     ],
 )
 def test_an_unusable_study_is_refused_in_one_line(tmp_path, text, complaint):
