@@ -179,6 +179,19 @@ def test_what_is_here_is_never_replaced_by_an_import(tmp_path: Path) -> None:
     assert Store(tmp_path / "ours").read(job)["metrics"]["last"] == 0.5
 
 
+def test_a_damaged_record_that_an_import_replaces_is_kept_aside_with_its_network(tmp_path: Path) -> None:
+    job, text, arrays = sound()
+    ours = Store(tmp_path / "ours")
+    for suffix, content in ((".json", text + b"edited"), (".npz", b"ours"), (".safetensors", b"network")):
+        path = ours.path(job).with_suffix(suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    source = archive(tmp_path / "one.zip", {f"{job[:2]}/{job}.json": text, f"{job[:2]}/{job}.npz": arrays})
+    assert "imported 1 records" in str(import_records(source, tmp_path / "ours")) and ours.done(job)
+    aside = {path.name.split(".")[1]: path.read_bytes() for path in ours.path(job).parent.glob("*.old")}
+    assert aside == {"json": text + b"edited", "npz": b"ours", "safetensors": b"network"} and not ours.has_network(job)
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [

@@ -117,6 +117,7 @@ def import_records(source: Path, results: Path, light: bool = False) -> Imported
             reason = str(error)
             refused.append(make_printable(reason if name in reason else f"{name}: {reason}"))
             continue
+        store.set_aside(job_id)  # one that was refused here
         write_bytes(store.path(job_id).with_suffix(".npz"), stored[1])  # first: a full disk leaves no half of a record
         write_bytes(store.path(job_id), stored[0])
         taken_count += 1
