@@ -23,13 +23,15 @@ class LockOwner:
 
     pid: int
     host: str  # empty where it is this machine
-    age: float  # seconds
+    age: float | None  # seconds; None where the clocks or the file do not tell
     stopped: bool  # by SIGSTOP
 
     def __str__(self) -> str:
         host_text = f" on {self.host}" if self.host else ""
         stop_hint = f"; it is stopped (kill -CONT {self.pid} lets it go on, kill -KILL {self.pid} ends it)"
-        text = f"process {self.pid}{host_text} has held it for {format_duration(self.age)}"
+        text = f"process {self.pid}{host_text} holds it"
+        if self.age is not None:
+            text = f"process {self.pid}{host_text} has held it for {format_duration(self.age)}"
         return text + stop_hint if self.stopped else text
 
 
@@ -40,15 +42,17 @@ def find_owner(path: str) -> LockOwner | None:
         owner_words = Path(path).read_text(errors="replace").split()
     except OSError:
         return None
+    is_written = len(owner_words) == 2 and owner_words[0].isdigit()
     pid = owner_by_kernel(file_status)
     host = ""
     if pid is None:
-        if len(owner_words) != 2 or not owner_words[0].isdigit():
+        if not is_written:
             return None
         pid = int(owner_words[0])
         host = "" if owner_words[1] == socket.gethostname() else owner_words[1]
-    held_seconds = max(0.0, time.time() - file_status.st_mtime)
-    return LockOwner(pid, host, held_seconds, not host and is_stopped(pid))
+    held_seconds = time.time() - file_status.st_mtime
+    is_known = is_written and pid == int(owner_words[0]) and held_seconds >= 0  # else another owner's, or another clock
+    return LockOwner(pid, host, held_seconds if is_known else None, not host and is_stopped(pid))
 
 
 def owner_by_kernel(file_status: os.stat_result) -> int | None:
@@ -57,7 +61,7 @@ def owner_by_kernel(file_status: os.stat_result) -> int | None:
     for line in read_quietly(Path("/proc/locks")).splitlines():
         lock_fields = line.split()
         if "FLOCK" in lock_fields and "->" not in lock_fields and lock_fields[5].lower().split(":") == file_id:
-            return int(lock_fields[4])
+            return int(lock_fields[4]) or None  # 0: a process of another container
     return None
 
 
