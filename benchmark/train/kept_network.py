@@ -247,16 +247,17 @@ def read_tensors(weights: Path, info: NetworkInfo) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        if digest_file(weights) != info.sha256:
-            raise Usage(
-                f"{weights}: not the file that {weights.with_suffix(NETWORK_INFO).name} describes (cut short, or of another "
-                "run?); get both files anew from whoever trained the network"
-            )
-        tensors = load_file(weights)
+        is_described_file = digest_file(weights) == info.sha256
+        tensors = load_file(weights) if is_described_file else {}
     except FileNotFoundError:
         raise Usage(f"{weights}: there is no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise Usage(f"{weights}: cannot be read as safetensors ({error_line(error)})") from None
+    if not is_described_file:
+        raise Usage(
+            f"{weights}: not the file that {weights.with_suffix(NETWORK_INFO).name} describes (cut short, or of another "
+            "run?); get both files anew from whoever trained the network"
+        )
     labels = tensors.get("labels")
     if labels is None or labels.dtype != torch.int64 or labels.shape != (info.training["images"],):
         raise Usage(f"{weights}: its tensor 'labels' is not one number for each of {info.training['images']:,} images")

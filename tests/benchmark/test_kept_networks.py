@@ -121,7 +121,7 @@ def refusal(weights: Path) -> str:
 )
 def test_a_key_that_cannot_be_is_named_in_one_line(weights: Path, changes: dict[str, Any], words: str) -> None:
     edit(weights, **changes)
-    assert words in refusal(weights)
+    assert words in refusal(weights) and refusal(weights).count(str(weights.parent)) == 1
 
 
 @pytest.mark.parametrize(
