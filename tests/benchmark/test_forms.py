@@ -1,6 +1,7 @@
 """The forms in which pictures are handed round: read by their names and columns, or refused by what they are."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,16 @@ def test_paths_of_other_systems_and_folders_lead_to_the_pictures(tmp_path: Path,
     data = opened(base, tmp_path)
     assert (len(data.train.labels), len(data.test.labels)) == (14, 14)
     assert labelled(data)["train/happy/train_00006_aligned.jpg"] == "happiness"
+
+
+def test_names_that_macos_wrote_in_two_parts_are_the_same_names(tmp_path: Path) -> None:
+    base = tmp_path / "own"
+    for c in range(7):
+        for split in ("train", "test"):
+            save(base / "images" / unicodedata.normalize("NFD", f"é_{split}_{c}.jpg"), c + 10 * (split == "test"))
+    rows = [f"é_{split}_{c}.jpg,{name},{split}" for c, name in enumerate(KAGGLE) for split in ("train", "test")]
+    (base / "images.csv").write_text("\n".join(["path,label,split", *rows]))
+    assert len(opened(base, tmp_path).train.labels) == 7
 
 
 def test_a_name_that_two_pictures_have_is_not_guessed(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_a_list_beside_one_folder_of_pictures_says_the_labels(tmp_path: Path) ->
         ("images.csv", "emotion,pixels,Usage\n0,1 2 3,Training\n", "FER2013's file of pixels.*--data ferplus=PATH"),
         ("images.csv", "path,happy,sad\n1.png,1,0\n", "one column 'label'"),
         ("images.csv", "1.png,happy,train\n", "names of the columns above it"),
+        ("images.csv", "path,label,label\n1.png,happy,sad\n", "line 1: two columns 'label'; keep one of them"),
         ("fer2013.csv", "emotion,pixels,Usage\n", "FER2013's pixels are here.*--data ferplus=PATH"),
         ("metadata.jsonl", "{}", "metadata.jsonl is not read: write it as metadata.csv"),
     ],

@@ -1,6 +1,7 @@
 """Lists of pictures: a CSV with path, label and split, `train_labels.csv` and `test_labels.csv`, or `metadata.csv`."""
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from itertools import takewhile
 from math import ceil
@@ -97,6 +98,9 @@ def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
             if not {"path", "label"} <= column_names.keys():
                 hint = explain_columns(list_columns)
                 raise DataError(f"{where}: columns {list_few(cells)}; expected path,label or path,label,split{hint}")
+            doubled_names = [name for name in column_names.values() if list_columns.count(name) > 1]
+            if doubled_names:
+                raise DataError(f"{where}: two columns {doubled_names[0]!r}; keep one of them")
             continue
         if len(cells) != len(list_columns):
             raise DataError(f"{where}: {len(cells)} cells, expected {len(list_columns)} as in the first line")
@@ -152,7 +156,7 @@ class PictureIndex:
         self.present = {name for name in Folder(owner, base).names() if is_picture(name)}
         self.by_file: dict[str, list[str]] = defaultdict(list)
         for name in sorted(self.present):
-            self.by_file[name.rsplit("/", 1)[-1].lower()].append(name)
+            self.by_file[fold_letters(name.rsplit("/", 1)[-1])].append(name)
 
     def find(self, written_path: str, where: str, list_folder: str = ".") -> str | None:
         """The file that a list means: the one of this name with the most folders in common; None where none is there."""
@@ -166,17 +170,24 @@ class PictureIndex:
         check_file_name("/".join(path_parts), where)
         if not path_parts:
             raise DataError(f"{where}: {written_path!r} names no picture")
-        *folders, file_name = [part.lower() for part in path_parts]
+        *folders, file_name = [fold_letters(part) for part in path_parts]
         likely_names = self.by_file.get(file_name, [])
         if not likely_names and "." not in file_name:
             endings = (".jpg", ".png", ".jpeg")
             likely_names = [name for end in endings for name in self.by_file.get(file_name + end, [])]
-        common_folders = {name: count_common_folders(name.lower().split("/")[:-1], folders) for name in likely_names}
+        common_folders = {
+            name: count_common_folders(fold_letters(name).split("/")[:-1], folders) for name in likely_names
+        }
         best_names = [name for name in likely_names if common_folders[name] == max(common_folders.values())]
         if len(best_names) > 1:
             fix_hint = "write the path from the data's folder"
             raise DataError(f"{where}: {written_path!r} may be {list_few(best_names)}; {fix_hint}")
         return next(iter(best_names), None)
+
+
+def fold_letters(name: str) -> str:
+    """A name without what copies change: capitals, and letters that macOS writes in two parts ('e' and an accent)."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def count_common_folders(first_folders: list[str], second_folders: list[str]) -> int:
