@@ -14,13 +14,14 @@ import numpy as np
 from benchmark import plugins
 from benchmark.cache.data_card import mean_vote_shares
 from benchmark.cache.decoded import Data
-from benchmark.commands.arguments import parse_decimal
+from benchmark.commands.arguments import parse_share
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, given_data, open_named_data, own_folders
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, print_note
 from noise.asymmetric import asymmetric_noise
 from noise.expressions import ORDERS
 from noise.statistics import realised_rates, transition_matrix
+from results.files import write_bytes
 from results.job import json_digest
 from results.schema import Refused
 from results.store import Store
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     add_data_arguments(p)
     kind_help = "symmetric, asymmetric, votes, fer2013, instance, scn, or one of yours"
     p.add_argument("--kind", default="asymmetric", help=kind_help)
-    p.add_argument("--rate", type=parse_decimal, default=0.3)
+    p.add_argument("--rate", type=parse_share, default=0.3)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--from-confusion", metavar="FILE.csv|RECORD_ID|votes", help="asymmetric towards what is confused")
     order_help = "write numbers in the order of this data set, not class names"
@@ -57,12 +58,15 @@ def show_noise_list(args: argparse.Namespace) -> int:
 
 def write_noise_list(args: argparse.Namespace) -> Path:
     """Write the list and the facts beside it; returns the list's path."""
-    if not 0 <= args.rate <= 1:
-        raise Usage(f"--rate {args.rate}: not in 0..1 (0.1 is 10 %)")
     if args.seed < 0:
         raise Usage(f"--seed {args.seed}: expected 0 or more")
+    if args.from_confusion and "--kind" in args.given:
+        raise Usage("--kind: --from-confusion makes asymmetric noise; leave one of them out")
+    if args.out and args.out.is_dir():
+        raise Usage(f"--out {args.out}: a folder; give the file that the list goes into")
     if args.out and args.out.suffix == ".json":
         raise Usage(f"--out {args.out}: the facts are written beside it as .json; name the list otherwise")
+    rated = bool(args.from_confusion) or plugins.make_noise(args.kind, own_folders(args)).rated
     data = open_named_data(args)
     if args.from_confusion:
         kind = "asymmetric"
@@ -73,13 +77,17 @@ def write_noise_list(args: argparse.Namespace) -> Path:
         kind = args.kind
         class_map = None
         labels = labels_with_noise(data, args.kind, args.rate, args.seed, own_folders(args))
-    rate = args.rate if args.from_confusion or plugins.make_noise(kind, own_folders(args)).rated else None
+    rate = args.rate if rated else None
+    if rate is None and "--rate" in args.given:
+        print_note(f"--rate: {kind} takes no rate; it changes nothing here")
     source = f"_from_{Path(args.from_confusion).stem}" if args.from_confusion else ""
     rate_text = "" if rate is None else f"_{rate:g}"
     list_name = f"noise_{data.name}-{data.fingerprint[:8]}_{kind}{source}{rate_text}_seed{args.seed}.txt"
     path = args.out or Path("reports/out") / list_name.replace("/", "_")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(format_list_lines(data, labels, args.order)), encoding="utf-8")
+    list_bytes = "".join(format_list_lines(data, labels, args.order)).encode("utf-8", "surrogateescape")
+    if path.exists() and not path.with_suffix(".json").exists() and path.read_bytes() != list_bytes:
+        raise Usage(f"--out {path}: is there already and was not written by this command; give another name")
+    write_bytes(path, list_bytes)
     clean = np.asarray(data.train.labels)
     facts = {
         "data": data.name,

@@ -123,6 +123,11 @@ def test_a_map_from_a_finished_run(results: Path) -> None:
     ("arguments", "words"),
     [
         (["--rate", "30"], "0.1 is 10 %"),
+        (["--rate", "x"], "--rate: 'x': expected a share from 0 to 1"),
+        (["--rates", "0.3"], "did you mean --rate?"),
+        (["--seed", "1.5"], "--seed: '1.5'; expected one whole number"),
+        (["--set", ""], "--set: its value is empty"),
+        (["--kind", "symmetric", "--from-confusion", "votes"], "leave one of them out"),
         (["--kind", "asymetric"], "did you mean 'asymmetric'"),
         (["--from-confusion", "no_such.csv"], "no_such.csv"),
         (["--from-confusion", "0123456789abcdef0123"], "no such record"),
@@ -134,6 +139,21 @@ def test_wrong_arguments_end_with_status_2(
     assert run(results, *arguments)[0] == 2
     error = capsys.readouterr().err
     assert words in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_rate_that_changes_nothing_is_said(results: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(results, "--kind", "votes", "--rate", "0.3")[0] == 0
+    assert "--rate: votes takes no rate" in capsys.readouterr().err
+    assert run(results, "--kind", "votes")[0] == 0
+    assert not capsys.readouterr().err
+
+
+def test_a_file_of_ones_own_is_not_written_over(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    own = tmp_path / "list_patition_label.txt"
+    own.write_text("train_00001.jpg 5\n")
+    assert run(results, out=own)[0] == 2 and own.read_text() == "train_00001.jpg 5\n"
+    assert "was not written by this command" in capsys.readouterr().err
+    assert [run(results, "--seed", seed, out=tmp_path / "list.txt")[0] for seed in "12"] == [0, 0]
 
 
 def test_a_matrix_without_a_class_is_refused(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
