@@ -12,6 +12,7 @@ from benchmark.cache import data_card
 from benchmark.cache.decoded import Data
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.commands.named_data import add_data_arguments, open_named_data
+from benchmark.launch.preflight import check_writable
 
 SHOWN = 12  # images of each class on the contact sheet
 SIDE = 72  # pixels of each
@@ -30,7 +31,7 @@ def show_data_card(args: argparse.Namespace) -> int:
     """Decode, describe, draw."""
     if args.path:
         args.data.append(args.path)
-    args.out.mkdir(parents=True, exist_ok=True)
+    check_writable("--out", args.out)
     data = open_named_data(args, quiet=True)  # the card says all
     card_facts = data_card.make_data_card(data)
     page_text = data_card.format_page(card_facts)
