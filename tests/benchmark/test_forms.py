@@ -170,6 +170,7 @@ def test_a_number_stands_for_its_class_also_where_the_first_class_is_left_out(tm
     ("written", "words"),
     [
         ("{}.0", r"numbers \(0.0.*folder.order=rafdb"),
+        ("{},0", r"numbers \(0,0.*folder.order=rafdb"),
         ("+{}", r"numbers .*folder.order=rafdb"),
         ("{}", r"numbers"),
     ],

@@ -86,12 +86,21 @@ def test_a_list_beside_one_folder_of_pictures_says_the_labels(tmp_path: Path) ->
     assert len(opened(tmp_path / "own", tmp_path).classes) == 7
 
 
+def test_a_link_into_its_own_folder_is_named_with_the_reason(tmp_path: Path) -> None:
+    base = folders(tmp_path / "own")
+    (base / "train" / "loop").symlink_to(base)
+    with pytest.raises(DataError, match=r"own/train/loop/.*: Too many levels of symbolic links") as error:
+        opened(base, tmp_path)
+    assert len(str(error.value)) < 400
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
         ("images.csv", "emotion,pixels,Usage\n0,1 2 3,Training\n", "FER2013's file of pixels.*--data ferplus=PATH"),
         ("images.csv", "path,happy,sad\n1.png,1,0\n", "one column 'label'"),
         ("images.csv", "1.png,happy,train\n", "names of the columns above it"),
+        ("images.csv", "sep=;\npath;label\n1.png;happy\n", "the first line is for Excel alone: remove it"),
         ("images.csv", "path,label,label\n1.png,happy,sad\n", "line 1: two columns 'label'; keep one of them"),
         ("fer2013.csv", "emotion,pixels,Usage\n", "FER2013's pixels are here.*--data ferplus=PATH"),
         ("metadata.jsonl", "{}", "metadata.jsonl is not read: write it as metadata.csv"),

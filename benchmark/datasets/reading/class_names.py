@@ -8,7 +8,7 @@ from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.files import list_few
 from noise.expressions import EIGHT, MISSPELT, ORDERS, WORDS, class_word
 
-NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})(?:\.0*)?\s*", re.ASCII)
+NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})(?:[.,]0*)?\s*", re.ASCII)
 NOTHING = {"", "nan", "none", "null", "n/a", "na", "nil", "undefined", "-"}
 AS_NAMED = "names"  # numbers that are the names of the classes
 KNOWN = 3  # expressions among the classes from which on a near word is a misspelling

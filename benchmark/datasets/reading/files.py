@@ -210,7 +210,8 @@ def stamp_folder(path: Path) -> tuple[str, int, int]:
             try:
                 entry_status = entry.stat()
             except OSError as error:
-                raise DataError(f"{entry.path}: {error.strerror} (a broken link?); remove it") from None
+                shown_path = entry.path[:300]  # of a link into its own folder the way round it stands there many times
+                raise DataError(f"{shown_path}: {error.strerror} (a broken link?); remove it") from None
             entry_text = f"{folder_name}/{entry.name} {entry_status.st_size} {entry_status.st_mtime_ns}"
             total_size = total_size + entry_status.st_size
             checksum = checksum + zlib.crc32(os.fsencode(entry_text))

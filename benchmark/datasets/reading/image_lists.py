@@ -113,6 +113,8 @@ def read_list_rows(owner: str, path: Path) -> list[tuple[str, dict[str, str]]]:
 
 def explain_columns(columns: list[str]) -> str:
     """What a list without path or label may be, and what to do."""
+    if columns[0].startswith("sep="):
+        return "; the first line is for Excel alone: remove it"
     if "pixels" in columns:
         return "; this is FER2013's file of pixels, which --data ferplus=PATH reads with fer2013new.csv beside it"
     if sum(class_word(column) in EIGHT for column in columns) > 1:
