@@ -128,7 +128,10 @@ def build_backbone(name: str, channels: int, side: int, folders: Folders) -> "Ba
         return backbone(channels, side)
     except Exception as error:  # whatever an author's code raises
         reason = locate_error(error, Path(inspect.getfile(backbone)))
-        raise ValueError(f"{name} cannot be built for {side} px and {channels} channel(s): {reason}") from error
+        fix_hint = "; write build(self, channels, side) in place of __init__" if "__init__" in vars(backbone) else ""
+        raise ValueError(
+            f"{name} cannot be built for {side} px and {channels} channel(s): {reason}{fix_hint}"
+        ) from error
 
 
 def find_backbone_files(folders: Folders = ()) -> dict[str, Path]:

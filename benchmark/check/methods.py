@@ -65,9 +65,13 @@ def check_recipe(cls: type[Method]) -> None:
 def unknown_parameter(cls: type[Method]) -> None:
     check_frozen(cls.Parameters, "Parameters")
     try:
-        cls.Parameters()
+        parameters = cls.Parameters()
     except TypeError as error:
         raise Wrong(f"a parameter has no default ({error}); give every parameter its published value") from None
+    try:
+        inspect.signature(cls).bind(parameters)
+    except TypeError as error:
+        raise Wrong(f"__init__ is called with the Parameters alone ({error}); leave it out and use build") from None
     try:
         cls.Parameters(no_such_parameter=1)
     except TypeError:
@@ -87,6 +91,10 @@ def check_logits(cls: type[Method], classes: int) -> None:
     require(shape == (TEST, classes), f"logits of shape {shape}, expected {(TEST, classes)}")
     require(joint_logits.dtype == torch.float32, f"logits are {joint_logits.dtype}, expected float32")
     check_alone(joint_logits, lone_logits, "logits")
+    sums = joint_logits.sum(1)
+    are_probabilities = bool((joint_logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+    fix_hint = "the engine takes the softmax: return what goes into it, or the logarithm"
+    require(not are_probabilities, f"logits are probabilities, of which each row sums to 1; {fix_hint}")
 
 
 def check_order(cls: type[Method]) -> None:
@@ -103,6 +111,9 @@ def check_loss(cls: type[Method]) -> None:
     trainer = prepare_rehearsal(cls)
     losses, _, _ = rehearse_step(trainer, list(range(BATCH)), backward=False)
     total_loss = sum(losses.values())
+    for name, value in losses.items():
+        is_sum = len(losses) > 1 and bool(value) and torch.allclose(2 * value, total_loss, rtol=1e-5, atol=0)
+        require(not is_sum, f"loss {name!r} is the sum of the others; the engine adds them up, so leave it out")
     require(total_loss.requires_grad, NOTHING_LEARNED)
     total_loss.backward()
     parameters = list(trainer.method.named_parameters())
@@ -116,12 +127,16 @@ def check_loss(cls: type[Method]) -> None:
     require(reaches_backbone, "no gradient reaches the backbone; is something detached?")
 
 
-def unchanged_batch(cls: type[Method]) -> None:
+def unchanged_inputs(cls: type[Method]) -> None:
     trainer = prepare_rehearsal(cls)
     batch = loop.make_batch(trainer, torch.arange(BATCH), 1, torch.Generator().manual_seed(1))
     tensors_before = {name: value.clone() for name, value in vars(batch).items() if isinstance(value, Tensor)}
     trainer.method.train()
+    networks = (trainer.method, trainer.method.backbone)
+    modes_before = [network.training for network in networks]
     trainer.method.loss(batch)
+    is_same = modes_before == [network.training for network in networks]
+    require(is_same, "loss leaves the network in evaluation mode; after self.eval() call self.train()")
     for name, value in tensors_before.items():
         require(torch.equal(value, getattr(batch, name)), f"loss changes batch.{name} in place; work on a copy")
 
@@ -140,10 +155,7 @@ def check_random_numbers(cls: type[Method]) -> None:
 
 
 def whole_epoch(cls: type[Method]) -> None:
-    trainer = prepare_rehearsal(cls)
-    loop.train_epoch(trainer, 1)
-    repeated_names = [name for name, values in trainer.state.history.items() if len(values) != 1]
-    require(not repeated_names, f"{', '.join(repeated_names)}: after_epoch gives a name that a loss has already")
+    loop.train_epoch(prepare_rehearsal(cls), 1)
 
 
 def check_mechanism(cls: type[Method]) -> None:
@@ -183,7 +195,10 @@ def one_class(cls: type[Method]) -> None:
 def check_same_bits(cls: type[Method], source: str = "batch.generator", **rehearsal: Any) -> None:
     first_run, second_run = (train_to_last_epoch(prepare_rehearsal(cls, **rehearsal)) for _ in range(2))
     differing_names = name_differences(first_run.method, second_run.method)
-    require(not differing_names, f"{differing_names} differ between two runs of one seed; draw from {source} only")
+    require(
+        not differing_names,
+        f"{differing_names} differ between two runs of one seed; draw from {source} only, and keep nothing in globals",
+    )
 
 
 def check_resumed(cls: type[Method]) -> None:
@@ -192,7 +207,7 @@ def check_resumed(cls: type[Method]) -> None:
     checkpoints = []
     for epoch in range(1, LONG + 1):
         loop.train_epoch(whole_run, epoch)
-        whole_run.state.epoch = epoch
+        whole_run.state.end_epoch(epoch)
         state_file = io.BytesIO()
         torch.save(collect_state(whole_run), state_file)
         checkpoints.append(state_file.getvalue())
@@ -292,7 +307,7 @@ CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "logits for 7 classes": partial(check_logits, classes=7),
     "order of an epoch": check_order,
     "loss is finite and reaches the backbone": check_loss,
-    "loss leaves the batch as it is": unchanged_batch,
+    "loss leaves the batch and the mode as they are": unchanged_inputs,
     "random numbers": check_random_numbers,
     "a whole epoch, last batch incomplete": whole_epoch,
     "curves of its mechanism": check_mechanism,

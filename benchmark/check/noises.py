@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark import plugins
-from benchmark.check.contract import check_name, global_generators, require
+from benchmark.check.contract import Wrong, check_name, global_generators, require
 from noise.base import Noise, NoiseError, Training
 from noise.expressions import EIGHT, SEVEN
 
@@ -94,9 +94,12 @@ def check_missing_input(cls: type[Noise]) -> None:
         lacking_data = Training(full_data.labels, full_data.classes, **other_needs)
         try:
             (cls("list.txt") if cls.takes else cls()).labels(lacking_data, RATE, 0)
+            found = "is not refused"
         except NoiseError:
             continue
-        require(False, f"data without {need} is not refused; raise NoiseError and name a kind that works")
+        except Exception as error:  # whatever an author's code raises
+            found = f"is refused by {type(error).__name__}"
+        raise Wrong(f"data without {need} {found}; if data.{need} is None, raise NoiseError and name a kind that works")
 
 
 def check_identity(cls: type[Noise]) -> None:

@@ -120,7 +120,7 @@ def train_to_last_epoch(trainer: Trainer) -> Trainer:
     """Trained from where it stands to its last epoch, by the engine."""
     for epoch in range(trainer.state.epoch + 1, trainer.recipe.epochs + 1):
         loop.train_epoch(trainer, epoch)
-        trainer.state.epoch = epoch
+        trainer.state.end_epoch(epoch)
     return trainer
 
 

@@ -5,8 +5,9 @@ Prints one line a check and ends with status 0 if all is well, 1 if something is
 
 import argparse
 import inspect
+import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -50,8 +51,11 @@ def check_plugin_file(args: argparse.Namespace) -> int:
     wrong_count = 0
     for cls in find_contracts(load_module(path)):
         print(f"{path.name}: {contract_kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
+        shown_at: dict[str, str] = {}
         for finding in run_checks(cls, args.data):
-            print(finding, flush=True)
+            first_name = shown_at.setdefault(finding.text, finding.name)
+            is_repeated = finding.status == "wrong" and first_name != finding.name
+            print(replace(finding, text=f"as in '{first_name}'") if is_repeated else finding, flush=True)
             wrong_count += finding.status == "wrong"
     print("the contract is kept" if not wrong_count else f"{wrong_count} of the checks above are wrong")
     return 1 if wrong_count else 0
@@ -114,6 +118,19 @@ def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iter
         except Skipped as error:
             yield Finding("note", name, str(error))
         except Exception as error:  # whatever an author's code raises is a finding
-            yield Finding("wrong", name, plugins.locate_error(error, Path(inspect.getfile(cls))))
+            yield Finding("wrong", name, explain_error(error, cls))
         else:
             yield Finding("ok", name)
+
+
+def explain_error(error: Exception, cls: type) -> str:
+    """An error of an author's code in one line, with what to do where that is known."""
+    if isinstance(error, NotImplementedError) and not str(error):
+        hook = traceback.extract_tb(error.__traceback__)[-1].name
+        return f"{cls.__name__} has no {hook}; write it"
+    text = plugins.locate_error(error, Path(inspect.getfile(cls)))
+    if "NVIDIA driver" in text or "not compiled with CUDA" in text:
+        return f"{text.partition('. Please')[0]}; leave out .cuda(), the engine moves all to the device"
+    if "Batch' object" in text or "Batch object" in text:
+        return f"{text}; take batch.images, batch.labels, batch.index"
+    return text

@@ -63,6 +63,11 @@ def assemble_method(
         identity, path = (job.weights2, place.weights2) if has_own_weights else (job.weights, place.weights)
         load_start_weights(further_backbone, identity, path, resolved["weights"], "loaded2")
     method = cls(parameters)
+    if getattr(method, "settings", None) is not parameters:
+        raise ValueError(
+            f"{cls.name}: its __init__ does not keep the settings, so that --set would change nothing; leave it out and use "
+            "build, or call super().__init__(parameters)"
+        )
     method.build(backbone, run.classes, *further_backbones)
     method.check(run)
     note_network(method, backbone, recipe.backbone, resolved)

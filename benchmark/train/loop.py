@@ -49,7 +49,7 @@ def train_to_end(job: Job, resolved: dict[str, Any], place: Place, clock: Clock 
         train_epoch(trainer, epoch)
         with trainer.clock.part("evaluation"):
             evaluate_epoch(trainer)
-        trainer.state.epoch = epoch
+        trainer.state.end_epoch(epoch)
         if epoch < trainer.recipe.epochs and time.monotonic() - saved_at >= place.checkpoint_seconds:
             save_checkpoint(trainer)
             saved_at = time.monotonic()
@@ -89,7 +89,11 @@ def train_epoch(trainer: Trainer, epoch: int) -> None:
         step_runner.take(index, pixels)
     step_runner.end()
     survey_images(trainer, epoch)
-    curves = method.after_epoch(epoch) | compare_with_clean_labels(trainer)
+    curves = method.after_epoch(epoch)
+    if not isinstance(curves, dict):
+        fix_hint = "return a dictionary of numbers by name, {} for none"
+        raise ValueError(f"{method.name}: after_epoch returns {type(curves).__name__}; {fix_hint}")
+    curves = curves | compare_with_clean_labels(trainer)
     check_optimised(trainer)
     finish_epoch(trainer, step_runner.sums, step_count, curves)
 
@@ -229,9 +233,22 @@ def finish_epoch(trainer: Trainer, sums: dict[str, Tensor], step_count: int, fur
         name: value / (wrong_count if name in ("recovered", "memorised") else step_count)
         for name, value in values.items()
     }
-    epoch_values |= {name: float(value) for name, value in further_values.items()}
+    for name, value in further_values.items():
+        if name in {*epoch_values, "test_accuracy", "noisy_validation"}:
+            raise ValueError(
+                f"{trainer.method.name}: after_epoch returns {name!r}, a name of the engine's; choose another"
+            )
+        try:
+            epoch_values[name] = float(value)
+        except (TypeError, ValueError, RuntimeError):
+            value_text = f"{value!r:.40}"
+            raise ValueError(
+                f"{trainer.method.name}: after_epoch: {name!r} is {value_text}, expected a number"
+            ) from None
     bad_names = [name for name, value in epoch_values.items() if not np.isfinite(value)]
     if bad_names:
         value_text = f"{bad_names[0]} is {epoch_values[bad_names[0]]}"
-        raise Diverged(f"epoch {trainer.state.epoch + 1}: {value_text}; lower the rate or the loss weight")
+        raise Diverged(
+            f"epoch {trainer.state.epoch + 1}: {value_text}; lower the rate or the loss weight, and take no mean of nothing"
+        )
     trainer.state.note(epoch_values)

@@ -42,14 +42,26 @@ class State:
     """What grows while a job trains, and what a checkpoint holds beside the weights."""
 
     epoch: int = 0
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: dict[str, list[float | None]] = field(default_factory=dict)  # a number an epoch
     predictions: list[Tensor] = field(default_factory=list)
     confidence: Tensor | None = None  # of the last epoch's predictions
     margin: Tensor | None = None  # [n, 2] sum of the given label's logit margin, and how often it was seen
 
     def note(self, values: dict[str, float]) -> None:
         for name, value in values.items():
-            self.history.setdefault(name, []).append(float(value))
+            self.history.setdefault(name, [missing_value(name)] * self.epoch).append(float(value))
+
+    def end_epoch(self, epoch: int) -> None:
+        """Count the epoch, also in the curves that had no value in it: numbers stand at their epochs' places."""
+        self.epoch = epoch
+        for name, values in self.history.items():
+            if len(values) < epoch:
+                values.append(missing_value(name))
+
+
+def missing_value(name: str) -> float | None:
+    """Of an epoch without this curve: a loss that was not minimised was 0."""
+    return 0.0 if name.startswith("loss ") else None
 
 
 @dataclass

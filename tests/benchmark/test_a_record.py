@@ -93,6 +93,13 @@ def test_every_measure_follows_from_the_logits(train) -> None:
         assert metrics[name] == pytest.approx(1 - wrong[flagged].mean())
 
 
+def test_numbers_of_some_epochs_only_stand_at_the_places_of_these(train) -> None:
+    history = train().record["history"]
+    assert history["loss at times"] == [0, 2, 3, 0, 0, 0, 0]
+    assert history["even"] == [None, 2, None, 4, None, 6, None]
+    assert {len(values) for values in history.values()} == {EPOCHS}
+
+
 def test_the_history_says_what_became_of_losses_and_wrong_labels(train) -> None:
     run = train()
     history, rows = run.record["history"], run.arrays["train_rows"]
@@ -112,7 +119,17 @@ def test_the_history_says_what_became_of_losses_and_wrong_labels(train) -> None:
         assert history["memorised"][epoch] == pytest.approx(np.mean([guess[i] == given[i] for i in wrong]))
     assert history["turned"] == list(range(1, EPOCHS + 1))
     assert set(history) == {
-        *("loss where", "loss twice", "recovered", "memorised", "turned", "test_accuracy", "noisy_validation")
+        *(
+            "loss where",
+            "loss twice",
+            "loss at times",
+            "even",
+            "recovered",
+            "memorised",
+            "turned",
+            "test_accuracy",
+            "noisy_validation",
+        )
     }
 
 
@@ -247,7 +264,8 @@ def test_what_was_changed_since_a_job_was_planned_is_refused(train) -> None:
 def test_a_loss_that_is_no_number_ends_the_run_by_its_name(train) -> None:
     steep = replace(RECIPE, optimiser=SGD(1e38), epochs=3)
     with pytest.raises(
-        Diverged, match=r"^epoch \d: loss (where|twice) is -?(inf|nan); lower the rate or the loss weight$"
+        Diverged,
+        match=r"^epoch \d: loss (where|twice) is -?(inf|nan); lower the rate or the loss weight, and take no mean of nothing$",
     ):
         train(JOB, steep)
 

@@ -26,7 +26,7 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from methods.base import Curve
+from methods.base import Curve, Method
 from methods.baseline import Baseline
 
 class Broken(Baseline):
@@ -226,6 +226,67 @@ BROKEN = {
         "pretended GPU",
         "a step waits for the GPU: (16, 8) torch.float32 to main memory (",
     ),
+    "probabilities": (
+        "    def logits(self, x):\n        return super().logits(x).softmax(1)\n",
+        "logits for 8",
+        "logits are probabilities, of which each row sums to 1; the engine takes the softmax",
+    ),
+    "left_in_evaluation": (
+        "    def loss(self, batch):\n        self.eval()\n        return super().loss(batch)\n",
+        "leaves the batch",
+        "loss leaves the network in evaluation mode; after self.eval() call self.train()",
+    ),
+    "counted_twice": (
+        "    def loss(self, batch):\n"
+        + CROSS_ENTROPY
+        + "        size = logits.square().mean()\n        return {'ce': ce, 'size': size, 'total': ce + size}, logits\n",
+        "reaches the backbone",
+        "loss 'total' is the sum of the others; the engine adds them up, so leave it out",
+    ),
+    "lost_settings": (
+        "    def __init__(self, parameters=None):\n        super().__init__()\n",
+        "order of an epoch",
+        "its __init__ does not keep the settings, so that --set would change nothing",
+    ),
+    "own_init": (
+        "    def __init__(self, classes, alpha):\n        super().__init__()\n",
+        "parameters",
+        "__init__ is called with the Parameters alone (missing a required argument: 'alpha'); leave it out and use build",
+    ),
+    "own_accuracy": (
+        "    def after_epoch(self, epoch):\n        return {'test_accuracy': torch.tensor(0.99)}\n",
+        "a whole epoch",
+        "after_epoch returns 'test_accuracy', a name of the engine's; choose another",
+    ),
+    "own_memorised": (
+        "    def after_epoch(self, epoch):\n        return {'memorised': torch.tensor(0.0)}\n",
+        "a whole epoch",
+        "after_epoch returns 'memorised', a name of the engine's; choose another",
+    ),
+    "nothing_returned": (
+        "    def after_epoch(self, epoch):\n        pass\n",
+        "a whole epoch",
+        "after_epoch returns NoneType; return a dictionary of numbers by name, {} for none",
+    ),
+    "curve_of_many": (
+        "    def after_epoch(self, epoch):\n        return {'kept': [1, 2]}\n",
+        "a whole epoch",
+        "after_epoch: 'kept' is [1, 2], expected a number",
+    ),
+    "global_state": (
+        "    def loss(self, batch):\n        Broken.seen = getattr(Broken, 'seen', 0) + 1\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': Broken.seen * ce}, logits\n",
+        "the same seed",
+        "keep nothing in globals",
+    ),
+    "no_logits": (
+        "    logits = Method.logits\n    def loss(self, batch):\n"
+        + CROSS_ENTROPY.replace("self.logits(", "self.classifier(self.backbone(").replace("images)", "images))")
+        + "        return {'ce': ce}, logits\n",
+        "logits for 8",
+        "Broken has no logits; write it",
+    ),
     "short_order": (
         "    def order(self, epoch, generator):\n        return torch.arange(10)\n",
         "order of an epoch",
@@ -298,6 +359,12 @@ SILENT = (
     "bf16_head",
     "no_version",
     "unknown_needs",
+    "probabilities",
+    "left_in_evaluation",
+    "counted_twice",
+    "lost_settings",
+    "own_accuracy",
+    "own_memorised",
 )
 
 
@@ -363,7 +430,11 @@ def test_a_noise_that_does_not_refuse_missing_votes_is_told_so(tmp_path: Path) -
         "from noise.base import Noise\n\n\nclass Voted(Noise):\n    name, rated, needs = 'voted', False, ('votes',)\n\n"
         "    def labels(self, data, rate, seed):\n        return data.votes.argmax(1)\n"
     )
-    assert [f.name for f in checked(path) if f.status == "wrong"] == ["data without what it needs is refused"]
+    (found,) = [f for f in checked(path) if f.status == "wrong"]
+    assert found.name == "data without what it needs is refused"
+    assert found.text.startswith(
+        "data without votes is refused by AttributeError; if data.votes is None, raise NoiseError"
+    )
     refusal = "        if data.votes is None:\n            raise NoiseError(f'no votes for {len(data.classes)}')\n"
     text = path.read_text().replace("import Noise\n", "import Noise, NoiseError\n")
     path = tmp_path / "refusing.py"
@@ -391,6 +462,7 @@ def test_the_command_says_it_by_exit_status(tmp_path: Path) -> None:
     (tmp_path / "broken_one.py").write_text(HEAD + BROKEN["infinite"][0])
     broken = status(str(tmp_path / "broken_one.py"))
     assert broken.returncode == 1 and "wrong" in broken.stdout and "Traceback" not in broken.stderr
+    assert "wrong  random numbers: as in 'loss is finite and reaches the backbone'" in broken.stdout
     missing = status(str(tmp_path / "absent.py"))
     assert missing.returncode == 2 and "expected a Python file" in missing.stderr
 

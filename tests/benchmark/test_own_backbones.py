@@ -242,6 +242,11 @@ def test_the_check_keeps_quiet_on_a_sound_network_and_says_whom_it_suits(tmp_pat
             "note none reaches spare",
         ),
         (
+            ("def build(self, channels, side):", "def __init__(self, classes=7):"),
+            "grey images",
+            "write build(self, channels, side) in place of __init__",
+        ),
+        (
             ("self.width = 32", "import random; random.random(); self.width = 32"),
             "random numbers",
             "Python's or numpy's g",
