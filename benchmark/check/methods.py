@@ -299,7 +299,7 @@ def on_a_card(cls: type[Method], prepare: Callable[..., Trainer] = prepare_rehea
 
 
 # The parts of the contract in `methods/base.py`, in the order in which a mistake shows best.
-CHECKS: dict[str, Callable[[type[Method]], None]] = {
+CHECKS: dict[str, Callable[[type[Method]], object]] = {
     "name and title": name_and_title,
     "recipe": check_recipe,
     "parameters: an unknown one is refused": unknown_parameter,
@@ -307,6 +307,7 @@ CHECKS: dict[str, Callable[[type[Method]], None]] = {
     "logits for 7 classes": partial(check_logits, classes=7),
     "order of an epoch": check_order,
     "loss is finite and reaches the backbone": check_loss,
+    "loss for 7 classes": lambda cls: rehearse_step(prepare_rehearsal(cls, classes=7), list(range(BATCH))),
     "loss leaves the batch and the mode as they are": unchanged_inputs,
     "random numbers": check_random_numbers,
     "a whole epoch, last batch incomplete": whole_epoch,

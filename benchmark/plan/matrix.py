@@ -190,6 +190,9 @@ def list_rows(experiment: Experiment, request: Request) -> list[Row]:
     own_methods = {row.method for row in experiment.rows} | set(PAPER_FIVE if experiment.like else ())
     extra_methods = [m for m in request.methods or [] if m not in own_methods and experiment.takes_any_method]
     rows += [extra_row(method, experiment, request) for method in extra_methods]
+    own_folders = plugins.describe_folders(request.methods_path)
+    for row in rows:
+        one_of(f"--{experiment.kind} {experiment.name}", "method", row.method, request.cards, own_folders)
     if experiment.drawing == "mechanisms":
         rows = [row for row in rows if request.cards[row.method]["mechanism"]]
     if experiment.searched:

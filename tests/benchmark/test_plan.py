@@ -14,6 +14,7 @@ from benchmark.commands.arguments import read_request
 from benchmark.commands.options import parser
 from benchmark.commands.run_all import main, warn_of_shared_recipe
 from benchmark.commands.unused import unused_options
+from benchmark.plan.experiments import Experiment, Row
 from benchmark.plan.matrix import Plan, Planned, PlannedCell, make_plan
 from benchmark.task import Place
 from benchmark.terminal import Usage
@@ -385,6 +386,15 @@ def test_forty_jobs_are_listed_and_the_others_counted(home: Path, capsys: pytest
     assert lines[40].startswith("40 jobs") and lines[39].endswith("seed 39")
     lines = shown(capsys, typed(home, *words, "0-41"))
     assert lines[40] == "... and 2 more" and lines[41].startswith("42 jobs")
+
+
+def test_a_row_of_a_table_of_ones_own_that_names_no_method_is_refused(home: Path) -> None:
+    request = read_request(parser().parse_args(typed(home, "--table", "clean")))
+    own = Experiment("table", "mine", "My table", {"none": ()}, (Row("baseline"), Row("my_gce")))
+    with pytest.raises(
+        Usage, match=r"^--table mine: there is no method 'my_gce' .*Known: baseline, .* defines .*specks"
+    ):
+        make_plan(replace(request, experiments=(own,)))
 
 
 def test_start_weights_to_be_made_are_said_once(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
