@@ -121,13 +121,15 @@ def text_of(head: bytes) -> str:
 def explain_unreadable(error: Exception, head: bytes = b"", suffix: str = "") -> str:
     """Why a checkpoint cannot be read, and what to do."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    if foreign_class := re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", text) or re.search(
-        r"it asks for ([\w.]+)", text
-    ):
-        if foreign_class[1].startswith("torch._utils."):
+    # torch begins with the advice to read the file without this protection.
+    text = re.sub(r"(?s)^Weights only load failed\..*?(?:error: |\n\n)\s*", "", text)
+    foreign_class = re.search(r"nsupported (?:global|class|GLOBAL):? (?:GLOBAL )?([\w.]+)|it asks for ([\w.]+)", text)
+    if foreign_class:
+        foreign_name = foreign_class[1] or foreign_class[2]
+        if foreign_name.startswith("torch._utils."):
             return "a pickle of torch tensors; load it where it was made and write it with torch.save"
         return (
-            f"cannot be read as plain weights: it asks for {foreign_class[1]}, which is no tensor (a whole network, or settings "
+            f"cannot be read as plain weights: it asks for {foreign_name}, which is no tensor (a whole network, or settings "
             "beside it?) and is not run here; save only its tensors with torch.save(network.state_dict(), ...) in the "
             "program that made it"
         )

@@ -398,6 +398,18 @@ def test_a_foreign_object_is_named(tmp_path, trained):
     assert "\n" not in str(error.value) and "\x1b" not in str(error.value)
 
 
+def test_code_in_a_checkpoint_is_named_not_run_and_nobody_is_told_to_run_it(tmp_path, trained):
+    class Harm:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/harmed",)
+
+    path = tmp_path / "w.pth"
+    torch.save({"state_dict": trained, "more": Harm()}, path)
+    with pytest.raises(ValueError, match=r"it asks for posix\.system, which is no tensor") as error:
+        load_backbone(network(), path)
+    assert "weights_only" not in str(error.value) and not (tmp_path / "harmed").exists()
+
+
 def test_safetensors(tmp_path, trained, monkeypatch):
     safetensors = pytest.importorskip("safetensors.torch")
     path, backbone = tmp_path / "w.pth", network()
