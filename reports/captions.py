@@ -126,15 +126,17 @@ def unsearched_text(records: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def sampler_text(cells: list[Cell]) -> list[str]:
-    """A line for each method that draws its training images otherwise than uniformly, which is a part of its recipe."""
-    samplers = {
-        (cell.title, str(record["resolved"].get("parameters", {}).get("sampler", "uniform")))
-        for cell in cells
-        for record in cell.records
-    }
+    """Which rows draw their training images otherwise than uniformly; the method's name where all of its rows do so."""
+    rows_by_sampler: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        for resolved in (record["resolved"] for record in cell.records):
+            sampler = str(resolved.get("parameters", {}).get("sampler", "uniform"))
+            rows_by_sampler.setdefault(str(resolved.get("method_title")), {}).setdefault(sampler, []).append(cell.title)
     return [
-        f"{title}: the {sampler} sampler of its own in place of the uniform one."
-        for title, sampler in sorted(samplers)
+        f"{title if len(samplers) == 1 else ', '.join(unique_texts(rows))}: the {sampler} sampler of its own in place of "
+        "the uniform one."
+        for title, samplers in sorted(rows_by_sampler.items())
+        for sampler, rows in sorted(samplers.items())
         if sampler != "uniform"
     ]
 

@@ -251,13 +251,20 @@ def test_no_map_is_printed_for_other_classes_or_noise(tmp_path, changes):
 
 
 def test_a_sampler_of_ones_own_is_said_below_the_table(tmp_path):
-    cells = [
-        cell(title, method, "rafdb", "0.1", one_cell(tmp_path, [0.8, 0.8], asked=2, method=method, resolved=more))
-        for title, method, more in (("SCN", "scn", {}), ("LA-Net", "lanet", {"parameters": {"sampler": "balanced"}}))
-    ]
-    text = draw(request("table", "1", cells), tmp_path)[1]["md"]
-    assert re.findall(r"- (.*) sampler of its own", text) == ["LA-Net: the balanced"]
-    assert "SCN: the" not in text
+    def row(title, method, rate, sampler):
+        resolved = {"parameters": {"sampler": sampler}, "method_title": title.partition(",")[0]}
+        runs = one_cell(tmp_path, [0.8, 0.8], asked=2, method=method, rate=rate, resolved=resolved)
+        return cell(title, method, "rafdb", rate, runs)
+
+    def said(*rows):
+        text = draw(request("table", "1", rows), tmp_path)[1]["md"]
+        return re.findall(r"- (.*) sampler of its own", text)
+
+    scn = row("SCN", "scn", "0.1", "uniform")
+    first, second = (row(f"LA-Net, {rate}", "lanet", rate, "balanced") for rate in ("0.1", "0.2"))
+    assert said(scn, first, second) == ["LA-Net: the balanced"]
+    uniform = row("LA-Net, uniform", "lanet", "0.3", "uniform")
+    assert said(scn, first, second, uniform) == ["LA-Net, 0.1, LA-Net, 0.2: the balanced"]
 
 
 def test_the_same_data_have_the_same_facts_in_every_table(tmp_path):
