@@ -72,7 +72,7 @@ def said(words: str) -> list[str]:
         (["import", "/nowhere"], "benchmark import: /nowhere is neither a folder nor a zip"),
         (["check", "/nowhere.py"], "benchmark check: "),
         (["data-card", "nowhere"], "benchmark data-card: NAME: there is no data set 'nowhere'"),
-        (["noise-list", "faces", "--rate", "7"], "benchmark noise-list: --rate 7.0: not in 0..1"),
+        (["noise-list", "faces", "--rate", "7"], "benchmark noise-list: --rate: 7 is not in 0..1 (0.1 is 10 %)"),
         (["landmarks", "faces", "--import", "/nowhere.npz"], "benchmark landmarks: "),
     ],
 )
