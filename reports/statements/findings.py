@@ -234,7 +234,7 @@ QUESTIONS = (
         "--table 1 --rates 0.3 --weights random",
     ),
     Question(
-        "Do methods of later papers beat the baseline at 30 % asymmetric noise?",
+        "Do methods of later papers, with their authors' settings, beat the baseline at 30 % asymmetric noise?",
         partial(compare_with_baseline, NEW, *WORST_NOISE),
         "--table later",
     ),

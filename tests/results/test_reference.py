@@ -50,7 +50,7 @@ def test_every_cell_of_table_1_has_five_seeds(measured: dict[Key, list[float]]) 
 def test_it_is_small_and_holds_no_pictures() -> None:
     made_here = [REFERENCE / name for name in ("cards", "checked.json", "locks")]  # by drawing, and not shipped
     files = [path for path in REFERENCE.rglob("*") if path.is_file() and not {path, path.parent} & set(made_here)]
-    assert sum(path.stat().st_size for path in files) < 20e6
+    assert sum(path.stat().st_size for path in files) < 30e6
     specs = [record["spec"] for record in Records(REFERENCE).records()]
     data_by_weights = {(spec["weights"].removeprefix("landmarks:"), spec["data"]["name"]) for spec in specs}
     of_faces = {REFERENCE / "weights" / f"{name}.pt" for name, data in data_by_weights if data == "faces"}
