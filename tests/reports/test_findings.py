@@ -35,8 +35,8 @@ from results.records import Records
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference"
 RNG = np.random.default_rng(3)
-OF_LATER = "Do methods of later papers, with their authors' settings, beat the baseline at 30 % asymmetric noise?"
-OF_LOSSES = "Does LA-Net beat its own recipe without its losses?"
+LATER_QUESTION = "Do methods of later papers, with their authors' settings, beat the baseline at 30 % asymmetric noise?"
+LOSSES_QUESTION = "Does LA-Net beat its own recipe without its losses?"
 
 
 def test_students_interval_and_p_are_those_of_scipy() -> None:
@@ -105,7 +105,7 @@ def test_what_was_not_measured_is_named_with_what_would_draw_it(tmp_path: Path) 
     assert first.endswith("[All comparisons](there.md#1)")
     measured, _, lacking = text.partition("Not measured on these records:")
     assert "- Do the methods beat the baseline with clean labels? (`--table clean`)" in lacking
-    assert f"- {OF_LATER} (`--table later`)" in lacking
+    assert f"- {LATER_QUESTION} (`--table later`)" in lacking
     assert "clean" not in measured and "nan" not in text
     assert re.findall(r"^(\d+)\.", text, re.M) == list("1234")
     unmeasured = frame[frame["difference"].isna()]
@@ -304,7 +304,7 @@ def test_lanet_is_held_against_its_recipe_without_losses_under_the_same_sampler(
             for seed in range(5):
                 write_record(tmp_path, method="lanet", seed=seed, accuracy=accuracy, overrides=changes)
     frame = make_comparisons(read_evidence(Records(tmp_path)))
-    rows = frame[frame["question"] == OF_LOSSES]
+    rows = frame[frame["question"] == LOSSES_QUESTION]
     gains = dict(zip(rows["compared"], rows["difference"].round(6), strict=True))
     assert gains == {"at 10 %": 5.0, "at 10 % (lanet.sampler=uniform)": -2.0}
 
@@ -387,11 +387,13 @@ def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Eviden
 def test_what_the_readme_says_of_losses_and_later_methods_is_that_of_the_records(measured: Evidence) -> None:
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     frame = make_comparisons(measured)
-    losses = frame[(frame["question"] == OF_LOSSES) & (frame["compared"] == "at 30 %")].dropna(subset="difference")
+    losses = frame[(frame["question"] == LOSSES_QUESTION) & (frame["compared"] == "at 30 %")].dropna(
+        subset="difference"
+    )
     (gain,) = losses.itertuples()
     assert gain.side == 1 and gain.data_set == "Faces (rendered)"
     assert f"Without its three losses it is {gain.difference:.1f} points lower on drawn faces at 30 %." in text
-    later = frame[frame["question"] == OF_LATER].dropna(subset="difference")
+    later = frame[frame["question"] == LATER_QUESTION].dropna(subset="difference")
     assert len(later) == 5 and set(later["data_set"]) == {"Faces (rendered)"} and -1 not in set(later["side"])
     names = [name.partition(" (")[0] for name in later[later["side"] == 1]["compared"]]
     said = f"With their authors' settings {', '.join(names[:-1])} and {names[-1]} are above the baseline on drawn faces at 30 %."
