@@ -52,6 +52,7 @@ NEAR = {
     ],
     "reports": ["tests/reports"],
     "benchmark/cache": [
+        "tests/benchmark/test_archives.py",
         "tests/benchmark/test_cache.py",
         "tests/benchmark/test_earlier_labels.py",
         "tests/benchmark/test_landmarks.py",

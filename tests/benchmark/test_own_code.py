@@ -123,6 +123,7 @@ def test_what_is_imported_under_a_name_and_the_order_of_statements_count(tmp_pat
         ('["images"][r[n]]', '["images"][r[n] + 99]', r"image 000002: IndexError: .* \(own.py, line \d\d\)"),
         ("return Source(", "Source(", "read gives NoneType, expected a Source"),
         ('("anger", "disgust")', '("anger",)', "1 classes, expected 2 to 256"),
+        ('("anger", "disgust")', r'("anger", "dis\tgust")', r"class name 'dis\\tgust': expected printable text"),
     ],
 )
 def test_a_readers_mistake_is_one_line(tmp_path: Path, striped: Path, old: str, new: str, words: str) -> None:

@@ -106,6 +106,22 @@ def test_the_card_finds_the_copy_the_near_copy_and_the_mirror_image(folders: Pat
     assert found["near"]["train and test"] == 2 == found["near"]["test_images"] and found["near"]["mirrored"] == 1
 
 
+def test_near_copies_of_dark_and_bright_pictures_are_found_and_one_that_mirrors_itself_counts_once(
+    folders: Path, tmp_path: Path
+) -> None:
+    half = picture(200)[:, :24] // 8
+    dark = np.concatenate([half, half[:, ::-1]], axis=1)
+    for name, shade in (("dark", dark), ("bright", picture(201) // 8 + 220)):
+        save(folders / "train" / "neutral" / f"{name}.png", shade)
+        save(folders / "test" / "neutral" / f"{name}er.png", shade + np.uint8(3))
+    named = make_data_card(opened(folders, tmp_path / "cache"))["near"]["names"]
+    pairs = [pair for pair in named if "dark" in pair[0] or "bright" in pair[0]]
+    assert pairs == [
+        ["train/neutral/bright.png", "test/neutral/brighter.png", False],
+        ["train/neutral/dark.png", "test/neutral/darker.png", False],
+    ]
+
+
 def test_a_chance_agreement_of_outlines_is_no_near_copy(folders: Path, tmp_path: Path) -> None:
     right = np.indices((40, 48))[1][..., None] * np.ones(3)
     save(folders / "train" / "neutral" / "ramp.png", (right * 5).astype(np.uint8))
@@ -164,6 +180,9 @@ def test_the_page_of_the_drawn_faces_has_its_parts_and_the_shares_of_votes(tmp_p
         "## People's votes, train: mean share of each class (row) for each class",
         "## People's votes, test: mean share of each class (row) for each class",
     ]
+    facts = [line.partition(":")[0] for line in page.splitlines() if line.startswith("- ")]
+    assert facts[:4] == ["- fingerprint", "- landmarks", "- usable landmarks", "- card"]
+    assert facts[4:7] == ["- options", "- label rule", "- stored images"]
     happy = data.classes.index("happiness")
     votes = data.train.votes[data.train.labels == happy]
     shares = " | ".join(f"{share:.3f}" for share in (votes / votes.sum(1, keepdims=True)).mean(0))
