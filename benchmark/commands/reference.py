@@ -42,18 +42,15 @@ SUFFIXES = (".md", ".csv", ".png")  # of what is drawn; of Table 1 every format
 MARKED = re.compile(r"(?s)(<!-- drawn from results/reference -->\n).*?(\n<!-- end -->)")
 INTRO = """# Findings
 
-What the records that ship (`results/reference/`) say. `python -m benchmark reference` writes this page: the questions are fixed,
-the answers follow the numbers.
+What the records that ship (`results/reference/`) say. `python -m benchmark reference` writes this page.
 
 "Better" and "worse" mean that a difference is told from 0: p is below 0.05, with five seeds or more. Brackets are 95 % intervals
 of paired differences, for new seeds and new test images. p is multiplied by the number of pairs in the smallest table that
-has both rows: 10 for the paper's five methods, 45 with a later one, 120 with a general one, and 21 with any other row. So a
-comparison has the same p in every table, finding and claim. A number that a run has once, such as a share of labels, is compared
-over seeds alone.
+has both rows: 10 for the paper's five methods, 45 with a later one, 120 with a general one, and 21 with any other row. A
+number that a run has once, such as a share of labels, is compared over seeds alone.
 
-The intervals take one training subset, one file of start weights and this test set as given. Two questions ask about other
-training images and random start weights. Flips depend on the seed alone, so both data sets have theirs at the same positions.
-What else they stand on is listed below [Table 1](examples/table1.md).
+The intervals take one training subset, one file of start weights and this test set as given. Flips depend on the seed alone,
+so both data sets have theirs at the same positions. What else they stand on is listed below [Table 1](examples/table1.md).
 [One table](examples/comparisons.md) ([CSV](examples/comparisons.csv)) has every comparison with its interval, p and verdict.
 
 Everything here is {scale} scale{about}.
