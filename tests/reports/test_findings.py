@@ -421,6 +421,19 @@ def test_what_the_page_on_tuning_says_of_other_seeds_is_that_of_the_records(meas
         assert line.replace("*", "") == f"| {name} | {' | '.join(texts)} |"
 
 
+def test_what_the_page_on_tuning_says_of_the_sampler_is_that_of_the_records(measured: Evidence) -> None:
+    page = " ".join((REFERENCE.parents[1] / "docs" / "tuning.md").read_text().split())
+    gains = {}
+    for dataset in ("faces", "ferplus"):
+        own = measured.cell(dataset, "lanet", "asymmetric", "0.3")
+        uniform = measured.cell(dataset, "lanet", "asymmetric", "0.3", "lanet.sampler=uniform")
+        gains[dataset] = measured.compare(dataset, "", uniform, own)
+    assert gains["faces"].side == 0 and gains["ferplus"].side == 1
+    gain = gains["ferplus"].found
+    words = f"{gain.mean:.1f} points better [{format_signed(gain.low)}, {format_signed(gain.high)}]"
+    assert f"On FERPlus the uniform one is {words}; on drawn faces neither is shown to be." in page
+
+
 def test_what_the_page_on_weights_says_of_random_ones_is_that_of_the_records(measured: Evidence) -> None:
     page = (REFERENCE.parents[1] / "docs" / "weights.md").read_text()
     for method, title in METHODS.items():
