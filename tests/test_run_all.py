@@ -279,6 +279,7 @@ def test_what_no_picture_decides_is_refused_before_pictures_are_decoded(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_costs_no_record_and_no_start_weights(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -457,6 +458,7 @@ def test_one_s_own_files_that_cannot_be_used_are_named(
         assert status == 2 and name in said and len(said.strip().splitlines()) == 1, (name, said)
 
 
+@pytest.mark.slow
 def test_a_short_name_of_a_recipe_field_is_the_long_one(shared: Path) -> None:
     plans = [
         run_all(

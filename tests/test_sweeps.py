@@ -68,6 +68,7 @@ def read_last(folder: Path, record_id: str) -> float:
     return json.loads((folder / "runs" / record_id[:2] / f"{record_id}.json").read_text())["metrics"]["last"]
 
 
+@pytest.mark.slow
 def test_a_method_of_ones_own_is_swept_in_a_figure_with_its_numbers(draw, folder: Path) -> None:
     words = ["--rates", "0.2", "0.4", "--seeds", "0", "1"]
     first = draw("--sweep", "my_gce.q=0.30,0.5,0.7", *words)

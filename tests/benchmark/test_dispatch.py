@@ -385,7 +385,7 @@ def test_what_a_job_has_started_is_killed_when_it_ends() -> None:
     assert done.stdout == "-9\n"
 
 
-@pytest.mark.parametrize("stopped", ["job", "both"])
+@pytest.mark.parametrize("stopped", [pytest.param("job", marks=pytest.mark.slow), "both"])
 def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path: Path, stopped: str) -> None:
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")

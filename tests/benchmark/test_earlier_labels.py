@@ -116,6 +116,7 @@ def read_records(results: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted(results.glob("??/*.json"))]
 
 
+@pytest.mark.slow
 def test_a_run_trains_on_them_and_other_runs_stay_the_same_jobs(folder: Path, tmp_path: Path, capsys) -> None:
     words = [*TYPED, "--data", f"ferplus={folder}", "--results", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     assert main(words) == 0

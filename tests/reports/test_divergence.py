@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -135,6 +136,10 @@ def test_table_2_agrees_with_a_loop_by_hand(tmp_path):
         assert int(row["images"]) == round(np.mean([len(values) for values in of_seeds]))
     assert drawn.gaps == []
     text = (tmp_path / "out" / "table2.md").read_text()
+    rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in text.splitlines() if line.startswith("| ")}
+    shown = [entry.strip() for entry in rows["One-hot given label"][1:]]
+    assert len(shown) > 3 and all(re.fullmatch(r"0\.\d{4}", entry) for entry in shown)
+    assert {"One-hot label", "LA-Net"} < rows.keys()  # as published
     for words in ("base 2", "0.2030", "0.0909", "(control)", "labels drawn from people's votes", "5 of ten"):
         assert words in text, words
 

@@ -384,6 +384,18 @@ def test_what_the_readme_says_in_words_is_what_the_findings_say(measured: Eviden
     }
 
 
+def test_people_and_margins_are_compared_by_the_runs_that_the_questions_name(measured: Evidence) -> None:
+    frame = make_comparisons(measured)
+    people = frame[frame["question"] == "Are LA-Net's label distributions nearer to people's votes?"]
+    assert Counter(people["data_set"]) == {"Faces (rendered)": 4, "FERPlus": 4}
+    margins = frame[frame["question"].str.startswith("Does the margin averaged over epochs find wrong labels better")]
+    assert len(margins) == 10 and margins["difference"].notna().all()
+    metrics = [record["metrics"] for record in measured.cell("faces", "scn", "asymmetric", "0.3").records]
+    gain = np.mean([found["margin_auroc"] - found["wrong_label_auroc"] for found in metrics])
+    shown = margins.set_index(["data_set", "compared"]).loc[("Faces (rendered)", "SCN"), "difference"]
+    assert shown == pytest.approx(gain)
+
+
 def test_what_the_readme_says_of_losses_and_later_methods_is_that_of_the_records(measured: Evidence) -> None:
     text = " ".join((REFERENCE.parents[1] / "README.md").read_text().split())
     frame = make_comparisons(measured).dropna(subset="difference")

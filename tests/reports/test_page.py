@@ -101,7 +101,7 @@ def test_it_shows_what_the_papers_do_not(whole):
         "calibration error",
         "Wrong-label AUROC",
         "Wrong labels found",
-        "9.8 of 10",
+        "9.8 of 10\n",
         "310,000",
         "12.5",
         "900",

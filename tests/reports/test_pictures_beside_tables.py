@@ -60,7 +60,7 @@ def test_clean_accuracy_stands_at_rate_0_only_where_it_was_asked_for(tmp_path: P
     line = of_title(both.render().axes[0], "LA-Net")
     assert list(line.get_xdata()) == [0, 10, 20, 30] and line.get_ydata()[0] == pytest.approx(90)
     assert list(of_title(both.render().axes[0], "EAC").get_xdata()) == [10, 20, 30]
-    assert any("0 %: without added noise" in fact for fact in both.stands_on)
+    assert "Rates are nominal. 0 %: without added noise, measured in the same way." in " ".join(both.stands_on)
     other_row = clean(tmp_path, label="LA-Net (another)")
     assert {fact["rate"] for fact in beside(tmp_path, asked, other_row)["table1_rates"].facts} == set(RATES)
 

@@ -98,6 +98,7 @@ def test_the_table_shows_both_settings_and_what_was_chosen(tmp_path: Path) -> No
     assert float(scn["test_chosen_mean"]) == pytest.approx(100 * (0.80 + 0.90 + 0.64) / 3)
     assert (scn["chosen"], scn["draws"], scn["n"]) == ("0:1 1:2 2:3", "4", "3")
     assert float(rul["gain"]) == 0 and rul["chosen"] == "0:0 1:0 2:0"
+    assert ": chosen values**" in drawn.text
     assert "| SCN | scn.margin\\_2 | 0.2 | 0.43 | 0.1 to 0.6 |" in drawn.text
     assert "held-out images with noisy labels that no run trains on" in drawn.text
 
