@@ -122,7 +122,9 @@ def unsearched_text(records: Iterable[dict[str, Any]]) -> list[str]:
     titles = [title for title, searched in was_searched.items() if not searched]
     if not titles or len(titles) == len(was_searched):
         return []
-    return [f"No search chose the settings of {', '.join(titles)}: they are as their authors gave them."]
+    return [
+        f"No search chose the settings of {', '.join(titles)}: they are those of the methods' files, or set by hand."
+    ]
 
 
 def sampler_text(cells: list[Cell]) -> list[str]:

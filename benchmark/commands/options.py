@@ -41,7 +41,7 @@ python run_all.py --help                 every option"""
 PATHS = ("weights", "weights2", "against", "imported")  # that are kept as texts
 
 
-class Parser(command_line.Parser):
+class RunParser(command_line.Parser):
     def read(self, words: list[str]) -> argparse.Namespace:
         """The arguments, with ~ in paths resolved; raises Usage."""
         args = super().read(words)
@@ -71,8 +71,8 @@ def add_option(group: argparse._ArgumentGroup, usage: str, help_text: str, **mor
     group.add_argument(option, help=help_text, **more)
 
 
-def parser() -> Parser:
-    p = Parser(
+def parser() -> RunParser:
+    p = RunParser(
         "python run_all.py",
         usage=HELP.replace("%", "%%"),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -130,7 +130,7 @@ def check_without_pictures(request: Request, datasets: dict[str, Any]) -> None:
                 noise_kind(kind, request).identity()
             except NoiseError as error:
                 raise Usage(f"--noise: {error}") from None
-        for row in list_rows(experiment, request):
+        for row in list_table_rows(experiment, request):
             for name in datasets:
                 settings, _ = resolve_row(row, request, name, request.scale.train_images or PUBLISHED_IMAGES)
                 backbone = settings["recipe"]["backbone"]
@@ -168,7 +168,7 @@ def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     request = plan.request
     cells = []
     noise_rates = noise_asked(experiment, request)
-    rows = list_rows(experiment, request)
+    rows = list_table_rows(experiment, request)
     conditions = [(kind, rate) for kind, rates in noise_rates.items() for rate in rates or (None,)]
     correct_row = Row("baseline", label="Baseline, correct labels only")
     clean_row = Row("baseline", label="Baseline, clean labels")
@@ -183,7 +183,7 @@ def plan_cells(experiment: Experiment, plan: Plan) -> list[PlannedCell]:
     return cells
 
 
-def list_rows(experiment: Experiment, request: Request) -> list[Row]:
+def list_table_rows(experiment: Experiment, request: Request) -> list[Row]:
     """The rows of one table or figure: its own, narrowed or widened by `--methods`."""
     all_rows = request.methods is None or experiment.fixed_rows
     rows = [row for row in experiment.rows if all_rows or row.method in request.methods]

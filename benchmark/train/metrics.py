@@ -89,6 +89,7 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float | None:
     negatives = int((~positive).sum())
     if not positives or not negatives:
         return None
+    # As scipy.stats.rankdata, whose import every job would wait for.
     _, value_numbers, tie_counts = np.unique(score, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(tie_counts) - (tie_counts - 1) / 2)[value_numbers]  # ties share their mean rank
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
