@@ -11,9 +11,8 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, one thread unless said otherwise")
     sys.argv = [sys.argv[0]]
-    data.main()
-    methods.main()
-    steps.main()
+    for part in (data, methods, steps):
+        part.main()
 
 
 if __name__ == "__main__":

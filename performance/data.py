@@ -9,7 +9,6 @@ is sharper, and one colour matrix leaves out the clipping after each change of t
 
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torchvision import transforms
 
 from benchmark.train.augment import augment_images
 from methods.support.recipe import Augment
+from performance.turns import time_in_turn
 
 SCN = Augment(flip=0.25, pixel_noise=0.25, exclusive=True, erase=0.5)
 LANET = Augment(flip=0.5, crop=(0.75, 1.0), jitter=0.4, erase=0.2, erase_area=(0.02, 0.2), resize="bicubic")
@@ -53,43 +53,28 @@ def torchvision_pipeline(recipe: Augment, side: int) -> Callable[[Tensor], Tenso
     return one
 
 
-def compare_speed(title: str, recipe: Augment, count: int, stored: int, side: int, goal: float | None) -> None:
+def compare_speed(title: str, recipe: Augment, count: int, stored: int, side: int, goal: float) -> None:
     """Print milliseconds an image of both sides and their ratio."""
     images = torch.randint(0, 256, (count, stored, stored, 3), dtype=torch.uint8)
     generator, single = torch.Generator().manual_seed(0), torchvision_pipeline(recipe, side)
-    sides = {
+    ways = {
         "batched": lambda: augment_images(images, recipe, side, generator),
-        "single": lambda: torch.stack([*map(single, images)]),
+        "alone": lambda: torch.stack([*map(single, images)]),
     }
-    seconds = {name: [] for name in sides}
-    for turn in range(ROUNDS + 1):
-        for name, run in sides.items():
-            start = perf_counter()
-            run()
-            if turn:  # the first turn warms up
-                seconds[name].append(perf_counter() - start)
-    batched, alone = (1000 * median(seconds[name]) / count for name in ("batched", "single"))
-    wanted = f" (goal {goal:g}x)" if goal else ""
-    print(f"data: {title}: {batched:.3f} ms an image batched, {alone:.3f} alone: {alone / batched:.1f}x{wanted}")
+    batched, alone = (1000 * median(seconds) / count for seconds in time_in_turn(ways, ROUNDS).values())
+    text = f"{batched:.3f} ms an image batched, {alone:.3f} alone: {alone / batched:.1f}x (goal {goal:g}x)"
+    print(f"data: {title}: {text}")
 
 
 def main() -> None:
-    """Print what was measured; sets torch to one thread and back."""
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        compare_speed("SCN and RUL, 100 to 224 px, batch 32", SCN, 32, 100, 224, 8)
-        compare_speed("SCN and RUL, 100 to 224 px, batch 64", SCN, 64, 100, 224, 8)
-        compare_speed("LA-Net, 100 to 224 px, batch 32", LANET, 32, 100, 224, 5)
-        images, generator = torch.randint(0, 256, (64, 48, 48, 1), dtype=torch.uint8), torch.Generator().manual_seed(0)
-        times = []
-        for _ in range(100):
-            start = perf_counter()
-            augment_images(images, DEMO, 48, generator, channels=1)
-            times.append(perf_counter() - start)
-        print(f"data: demo batch, 64 grey images of 48 px: {1000 * median(times):.2f} ms (goal 1.5 ms)")
-    finally:
-        torch.set_num_threads(threads)
+    compare_speed("SCN and RUL, 100 to 224 px, batch 32", SCN, 32, 100, 224, 8)
+    compare_speed("SCN and RUL, 100 to 224 px, batch 64", SCN, 64, 100, 224, 8)
+    compare_speed("LA-Net, 100 to 224 px, batch 32", LANET, 32, 100, 224, 5)
+    images, generator = torch.randint(0, 256, (64, 48, 48, 1), dtype=torch.uint8), torch.Generator().manual_seed(0)
+    ways = {"demo": lambda: augment_images(images, DEMO, 48, generator, channels=1)}
+    seconds = median(time_in_turn(ways, 100)["demo"])
+    print(f"data: demo batch, 64 grey images of 48 px: {1000 * seconds:.2f} ms (goal 1.5 ms)")
 
 
 if __name__ == "__main__":

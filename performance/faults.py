@@ -17,10 +17,12 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from performance.faulty.faulty import CLASS
+from performance.faulty.faulty import CLASS, read_process
+from results.job import Job
 from results.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,18 +48,15 @@ class Matrix:
     def results(self) -> Path:
         return self.folder / "runs"
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {"FER_FAULTS": str(self.folder), "OMP_NUM_THREADS": "1"}
-
     def start(self, seeds: str, *more: str) -> subprocess.Popen:
         """A launcher for the given seeds; its words go to <folder>/launcher.txt."""
         command = [sys.executable, str(ROOT / "run_all.py"), "--table", "clean", "--datasets", "specks"]
         command += ["--methods", "faulty", "--methods-path", str(ROOT / "performance" / "faulty"), "--seeds", seeds]
         command += ["--set", "recipe.epochs=1", "--weights", "random", "--devices", "cpu", "--workers", "2"]
         command += ["--limit", str(LIMIT), "--results", str(self.results), "--out", str(self.folder / "out"), *more]
+        environment = os.environ | {"FER_FAULTS": str(self.folder), "OMP_NUM_THREADS": "1"}
         with open(self.folder / "launcher.txt", "a") as words:
-            return subprocess.Popen(command, env=self.environment, stdout=words, stderr=words, start_new_session=True)
+            return subprocess.Popen(command, env=environment, stdout=words, stderr=words, start_new_session=True)
 
     def run(self, seeds: str, *more: str, timeout: float = 900) -> int:
         """Run to the end; returns the exit status. One that hangs is an error, and nothing of it is left."""
@@ -65,55 +64,47 @@ class Matrix:
         try:
             return launcher.wait(timeout)
         except subprocess.TimeoutExpired:
-            found = print_alive(self.processes())
-            for pid in found:
+            alive = print_alive(self.processes())
+            for pid in alive:
                 kill_process(pid)
             words = (self.folder / "launcher.txt").read_text()[-2000:]
-            raise RuntimeError(f"hangs: no end after {timeout:.0f} s, {len(found)} processes alive; {words}") from None
+            raise RuntimeError(f"hangs: no end after {timeout:.0f} s, {len(alive)} processes alive; {words}") from None
 
-    def lines(self, seed: int) -> list[str]:
-        path = self.folder / f"{seed}.log"
-        return path.read_text().splitlines() if path.exists() else []
+    def logs(self) -> dict[int, list[str]]:
+        """{seed: the lines that its attempts have noted}"""
+        return {int(path.stem): path.read_text().splitlines() for path in self.folder.glob("*.log")}
 
     def count(self, word: str) -> Counter:
         """How often each seed has noted a word ('begin', 'end')."""
-        logs = self.folder.glob("*.log")
-        return Counter({int(p.stem): sum(line.startswith(word) for line in self.lines(int(p.stem))) for p in logs})
+        return Counter({seed: sum(line.startswith(word) for line in lines) for seed, lines in self.logs().items()})
 
     def met(self) -> dict[int, list[str]]:
         """The faults that each seed has met, in order."""
-        texts = {int(path.stem): path.read_text() for path in self.folder.glob("*.log")}
-        return {seed: re.findall(r"^met (.*),", text, re.M) for seed, text in texts.items()}
+        return {seed: re.findall(r"^met (.*),", "\n".join(lines), re.M) for seed, lines in self.logs().items()}
 
     def records(self) -> dict[int, dict[str, Any]]:
         return {record["spec"]["seed"]: record for record in Store(self.results).records()}
 
     def failures(self) -> list[tuple[int, str, str]]:
         """(seed, class, error and message) of every failure that was ever written, forgotten ones too."""
-        found = []
-        for path in sorted(self.results.glob("failures/*-*")):
-            failure = json.loads(path.read_text())
-            seed = next(s for s, job in self.ids().items() if job == failure["id"])
-            found.append((seed, failure["class"], f"{failure['error']}: {failure['message']}"))
-        return found
+        failures = [json.loads(path.read_text()) for path in sorted(self.results.glob("failures/*-*"))]
+        seeds = {job: seed for seed, job in self.ids.items()}
+        return [(seeds[f["id"]], f["class"], f"{f['error']}: {f['message']}") for f in failures]
 
+    @cached_property
     def ids(self) -> dict[int, str]:
         """{seed: job id}, from the identity of a record."""
-        if not hasattr(self, "known"):
-            from results.job import Job
-
-            spec = next(iter(self.records().values()))["spec"]
-            self.known = {seed: Job(**spec | {"seed": seed}).id for seed in range(1000)}
-        return self.known
+        spec = next(iter(self.records().values()))["spec"]
+        return {seed: Job(**spec | {"seed": seed}).id for seed in range(1000)}
 
     def processes(self) -> list[int]:
         """Processes of this matrix in any state but dead: launchers, fork servers, jobs and what they started."""
         mark, found = f"FER_FAULTS={self.folder}".encode(), []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                alive = process_state(int(path.name)) not in "ZX"
+                alive = read_process(int(path.name))[0] not in "ZX"
                 mine = alive and mark in (path / "environ").read_bytes().split(b"\0")
-                if mine and os.getpid() != int(path.name) and b"resource_tracker" not in read_quietly(path / "cmdline"):
+                if mine and os.getpid() != int(path.name) and "resource_tracker" not in read_command(int(path.name)):
                     found.append(int(path.name))  # a tracker of this process serves its Dask cluster
             except OSError:
                 continue
@@ -121,30 +112,16 @@ class Matrix:
 
     def fork_servers(self) -> list[int]:
         """Processes of this matrix that are a launcher's fork server and not a job of it."""
-        found = {pid: (Path(f"/proc/{pid}/cmdline"), parent_of(pid)) for pid in self.processes()}
-        mine = {pid for pid, (path, _) in found.items() if b"benchmark.launch.fork_server" in read_quietly(path)}
-        return [pid for pid in mine if found[pid][1] not in mine]
+        mine = [pid for pid in self.processes() if "benchmark.launch.fork_server" in read_command(pid)]
+        return [pid for pid in mine if int(read_process(pid)[1]) not in mine]
 
 
-def read_quietly(path: Path) -> bytes:
+def read_command(pid: int) -> str:
+    """The command line of a process; '' once it is gone."""
     try:
-        return path.read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except OSError:
-        return b""
-
-
-def process_fields(pid: int) -> list[str]:
-    """The state, the parent and more of a process."""
-    return read_quietly(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].decode().split()
-
-
-def parent_of(pid: int) -> int:
-    return int((process_fields(pid) or ["", "0"])[1])
-
-
-def process_state(pid: int) -> str:
-    """R, S, D, T (stopped), ...; X once it is gone."""
-    return (process_fields(pid) or ["X"])[0]
+        return ""
 
 
 def kill_process(pid: int) -> None:
@@ -193,10 +170,7 @@ def interrupted_rounds(matrix: Matrix, seeds: str, draw: random.Random, rounds: 
 def print_alive(pids: list[int]) -> list[int]:
     """The same processes, named on standard error."""
     for pid in pids:
-        print(
-            f"alive: {pid} {process_state(pid)} {read_quietly(Path(f'/proc/{pid}/cmdline')).decode().replace(chr(0), ' ')}",
-            file=sys.stderr,
-        )
+        print(f"alive: {pid} {read_process(pid)[0]} {read_command(pid)}", file=sys.stderr)
     return pids
 
 

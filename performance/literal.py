@@ -106,15 +106,9 @@ def project_features(net: Projection, features: Tensor) -> Tensor:
     return F.normalize(nn.Sequential.forward(net, features), dim=1)
 
 
-def paint_maps(points: np.ndarray, image_side: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Heat maps and weight maps of landmarks [B, P, 2] in pixels of the images."""
-    whole = np.trunc(np.trunc(points) / (image_side / side) + np.float32(0.5))
-    return landmark_targets(whole, side)
-
-
-def literal_losses(method: LANet, batch: Batch, maps: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+def literal_losses(method: LANet, batch: Batch) -> dict[str, Tensor]:
     """The four losses of a step on a method's own networks, queues and bank, in the literal forms; changes nothing else
-    than the key encoder, as a step does. maps: heat maps and weight maps, where they have been painted already."""
+    than the key encoder, as a step does."""
     p, encoder = method.settings, method.query_encoder()
     u, total, v = encode_images(encoder, batch.images)
     logits = method.classifier(u)
@@ -125,10 +119,9 @@ def literal_losses(method: LANet, batch: Batch, maps: tuple[Tensor, Tensor] | No
     )
     targets = p.label_momentum * method.bank[batch.index] + (1 - p.label_momentum) * smoothed / 2
     prediction = method.heat_maps(total)
-    if maps is None:
-        found = paint_maps(batch.landmarks.numpy(), batch.images.shape[-1], prediction.shape[-1])
-        maps = torch.from_numpy(found[0]), torch.from_numpy(found[1])
-    heat, weight = (part.to(prediction.dtype) for part in maps)
+    side = prediction.shape[-1]
+    whole_points = np.trunc(np.trunc(batch.landmarks.numpy()) / (batch.images.shape[-1] / side) + np.float32(0.5))
+    heat, weight = (torch.from_numpy(maps).to(prediction.dtype) for maps in landmark_targets(whole_points, side))
     return {
         "ce": F.cross_entropy(logits, batch.labels),
         "landmark": p.landmark_weight * (adaptive_wing(prediction, heat) * weight).mean(),

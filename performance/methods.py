@@ -5,10 +5,9 @@ and the memory that each side needs on top of its inputs at its peak. Only ratio
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
@@ -22,8 +21,9 @@ from methods.lanet.parts import PairScore, aggregate_predictions, find_neighbour
 from methods.lanet.targets import brush_for, landmark_targets, map_points
 from methods.support.backbones import BACKBONES
 from performance import literal
+from performance.turns import time_in_turn
 
-CLASSES, POINTS = 7, 19
+CLASSES, POINTS, TURNS = 7, 19, 5
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,16 @@ def step_contest(images: int, side: int, precision: torch.dtype | None) -> Conte
     batch = Batch(pixels, labels[index], index, landmarks=points, usable=torch.ones(images, dtype=torch.bool))
     rival, bank = deepcopy(method), method.bank.clone()
     method.to(memory_format=torch.channels_last)
+    fast_batch = replace(batch, images=pixels.to(memory_format=torch.channels_last))
     method.backbone.precision = method.key[0].precision = precision
     method.brush = rival.brush = brush_for(56)
-    batch.images = pixels.to(memory_format=torch.channels_last)
 
     def fast() -> list[Tensor]:
         method.bank.copy_(bank)
-        return losses_and_gradients(method, method.loss(batch)[0])
+        return losses_and_gradients(method, method.loss(fast_batch)[0])
 
     def slow() -> list[Tensor]:
-        batch.images = pixels
-        found = losses_and_gradients(rival, literal.literal_losses(rival, batch))
-        batch.images = pixels.to(memory_format=torch.channels_last)
-        return found
+        return losses_and_gradients(rival, literal.literal_losses(rival, batch))
 
     name, goal = ("fp32", ">= 1.15x") if precision is None else ("bf16", ">= 2.3x at N=128")
     return Contest(f"whole step, N={images}, {side} px, {name}", fast, slow, goal)
@@ -130,14 +127,10 @@ def step_contest(images: int, side: int, precision: torch.dtype | None) -> Conte
 
 def losses_and_gradients(method: LANet, losses: dict[str, Tensor]) -> list[Tensor]:
     """The losses, and the gradients of the classifier and of the stem."""
-    total = sum(losses.values())
-    for _, parameter in method.named_parameters():
-        parameter.grad = None
-    total.backward()
-    return [loss.detach() for loss in losses.values()] + [
-        method.classifier.weight.grad,
-        method.backbone.conv1.weight.grad,
-    ]
+    method.zero_grad()
+    sum(losses.values()).backward()
+    values = [loss.detach() for loss in losses.values()]
+    return [*values, method.classifier.weight.grad, method.backbone.conv1.weight.grad]
 
 
 def relative_error(found: list[Tensor], expected: list[Tensor]) -> float:
@@ -159,17 +152,12 @@ def peak_memory(run: Callable[[], list[Tensor]]) -> int:
     return peak
 
 
-def run_contest(contest: Contest, repeats: int) -> str:
-    """A line of results: both sides once to warm up, then in turn."""
+def run_contest(contest: Contest) -> str:
+    """A line of results."""
     wrong = relative_error(contest.fast(), contest.slow())
-    seconds: dict[Callable, list[float]] = {contest.fast: [], contest.slow: []}
-    for _ in range(repeats):
-        for run, times in seconds.items():
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-    fast, slow = (median(times) for times in seconds.values())
-    memory = [peak_memory(run) / 2**20 for run in seconds]
+    ways = {"fast": contest.fast, "slow": contest.slow}
+    fast, slow = (median(seconds) for seconds in time_in_turn(ways, TURNS).values())
+    memory = [peak_memory(run) / 2**20 for run in ways.values()]
     return (
         f"{contest.name:38} {slow * 1e3:9.1f} {fast * 1e3:9.1f} {slow / fast:7.1f}x {wrong:9.1e} "
         f"{memory[0]:8.1f} / {memory[1]:<8.1f} {contest.goal}"
@@ -180,13 +168,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32, help="images of a whole step")
     parser.add_argument("--image", type=int, default=64, help="image side of a whole step, a multiple of 32")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bf16", action="store_true", help="the whole step in bf16 too; needs a CPU that has it")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(f"torch {torch.__version__}, {arguments.threads} thread(s), median of {arguments.repeats}, interleaved")
+    print(f"torch {torch.__version__}, one thread, median of {TURNS}, interleaved")
     print(f"{'':38} literal ms   fast ms    ratio     error  fast / literal MiB  goal")
     contests = [
         lambda: contrastive_contest(128, 8192),
@@ -198,7 +184,7 @@ def main() -> None:
     if arguments.bf16:
         contests.append(lambda: step_contest(arguments.batch, arguments.image, torch.bfloat16))
     for make in contests:
-        print(run_contest(make(), arguments.repeats), flush=True)
+        print(run_contest(make()), flush=True)
 
 
 if __name__ == "__main__":

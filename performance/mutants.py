@@ -17,102 +17,52 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from math import sqrt
 from pathlib import Path
 
+from scipy.stats import binomtest
+
 ROOT = Path(__file__).resolve().parent.parent
-# The tests that are near to a folder and end in seconds; what takes minutes stands in .ci/run alone.
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+# The tests that are near to a folder and end in seconds; what takes minutes stands in .ci/run alone. Those without a folder
+# are in tests/benchmark.
 NEAR = {
-    "noise": ["tests/noise"],
-    "results": [
-        "tests/benchmark/test_store.py",
-        "tests/benchmark/test_job.py",
-        "tests/test_import_hostile.py",
-        "tests/reports/test_report_records.py",
-        "tests/results/test_kept.py",
-        "tests/results/test_slim.py",
-    ],
-    "methods": ["tests/methods"],
-    "benchmark/plan": [
-        "tests/benchmark/test_job.py",
-        "tests/benchmark/test_plan.py",
-        "tests/benchmark/test_plan_cards.py",
-    ],
-    "benchmark/train": [
-        "tests/benchmark/test_augment.py",
-        "tests/benchmark/test_strong.py",
-        "tests/benchmark/test_facts.py",
-        "tests/benchmark/test_a_record.py",
-        "tests/benchmark/test_hooks.py",
-        "tests/benchmark/test_start_weights.py",
-        "tests/benchmark/test_pretrain.py::test_the_demos_own_images_are_left_out_where_others_are_enough",
-        "tests/benchmark/test_pretrain.py::test_shape_targets_are_white_and_blind_to_position_size_and_rotation",
-        "tests/benchmark/test_checkpoint.py",
-        "tests/benchmark/test_what_a_method_is_given.py",
-    ],
-    "reports": ["tests/reports"],
-    "benchmark/cache": [
-        "tests/benchmark/test_archives.py",
-        "tests/benchmark/test_cache.py",
-        "tests/benchmark/test_earlier_labels.py",
-        "tests/benchmark/test_landmarks.py",
-        "tests/benchmark/test_leaks.py",
-        "tests/benchmark/test_own_code.py",
-        "tests/benchmark/test_faces.py::test_the_cache_stores_them",
-        "tests/benchmark/test_prepare.py",
-        "tests/benchmark/test_resized.py",
-    ],
-    "benchmark/datasets": [
-        "tests/benchmark/test_affectnet.py",
-        "tests/benchmark/test_archives.py",
-        "tests/benchmark/test_faces.py",
-        "tests/benchmark/test_fer2013_forms.py",
-        "tests/benchmark/test_ferplus.py",
-        "tests/benchmark/test_forms.py",
-        "tests/benchmark/test_left_out.py",
-        "tests/benchmark/test_pictures.py",
-        "tests/benchmark/test_placeholders.py",
-        "tests/benchmark/test_rafdb.py",
-    ],
-    "benchmark/commands": [
-        "tests/benchmark/test_check.py",
-        "tests/benchmark/test_landmarks.py",
-        "tests/benchmark/test_named_data.py",
-        "tests/benchmark/test_noise_list.py",
-        "tests/benchmark/test_own_backbones.py",
-        "tests/benchmark/test_plan.py",
-        "tests/benchmark/test_plan_cards.py",
-        "tests/benchmark/test_prepare.py",
-        "tests/benchmark/test_store.py",
-        "tests/benchmark/test_tuning.py",
-        "tests/reports/test_later.py",
-        "tests/test_against.py",
-        "tests/test_export.py",
-        "tests/test_import_hostile.py",
-        "tests/test_metric_command.py",
-        "tests/test_records_of_others.py",
-        "tests/test_reproduce_in_a_clone.py",
-        "tests/test_run_all.py",
-        "tests/test_trained_networks.py",
-    ],
-    "benchmark/launch": [
-        "tests/benchmark/test_dispatch.py",
-        "tests/benchmark/test_own_folders.py",
-        "tests/benchmark/test_plan_cards.py",
-        "tests/benchmark/test_progress.py",
-        "tests/benchmark/test_slurm_part.py",
-        "tests/test_drawing_first.py",
-        "tests/test_where_it_runs.py",
-    ],
-    "benchmark/check": [
-        "tests/benchmark/test_check.py",
-        "tests/benchmark/test_hooks.py",
-        "tests/benchmark/test_kept_networks.py",
-        "tests/benchmark/test_mechanism.py",
-        "tests/benchmark/test_own_backbones.py",
-        "tests/gpu/test_fake_cuda_device.py",
-        "tests/gpu/test_graphs.py",
-    ],
+    "noise": "tests/noise",
+    "results": """
+        test_store.py test_job.py tests/test_import_hostile.py tests/reports/test_report_records.py
+        tests/results/test_kept.py tests/results/test_slim.py
+    """,
+    "methods": "tests/methods",
+    "benchmark/plan": "test_job.py test_plan.py test_plan_cards.py",
+    "benchmark/train": """
+        test_augment.py test_strong.py test_facts.py test_a_record.py test_hooks.py test_start_weights.py
+        test_pretrain.py::test_the_demos_own_images_are_left_out_where_others_are_enough
+        test_pretrain.py::test_shape_targets_are_white_and_blind_to_position_size_and_rotation
+        test_checkpoint.py test_what_a_method_is_given.py
+    """,
+    "reports": "tests/reports",
+    "benchmark/cache": """
+        test_archives.py test_cache.py test_earlier_labels.py test_landmarks.py test_leaks.py test_own_code.py
+        test_faces.py::test_the_cache_stores_them test_prepare.py test_resized.py
+    """,
+    "benchmark/datasets": """
+        test_affectnet.py test_archives.py test_faces.py test_fer2013_forms.py test_ferplus.py test_forms.py
+        test_left_out.py test_pictures.py test_placeholders.py test_rafdb.py
+    """,
+    "benchmark/commands": """
+        test_check.py test_landmarks.py test_named_data.py test_noise_list.py test_own_backbones.py
+        test_plan.py test_plan_cards.py test_prepare.py test_store.py test_tuning.py
+        tests/reports/test_later.py tests/test_against.py tests/test_export.py tests/test_import_hostile.py
+        tests/test_metric_command.py tests/test_records_of_others.py tests/test_reproduce_in_a_clone.py
+        tests/test_run_all.py tests/test_trained_networks.py
+    """,
+    "benchmark/launch": """
+        test_dispatch.py test_own_folders.py test_plan_cards.py test_progress.py test_slurm_part.py
+        tests/test_drawing_first.py tests/test_where_it_runs.py
+    """,
+    "benchmark/check": """
+        test_check.py test_hooks.py test_kept_networks.py test_mechanism.py test_own_backbones.py
+        tests/gpu/test_fake_cuda_device.py tests/gpu/test_graphs.py
+    """,
 }
 # Tests that read the project's own text, which is another one inside mutmut's copy.
 OUTSIDE = ["tests/results/test_records_of_before.py", "tests/results/test_reference.py"]
@@ -143,11 +93,11 @@ def list_changes(folder: str, at: Path) -> list[str]:
     return found
 
 
-def limit_changes(files: list[str], at: Path) -> None:
-    """Let mutmut change these files of the copy alone, which is quicker."""
+def write_settings(at: Path, **values: list[str]) -> None:
+    """Give mutmut these settings in the copy."""
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(at / "setup.cfg")
-    settings["mutmut"]["only_mutate"] = "\n".join(["", *files])
+    settings["mutmut"] |= {name: "\n".join(["", *lines]) for name, lines in values.items()}
     with open(at / "setup.cfg", "w") as file:
         settings.write(file)
 
@@ -159,13 +109,17 @@ def copy_project(folder: str, at: Path) -> None:
         if (ROOT / name).is_file():
             (at / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, at / name)
-    settings = configparser.ConfigParser(interpolation=None)
-    settings.read(at / "setup.cfg")
-    settings["mutmut"]["source_paths"] = folder
-    settings["mutmut"]["pytest_add_cli_args_test_selection"] = "\n".join(["", *NEAR[folder]])
-    settings["mutmut"]["pytest_add_cli_args"] = "\n".join(["", *pytest_options(folder)])
-    with open(at / "setup.cfg", "w") as file:
-        settings.write(file)
+    write_settings(
+        at,
+        source_paths=[folder],
+        pytest_add_cli_args_test_selection=near_tests(folder),
+        pytest_add_cli_args=pytest_options(folder),
+    )
+
+
+def near_tests(folder: str) -> list[str]:
+    """Files, folders and single tests, as pytest takes them."""
+    return [name if name.startswith("tests/") else f"tests/benchmark/{name}" for name in NEAR[folder].split()]
 
 
 def pytest_options(folder: str) -> list[str]:
@@ -175,27 +129,26 @@ def pytest_options(folder: str) -> list[str]:
 
 def run_changes(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
     """{change: mutmut's exit code}, written into `at` too, what survived with its text."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
     if folder in IN_PROCESSES:
         write_changes(drawn, at)
         if try_in_processes(folder, "", at) in NOTICED:
             sys.exit(f"the near tests fail without any change: see {at / 'processes.txt'} (name a folder by --at)")
         codes = dict.fromkeys(drawn, 33)
     else:
-        codes = run_mutmut(folder, drawn, at, environment)
+        codes = run_mutmut(folder, drawn, at)
     codes |= {name: try_in_processes(folder, name, at) for name, code in codes.items() if code in SURVIVED}
     survived = [name for name, code in codes.items() if code not in NOTICED]
     show = [sys.executable, "-c", SHOW, *survived]
-    shown = subprocess.run(show, cwd=at, env=environment, capture_output=True, text=True)
+    shown = subprocess.run(show, cwd=at, env=ENVIRONMENT, capture_output=True, text=True)
     (at / "survived.txt").write_text(shown.stdout + shown.stderr)
     return codes
 
 
-def run_mutmut(folder: str, drawn: list[str], at: Path, environment: dict[str, str]) -> dict[str, int | None]:
+def run_mutmut(folder: str, drawn: list[str], at: Path) -> dict[str, int | None]:
     """mutmut's codes of the changes that were drawn; None where it did not come so far."""
     program = str(Path(sys.executable).with_name("mutmut"))
     with open(at / "mutmut.txt", "w") as words:
-        subprocess.run([program, "run", *drawn], cwd=at, env=environment, stdout=words, stderr=words)
+        subprocess.run([program, "run", *drawn], cwd=at, env=ENVIRONMENT, stdout=words, stderr=words)
     codes: dict[str, int | None] = {}
     for path in sorted((at / "mutants" / folder).rglob("*.meta")):
         codes |= json.loads(path.read_text())["exit_code_by_key"]
@@ -220,8 +173,8 @@ def write_changes(drawn: list[str], at: Path) -> None:
 
 def try_in_processes(folder: str, name: str, at: Path) -> int:
     """mutmut's code for a change that only processes run which the tests start; it looks at its own process alone."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "MUTANT_UNDER_TEST": name}
-    pytest = [sys.executable, "-m", "pytest", "-x", *pytest_options(folder), *NEAR[folder]]
+    environment = ENVIRONMENT | {"MUTANT_UNDER_TEST": name}
+    pytest = [sys.executable, "-m", "pytest", "-x", *pytest_options(folder), *near_tests(folder)]
     with open(at / "processes.txt", "a") as words:
         print(name, file=words, flush=True)
         try:
@@ -231,12 +184,6 @@ def try_in_processes(folder: str, name: str, at: Path) -> int:
         except subprocess.TimeoutExpired:
             return 36
     return 1 if ended.returncode else 33
-
-
-def wilson_interval(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
 def main() -> None:
@@ -251,12 +198,12 @@ def main() -> None:
         copy_project(args.folder, at)
         every = list_changes(args.folder, at)
         drawn = sorted(random.Random(args.seed).sample(every, min(args.sample, len(every))))
-        limit_changes(list_files(drawn, at), at)
+        write_settings(at, only_mutate=list_files(drawn, at))  # quicker than the whole folder
         codes = run_changes(args.folder, drawn, at)
     if None in codes.values():
         sys.exit(f"mutmut did not end: see {at / 'mutmut.txt'} (name a folder by --at)")
     noticed = sum(code in NOTICED for code in codes.values())
-    low, high = wilson_interval(noticed / len(drawn), len(drawn))
+    low, high = binomtest(noticed, len(drawn)).proportion_ci(method="wilson")
     print(f"{args.folder}: {len(every)} changes, {len(drawn)} drawn with seed {args.seed}: {noticed} noticed")
     print(f"  {noticed / len(drawn):.1%} (95 % interval {low:.1%} to {high:.1%})")
 

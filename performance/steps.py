@@ -9,6 +9,7 @@ augmentation takes and, on a GPU, peak memory and achieved FLOP/s.
 import argparse
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -22,10 +23,10 @@ from benchmark.train.augment import augment_images
 from methods.base import Batch, Method, Run
 from methods.support.backbones import BACKBONES
 from methods.support.recipe import Recipe
+from performance.turns import time_in_turn
 from results.published import METHODS
 
-NAMES = tuple(METHODS)
-CLASSES, IMAGES, STORED = 7, 2048, 100
+CLASSES, IMAGES, STORED, TURNS = 7, 2048, 100, 5
 
 
 @dataclass
@@ -38,25 +39,25 @@ class Side:
     layout: torch.memory_format
 
 
-def make_side(name: str, backbone: str, side: int, device: str, precision: str, plain: bool, batch: int | None) -> Side:
+def make_side(name: str, args: argparse.Namespace, plain: bool) -> Side:
     cls = plugins.find_methods()[name]
-    parameters, size = cls.Parameters(), batch or cls.recipe.batch_size
+    parameters, size = cls.Parameters(), args.batch or cls.recipe.batch_size
     if name == "lanet":
         parameters = replace(parameters, queue=8192 // size * size)
-    recipe = replace(cls.adapt(cls.recipe, parameters, True), batch_size=size, backbone=backbone)
-    networks = [BACKBONES[backbone](3) for _ in range(cls.networks)]
+    recipe = replace(cls.adapt(cls.recipe, parameters, True), batch_size=size, backbone=args.backbone)
+    networks = [BACKBONES[args.backbone](3) for _ in range(cls.networks)]
     for network in networks:
-        network.precision = None if plain else PRECISION[precision]
-        network.map_side = -(-side // network.strides[3])
+        network.precision = None if plain else PRECISION[args.precision]
+        network.map_side = -(-args.side // network.strides[3])
     method = cls(parameters)
     method.build(networks[0], CLASSES, *networks[1:])
     layout = torch.contiguous_format if plain else torch.channels_last
-    method.to(device, memory_format=layout)
-    labels = torch.arange(IMAGES, device=device) % CLASSES
+    method.to(args.device, memory_format=layout)
+    labels = torch.arange(IMAGES, device=args.device) % CLASSES
     steps = steps_per_epoch(IMAGES, size, recipe.drop_last)
-    method.begin(labels, Run(CLASSES, IMAGES, recipe.epochs, steps, size, side, True, 0))
-    method.to(device).train()
-    optimiser = make_optimiser(method, recipe, torch.device(device))
+    method.begin(labels, Run(CLASSES, IMAGES, recipe.epochs, steps, size, args.side, True, 0))
+    method.to(args.device).train()
+    optimiser = make_optimiser(method, recipe, torch.device(args.device))
     if plain:
         groups = [{"params": group["params"], "lr": group["lr"]} for group in optimiser.param_groups]
         optimiser = torch.optim.Adam(groups, foreach=False, fused=False)
@@ -92,74 +93,52 @@ def run_steps(side: Side, pixels: Any, points: Any, size: int, count: int, timer
         side.method.after_step(batch)
 
 
-def measure_sides(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Images per second of both sides, in turn, and what the fast side needs."""
+def measure_sides(name: str, args: argparse.Namespace) -> None:
+    """Print images per second of both sides, and what the fast side needs."""
     cuda, draw = args.device == "cuda", np.random.default_rng(0)
     pixels = torch.from_numpy(draw.integers(0, 256, (IMAGES, STORED, STORED, 3), dtype=np.uint8)).to(args.device)
     points = torch.from_numpy(draw.random((IMAGES, 19, 2), dtype=np.float32)).to(args.device)
-    sides = {
-        "fast": make_side(name, args.backbone, args.side, args.device, args.precision, False, args.batch),
-        "plain": make_side(name, args.backbone, args.side, args.device, "fp32", True, args.batch),
-    }
-    seconds, data = {key: [] for key in sides}, []
+    fast, plain = make_side(name, args, plain=False), make_side(name, args, plain=True)
+    augmentation_seconds: list[float] = []
+
+    def run(side: Side) -> None:
+        run_steps(side, pixels, points, args.side, args.steps, augmentation_seconds if side is fast else [])
+        if cuda:
+            torch.cuda.synchronize()
+
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    for turn in range(args.repeats + 1):
-        for key, side in sides.items():
-            timer: list[float] = []
-            start = time.perf_counter()
-            run_steps(side, pixels, points, args.side, args.steps, timer)
-            if cuda:
-                torch.cuda.synchronize()
-            if turn:  # the first turn warms up
-                seconds[key].append((time.perf_counter() - start) / args.steps)
-                data += timer if key == "fast" else []
-    batch, fast, plain = sides["fast"].recipe.batch_size, median(seconds["fast"]), median(seconds["plain"])
-    return {
-        "method": name,
-        "batch": batch,
-        "images_per_second": batch / fast,
-        "plain_images_per_second": batch / plain,
-        "ratio": plain / fast,
-        "data_share": median(data) / fast,
-        "spread": (max(seconds["fast"]) - min(seconds["fast"])) / fast,
-        "peak_gib": torch.cuda.max_memory_allocated() / 2**30 if cuda else None,
-    }
+    seconds = time_in_turn({"fast": partial(run, fast), "plain": partial(run, plain)}, TURNS)
+    fast_step, plain_step = (median(of_side) / args.steps for of_side in seconds.values())
+    spread = (max(seconds["fast"]) - min(seconds["fast"])) / args.steps / fast_step
+    batch = fast.recipe.batch_size
+    memory = f", peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if cuda else ""
+    print(
+        f"steps: {name:<9} batch {batch:>3}: {batch / fast_step:8.1f} images/s, plain {batch / plain_step:8.1f}: "
+        f"{plain_step / fast_step:.2f}x (spread {100 * spread:.0f} %), "
+        f"augmentation {100 * median(augmentation_seconds) / fast_step:.1f} % of a step{memory}",
+        flush=True,
+    )
 
 
-def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
-    p.add_argument("--backbone", default="resnet18", choices=sorted(BACKBONES))
-    p.add_argument("--side", type=int, default=64)
-    p.add_argument("--batch", type=int, default=32, help="0: each method's published batch")
-    p.add_argument("--steps", type=int, default=2)
-    p.add_argument("--repeats", type=int, default=5)
-    p.add_argument("--methods", nargs="+", default=NAMES)
-    return p
-
-
-def main(arguments: list[str] | None = None) -> list[dict[str, Any]]:
-    args = parser().parse_args(arguments)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    parser.add_argument("--backbone", default="resnet18", choices=sorted(BACKBONES))
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32, help="0: each method's published batch")
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", default=tuple(METHODS))
+    args = parser.parse_args()
     if args.device == "cpu":
         torch.set_num_threads(1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(0)
     text = f"steps: {args.backbone}, {args.side} px, {args.precision}, {args.device}, torch {torch.__version__}"
-    print(f"{text}, median of {args.repeats} turns of {args.steps} steps, both sides in turn")
-    rows = []
+    print(f"{text}, median of {TURNS} turns of {args.steps} steps, both sides in turn")
     for name in args.methods:
-        row = measure_sides(name, args)
-        memory = "" if row["peak_gib"] is None else f", peak {row['peak_gib']:.1f} GiB"
-        print(
-            f"steps: {name:<9} batch {row['batch']:>3}: {row['images_per_second']:8.1f} images/s, plain "
-            f"{row['plain_images_per_second']:8.1f}: {row['ratio']:.2f}x (spread {100 * row['spread']:.0f} %), "
-            f"augmentation {100 * row['data_share']:.1f} % of a step{memory}",
-            flush=True,
-        )
-        rows.append(row)
-    return rows
+        measure_sides(name, args)
 
 
 if __name__ == "__main__":

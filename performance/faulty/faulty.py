@@ -55,7 +55,7 @@ def meet_fault(fault: str) -> None:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(3600)
     if fault == "worker":
-        os.kill(parent_of(os.getppid()), signal.SIGKILL)
+        os.kill(int(read_process(os.getppid())[1]), signal.SIGKILL)
         time.sleep(3600)
     if fault == "torn":
         os.fsync = tear_file
@@ -77,8 +77,12 @@ def refuse_write(handle: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def read_process(pid: int) -> list[str]:
+    """The state (R, S, D, T for stopped, ...; X once it is gone), the parent and more of a process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ["X", "0"]
 
 
 class Faulty(Baseline):

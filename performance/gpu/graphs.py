@@ -2,16 +2,18 @@
 
 import torch
 
+from benchmark import plugins
 from benchmark.train.loop import train_epoch
 from performance.gpu.course import Notes
-from performance.gpu.setting import FEW, Setting, list_methods
+from performance.gpu.setting import FEW, Setting
 
 EPOCHS, SIDE = 3, 64
 
 
 def compare_graphs(setting: Setting, notes: Notes) -> None:
-    for name in list_methods(setting):
-        side = None if name in setting.methods else SIDE
+    """The paper's five at full size, then all others."""
+    others = [] if setting.rehearse else sorted(plugins.find_methods().keys() - set(setting.methods))
+    for name, side in [*((name, None) for name in setting.methods), *((name, SIDE) for name in others)]:
         notes.measure_row(lambda name=name, side=side: compare_method(setting, name, side), method=name)
 
 

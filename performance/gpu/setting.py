@@ -112,9 +112,3 @@ def make_job(
         overrides=overrides,
     )
     return job, resolved | {"data": {}, "weights": {"text": "random weights"}}
-
-
-def list_methods(setting: Setting) -> list[str]:
-    """The paper's five, then all others."""
-    others = [] if setting.rehearse else sorted(set(plugins.find_methods()) - set(setting.methods))
-    return [*setting.methods, *others]

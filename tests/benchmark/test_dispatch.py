@@ -60,7 +60,7 @@ CLASSES = {1: "error", 2: "error", 3: "error", 4: "nan", 5: "oom", 7: "killed", 
 def latest(matrix: Matrix) -> dict[int, dict]:
     """{seed: its failure, where it has one and no record}."""
     store, done = Store(matrix.results), matrix.records()
-    found = {seed: store.failure(matrix.ids()[seed]) for seed in matrix.faults if seed not in done}
+    found = {seed: store.failure(matrix.ids[seed]) for seed in matrix.faults if seed not in done}
     return {seed: failure for seed, failure in found.items() if failure}
 
 
@@ -389,8 +389,8 @@ def test_what_a_job_has_started_is_killed_when_it_ends() -> None:
 def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path: Path, stopped: str) -> None:
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
-    until(lambda: "met" in "".join(matrix.lines(0)))
-    server, job = matrix.fork_servers()[0], int(matrix.lines(0)[0].split()[1])
+    until(lambda: "met" in "".join(matrix.logs().get(0, [])))
+    server, job = matrix.fork_servers()[0], int(matrix.logs()[0][0].split()[1])
     for pid in [job] if stopped == "job" else [server, job]:
         os.kill(pid, signal.SIGSTOP)
     assert len(matrix.processes()) == 5  # launcher, fork server, its reaper, the job, and what that started
@@ -403,8 +403,8 @@ def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path
 def test_a_job_stopped_when_its_fork_server_is_killed_holds_no_matrix(tmp_path: Path) -> None:
     matrix = Matrix(tmp_path, {0: ["child slow 60"], 1: []})
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
-    until(lambda: "met" in "".join(matrix.lines(0)))
-    server, job = matrix.fork_servers()[0], int(matrix.lines(0)[0].split()[1])
+    until(lambda: "met" in "".join(matrix.logs().get(0, [])))
+    server, job = matrix.fork_servers()[0], int(matrix.logs()[0][0].split()[1])
     os.kill(job, signal.SIGSTOP)
     os.kill(server, signal.SIGKILL)
     assert launcher.wait(100) == 0
@@ -589,7 +589,7 @@ def test_a_dask_worker_that_dies_hangs_nothing_and_gpus_cap_what_runs_at_once(tm
         assert matrix.run("0-7", "--cluster", workers.scheduler_address, "--retry-failed") == 0
     assert set(matrix.records()) == set(range(8))
     assert matrix.count("end") == dict.fromkeys(range(8), 1)
-    spans = [[float(line.split()[-1]) for line in matrix.lines(seed)[-3:] if "met" not in line] for seed in range(8)]
+    spans = [[float(line.split()[-1]) for line in matrix.logs()[seed][-3:] if "met" not in line] for seed in range(8)]
     assert max(sum(start <= at < end for start, end in spans) for at, _ in spans) <= 2
 
 
