@@ -1,7 +1,11 @@
-"""A whole record of a job that nobody trained."""
+"""A whole record of a job that nobody trained, and whether one was trained on a machine like this."""
 
 from typing import Any
 
+import torch
+
+from benchmark.hardware import has_bf16
+from benchmark.train.provenance import processor_name
 from results.job import Job
 from results.schema import SCHEMA
 
@@ -23,3 +27,11 @@ def small_record(job: Job, **more: Any) -> dict[str, Any]:
         "provenance": {},
     }
     return record | more
+
+
+def has_our_bits(record: dict[str, Any]) -> bool:
+    """Whether the record was made on this kind of processor with this torch."""
+    made, here = record["provenance"], processor_name()
+    # Until December 2026 records had no more than a name that several kinds share; what ships was made where bf16 is.
+    same_kind = made["hardware"] == here or (made["hardware"] == here.partition(" (")[0] and has_bf16("cpu"))
+    return same_kind and made["torch"] == torch.__version__

@@ -4,10 +4,10 @@ import argparse
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from benchmark import hardware
 from benchmark.commands.named_data import data_sets, given_data, own_folders
@@ -25,6 +25,10 @@ MOST_DRAWS = 1024
 NO_BF16 = (
     "--precision auto is fp32 here, without TF32: a GPU below compute capability 8 (T4, V100) computes no bf16, and fp16 "
     "is not offered because its accuracy was not compared with fp32's; --devices chooses the newer ones of mixed GPUs"
+)
+SLOW_BF16 = (
+    "--precision bf16: this processor has no instructions for bf16, so training takes about ten times as long as in fp32; "
+    "leave the option out unless you need the very jobs of records that were made in bf16"
 )
 
 
@@ -172,35 +176,46 @@ def parse_workers(text: str) -> str:
 def choose_precision(
     text: str, device_kind: str, gpu_uuids: tuple[str, ...] = (), drawn_folders: Sequence[Path] = ()
 ) -> str:
-    """fp32 or bf16; what `auto` comes to on a GPU without bf16 is said. drawn_folders: of what is only drawn."""
-    if text != "auto":
-        return text
-    precision_here = "bf16" if hardware.has_bf16(device_kind, gpu_uuids) else "fp32"
-    for folder in drawn_folders:
-        if recorded_precisions := {record["spec"]["precision"] for record in islice(Records(folder).records(), 100)}:
-            return recorded_precisions.pop() if len(recorded_precisions) == 1 else precision_here
-    if device_kind == "cuda" and precision_here == "fp32":
-        print_note(f"run_all.py: {NO_BF16}")
-    return precision_here
+    """fp32 or bf16; what a machine without bf16 does is said. drawn_folders: of what is only drawn."""
+    has_bf16 = hardware.has_bf16(device_kind, gpu_uuids)
+    if text == "auto" and drawn_folders:
+        return recorded_choice(drawn_folders, lambda spec: spec["precision"], "bf16" if has_bf16 else "fp32")
+    if text == "auto":
+        if device_kind == "cuda" and not has_bf16:
+            print_note(f"run_all.py: {NO_BF16}")
+        return "bf16" if has_bf16 else "fp32"
+    if text == "bf16" and device_kind == "cpu" and not has_bf16 and not drawn_folders:
+        print_note(f"run_all.py: {SLOW_BF16}")
+    return text
 
 
 def scale_of(folders: Sequence[Path], datasets: Collection[str], usual_scale: str) -> str:
-    """The scale of what is drawn: of the first folder with records of these data sets, that of most of them.
+    """The scale of what is drawn."""
+
+    def read_scale(spec: dict[str, Any]) -> str | None:
+        name: str = spec["scale"]["name"]
+        return name if spec["data"]["name"] in datasets and name in SCALES else None
+
+    return recorded_choice(folders, read_scale, usual_scale)
+
+
+def recorded_choice(folders: Sequence[Path], read_choice: Callable[[dict[str, Any]], str | None], usual: str) -> str:
+    """What most records of the first folder with records have.
 
     Where they were trained here (the folder has pictures) it is what training takes on this machine, if any record is of that.
     """
     for folder in folders:
         trained_elsewhere = bool(described_data_sets(folder))
-        scale_counts = Counter[str]()
-        for spec in (record["spec"] for record in Records(folder).records()):
-            scale_name = spec["scale"]["name"]
-            if spec["data"]["name"] in datasets and scale_name in SCALES:
-                if scale_name == usual_scale and not trained_elsewhere:
-                    return usual_scale  # the others need not be read
-                scale_counts[scale_name] += 1
-        if scale_counts:
-            return scale_counts.most_common(1)[0][0]
-    return usual_scale
+        choice_counts = Counter[str]()
+        for record in Records(folder).records():
+            choice = read_choice(record["spec"])
+            if choice == usual and not trained_elsewhere:
+                return usual  # the others need not be read
+            if choice is not None:
+                choice_counts[choice] += 1
+        if choice_counts:
+            return choice_counts.most_common(1)[0][0]
+    return usual
 
 
 def described_data_sets(results: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -76,8 +77,18 @@ def describe_checkout(folder: Path) -> str | None:
 
 
 def processor_name() -> str:
+    """A processor's name and kind: clouds give several kinds one name, and their bits differ."""
+    import torch
+
+    kind = [torch.backends.cpu.get_cpu_capability()]
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        fields = dict(re.split(r"\s*:\s*", line.strip(), maxsplit=1) for line in lines if ":" in line)
+        name = fields["model name"]
+    except (OSError, KeyError):
+        name = platform.processor() or platform.machine()
+    else:
+        kind += [
+            f"{word} {fields[key]}" for word, key in (("family", "cpu family"), ("model", "model")) if key in fields
+        ]
+    return f"{name} ({', '.join(kind)})"

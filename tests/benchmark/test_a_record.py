@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,8 +173,7 @@ def test_the_rest_of_a_record_says_what_it_was_made_of(train) -> None:
     assert made["torch"] == torch.__version__ and made["numpy"] == np.__version__
     assert made["python"].count(".") == 2 and made["device"] == "cpu" and made["deterministic"] is True
     assert made["threads"] == 1 and len(made["packages"]) == 20
-    named = re.search(r"^model name\s*: *(.*?) *$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    assert made["hardware"] == (named[1] if named else made["hardware"]) and made["hardware"]
+    assert made["hardware"] == provenance.processor_name()
     assert set(made) == {
         *("python", "torch", "numpy", "git", "packages", "hardware", "device", "threads", "deterministic")
     }
@@ -275,3 +273,16 @@ def test_a_machine_without_git_trains_too(monkeypatch: pytest.MonkeyPatch, tmp_p
     provenance.collect_versions.cache_clear()
     assert provenance.collect_versions()["git"] is None
     provenance.collect_versions.cache_clear()
+
+
+def test_processors_of_one_name_and_other_kinds_are_told_apart(monkeypatch) -> None:
+    """Clouds call four generations `AMD EPYC`; they round differently."""
+    lines = (
+        "processor\t: 0\ncpu family\t: 25\nmodel\t\t: {}\nmodel name\t: AMD EPYC\nflags\t\t: fpu\npower management:\n"
+    )
+    names = []
+    for model, level in ((1, "AVX2"), (17, "AVX2"), (17, "AVX512")):
+        monkeypatch.setattr(Path, "read_text", lambda path, model=model: lines.format(model))
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda level=level: level)
+        names.append(provenance.processor_name())
+    assert names[0] == "AMD EPYC (AVX2, family 25, model 1)" and len(set(names)) == 3

@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from small_records import small_record
 
 from benchmark import hardware
 from benchmark.commands import arguments
 from benchmark.commands.options import parser
 from benchmark.terminal import Usage
+from results.files import write_bytes
+from results.job import Job
+from results.store import Store
 
 A, B, C = (f"GPU-{c * 8}-2222-3333-4444-555555555555" for c in "abc")
 SLICE, OTHER = "MIG-feee0c61-26ec-5616-bb59-b6d777cc4f34", "MIG-0aee0c61-26ec-5616-bb59-b6d777cc4f34"
@@ -161,6 +165,33 @@ def test_what_auto_comes_to_on_a_t4_is_said(machine: Machine, capsys) -> None:
     machine(listed("a", capability="7.5") + listed("b"), TREE)
     assert arguments.choose_precision("auto", "cuda") == "fp32" and "no bf16" in capsys.readouterr().err
     assert arguments.choose_precision("auto", "cuda", (B,)) == "bf16" and capsys.readouterr().err == ""
+
+
+def test_bf16_that_a_processor_can_only_emulate_is_said(monkeypatch, capsys, tmp_path: Path) -> None:
+    monkeypatch.setattr(hardware, "has_bf16", lambda *_: False)
+    assert arguments.choose_precision("auto", "cpu") == "fp32" and capsys.readouterr().err == ""
+    assert arguments.choose_precision("bf16", "cpu", (), [tmp_path]) == "bf16" and capsys.readouterr().err == ""
+    assert arguments.choose_precision("bf16", "cpu") == "bf16" and "ten times" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_bf16", [False, True])
+@pytest.mark.parametrize("most", ["fp32", "bf16"])
+def test_records_of_two_precisions_are_drawn_alike_on_all_machines(
+    monkeypatch, tmp_path: Path, most: str, has_bf16: bool
+) -> None:
+    """Those of most records, however the folder is sorted; where they were trained, those that training takes."""
+    monkeypatch.setattr(hardware, "has_bf16", lambda *_: has_bf16)
+    store = Store(tmp_path)
+    for seed in range(5):
+        precision = most if seed < 3 else {"fp32": "bf16", "bf16": "fp32"}[most]
+        data = {"name": "b", "fingerprint": "c", "landmarks": None}
+        noise, scale = {"kind": "none", "rate": None, "version": 1}, {"name": "demo", "version": 1}
+        job = Job("a", 1, data, noise, seed, precision, "comparison", scale, "random")
+        store.write(small_record(job), {})
+    write_bytes(tmp_path / "data" / "faces-0" / "card.json", b"{}")
+    assert arguments.choose_precision("auto", "cpu", (), [tmp_path]) == most
+    write_bytes(tmp_path / "data" / "faces-0" / "train_images.npy", b"")
+    assert arguments.choose_precision("auto", "cpu", (), [tmp_path]) == ("bf16" if has_bf16 else "fp32")
 
 
 def test_slots_of_a_slice_with_an_old_name_are_files(tmp_path: Path) -> None:
