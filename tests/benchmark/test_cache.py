@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from benchmark.cache import build, decoded, lookup
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.reading.files import Folder, check_file_name
+from noise.symmetric import Symmetric
 
 ROOT = Path(__file__).parents[2]
 FACE = np.random.default_rng(0).uniform(0, 0.5, (19, 2))
@@ -152,6 +153,22 @@ def test_the_fingerprint_hangs_on_votes_that_leave_the_labels_as_they_are(source
     first, other = opened(source, tmp_path / "root"), opened(source, tmp_path / "other", Recounted)
     assert first.train.labels.tolist() == other.train.labels.tolist()
     assert first.fingerprint != other.fingerprint
+
+
+def test_the_fingerprint_hangs_on_the_rule_that_made_the_labels(source: Path, tmp_path: Path):
+    class Agreed(Toy):
+        def read(self, path: Path, options: Toy.Options) -> Source:
+            read_source = super().read(path, options)
+            return replace(read_source, facts=read_source.facts | {"label_rule": "two agree"})
+
+    first, other = opened(source, tmp_path / "root"), opened(source, tmp_path / "other", Agreed)
+    assert first.train.labels.tolist() == other.train.labels.tolist()
+    assert first.fingerprint != other.fingerprint
+
+
+def test_a_noise_is_told_the_data_set_and_the_names_of_its_rows(source: Path, tmp_path: Path):
+    given = opened(source, tmp_path / "root").noise_input(Symmetric(), np.array([2, 0]))
+    assert given.dataset == "toy" and given.names.tolist() == ["c", "a"] and given.labels.tolist() == [0, 0]
 
 
 def test_the_fingerprint_does_not_hang_on_path_or_order(source: Path, tmp_path: Path):
