@@ -100,7 +100,7 @@ def test_a_killed_launcher_leaves_nothing_running_and_the_next_finishes(tmp_path
     until(lambda: len(matrix.count("begin")) == 2)
     launcher.kill()
     launcher.wait()
-    until(lambda: matrix.processes() == [], seconds=5)
+    until(lambda: matrix.processes() == [], seconds=40)
     assert matrix.records() == {} and list(matrix.results.glob("[0-9a-f][0-9a-f]/*.json")) == []
     assert matrix.run("0-3") == 0
     assert set(matrix.records()) == {0, 1, 2, 3}
@@ -122,8 +122,8 @@ def test_the_first_interrupt_ends_everything_soon(tmp_path: Path) -> None:
     launcher = matrix.start("0-1", "--workers", "1", "--limit", "100")
     until(lambda: matrix.count("begin")[0] == 1)
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(15) == 1
-    until(lambda: matrix.processes() == [], seconds=5)
+    assert launcher.wait(40) == 1
+    until(lambda: matrix.processes() == [], seconds=40)
     assert "goes on from the last checkpoints" in (tmp_path / "launcher.txt").read_text()
     assert matrix.records() == {} and list(matrix.results.glob("failures/*")) == []
 
@@ -153,7 +153,7 @@ def record(accuracy: float) -> dict:
     return small_record(JOB, metrics={"last": accuracy, "best": accuracy, "last5": accuracy})
 
 
-def until(what, seconds: float = 90) -> None:
+def until(what, seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
@@ -396,7 +396,7 @@ def test_a_stopped_process_goes_with_its_parent_and_what_it_started_too(tmp_path
     assert len(matrix.processes()) == 5  # launcher, fork server, its reaper, the job, and what that started
     launcher.kill()
     launcher.wait()
-    until(lambda: matrix.processes() == [], seconds=5)
+    until(lambda: matrix.processes() == [], seconds=40)
 
 
 @pytest.mark.slow
@@ -423,7 +423,7 @@ def test_a_job_that_stays_stopped_is_ended_and_one_that_goes_on_is_not(capfd) ->
             assert [process.poll() for process in processes] == [None] * 3
             processes[1].send_signal(signal.SIGCONT)
             until(lambda: not is_stopped(processes[1].pid))
-    assert processes[0].wait(5) == -signal.SIGKILL
+    assert processes[0].wait(40) == -signal.SIGKILL
     assert [process.poll() for process in processes[1:]] == [None, None]
     assert capfd.readouterr().err.count("has been stopped (SIGSTOP)") == 1
     for process in processes[1:]:
@@ -439,7 +439,7 @@ def test_a_fork_server_outlives_the_thread_that_asked_for_it() -> None:
     time.sleep(0.2)
     assert children.process.poll() is None
     children.close()
-    assert children.process.wait(10) == 0
+    assert children.process.wait(40) == 0
 
 
 def test_a_fork_server_that_cannot_start_is_said_once_and_counts_against_no_job(tmp_path: Path, monkeypatch) -> None:
@@ -608,7 +608,7 @@ def test_a_scheduler_that_dies_is_said_in_a_line_for_each_job(tmp_path: Path, mo
     assert (
         words.count("the scheduler is gone; start it and its workers again (") == 2 and 'run_all.py", line' not in words
     )
-    until(lambda: matrix.processes() == [], seconds=10)
+    until(lambda: matrix.processes() == [], seconds=40)
 
 
 @pytest.mark.slow
@@ -619,9 +619,9 @@ def test_a_batch_system_that_ends_every_process_at_once_costs_no_job_an_attempt(
     others = [pid for pid in matrix.processes() if pid != launcher.pid]
     for pid in others:
         os.kill(pid, signal.SIGTERM)
-    until(lambda: len(matrix.processes()) < 1 + len(others), seconds=5)
+    until(lambda: len(matrix.processes()) < 1 + len(others), seconds=40)
     time.sleep(0.5)
     launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(15) == 1
-    until(lambda: matrix.processes() == [], seconds=5)
+    assert launcher.wait(40) == 1
+    until(lambda: matrix.processes() == [], seconds=40)
     assert list(matrix.results.glob("failures/*")) == []
