@@ -11,7 +11,7 @@ from results.store import Store
 
 LONG = 2 * 3600  # seconds after which a person is told of the smaller scale
 LISTED = 40  # jobs printed one by one
-Kind = tuple[str, str, str, str]  # method, data set, scale, device
+Kind = tuple[str, str, str, str, str]  # method, data set, scale, precision, device
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
 
 
 def measured_costs(store: Store) -> dict[Kind, Cost]:
-    """The mean cost of the finished runs of each kind; of memory the largest. Minutes of a GPU say nothing of a CPU."""
+    """The mean cost of the finished runs of each kind; of memory the largest. Those of a GPU or of bf16 tell nothing of others."""
     costs_by_kind: dict[Kind, list[Cost]] = {}
     for record in store.records():
         spec = record["spec"]
@@ -38,7 +38,8 @@ def measured_costs(store: Store) -> dict[Kind, Cost]:
         record_bytes = path.stat().st_size + (arrays.stat().st_size if arrays.exists() else 0)
         cost = Cost(record["times"]["total"], record_bytes, record["peak_memory"])
         device = record["provenance"].get("device", "cpu")
-        costs_by_kind.setdefault((spec["method"], spec["data"]["name"], spec["scale"]["name"], device), []).append(cost)
+        kind = spec["method"], spec["data"]["name"], spec["scale"]["name"], spec["precision"], device
+        costs_by_kind.setdefault(kind, []).append(cost)
     return {
         kind: Cost(fmean(c.seconds for c in costs), fmean(c.disk for c in costs), max(c.memory for c in costs), True)
         for kind, costs in costs_by_kind.items()
@@ -46,10 +47,10 @@ def measured_costs(store: Store) -> dict[Kind, Cost]:
 
 
 def expected_cost(run: Planned, finished: dict[Kind, Cost]) -> Cost:
-    """From finished runs of the same method, data and scale on such a device; else a rough guess."""
-    method = run.job.method
+    """From finished runs of the same method, data, scale and precision on such a device; else a rough guess."""
     scale = run.job.scale["name"]
-    measured_cost = finished.get((method, run.job.data["name"], scale, run.place.device))
+    kind = run.job.method, run.job.data["name"], scale, run.job.precision, run.place.device
+    measured_cost = finished.get(kind)
     if measured_cost:
         return measured_cost
     scale_guess = SCALES[scale]

@@ -378,6 +378,9 @@ def test_the_mean_of_finished_runs_is_expected_and_their_largest_memory(
     assert (
         "expected: 4:00 of one worker in all, the longest job 2:00 (2 of 2" in shown(capsys, typed(tmp_path, *words))[6]
     )
+    other_precision = {"fp32": "bf16", "bf16": "fp32"}[runs[0].job.precision]
+    in_others = shown(capsys, typed(tmp_path, *words, "--precision", other_precision))
+    assert "(0 of 5 from measured runs" in in_others[6]
 
 
 def test_forty_jobs_are_listed_and_the_others_counted(home: Path, capsys: pytest.CaptureFixture) -> None:
