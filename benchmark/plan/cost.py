@@ -29,7 +29,7 @@ RELATIVE = {"baseline": 1.0, "scn": 1.0, "rul": 1.1, "eac": 2.0, "lanet": 2.4}
 
 
 def measured_costs(store: Store) -> dict[Kind, Cost]:
-    """The mean cost of the finished runs of each kind; of memory the largest. Those of a GPU or of bf16 tell nothing of others."""
+    """The mean cost of the finished runs of each kind; of memory the largest. Those of a GPU or in bf16 tell no others."""
     costs_by_kind: dict[Kind, list[Cost]] = {}
     for record in store.records():
         spec = record["spec"]
