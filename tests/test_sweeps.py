@@ -36,6 +36,10 @@ from methods.gce import GeneralisedCrossEntropy
 
 class Mine(GeneralisedCrossEntropy):
     name, title = "my_gce", "My GCE"
+
+    @dataclass(frozen=True)
+    class Parameters(GeneralisedCrossEntropy.Parameters):
+        forgotten: float = 0.5
 """
 
 
@@ -111,6 +115,14 @@ def test_the_published_and_the_chosen_value_are_marked(draw, folder: Path) -> No
     draw("--sweep", "scn.beta=0.5,0.8", "--rates", "0.4", "--seeds", "0", "--settings", "published")
     points = read_points(folder / "out" / "figure_sweep_scn.beta_0.5_0.8.csv")
     assert {(point["published"], point["chosen"]) for point in points} == {("0.7", "")}
+
+
+def test_values_that_change_nothing_are_named_below_the_figure(draw, capsys: pytest.CaptureFixture) -> None:
+    draw("--sweep", "my_gce.forgotten=0.1,0.2,0.3", "--rates", "0.4", "--seeds", "0")
+    said = "These values gave the same runs, number for number, so they change nothing here: my\\_gce.forgotten 0.1, 0.2 and 0.3"
+    assert said in capsys.readouterr().out
+    draw("--sweep", "my_gce.q=0.5,0.7", "--rates", "0.4", "--seeds", "0")
+    assert "the same runs" not in capsys.readouterr().out
 
 
 def make_cell(method: str, option: str, value: str, accuracy: float, marks: dict[str, str]) -> Cell:

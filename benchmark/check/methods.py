@@ -25,6 +25,7 @@ from benchmark.check.rehearsal import (
     rehearse_step,
     train_to_last_epoch,
 )
+from benchmark.check.settings import check_parameters_act
 from benchmark.plan.catalogue import method_info
 from benchmark.train import loop
 from benchmark.train.checkpoint import collect_state, restore_state
@@ -144,14 +145,19 @@ def unchanged_inputs(cls: type[Method]) -> None:
 
 
 def check_random_numbers(cls: type[Method]) -> None:
-    trainer = prepare_rehearsal(cls)
     states_before = global_generators()
+    trainer = prepare_rehearsal(cls)
+    first_seed = torch.initial_seed()
     torch_state = torch.random.get_rng_state()
     rehearse_step(trainer, list(range(BATCH)))
     trainer.method.after_epoch(1)
     is_unchanged = states_before == global_generators()
     fix_hint = "a resumed run would differ: draw from batch.generator"
     require(is_unchanged, f"Python's or numpy's global generator is used; {fix_hint}")
+    is_unseeded = first_seed == torch.initial_seed()
+    prepare_rehearsal(cls, seed=1)
+    is_unseeded = is_unseeded and first_seed != torch.initial_seed()
+    require(is_unseeded, "torch's global generator is seeded, so that runs of all seeds draw the same; leave that out")
     if not torch.equal(torch_state, torch.random.get_rng_state()):
         raise Skipped("torch's global generator is used (nn.Dropout?); sound, for the engine seeds it every epoch")
 
@@ -323,5 +329,6 @@ CHECKS: dict[str, Callable[[type[Method]], object]] = {
     "gradients before the step": lambda cls: hooks.after_backward(prepare_rehearsal(cls)),
     "bf16 backbone": check_bf16,
     "opinion of training images": check_opinion,
+    "parameters: another value changes something": check_parameters_act,
     "on a pretended GPU": on_a_card,
 }

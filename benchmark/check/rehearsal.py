@@ -1,8 +1,10 @@
 """A job of a method on 37 random images, put together as the engine prepares one, for whatever is asked of methods."""
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,14 +60,16 @@ def prepare_rehearsal(
     device: str = "cpu",
     epochs: int = EPOCHS,
     backbone: type[Backbone] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Trainer:
     """A job as the engine prepares it at demo scale; device: 'cuda' where a card is there or pretended.
 
-    backbone: of one's own, in place of the demo's.
+    backbone: of one's own, in place of the demo's. settings: parameters in place of the usual ones.
     """
     data = random_data(images, classes, one_class)
     overrides = {"recipe.epochs": str(epochs), "recipe.batch_size": str(BATCH)}
-    job = rehearsal_job(cls, precision)
+    job = replace(rehearsal_job(cls, precision), seed=seed)
     place = Place(results="", data="", device=device)
     if backbone is not None:
         overrides["recipe.backbone"] = backbone.name
@@ -73,6 +77,7 @@ def prepare_rehearsal(
         job = replace(job, backbone_code=plugins.hash_backbone(backbone.name, place.methods_path))
     cards = {cls.name: method_info(cls)}
     resolved, _ = recipes.resolve_recipe(cards, cls.name, overrides, DEMO, "comparison", "faces", images)
+    resolved["parameters"] |= settings or {}
     method, recipe, run = assembly.assemble_method(cls, job, {"weights": {}, **resolved}, place, classes, images)
     assembly.begin_method(method, torch.from_numpy(data.given), run, device)
     keeps_labels = isinstance(getattr(method, "labels", None), Tensor)

@@ -48,8 +48,12 @@ def main(arguments: list[str]) -> int:
 
 def check_plugin_file(args: argparse.Namespace) -> int:
     path = file_of(args.name, own_folders(args))
+    module, findings = import_watched(path)
     wrong_count = 0
-    for cls in find_contracts(load_module(path)):
+    for finding in findings:
+        print(f"{path.name}: {finding}")
+        wrong_count += finding.status == "wrong"
+    for cls in find_contracts(module):
         print(f"{path.name}: {contract_kind(cls)} '{vars(cls)['name']}' (class {cls.__name__})")
         shown_at: dict[str, str] = {}
         for finding in run_checks(cls, args.data):
@@ -81,6 +85,27 @@ def load_module(path: Path) -> ModuleType:
         raise Usage(f"{path.name}: cannot be imported: {reason}") from error
 
 
+def import_watched(path: Path) -> tuple[ModuleType, list[Finding]]:
+    """The module in a file, and a finding for what its import changes for the whole process; raises Usage."""
+    import methods.base  # noqa: F401  what libraries change when the project imports them is not the file's
+    from benchmark.check.process_state import list_changes, read_seeds, read_settings
+
+    state_before = read_settings() | read_seeds()
+    module = load_module(path)
+    grave_names, harmless_names = list_changes(state_before, read_settings() | read_seeds())
+    findings = [state_finding("imported", grave_names)] if grave_names else []
+    if harmless_names:
+        text = f"changes {', '.join(harmless_names)}; if this is the file's own doing and no library's, leave it out"
+        findings.append(Finding("note", "imported", text))
+    return module, findings
+
+
+def state_finding(name: str, changed_names: list[str]) -> Finding:
+    """That a file changed something for the whole process, and what to do about it."""
+    what = f"changes {', '.join(changed_names)} for all that runs in the process, other methods too"
+    return Finding("wrong", name, f"{what}; leave that out, or put it back afterwards")
+
+
 def find_contracts(module: ModuleType) -> list[type]:
     """The methods, noises, data sets and backbones that a module defines; raises Usage where there is none."""
     from methods.base import Backbone, Method
@@ -106,11 +131,14 @@ def contract_kind(cls: type) -> str:
 
 def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iterator[Finding]:
     """The checks of a class in turn; name_part: those with these words in their names."""
+    from benchmark.check.process_state import list_changes, read_settings
+
     kind = contract_kind(cls)
     arguments = (cls, data) if kind == "data set" else (cls,)
     for name, check in import_module(f"benchmark.check.{ROOMS[kind]}").CHECKS.items():
         if name_part not in name:
             continue
+        state_before = read_settings()
         try:
             check(*arguments)
         except Wrong as error:
@@ -121,6 +149,9 @@ def run_checks(cls: type, data: Path | None = None, name_part: str = "") -> Iter
             yield Finding("wrong", name, explain_error(error, cls))
         else:
             yield Finding("ok", name)
+        changed_names, _ = list_changes(state_before, read_settings())  # libraries change what is harmless at first use
+        if changed_names:
+            yield state_finding(name, changed_names)
 
 
 def explain_error(error: Exception, cls: type) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from reports.asked import DEFAULTS, Asked, Options, output_stem
 from reports.captions import (
     accuracy_caption,
+    condition_title,
     dataset_title,
     describe_foundation,
     lines_text,
@@ -32,7 +33,7 @@ from reports.pictures.drawing import (
 )
 from results.published import METHODS
 from results.records import Records
-from results.schema import RULES
+from results.schema import RULES, record_seed
 
 # Dark to light, so that lines stay apart in grey; dashes and markers tell them apart once more.
 STYLES = (("#123a6b", "-", "o"), ("#b3471b", "--", "s"), ("#7a9a3a", ":", "^"), ("#8a6fae", "-.", "D"))
@@ -66,11 +67,45 @@ def sweep_figure(asked: Asked, records: Records, options: Options) -> Drawing:
         caption=f"{', '.join(methods)}: {accuracy_caption(cells, rule, options, lines_text(options))}{describe_marks(cells)}.",
         render=lambda: draw_sweep(cells, below, options),
         gaps=list_gaps(cells),
-        notes=[*few_note(cells), *empty_note, *against_note(cells)],
+        notes=[*few_note(cells), *empty_note, *same_runs_note(cells), *against_note(cells)],
         stands_on=[*[asked.note] * bool(asked.note), *describe_foundation(cells)],
         facts=[sweep_fact(cell, rule, options) for cell in cells],
         column_width=options.column_width,
     )
+
+
+def same_runs_note(cells: list[Cell]) -> list[str]:
+    """Which values of an option gave the same curves and predictions as others, in every seed that they share."""
+    line_texts = []
+    for (*panel, noise, rate), line in group_by(cells, lambda c: (*panel_of(c), c.noise, c.rate)).items():
+        groups: list[list[Cell]] = []
+        for cell in line:
+            same_group = next((group for group in groups if have_same_runs(group[0], cell)), None)
+            if same_group:
+                same_group.append(cell)
+            else:
+                groups.append([cell])
+        dataset, _, option = panel
+        where = condition_title(cells, (dataset, noise, rate))
+        for group in groups:
+            if len(group) > 1:
+                values = [cell.settings[option] for cell in group]
+                line_texts.append(f"{option} {', '.join(values[:-1])} and {values[-1]} ({where})")
+    if not line_texts:
+        return []
+    return [
+        f"These values gave the same runs, number for number, so they change nothing here: {'; '.join(line_texts)}."
+    ]
+
+
+def have_same_runs(first_cell: Cell, second_cell: Cell) -> bool:
+    """Whether two points have seeds in common, and the same results and curves in each of them."""
+    first_runs, second_runs = (
+        {record_seed(record): (record["metrics"], record["history"]) for record in cell.records}
+        for cell in (first_cell, second_cell)
+    )
+    shared_seeds = first_runs.keys() & second_runs.keys()
+    return bool(shared_seeds) and all(first_runs[seed] == second_runs[seed] for seed in shared_seeds)
 
 
 def describe_marks(cells: list[Cell]) -> str:

@@ -287,6 +287,21 @@ BROKEN = {
         "the same seed",
         "keep nothing in globals",
     ),
+    "seeded_build": (
+        "    def build(self, backbone, classes):\n        torch.manual_seed(0)\n        super().build(backbone, classes)\n",
+        "random numbers",
+        "torch's global generator is seeded, so that runs of all seeds draw the same; leave that out",
+    ),
+    "seeded_step": (
+        "    def loss(self, batch):\n        torch.manual_seed(0)\n        return super().loss(batch)\n",
+        "random numbers",
+        "torch's global generator is seeded",
+    ),
+    "seeded_numpy": (
+        "    def build(self, backbone, classes):\n        np.random.seed(0)\n        super().build(backbone, classes)\n",
+        "random numbers",
+        "numpy's global generator is used",
+    ),
     "no_logits": (
         "    logits = Method.logits\n    def loss(self, batch):\n"
         + CROSS_ENTROPY.replace("self.logits(", "self.classifier(self.backbone(").replace("images)", "images))")
@@ -312,7 +327,7 @@ def checked(path: Path, where: str = "") -> list[check.Finding]:
 @pytest.mark.parametrize("path", METHODS, ids=lambda p: p.stem)
 def test_every_shipped_method_keeps_its_contract(path: Path) -> None:
     found = checked(path)
-    assert len(found) == 22 and [str(f) for f in found if f.status == "wrong"] == []
+    assert len(found) == 23 and [str(f) for f in found if f.status == "wrong"] == []
 
 
 @pytest.mark.parametrize("path", NOISES, ids=lambda p: p.stem)
@@ -372,6 +387,7 @@ SILENT = (
     "lost_settings",
     "own_accuracy",
     "own_memorised",
+    "seeded_build",
 )
 
 
@@ -409,6 +425,65 @@ def test_dropout_of_torch_is_noted_not_refused(tmp_path: Path) -> None:
     assert all(f.status == "ok" for f in checked(path, "the same"))
     (found,) = checked(path, "random numbers")
     assert found.status == "note" and "seeds it every epoch" in found.text
+
+
+def test_a_parameter_that_changes_nothing_is_named_and_one_that_acts_late_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "idle.py"
+    path.write_text(
+        HEAD
+        + "    @dataclasses.dataclass(frozen=True)\n    class Parameters:\n"
+        + "        forgotten: bool = False\n        weight: float = 0.5\n        first: int = 4\n        word: str = 'a'\n"
+        + "    def loss(self, batch):\n"
+        + CROSS_ENTROPY
+        + "        return {'ce': ce * (self.settings.weight if batch.epoch > self.settings.first else 1)}, logits\n"
+    )
+    (found,) = checked(path, "another value")
+    assert found.status == "note" and found.text.startswith("another value of forgotten changes no bit in 6 epochs")
+    assert "--sweep" in found.text and "\n" not in found.text
+
+
+OWN_NOISE = """
+import os
+import warnings
+import numpy as np
+import torch
+from noise.base import Noise
+{at_import}
+
+class Changing(Noise):
+    name, rated = "changing", False
+
+    def labels(self, data, rate, seed):
+        {in_labels}
+        return data.labels.copy()
+"""
+
+
+@pytest.mark.parametrize(
+    ("at_import", "in_labels", "line"),
+    [
+        ("torch.set_num_threads(8)", "", "wrong  imported: changes torch's number of threads for all"),
+        ("torch.set_default_dtype(torch.float64)", "", "wrong  imported: changes torch's default dtype for all"),
+        ("torch.manual_seed(1)", "", "wrong  imported: changes the seed or state of a global generator"),
+        ("np.random.seed(1)", "", "wrong  imported: changes the seed or state of a global generator"),
+        ("os.environ['CUDA_VISIBLE_DEVICES'] = '7'", "", "wrong  imported: changes the environment variable CUDA_VI"),
+        ("warnings.filterwarnings('ignore')", "", "note   imported: changes the filters of warnings; if"),
+        ("os.environ['MINE'] = '7'", "", "note   imported: changes the environment variable MINE; if"),
+        ("", "torch.set_num_threads(8)", "wrong  labels for 8 classes: changes torch's number of threads for all"),
+        ("", "np.seterr(all='ignore')", "wrong  labels for 8 classes: changes numpy's handling of errors for all"),
+        ("", "", ""),
+    ],
+)
+def test_a_file_that_changes_what_others_run_in_is_told_so(
+    at_import: str, in_labels: str, line: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "changing.py"
+    path.write_text(OWN_NOISE.format(at_import=at_import, in_labels=in_labels))
+    command = [sys.executable, "-m", "benchmark", "check", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    changing_lines = [printed for printed in done.stdout.splitlines() if " changes " in printed]
+    assert [line in printed for printed in changing_lines] == ([True] if line else []), done.stdout
+    assert done.returncode == line.startswith("wrong")
 
 
 @pytest.mark.parametrize(
