@@ -46,6 +46,11 @@ def describe_unknown(name_kind: str, value: str, known_names: Iterable[str]) -> 
     return f"there is no {name_kind} {value!r}{hint}. Known: {', '.join(names)}."
 
 
+def count_things(number: int, one: str, many: str = "") -> str:
+    """1 job, 2 jobs, 1,000 jobs; many: where it is not `one` with an s, as 'runs are'."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def format_duration(seconds: float) -> str:
     """1:05:09, 5:09 or 9 s."""
     hours, seconds_left = divmod(round(seconds), 3600)

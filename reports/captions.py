@@ -30,6 +30,11 @@ def condition_title(cells: list[Cell], condition: Condition) -> str:
     return f"{dataset_title(cells, dataset)}, {noise_text(noise, rate)}"
 
 
+def count_runs(number: int) -> str:
+    """1 run, 2 runs"""
+    return "1 run" if number == 1 else f"{number:,} runs"
+
+
 UNMEASURED = "Nothing was measured here yet."
 
 
@@ -252,7 +257,9 @@ def hardware_text(records: list[dict[str, Any]]) -> list[str]:
     counts = Counter(str(record["provenance"].get("hardware")) for record in records)
     if len(counts) < 2:
         return [f"Trained on {name}." for name in counts if name != "None"]
-    return [f"Mixed hardware: {', '.join(f'{name} ({run_count} runs)' for name, run_count in counts.most_common())}."]
+    return [
+        f"Mixed hardware: {', '.join(f'{name} ({count_runs(run_count)})' for name, run_count in counts.most_common())}."
+    ]
 
 
 def code_text(cells: list[Cell]) -> list[str]:
@@ -262,7 +269,7 @@ def code_text(cells: list[Cell]) -> list[str]:
     if not mixed_methods:
         return []
     state_texts = [
-        f"{method} {code.removeprefix('statements:')[:8]} ({run_count} runs)"
+        f"{method} {code.removeprefix('statements:')[:8]} ({count_runs(run_count)})"
         for (method, code), run_count in states.items()
         if method in mixed_methods
     ]
@@ -276,7 +283,7 @@ def weights_text(records: list[dict[str, Any]]) -> list[str]:
     for name, records_here in group_by(loading_records, lambda record: record["spec"]["weights"]).items():
         file_counts = Counter(str(record["resolved"]["weights"]["loaded"].get("sha256")) for record in records_here)
         if len(file_counts) > 1:
-            hashes = ", ".join(f"{sha[:8]} ({run_count} runs)" for sha, run_count in file_counts.items())
+            hashes = ", ".join(f"{sha[:8]} ({count_runs(run_count)})" for sha, run_count in file_counts.items())
             sentences.append(f"Different files of start weights {name[:20]}: {hashes}.")
     return sentences
 

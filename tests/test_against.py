@@ -126,7 +126,7 @@ def test_another_resolved_recipe_and_damage_are_no_match(theirs: Path, ours: Pat
     first.write_text(json.dumps(record | {"hash": content_hash(record)}))
     second.with_suffix(".npz").write_bytes(b"damaged")
     done = drawn(ours, "--methods", "baseline", "--against", str(copied), "--plan")
-    assert "1 runs of baseline on faces are not taken: recipe.batch_size is 7 there, 64 here" in done.stderr
+    assert "1 run of baseline on faces is not taken: recipe.batch_size is 7 there, 64 here" in done.stderr
     assert "refused:" in done.stderr and second.stem in done.stderr
     assert "3 done, 2 to run" in done.stdout
 

@@ -56,7 +56,7 @@ def test_a_second_call_writes_new_records_alone(results: Path, tmp_path: Path, c
     write_record(results, method="rul", seed=7)
     capsys.readouterr()
     assert export(results, tmp_path / "logs") == 0
-    assert "1 runs written" in capsys.readouterr().out
+    assert "1 run written" in capsys.readouterr().out
     after = {path: path.read_bytes() for path in (tmp_path / "logs").rglob("events*")}
     assert len(after) == 3 and before.items() <= after.items()
 
@@ -81,7 +81,7 @@ def test_a_broken_record_is_named_and_the_others_are_written(results: Path, tmp_
     path.write_text(path.read_text().replace('"test_accuracy": [0.3', '"test_accuracy": [0.4'))
     assert export(results, tmp_path / "logs") == 1
     shown = capsys.readouterr()
-    assert "1 runs written" in shown.out and f"refused: {path}" in shown.err
+    assert "1 run written" in shown.out and f"refused: {path}" in shown.err
 
 
 def test_what_cannot_be_exported_is_said_in_one_line(

@@ -68,7 +68,7 @@ def test_records_are_found_however_they_were_packed(tmp_path: Path) -> None:
     (tmp_path / "flat" / f"{job}.json").write_bytes(text)
     (tmp_path / "flat" / f"{job}.npz").write_bytes(arrays)
     for place, source in (("ours", packed), ("mine", tmp_path / "flat")):
-        assert "imported 1 records" in str(import_records(source, tmp_path / place))
+        assert "imported 1 record" in str(import_records(source, tmp_path / place))
         assert Store(tmp_path / place).done(job)
 
 
@@ -172,10 +172,10 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path)
 def test_what_is_here_is_never_replaced_by_an_import(tmp_path: Path) -> None:
     job, text, arrays = sound(metrics={"last": 0.5})
     source = archive(tmp_path / "one.zip", {f"{job[:2]}/{job}.json": text, f"{job[:2]}/{job}.npz": arrays})
-    assert "imported 1 records" in str(import_records(source, tmp_path / "ours"))
+    assert "imported 1 record" in str(import_records(source, tmp_path / "ours"))
     _, other, _ = sound(metrics={"last": 0.99})
     source = archive(tmp_path / "two.zip", {f"{job[:2]}/{job}.json": other, f"{job[:2]}/{job}.npz": arrays})
-    assert "imported 0 records, 1 were here already" in str(import_records(source, tmp_path / "ours"))
+    assert "imported 0 records, 1 here already" in str(import_records(source, tmp_path / "ours"))
     assert Store(tmp_path / "ours").read(job)["metrics"]["last"] == 0.5
 
 
@@ -187,7 +187,7 @@ def test_a_damaged_record_that_an_import_replaces_is_kept_aside_with_its_network
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     source = archive(tmp_path / "one.zip", {f"{job[:2]}/{job}.json": text, f"{job[:2]}/{job}.npz": arrays})
-    assert "imported 1 records" in str(import_records(source, tmp_path / "ours")) and ours.done(job)
+    assert "imported 1 record" in str(import_records(source, tmp_path / "ours")) and ours.done(job)
     aside = {path.name.split(".")[1]: path.read_bytes() for path in ours.path(job).parent.glob("*.old")}
     assert aside == {"json": text + b"edited", "npz": b"ours", "safetensors": b"network"} and not ours.has_network(job)
 

@@ -82,7 +82,7 @@ def test_an_import_names_a_record_of_one_job_with_other_numbers(
     ours = json.loads(before)
     assert main(["--import", str(theirs), "--results", str(trained)]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "imported 0 records, 1 were here already, 0 refused"
+    assert first == "imported 0 records, 1 here already, 0 refused"
     settings = " ".join(f"{key}={value}" for key, value in ours["spec"]["overrides"].items())
     machine = f"({ours['provenance']['hardware']}, torch {ours['provenance']['torch']})"
     assert second == (
@@ -97,11 +97,11 @@ def test_an_import_says_nothing_of_the_same_numbers_and_names_twenty(
 ) -> None:
     change(theirs, lambda record, arrays: record["times"].update(total=1.0))
     assert main(["--import", str(theirs), "--results", str(trained)]) == 0
-    assert capsys.readouterr().out == "imported 0 records, 1 were here already, 0 refused\n"
+    assert capsys.readouterr().out == "imported 0 records, 1 here already, 0 refused\n"
     change(theirs, other_history)
     monkeypatch.setattr("benchmark.commands.import_records.NAMED", 0)
     assert main(["--import", str(theirs), "--results", str(trained)]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == ["other numbers: 1 records more"]
+    assert capsys.readouterr().out.splitlines()[1:] == ["other numbers: 1 record more"]
 
 
 @pytest.mark.parametrize("writes", [0, 1])
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_no_half_of_a_record(
     ("how", "taken", "said"),
     [
         (other_history, 1, ""),
-        (other_parameters, 0, "1 runs of scn on specks are not taken: parameters.beta is 0.25 there, 0.754 here"),
+        (other_parameters, 0, "1 run of scn on specks is not taken: parameters.beta is 0.25 there, 0.754 here"),
     ],
     ids=["the same", "another parameter"],
 )
@@ -140,7 +140,8 @@ def test_others_records_are_taken_under_the_same_parameters_only(
     words = [*WORDS, "--results", str(tmp_path / "ours"), "--against", str(theirs), "--plan"]
     assert main(words) == 0
     told = capsys.readouterr()
-    assert f"against theirs: {taken} runs are taken from there" in told.err and said in told.err
+    taken_text = "1 run is" if taken == 1 else "0 runs are"
+    assert f"against theirs: {taken_text} taken from there" in told.err and said in told.err
     assert f"{taken} done, {1 - taken} to run" in told.out
 
 

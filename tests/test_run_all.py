@@ -429,7 +429,7 @@ def test_the_first_failure_stops_the_matrix_and_a_mended_helper_is_worth_another
     asked += ["--results", str(shared), "--methods-path", str(own), "--out", str(tmp_path)]
     done = run_all(*asked, "--fail-fast")
     assert done.returncode == 1 and done.stderr.count("error: not written yet") == 1, done.stderr
-    assert "missing: 1 jobs have not been run" in done.stderr
+    assert "missing: 1 job has not been run" in done.stderr
     (own / "aid.py").write_text("def weight():\n    return 1.0\n")
     done = run_all(*asked)
     assert done.returncode == 0, done.stderr

@@ -251,7 +251,7 @@ def test_the_table_of_crossed_data_sets_holds_what_evaluate_says(
     assert run_all([*asked, "--draw"]) == 1
     words = capsys.readouterr().err
     assert "missing: Baseline, " in words and "not what was written there" in words
-    assert "1 networks were not tested; run the table without --draw" in words
+    assert "1 network was not tested; run the table without --draw" in words
     before = (tmp_path / "table_cross.csv").read_text()
     assert run_all(asked) == 0
     mended = {(row["trained_on"], row["tested_on"]): row for row in rows(tmp_path / "table_cross.csv")}

@@ -21,6 +21,7 @@ from benchmark.cache.source_check import make_reader_error
 from benchmark.datasets.base import DataError, DataSet, Rows, Source
 from benchmark.datasets.points import blank_placeholders
 from benchmark.datasets.reading.files import list_few
+from benchmark.terminal import count_things
 
 IMAGES_PER_REPORT = 500  # images between two calls of `progress`
 
@@ -108,7 +109,7 @@ def decode_images(
                 progress(images_done, images_total)
         stored_images.flush()
     if unusable_images:
-        unusable_count = "1 image" if len(unusable_images) == 1 else f"{len(unusable_images):,} images"
+        unusable_count = count_things(len(unusable_images), "image")
         raise DataError(f"{dataset.name}: {unusable_count} cannot be used: {list_few(unusable_images)}")
     return pixel_hashes, small_images
 

@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.cache.copies import ALIKE, DISTANCE, Copies, find_copies, shrink_image
 from benchmark.cache.decoded import SPLITS, Data, Split
 from benchmark.cache.leaks import Leaks, list_leaks
-from benchmark.terminal import said_once
+from benchmark.terminal import count_things, said_once
 
 PAIRS_KEPT = 200  # near copies named in the card
 PUBLISHED = Path(__file__).parents[1] / "datasets" / "published_counts.csv"
@@ -141,7 +141,7 @@ def format_page(data_card: dict[str, Any]) -> str:
     for split in SPLITS:
         split_copies = exact_facts[split]
         lines.append(
-            f"- {split}: {split_copies['images']:,} images in {split_copies['groups']:,} groups of exact copies, "
+            f"- {split}: {split_copies['images']:,} images in {count_things(split_copies['groups'], 'group')} of exact copies, "
             f"{split_copies['groups_with_different_labels']:,} of them with different labels"
         )
     leaks_text = ", ".join(f"{name} {image_count}" for name, image_count in exact_facts["by_class"].items())

@@ -37,7 +37,7 @@ def check_parameters_act(cls: type[Method]) -> None:
     if idle_names:
         what = f"another value of {', '.join(idle_names)} changes no bit in {LONG} epochs on random images"
         fix_hint = (
-            "does the method read it? If not, --set and --sweep change nothing; if it only acts later, all is well"
+            "does the method read it? If not, --set and --sweep change nothing; if it acts later or seldom, all is well"
         )
         raise Skipped(f"{what}; {fix_hint}")
 

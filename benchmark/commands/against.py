@@ -15,7 +15,7 @@ import results as room
 from benchmark.commands.import_records import import_records
 from benchmark.commands.show import recipes_agree
 from benchmark.plan.matrix import Plan, Planned
-from benchmark.terminal import Usage
+from benchmark.terminal import Usage, count_things
 from results.files import digest_file
 from results.records import Records
 from results.schema import Refused
@@ -62,7 +62,11 @@ def adopt_records(plan: Plan, store: Store, others: Others) -> list[str]:
             adopted_runs[run.job.id] = others.folder
     store.elsewhere |= adopted_runs
     refused_lines = [f"refused: {line}" for line in refused]
-    lines = [f"{len(adopted_runs)} runs are taken from there", *differences.lines(), *refused_lines]
+    lines = [
+        f"{count_things(len(adopted_runs), 'run is', 'runs are')} taken from there",
+        *differences.lines(),
+        *refused_lines,
+    ]
     return [f"against {others.name}: {line}" for line in lines]
 
 
@@ -128,7 +132,8 @@ class Differences:
 
     def lines(self) -> Iterator[str]:
         for (method, dataset, text), run_count in self.counts.items():
-            yield f"{run_count} runs of {method} on {dataset} are not taken: {text}"
+            runs_of, verb = ("run of", "is") if run_count == 1 else ("runs of", "are")
+            yield f"{run_count} {runs_of} {method} on {dataset} {verb} not taken: {text}"
 
 
 def flatten_fields(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmark.cache.decoded import Data
 from benchmark.launch.locks import take_slot
 from benchmark.plan.matrix import Plan, Planned, PlannedCell
-from benchmark.terminal import Usage, print_note
+from benchmark.terminal import Usage, count_things, print_note
 from results.crossed import Crossed, crossed_path, read_crossed, write_crossed
 from results.store import Store
 
@@ -29,7 +29,7 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
     from benchmark.train.kept_network import load_network
 
     held_locks = take_slot(slots, whole_gpu=False)
-    print_note(f"testing {len(waiting_runs)} networks on data sets that they were not trained on")
+    print_note(f"testing {count_things(len(waiting_runs), 'network')} on data sets that were not trained on")
     for run, other_sets in waiting_runs:
         try:
             network = load_network(store.network(run.job.id), plan.request.methods_path, plan.request.device)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.commands import named_data, networks
 from benchmark.commands.command_line import command_parser, run_command
-from benchmark.terminal import make_printable, one_of
+from benchmark.terminal import count_things, make_printable, one_of
 
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
@@ -63,7 +63,7 @@ def describe_images(evaluation: "Evaluation", title: str, split: str) -> list[st
     if evaluation.available > count + left_out:
         lines.append("these are the images that the network's scale takes; --every-image takes all")
     lines += [
-        f"{image_count:,} images of {name} are left out: the network has no such class"
+        f"left out: {count_things(image_count, 'image')} of {name}; the network has no such class"
         for name, image_count in evaluation.left_out.items()
     ]
     lines += [f"the network does not choose {name}: the data set has no such class" for name in evaluation.unused]

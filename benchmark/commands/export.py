@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.commands.command_line import command_parser, run_command
-from benchmark.terminal import Usage, print_note
+from benchmark.terminal import Usage, count_things, print_note
 from results.job import Job
 from results.records import Records
 
@@ -48,7 +48,7 @@ def export_tensorboard(results: Path, folder: Path) -> int:
         written_count += 1
     if not written_count + kept_count + len(records.refused):
         raise Usage(f"--results: there are no records in {results}; give the folder that holds them")
-    print(f"{written_count} runs written, {kept_count} were there already: tensorboard --logdir {folder}")
+    print(f"{count_things(written_count, 'run')} written, {kept_count} there already: tensorboard --logdir {folder}")
     for line in sorted(records.refused.values()):
         print_note(f"refused: {line}")
     return 1 if records.refused else 0

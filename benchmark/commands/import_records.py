@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.cache import decoded
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.reading.pictures import LFS
-from benchmark.terminal import Usage, make_printable
+from benchmark.terminal import Usage, count_things, make_printable
 from results.compare import describe_difference, differing_parts
 from results.files import digest_bytes, write_bytes
 from results.job import PROTOCOL, Job
@@ -76,10 +76,12 @@ class Imported:
     differing: tuple[str, ...] = ()  # of those that were here already: one line for each that holds other numbers
 
     def __str__(self) -> str:
-        first_line = f"imported {self.taken} records, {self.kept} were here already, {len(self.refused)} refused"
+        first_line = (
+            f"imported {count_things(self.taken, 'record')}, {self.kept} here already, {len(self.refused)} refused"
+        )
         lines = [first_line, *(f"other numbers: {line}" for line in self.differing[:NAMED])]
         if len(self.differing) > NAMED:
-            lines.append(f"other numbers: {len(self.differing) - NAMED} records more")
+            lines.append(f"other numbers: {count_things(len(self.differing) - NAMED, 'record')} more")
         return "\n".join([*lines, *(f"refused: {line}" for line in self.refused)])
 
 

@@ -14,7 +14,7 @@ from benchmark.commands import named_data, networks
 from benchmark.commands.command_line import command_parser, run_command
 from benchmark.datasets.base import DataError
 from benchmark.datasets.reading.pictures import decode_picture, is_picture
-from benchmark.terminal import Usage, error_line, make_printable, print_note
+from benchmark.terminal import Usage, count_things, error_line, make_printable, print_note
 
 if TYPE_CHECKING:
     from benchmark.train.kept_network import Network
@@ -53,7 +53,9 @@ def predict_folder(args: argparse.Namespace) -> int:
         path = args.out / f"predictions_{network.info.id[:8]}.csv"
         networks.write_predictions(path, names, probabilities, network.info.classes)
         counts = Counter(network.info.classes[number] for number in probabilities.argmax(1))
-        print(f"{len(names):,} pictures: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}")
+        print(
+            f"{count_things(len(names), 'picture')}: {', '.join(f'{name} {n:,}' for name, n in counts.most_common())}"
+        )
         print(f"wrote {path}")
     more = [f"and {len(unreadable) - NAMED:,} more"] if len(unreadable) > NAMED else []
     for line in [*unreadable[:NAMED], *more]:

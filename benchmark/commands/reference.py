@@ -23,7 +23,7 @@ from benchmark.plan import catalogue
 from benchmark.plan.experiments import EXPERIMENTS
 from benchmark.plan.narrow import drop_unmeasured, measured_share
 from benchmark.scale import SCALES
-from benchmark.terminal import Usage, print_note
+from benchmark.terminal import Usage, count_things, print_note
 from reports.asked import Asked
 from reports.statements.evidence import Evidence, read_evidence
 from reports.statements.findings import (
@@ -103,7 +103,7 @@ def draw_reference(results: Path, pages: Path) -> int:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as second_folder:
         words_by_scale = {name: words_at_another_scale(name, specs) for name in other_scales}
         for name in words_by_scale:
-            print_note(f"at {name} scale: {records_by_scale[name]} records, which are in no finding")
+            print_note(f"at {name} scale: {count_things(records_by_scale[name], 'record')} in no finding")
         further_tables = [asked for words in words_by_scale.values() if words for asked in all_asked(results, words)]
         drawn_faces = with_faces(results, Path(second_folder))
         searches = read_search(results.resolve().parent / "search")

@@ -26,7 +26,7 @@ from benchmark.plan.cost import describe_cost, suggest_shorter
 from benchmark.plan.matrix import Plan, Planned, make_plan
 from benchmark.plan.narrow import drop_unmeasured
 from benchmark.progress import show_decoding
-from benchmark.terminal import Usage, print_note, said_once
+from benchmark.terminal import Usage, count_things, print_note, said_once
 from reports.asked import ReportError
 from reports.metrics import metric_after_each_epoch
 from results.store import Store
@@ -204,7 +204,7 @@ def networks_missing(missing_runs: list[Planned], store: Store) -> str:
     repeated_runs = sum(run.place.keep_weights and store.done(run.job.id) for run in missing_runs)
     if not repeated_runs:
         return ""
-    runs_text = "1 run has no network and is" if repeated_runs == 1 else f"{repeated_runs} runs have no network and are"
+    runs_text = count_things(repeated_runs, "run has no network and is", "runs have no network and are")
     return f"--keep-weights: {runs_text} trained again, to the same numbers"
 
 

@@ -19,6 +19,7 @@ from benchmark.plan.recipes import chosen_settings
 from benchmark.plan.sweeps import find_marks
 from benchmark.plan.tuning import published_settings
 from benchmark.source_code import STATEMENTS
+from benchmark.terminal import count_things
 from reports import Asked, AskedCell, Options, Report
 from results.published import DATASETS
 
@@ -70,7 +71,7 @@ def draw_results(
     reasons = [(run.job.text, why_missing(run, store, outcomes)) for run in missing_runs.values()]
     lines += [f"missing: {job_text}: {reason}" for job_text, reason in reasons if reason]
     if waiting_count := sum(reason is None for _, reason in reasons):
-        lines.append(f"missing: {waiting_count} jobs have not been run")
+        lines.append(f"missing: {count_things(waiting_count, 'job has', 'jobs have')} not been run")
     lines += other_code(plan, store)
     is_complete = not missing_runs and not refused_lines
     if is_complete:

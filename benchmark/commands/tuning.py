@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.commands.command_line import Parser, by_option, handle_errors
 from benchmark.commands.show import asked_cell, plan_drawing
-from benchmark.terminal import Usage, print_note
+from benchmark.terminal import Usage, count_things, print_note
 from reports.asked import Asked
 from reports.cells import read_cells
 from reports.search import (
@@ -78,7 +78,7 @@ def print_choice(words: list[str], csv_path: Path | None) -> int:
     for line in [*partial_notes(searches), *(f"{where}: no run counts yet." for where in unchosen_cells)]:
         print_note(line)
     run_count = sum(len(cell.ids) for cell in cells)
-    lack = f"{len(missing_runs)} of {run_count} runs are missing"
+    lack = f"{len(missing_runs)} of {count_things(run_count, 'run')} missing"
     print_note(f"the search is not finished, {lack}: the choice may change")
     return 1
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from benchmark.plan.matrix import Plan, Planned
 from benchmark.scale import PUBLISHED_IMAGES, SCALES, SMALL, Scale
-from benchmark.terminal import format_duration
+from benchmark.terminal import count_things, format_duration
 from results.store import Store
 
 LONG = 2 * 3600  # seconds after which a person is told of the smaller scale
@@ -74,7 +74,8 @@ def suggest_shorter(runs: list[Planned], store: Store, workers: int) -> str | No
         return None
     small_seconds = sum(guess_seconds(run, SMALL) for run in published_runs) / max(1, workers)
     small = f"--scale small (all images, {SMALL.side} px, one shortened recipe) about {format_duration(small_seconds)}"
-    return f"note: {len(published_runs)} jobs at paper scale take about {format_duration(seconds)}; {small}"
+    jobs_text = count_things(len(published_runs), "job at paper scale takes", "jobs at paper scale take")
+    return f"note: {jobs_text} about {format_duration(seconds)}; {small}"
 
 
 def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
@@ -90,7 +91,8 @@ def describe_cost(plan: Plan, store: Store, shard: tuple[int, int]) -> str:
     longest = format_duration(max(seconds, default=0))
     memory = max((cost.memory for cost in costs), default=0)
     lines += [
-        f"{len(runs)} jobs at {plan.request.scale.name} scale, {len(runs) - len(open_costs)} done, {len(open_costs)} to run",
+        f"{count_things(len(runs), 'job')} at {plan.request.scale.name} scale, {len(runs) - len(open_costs)} done, "
+        f"{len(open_costs)} to run",
         f"expected: {format_duration(sum(seconds))} of one worker in all, the longest job {longest} "
         f"({sum(c.measured for c in costs)} of {len(open_costs)} from measured runs, the rest a rough guess)",
         f"disk: about {sum(c.disk for c in costs) / 1e6:.1f} MB of records; memory: at most {memory / 1e9:.1f} GB a job",

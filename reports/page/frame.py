@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from reports.asked import Options
-from reports.captions import scale_text, unique_texts
+from reports.captions import count_runs, scale_text, unique_texts
 from reports.cells import Cell, group_by
 from reports.metrics import METRICS
 from reports.page.views import View, titles_of
@@ -59,9 +59,9 @@ def what_was_run(views: list[View]) -> list[str]:
     return [
         ", ".join(titles_of(views)["datasets"].values()),
         f"{len({cell.method for cell in cells})} methods",
-        f"{seeds[0]} seeds" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
+        f"{seeds[0]} seed{'' if seeds == [1] else 's'}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds",
         scale_text(cells),
-        f"{len({record['id'] for record in records}):,} runs",
+        count_runs(len({record["id"] for record in records})),
         ", ".join(unique_texts(record["provenance"].get("hardware") for record in records)),
     ]
 

@@ -114,7 +114,7 @@ def class_notes(all_tested: list[Tested]) -> list[str]:
         place_text = f"trained on {tested.cell.dataset}, tested on {tested.title}"
         for numbers in tested.crossed:
             lines += [
-                f"{place_text}: {count:,} images of {name} are left out, which the network does not know."
+                f"{place_text}: {name} is left out, which the network does not know (images: {count:,})."
                 for name, count in numbers.left_out.items()
             ]
             lines += [
@@ -130,7 +130,8 @@ def gaps_of(tested: Tested) -> list[str]:
     older_count = len(tested.shares) - tested.measured.n
     lines = list(tested.faults)
     if untested_count:
-        lines.append(f"{untested_count} networks were not tested; run the table without --draw")
+        networks_text = "1 network was" if untested_count == 1 else f"{untested_count} networks were"
+        lines.append(f"{networks_text} not tested; run the table without --draw")
     if older_count:
         name = METRICS[tested.metric].title.lower()
         lines.append(f"{older_count} tests kept no {name}; run the table without --draw")

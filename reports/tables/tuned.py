@@ -78,8 +78,9 @@ def tuned_caption(searches: list[Search], cells: list[Cell], options: Options) -
     if not searches:
         return UNMEASURED.rstrip(".")
     seeds = unique_texts(str(len(search.seeds)) for search in searches)
+    seeds_text = f"{' or '.join(seeds)} {'seed' if seeds == ['1'] else 'seeds'}"
     return (
-        f"{METRICS[options.metric].caption} in per cent, last epoch; {mean_text(options)}; n = {' or '.join(seeds)} seeds; "
+        f"{METRICS[options.metric].caption} in per cent, last epoch; {mean_text(options)}; n = {seeds_text}; "
         f"{scale_text(cells)}; bold: none shown to be better; grey or italic: what a look at the test images would have printed"
     )
 

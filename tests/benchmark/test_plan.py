@@ -361,6 +361,8 @@ def test_the_plan_says_what_is_done_and_what_the_rest_will_take(tmp_path: Path, 
     half = [run for run in runs if int(run.job.id, 16) % 2 == 0]
     assert [line.split()[0] for line in lines[: len(half)]] == [run.job.id for run in half]
     assert lines[len(half)].startswith(f"{len(half)} jobs at demo scale")
+    lines = shown(capsys, typed(tmp_path, *words, "--shard", f"{int(runs[0].job.id, 16) % 997}/997"))
+    assert lines[1] == "1 job at demo scale, 1 done, 0 to run"
 
 
 def test_the_mean_of_finished_runs_is_expected_and_their_largest_memory(

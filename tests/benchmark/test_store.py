@@ -102,9 +102,9 @@ def test_import_takes_sound_records_and_names_the_others(tmp_path: Path) -> None
     broken.parent.mkdir()
     broken.write_text(json.dumps(record() | {"id": "a" * 20, "spec": edited}))
     text = str(import_records(theirs.root, ours))
-    assert "imported 1 records" in text and "1 refused" in text and "does not hash" in text
+    assert "imported 1 record" in text and "1 refused" in text and "does not hash" in text
     assert Store(ours).done(JOB.id)
-    assert "imported 0 records, 1 were here already" in str(import_records(theirs.root, ours))
+    assert "imported 0 records, 1 here already" in str(import_records(theirs.root, ours))
 
 
 def test_import_refuses_changed_arrays_and_other_protocols(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_an_unfinished_search_says_what_is_missing(
     said = capsys.readouterr()
     assert "Baseline" in said.out and "SCN" not in said.out
     assert "SCN, faces, asymmetric 0.3: no run counts yet." in said.err
-    assert "the search is not finished, 6 of 8 runs are missing: the choice may change" in said.err
+    assert "the search is not finished, 6 of 8 runs missing: the choice may change" in said.err
     keep_search(runs, plan, leave_out=(2,))
     assert benchmark(words) == 1
     said = capsys.readouterr()

@@ -222,7 +222,7 @@ def test_the_caption_says_what_the_numbers_stand_on(tmp_path):
         "precision fp32",
         "10.0 % for 10 %",
         "n = 3 seeds",
-        "machine 0 (2 runs), machine 1 (1 runs)",
+        "machine 0 (2 runs), machine 1 (1 run)",
         "LA-Net supplement (ICCV 2023), Table 1",
     ):
         assert words in caption, words
@@ -329,7 +329,7 @@ def test_states_of_a_file_are_named_unless_they_were_proved_to_be_one(tmp_path):
     made = [write_record(tmp_path, seed=s, code=code) for s, code in enumerate(codes)]
     asked = request("table", "1", [cell("Baseline", "baseline", "rafdb", "0.1", made)])
     said = (
-        "Different states of a method's file at equal version: baseline aaaaaaaa (1 runs), baseline bbbbbbbb (2 runs)."
+        "Different states of a method's file at equal version: baseline aaaaaaaa (1 run), baseline bbbbbbbb (2 runs)."
     )
     assert said in accuracy_table(asked, Records(tmp_path), reports.Options()).stands_on
     Store(tmp_path).note_proved("baseline", *codes[:2])

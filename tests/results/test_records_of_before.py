@@ -74,7 +74,7 @@ def test_harm_ends_with_1_and_a_line(results: Path, harm, drawn_before: bool) ->
     named = harm(path)
     done = run_all(results, "--draw")
     assert done.returncode == 1
-    assert named.name in done.stderr or (harm is missing and "1 jobs have not been run" in done.stderr), done.stderr
+    assert named.name in done.stderr or (harm is missing and "1 job has not been run" in done.stderr), done.stderr
 
 
 @pytest.mark.slow

@@ -193,7 +193,7 @@ def test_a_folder_of_several_scales_is_drawn_at_that_of_most_or_not_touched(tmp_
     command = [sys.executable, "-m", "benchmark", "reference", "--results", str(kept), "--pages", str(pages)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert done.returncode == 2 and "at small scale: 7 records, which are in no finding" in done.stderr, done.stderr
+    assert done.returncode == 2 and "at small scale: 7 records in no finding" in done.stderr, done.stderr
     assert "ferplus" in done.stderr.splitlines()[-1]  # whose data nothing describes
     assert [path.name for path in (pages / "docs").rglob("*") if path.is_file()] == ["kept.png"]
     assert (pages / "README.md").read_text() == (ROOT / "README.md").read_text()

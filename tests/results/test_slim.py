@@ -36,7 +36,7 @@ def shipped(tmp_path: Path, kind: str, times: int = 1) -> tuple[Store, Records, 
     source = full.root
     for turn in range(times):
         target = tmp_path / f"reference{turn}"
-        assert str(import_records(source, target, light=True)).startswith("imported 1 records")
+        assert str(import_records(source, target, light=True)).startswith("imported 1 record")
         source = target
     return full, Records(source), job.id
 
@@ -73,7 +73,7 @@ def test_one_that_was_less_slim_becomes_so_and_keeps_the_hash_of_all_its_arrays(
     _, larger, job = shipped(tmp_path, "symmetric")
     monkeypatch.undo()
     assert larger.arrays(job, ("margin",)) is not None
-    assert str(import_records(larger.root, tmp_path / "slimmer", light=True)).startswith("imported 1 records")
+    assert str(import_records(larger.root, tmp_path / "slimmer", light=True)).startswith("imported 1 record")
     _, once, _ = shipped(tmp_path / "b", "symmetric")
     for suffix in (".json", ".npz"):
         again = Records(tmp_path / "slimmer").path(job).with_suffix(suffix)
