@@ -101,7 +101,7 @@ def describe_foundation(cells: list[Cell]) -> list[str]:
     notes = unique_texts(note for settings in resolved for note in settings.get("scale_notes", []))
     return [
         *(data_text(cells, name) for name in unique_texts(cell.dataset for cell in cells if cell.records)),
-        f"Backbone {told_apart(cells, backbone_text)}; start: {told_apart(cells, start_weights_text)}.",
+        f"Backbone {describe_by_row(cells, backbone_text)}; start: {describe_by_row(cells, start_weights_text)}.",
         f"Recipes: {', '.join(unique_texts(spec.get('preset') for spec in specs)).replace('_', ' ')}, "
         f"{scale_text(cells)}; "
         f"precision {', '.join(unique_texts(spec.get('precision') for spec in specs))}.",
@@ -156,19 +156,13 @@ def data_text(cells: list[Cell], name: str) -> str:
     data_facts = [f"{len(class_names(record))} classes"]
     data_facts += [str(data[key]) for key in ("label_rule", "train_set", "note") if data.get(key)]
     if isinstance(data.get("train_images"), int) and isinstance(data.get("test_images"), int):
-        data_facts.append(
-            f"{data['train_images']:,} training{subset_text(record)} and {data['test_images']:,} test images"
-        )
+        subset = record["spec"]["scale"].get("subset")
+        subset_text = "" if subset is None else f" (scale.subset={subset})"
+        data_facts.append(f"{data['train_images']:,} training{subset_text} and {data['test_images']:,} test images")
     if data.get("stored"):
         data_facts.append(f"stored at {data['stored']}")
     copies = copies_text(cells_here)
     return f"{data_title(record)}: {', '.join(data_facts)}." + (f" In the whole data set: {copies}." if copies else "")
-
-
-def subset_text(record: dict[str, Any]) -> str:
-    """Which training images, where they are others than usual."""
-    subset = record["spec"]["scale"].get("subset")
-    return "" if subset is None else f" (scale.subset={subset})"
 
 
 def copies_text(cells: list[Cell]) -> str:
@@ -190,7 +184,7 @@ def start_weights_text(record: dict[str, Any]) -> str:
     return str(record["resolved"].get("weights", {}).get("text") or "not recorded")
 
 
-def told_apart(cells: list[Cell], read_fact: Callable[[dict[str, Any]], str]) -> str:
+def describe_by_row(cells: list[Cell], read_fact: Callable[[dict[str, Any]], str]) -> str:
     """A fact of the records; where there are several, each with the rows or the data sets that it is true of."""
     rows_by_fact: dict[str, list[tuple[str, str]]] = {}
     for cell in cells:
@@ -264,16 +258,14 @@ def hardware_text(records: list[dict[str, Any]]) -> list[str]:
 
 def code_text(cells: list[Cell]) -> list[str]:
     """Named only where runs of one method were made by states of its file that may give other bits."""
-    states = Counter((cell.method, code) for cell in cells for code in cell.codes if code)
-    mixed_methods = [method for method, run_count in Counter(method for method, _ in states).items() if run_count > 1]
-    if not mixed_methods:
-        return []
+    run_counts = Counter((cell.method, code) for cell in cells for code in cell.codes if code)
+    state_counts = Counter(method for method, _ in run_counts)
     state_texts = [
         f"{method} {code.removeprefix('statements:')[:8]} ({count_runs(run_count)})"
-        for (method, code), run_count in states.items()
-        if method in mixed_methods
+        for (method, code), run_count in run_counts.items()
+        if state_counts[method] > 1
     ]
-    return [f"Different states of a method's file at equal version: {', '.join(state_texts)}."]
+    return [f"Different states of a method's file at equal version: {', '.join(state_texts)}."] if state_texts else []
 
 
 def weights_text(records: list[dict[str, Any]]) -> list[str]:
@@ -301,12 +293,16 @@ def published_text(cells: list[Cell], further_noises: Iterable[str] = ()) -> lis
         differences.append("another network, image size and number of images than the demo's")
     if "small" in scales:
         differences.append("images of 224 px and more epochs than the small scale")
-    sentences = [
-        f"Published: {'; '.join(sources)}. Compare with care: these have {', '.join(differences[:-1])} and {differences[-1]}."
-    ]
+    sentences = [f"Published: {'; '.join(sources)}. Compare with care: these have {list_words(differences)}."]
     if any(cell.difference is not None for cell in cells):
         sentences.append("Difference: measured minus published, in points.")
     return sentences
+
+
+def list_words(words: Iterable[str]) -> str:
+    """A, B and C"""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def unique_texts(values: Iterable[Any]) -> list[str]:

@@ -92,11 +92,6 @@ class Cell(AskedCell):
         return " ".join(record["id"] for record in self.records)
 
     @property
-    def few_text(self) -> str:
-        """'SCN, ferplus, asymmetric 0.3: n = 2 of 5'"""
-        return f"{self.where}: n = {self.n} of {len(self.ids)}"
-
-    @property
     def classes(self) -> int | None:
         return len(class_names(self.records[0])) if self.records else None
 
@@ -175,15 +170,10 @@ def add_facts(cells: Iterable[Cell], records: Records) -> None:
     """Fill in what more than one record tells: `codes`, and `data_facts` of the data set that is decoded here."""
     cells = [cell for cell in cells if cell.records]
     tell_codes(cells, records)
-    for cells_here in group_by(cells, data_of).values():
+    for cells_here in group_by(cells, lambda c: (c.dataset, c.records[0]["spec"]["data"]["fingerprint"])).values():
         facts_here = records.data_facts(cells_here[0].records[0])
         for cell in cells_here:
             cell.data_facts = facts_here
-
-
-def data_of(cell: Cell) -> tuple[str, str]:
-    data = cell.records[0]["spec"]["data"]
-    return data["name"], data["fingerprint"]
 
 
 def tell_codes(cells: Iterable[Cell], records: Records) -> None:

@@ -67,12 +67,9 @@ def fit_block(block: Block) -> list[Block]:
 
 def in_rows(block: Block) -> list[Block]:
     """A block of few rows as it is, a longer one in several."""
-    if len(block.rows) <= MOST_ROWS:
-        return [block]
-    starts = range(0, len(block.rows), MOST_ROWS)
     return [
         replace(block, rows=block.rows[at : at + MOST_ROWS], ruled=None if block.ruled is None else block.ruled - at)
-        for at in starts
+        for at in range(0, max(1, len(block.rows)), MOST_ROWS)
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.captions import dataset_title, noise_text
+from reports.captions import dataset_title, list_words, noise_text
 from reports.cells import Cell, group_by
 from reports.metrics import read_history
 
@@ -30,13 +30,8 @@ class MechanismCurve:
         return self.values.shape[1]
 
     @property
-    def late_epochs(self) -> tuple[int, int]:
-        """First and last epoch, counted from 1, of the last half, by which it is said whether it idles."""
-        return self.epochs // 2 + 1, self.epochs
-
-    @property
     def late(self) -> float:
-        """The mean of the last half of the epochs, of the mean over seeds."""
+        """The mean of the last half of the epochs, of the mean over seeds, by which it is said whether it idles."""
         return float(self.values.mean(0)[self.epochs // 2 :].mean())
 
     @property
@@ -108,9 +103,8 @@ def idle_sentence(curves: list[MechanismCurve], cells: list[Cell]) -> str:
         condition = noise_text(noise, None) + (f", {', '.join(rates)} %" if rates else "")
         parts.append(f"{value_range(curves_here)} on {dataset_title(cells, dataset)} ({condition})")
     first_curve = curves[0]
-    places_text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return (
-        f"{first_curve.cell.title}: {lower_title(first_curve.title)} {places_text}, so {first_curve.idle_text} "
+        f"{first_curve.cell.title}: {lower_title(first_curve.title)} {list_words(parts)}, so {first_curve.idle_text} "
         "(mean over the last half of the epochs)."
     )
 

@@ -31,7 +31,7 @@ def failure_notes(cells: list[Cell]) -> list[str]:
 
 def few_note(cells: list[Cell]) -> list[str]:
     """Which points of a picture stand on fewer seeds than asked."""
-    few_texts = [cell.few_text for cell in cells if 0 < cell.n < len(cell.ids)]
+    few_texts = [f"{cell.where}: n = {cell.n} of {len(cell.ids)}" for cell in cells if 0 < cell.n < len(cell.ids)]
     return [f"Fewer seeds than asked: {'; '.join(few_texts)}."] if few_texts else []
 
 
@@ -46,8 +46,8 @@ def list_gaps(cells: list[Cell]) -> list[str]:
     """One line a run that is not there, and one a cell that cannot be; an exit status rests on them."""
     lines = [f"{cell.where}: {cell.reason}" for cell in cells if cell.reason]
     for cell in cells:
-        lines += [f"{cell.where}: {line}" for line in cell.failed]
-        lines += [f"{cell.where}: {record_id[:8]}: not run" for record_id in cell.absent]
+        not_run = [f"{record_id[:8]}: not run" for record_id in cell.absent]
+        lines += [f"{cell.where}: {line}" for line in [*cell.failed, *not_run]]
     return lines
 
 

@@ -54,12 +54,7 @@ class Hits:
         self.records = records
         self.rule = rule
         self.metric = metric
-        self.kept: dict[str, RunHits | None] = {}
-
-    def of_run(self, record: dict[str, Any]) -> "RunHits | None":
-        if record["id"] not in self.kept:
-            self.kept[record["id"]] = self.read(record)
-        return self.kept[record["id"]]
+        self.kept: dict[str, RunHits | None] = {}  # {id of a record: its right answers}
 
     def read(self, record: dict[str, Any]) -> "RunHits | None":
         """The right answers of one run, None without sound arrays."""
@@ -91,7 +86,11 @@ class Hits:
         run_hits = []
         for cell in cells:
             of_seed = {record_seed(record): record for record in cell.records}
-            run_hits += [self.of_run(of_seed[number]) for number in seeds]
+            for number in seeds:
+                record = of_seed[number]
+                if record["id"] not in self.kept:
+                    self.kept[record["id"]] = self.read(record)
+                run_hits.append(self.kept[record["id"]])
         return run_hits
 
     def interval(self, difference: np.ndarray, cells: list[Cell], seeds: list[int]) -> Interval:

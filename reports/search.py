@@ -68,14 +68,11 @@ class Search:
 
     def cell_of(self, choice: np.ndarray) -> Cell:
         """The runs of one draw a seed as a cell of a table."""
-        records = [record_of(self.draws[draw], number) for draw, number in zip(choice, self.seeds, strict=True)]
-        values = 100 * self.test[choice, np.arange(len(self.seeds))]
-        return replace(
-            self.first_draw,
-            ids=tuple(record["id"] for record in records),
-            records=records,
-            values=dict(zip(self.seeds, values.tolist(), strict=True)),
-        )
+        records = []
+        for draw, number in zip(choice, self.seeds, strict=True):
+            records += [record for record in self.draws[draw].records if record_seed(record) == number]
+        values = dict(zip(self.seeds, (100 * self.test[choice, np.arange(len(self.seeds))]).tolist(), strict=True))
+        return replace(self.first_draw, ids=tuple(record["id"] for record in records), records=records, values=values)
 
     @property
     def minutes(self) -> float:
@@ -143,10 +140,6 @@ def recorded_held_out(record: dict[str, Any]) -> float | None:
     if value is None and record["spec"]["holdout"]:
         value = record["history"]["noisy_validation"][-1]
     return value
-
-
-def record_of(cell: Cell, number: int) -> dict[str, Any]:
-    return next(record for record in cell.records if record_seed(record) == number)
 
 
 def held_out_notes(searches: list[Search]) -> list[str]:

@@ -51,6 +51,11 @@ def half_width(values: Sequence[float] | np.ndarray, spread: str) -> float | Non
     return paired_t(values).high - float(np.mean(values))
 
 
+def band_widths(values: np.ndarray, spread: str) -> np.ndarray:
+    """[points] the same of each point of [seeds, points], as a band is drawn; 0 with one seed."""
+    return np.array([half_width(of_seeds, spread) or 0.0 for of_seeds in values.T])
+
+
 def student_interval(mean: float, variance: float, freedom: float) -> Interval:
     """Student's 95 % interval of a mean whose variance was estimated with so many degrees of freedom."""
     from scipy.special import stdtr, stdtrit

@@ -55,10 +55,9 @@ def column_groups(block: Block) -> list[list[int]]:
     """Where the columns of each data set stand, with those beside it."""
     groups: list[list[int]] = []
     for at, name in enumerate(block.columns[1:], 1):
-        if name in BESIDE and groups:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
+        if name not in BESIDE or not groups:
+            groups.append([])
+        groups[-1].append(at)
     return groups
 
 

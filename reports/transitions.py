@@ -54,12 +54,12 @@ def realised_matrix(cell: Cell, records: Records) -> np.ndarray | None:
     Of records without labels the share of wrong ones in each class is known, and where these go if a class has one target.
     """
     classes = class_names(cell.records[0])
-    run_matrices = (of_run(record, classes, records) for record in cell.records)
+    run_matrices = (realised_in_run(record, classes, records) for record in cell.records)
     known_matrices = [matrix for matrix in run_matrices if matrix is not None]
     return np.mean(known_matrices, axis=0) if known_matrices else None
 
 
-def of_run(record: dict, classes: list[str], records: Records) -> np.ndarray | None:
+def realised_in_run(record: dict, classes: list[str], records: Records) -> np.ndarray | None:
     class_count = len(classes)
     arrays = records.arrays(record["id"], ("given", "clean")) if holds_labels(record) else None
     if arrays is not None:

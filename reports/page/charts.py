@@ -1,6 +1,7 @@
 """Figures as the numbers that the page's script draws: tuning, ideas, sweeps, confusions, divergence from people, noise."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,20 +48,10 @@ def list_numbers(charts: dict[str, list[Fact]]) -> dict[str, list[Numbers]]:
             numbers["tuning"].append(Numbers(f"{name.title()}: {group['title']}", list(columns), rows))
     for group in charts["mechanisms"]:
         for curve in group["curves"]:
-            epochs = max(map(len, curve["lines"].values()))
-            rows = [
-                [
-                    str(epoch + 1),
-                    *(
-                        mean_and_deviation(*line[epoch]) if epoch < len(line) else ""
-                        for line in curve["lines"].values()
-                    ),
-                ]
-                for epoch in range(epochs)
-            ]
-            numbers["mechanisms"].append(
-                Numbers(f"{group['title']}: {curve['title']}", ["epoch", *curve["lines"]], rows)
-            )
+            columns = [[mean_and_deviation(*point) for point in line] for line in curve["lines"].values()]
+            rows = [[str(epoch), *row] for epoch, row in enumerate(zip_longest(*columns, fillvalue=""), 1)]
+            title = f"{group['title']}: {curve['title']}"
+            numbers["mechanisms"].append(Numbers(title, ["epoch", *curve["lines"]], rows))
     for group in charts["sweeps"]:
         for option in group["options"]:
             rows = [
@@ -165,7 +156,7 @@ def group_confusions(facts: Sequence[Fact], cells: list[Cell]) -> list[Fact]:
         {
             "title": title,
             "classes": unique_texts(fact["true_class"] for fact in group),
-            "rows": {row: confusion_rows(of_row) for row, of_row in group_by(group, lambda fact: fact["row"]).items()},
+            "rows": {row: confusion_rows(facts) for row, facts in group_by(group, lambda fact: fact["row"]).items()},
         }
         for title, group in group_by(facts, lambda fact: fact_title(fact, cells)).items()
     ]

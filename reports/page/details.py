@@ -12,7 +12,7 @@ from reports.mechanisms import MechanismCurve, read_curves
 from reports.page.views import View, cell_seeds
 from reports.paired import Hits
 from reports.pictures.epochs import Course, read_course
-from reports.statistics import crossed_interval
+from reports.statistics import band_widths, crossed_interval
 from reports.table import signed_texts
 from results.records import Records
 from results.schema import class_names, record_seed
@@ -67,13 +67,9 @@ def curve_of(curve: MechanismCurve) -> dict[str, Any]:
 
 def as_curve(values: np.ndarray) -> dict[str, list[float]]:
     """Mean and sample standard deviation over seeds of [seeds, epochs]."""
-    spread = values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
-    return {"mean": round_values(values.mean(0)), "sd": round_values(spread)}
-
-
-def round_values(values: np.ndarray) -> list[float]:
-    """Four digits are more than a picture shows."""
-    return [float(f"{value:.4g}") for value in values]
+    columns = {"mean": values.mean(0), "sd": band_widths(values, "sd")}
+    # Four digits are more than a picture shows.
+    return {name: [float(f"{value:.4g}") for value in column] for name, column in columns.items()}
 
 
 def settings_of(cell: Cell) -> list[list[str]]:

@@ -21,8 +21,8 @@ def first_table(views: list[View], options: Options) -> dict[str, Any] | None:
     """The first table that was asked for in one block: a row a method, a column a data set and rate; None without runs."""
     key = (options.metric, options.rule)
     names = titles_of(views)
-    shown_views = [view for view in views if (view.table, view.scale) == (views[0].table, views[0].scale)]
-    shown_views = [view for view in shown_views if key in view.results]
+    of_first_table = [view for view in views if (view.table, view.scale) == (views[0].table, views[0].scale)]
+    shown_views = [view for view in of_first_table if key in view.results]
     if not shown_views:
         return None
     heads: dict[str, list[str]] = {}

@@ -13,7 +13,7 @@ from reports.notes import against_note
 from reports.pictures.drawing import SOFT, Drawing, add_panel, draw_band, escape_dollars, new_figure, plain_log_axis
 from reports.pictures.lines import Style, line_look, line_styles, name_ends
 from reports.search import Search, held_out_notes, partial_notes, read_searches, search_gaps
-from reports.statistics import half_width
+from reports.statistics import band_widths
 from results.records import Records
 
 PLOT, TALL, LEFT, BETWEEN, TOP, ROW, BELOW = 2.7, 2.7, 0.62, 0.4, 0.45, 0.85, 0.45  # inches
@@ -103,7 +103,7 @@ def draw_panels(
         draws = np.arange(1, len(search.draws) + 1)
         values = np.array([100 * search.expected_accuracy(int(k)) for k in draws])
         mean = values.mean(1)
-        band = np.array([half_width(of_seeds, options.spread) or 0.0 for of_seeds in values])
+        band = band_widths(values.T, options.spread)
         look = line_look(search.title, looks) | {"markersize": 3.5, "linewidth": 1.5}
         for axes, places in ((left, draws), (right, draws * search.minutes)):
             draw_band(axes, places, mean, band, alpha=0.12, **look)

@@ -7,19 +7,13 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Options
-from reports.captions import (
-    dataset_title,
-    describe_foundation,
-    lines_text,
-    noise_text,
-    runs_text,
-)
+from reports.captions import dataset_title, describe_foundation, lines_text, noise_text, runs_text
 from reports.cells import Cell, group_by
 from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.metrics import METRICS, metric_by_rule
 from reports.notes import against_note, few_note
 from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, epoch_ticks, escape_dollars, new_figure
-from reports.statistics import half_width, sample_std
+from reports.statistics import band_widths, sample_std
 from results.schema import LAST_EPOCHS, record_seed
 
 PANEL, HIGH, LEFT, BETWEEN, ABOVE, TOP, BOTTOM = 1.68, 1.55, 0.75, 0.12, 0.54, 0.36, 0.45  # inches
@@ -166,7 +160,7 @@ def accuracy_limits(courses: list[Course]) -> tuple[float, float]:
 
 def draw_epochs_panel(axes: Any, one: Course, beside: Course | None, options: Options) -> None:
     at, mean = np.arange(1, one.epochs + 1), one.values.mean(0)
-    band = np.array([half_width(values, options.spread) or 0.0 for values in one.values.T])
+    band = band_widths(one.values, options.spread)
     if beside is not None:
         axes.plot(np.arange(1, beside.epochs + 1), beside.values.mean(0), color="#bbbbbb", linewidth=1, zorder=1)
     axes.fill_between(at, mean - band, mean + band, color=SOFT, alpha=0.25, linewidth=0)

@@ -74,18 +74,15 @@ def gallery_figure(asked: Asked, records: Records, options: Options) -> Drawing:
                 faces.facts,
             )
     reason = "no run with people's votes and decoded images is kept here"
+    text = f"Not drawn: {reason}."
     return Drawing(
-        output_stem(asked),
-        title,
-        f"Not drawn: {reason}.",
-        partial(empty_figure, reason),
-        [*list_gaps(cells), f"{name}: {reason}"],
+        output_stem(asked), title, text, partial(empty_figure, text), [*list_gaps(cells), f"{name}: {reason}"]
     )
 
 
-def empty_figure(reason: str) -> Any:
+def empty_figure(text: str) -> Any:
     figure = new_figure(4, 1.2)
-    figure.text(0.5, 0.5, f"Not drawn: {reason}.", ha="center", color=SOFT)
+    figure.text(0.5, 0.5, text, ha="center", color=SOFT)
     return figure
 
 
@@ -108,21 +105,24 @@ class GalleryFaces:
 
     @property
     def lacking(self) -> list[str]:
-        face_counts = {name: len(rows) for name, rows in self.chosen.items()}
         return [
-            f"only {face_counts[n]} {n} faces, {wanted_count} wanted"
-            for n, wanted_count in WANTED.items()
-            if face_counts[n] < wanted_count
+            f"only {len(self.chosen[kind])} {kind} faces, {wanted_count} wanted"
+            for kind, wanted_count in WANTED.items()
+            if len(self.chosen[kind]) < wanted_count
         ]
+
+    @property
+    def places(self) -> list[tuple[str, int]]:
+        """(kind, position) of each face, in the order of the picture."""
+        return [(kind, at) for kind in WANTED for at in self.chosen[kind]]
 
     @property
     def facts(self) -> list[dict[str, Any]]:
         """One line a bar chart, in the order of the picture; shares of 1."""
-        places = [(kind, at) for kind in WANTED for at in self.chosen[kind]]
         return [
             {"face": number, "kind": kind, "shown": name, "row": int(self.rows[at])}
             | {c: round(float(share), 4) for c, share in zip(self.classes, shares_shown, strict=True)}
-            for number, (kind, at) in enumerate(places, 1)
+            for number, (kind, at) in enumerate(self.places, 1)
             for name, shares_shown in self.charts(at)
         ]
 
@@ -133,13 +133,12 @@ class GalleryFaces:
 
     def render(self) -> Any:
         """The grid: a row of three faces at a time, each beside its three small charts."""
-        places = [(name, row) for name in WANTED for row in self.chosen[name]]
-        lines = -(-len(places) // COLUMNS) or 1
+        lines = -(-len(self.places) // COLUMNS) or 1
         figure = new_figure(4.1 * COLUMNS, 1.28 * lines + 0.3, layout="none")
         grid = figure.add_gridspec(
             lines, COLUMNS * 5, width_ratios=WIDTHS * COLUMNS, left=0.01, right=0.99, top=0.98, bottom=0.02
         )
-        for number, (kind, at) in enumerate(places):
+        for number, (kind, at) in enumerate(self.places):
             line, column = divmod(number, COLUMNS)
             face = figure.add_subplot(grid[line, 5 * column])
             self.draw_face(face, kind, at)

@@ -7,20 +7,14 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import (
-    UNMEASURED,
-    dataset_title,
-    describe_foundation,
-    noise_text,
-    runs_text,
-    unique_texts,
-)
+from reports.captions import UNMEASURED, dataset_title, describe_foundation, noise_text, runs_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.facts import cell_facts, mean_and_std, pick_columns
 from reports.mechanisms import MechanismCurve, idle_notes, lacking_curves, read_curves
 from reports.notes import against_note, few_note, list_gaps
 from reports.pictures.drawing import INK, SOFT, Drawing, add_panel, draw_band, epoch_ticks, escape_dollars, new_figure
 from reports.pictures.lines import name_ends
+from reports.statistics import band_widths
 from results.records import Records
 
 PANEL, HIGH, LEFT, RIGHT, ABOVE, TOP, BOTTOM = 2.5, 1.25, 0.55, 0.75, 0.68, 0.45, 0.45  # inches
@@ -47,12 +41,7 @@ def mechanisms_figure(asked: Asked, records: Records, options: Options) -> Drawi
         heading=drawn if curves else UNMEASURED,
         render=lambda: draw_mechanisms(curves),
         gaps=list_gaps(cells),
-        notes=[
-            *idle_notes(shown),
-            *few_note(shown),
-            *lacking_note(cells),
-            *against_note(shown),
-        ],
+        notes=[*idle_notes(shown), *few_note(shown), *lacking_note(cells), *against_note(shown)],
         stands_on=describe_foundation(shown),
         facts=[fact for curve in curves for fact in curve_facts(curve)],
     )
@@ -68,13 +57,13 @@ def curve_facts(curve: MechanismCurve) -> list[dict[str, Any]]:
     """A row an epoch, and one of the last half by which it is said whether the curve idles, for CSV."""
     low, high = curve.idle if curve.idle is not None else ("", "")
     common = cell_facts(curve.cell) | {"curve": curve.name, "title": curve.title, "idle_low": low, "idle_high": high}
-    first, last = curve.late_epochs
-    late = curve.values[:, first - 1 :].mean(1)
+    half = curve.epochs // 2
+    late = curve.values[:, half:].mean(1)
     idles = "" if curve.idle is None else "yes" if curve.idles else "no"
     rows = [(number, values, "", "") for number, values in enumerate(curve.values.T, 1)]
     return [
         pick_columns(COLUMNS, common, {"epoch": epochs, "idles": said, "ids": ids}, mean_and_std(values))
-        for epochs, values, said, ids in [*rows, (f"{first}-{last}", late, idles, curve.cell.id_text)]
+        for epochs, values, said, ids in [*rows, (f"{half + 1}-{curve.epochs}", late, idles, curve.cell.id_text)]
     ]
 
 
@@ -138,7 +127,7 @@ def draw_mechanism_panel(
     ends = []
     for curve in curves:
         mean = curve.values.mean(0)
-        band = curve.values.std(0, ddof=1) if len(curve.values) > 1 else np.zeros(curve.epochs)
+        band = band_widths(curve.values, "sd")
         colour = colours[curve.cell.noise, curve.cell.rate]
         label = escape_dollars(noise_text(curve.cell.noise, curve.cell.rate))
         draw_band(

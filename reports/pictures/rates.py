@@ -186,9 +186,8 @@ def draw_rates_panel(
         look = line_look(line.title, of_line) | {"markersize": 4.5, "linewidth": 1.6}
         draw_band(axes, rates, means, bands, faint, **look)
         value = f"{means[-1]:.{decimals}f}"
-        name = (
-            line.title if len(line.title) + 2 + len(value) <= letters else line.title[: letters - len(value) - 3] + "…"
-        )
+        room = letters - 2 - len(value)
+        name = line.title if len(line.title) <= room else line.title[: room - 1] + "…"
         ends.append((f"{name}  {value}", look["color"], float(rates[-1]), float(means[-1])))
     ticks = sorted({rate for line in lines for rate, *_ in line.points})
     axes.set_xlim(ticks[0] - 1, ticks[-1] + 0.07 * (ticks[-1] - ticks[0]))

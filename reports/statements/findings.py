@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from reports.captions import noise_text
+from reports.captions import list_words, noise_text
 from reports.cells import Cell
 from reports.divergence import compare_distance, find_row, group_divergences
 from reports.mechanisms import idle_notes
@@ -205,9 +205,7 @@ QUESTIONS = (
         "loses",
     ),
     Question(
-        "Are the settings that the search chose better than the published ones?",
-        compare_settings,
-        "--table published",
+        "Are the settings that the search chose better than the published ones?", compare_settings, "--table published"
     ),
     Question(
         "Are LA-Net's label distributions nearer to people's votes?",
@@ -271,12 +269,6 @@ def list_rows(rows: "pandas.DataFrame") -> str:
     """'SCN and RUL on Faces and FERPlus; EAC on FERPlus'"""
     places = rows.groupby("compared", sort=False)["data_set"].agg(list_words)
     return "; ".join(f"{list_words(texts.index)} on {place}" for place, texts in places.groupby(places, sort=False))
-
-
-def list_words(words: Iterable[str]) -> str:
-    """A, B and C"""
-    *before, last = words
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 def findings_markdown(frame: "pandas.DataFrame", details: str) -> str:

@@ -55,7 +55,7 @@ def accuracy_table(asked: Asked, records: Records, options: Options) -> Table:
     shown_cells = [*table_cells, *cells_below]
     rank_cells(table_cells, Hits(records, asked.rule(options), options.metric))
     layout = Layout(asked, table_cells, cells_below, options)
-    blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate, options.floor)]
+    blocks = [block for noise, rate in layout.conditions for block in layout.blocks(noise, rate)]
     unmeasured_noise = layout.conditions[0][:1] if layout.unmeasured and asked.published else ()
     return Table(
         name=output_stem(asked),
@@ -119,13 +119,13 @@ class Layout:
         for cell in self.missing_cells:
             add_published(cell, asked)
 
-    def blocks(self, noise: str, rate: str | None, floor: bool) -> list[Block]:
+    def blocks(self, noise: str, rate: str | None) -> list[Block]:
         """The table's own methods, and below them, in a block of their own, any others that were asked for."""
         own_methods = self.asked.methods or tuple(METHODS)
         other_rows = [row for row in self.rows if row[1] not in own_methods]
         own_rows = [row for row in self.rows if row[1] in own_methods]
         heading = noise_text(noise, rate)
-        blocks = [self.block(own_rows or other_rows, heading, noise, rate, floor)]
+        blocks = [self.block(own_rows or other_rows, heading, noise, rate, self.options.floor)]
         if own_rows and other_rows:
             blocks.append(self.block(other_rows, f"{heading}: other methods", noise, rate, False))
         return blocks
@@ -234,16 +234,16 @@ def rows_of_runs(cell: Cell, options: Options) -> list[dict[str, Any]]:
     """One row a run, for CSV: what it adds to the table, and every metric of its record, in per cent."""
     shown_fields = cell_facts(cell) | {"metric": options.metric, "rule": options.rule}
     return [
-        pick_columns(RUN_COLUMNS, shown_fields, run_facts(record))
+        pick_columns(
+            RUN_COLUMNS,
+            shown_fields,
+            {"id": record["id"], "seed": record_seed(record), "realised": realised_rate(record)},
+        )
         | {"value": round_or_blank(cell.values[record_seed(record)])}
         | {name: metric_text(name, record["metrics"].get(name)) for name in RUN_METRICS}
         | {"worst_class": metric_text("worst_class", metric_in_last_epoch(record, "worst-class"))}
         for record in cell.records
     ]
-
-
-def run_facts(record: dict[str, Any]) -> dict[str, Any]:
-    return {"id": record["id"], "seed": record_seed(record), "realised": realised_rate(record)}
 
 
 def metric_text(name: str, value: Any) -> Any:

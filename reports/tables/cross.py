@@ -152,9 +152,7 @@ def fact_of(tested: Tested) -> dict[str, Any]:
         "ids": " ".join(r["id"] for r in cell.records if record_seed(r) in cell.values),
         "metric": tested.metric,
     }
-    means_by_metric = {name: mean_or_blank(tested.values_of(key)) for key, name in SHARES.items()}
-    return pick_columns(COLUMNS, cell_facts(cell), means_by_metric, of_test)
-
-
-def mean_or_blank(values: dict[int, float]) -> float | str:
-    return round_or_blank(fmean(values.values()) if values else None)
+    for metric, column in SHARES.items():
+        values = tested.values_of(metric).values()
+        of_test[column] = round_or_blank(fmean(values) if values else None)
+    return pick_columns(COLUMNS, cell_facts(cell), of_test)

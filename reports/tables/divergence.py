@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, ReportError, output_stem
-from reports.captions import (
-    UNMEASURED,
-    condition_title,
-    dataset_title,
-    describe_foundation,
-    runs_text,
-    unique_texts,
-)
+from reports.captions import UNMEASURED, condition_title, dataset_title, describe_foundation, runs_text, unique_texts
 from reports.cells import Cell, read_cells
 from reports.divergence import Group, Measured, compare_distance, group_divergences
 from reports.mechanisms import idle_notes
@@ -23,13 +16,7 @@ from reports.notes import AGAINST, against_note, failure_notes, list_gaps
 from reports.paired import COUNTED
 from reports.statistics import Interval, is_sure
 from reports.table import Block, Entry, Table
-from reports.votes import (
-    ONE_ANNOTATOR,
-    one_hot_divergence,
-    people_text,
-    random_annotator_divergence,
-    read_study,
-)
+from reports.votes import ONE_ANNOTATOR, one_hot_divergence, people_text, random_annotator_divergence, read_study
 from results.published import supplement_facts
 from results.records import Records
 from results.schema import ENOUGH_SEEDS

@@ -6,14 +6,7 @@ from typing import Any
 import numpy as np
 
 from reports.asked import Asked, Options, output_stem
-from reports.captions import (
-    UNMEASURED,
-    condition_title,
-    describe_foundation,
-    mean_text,
-    scale_text,
-    unique_texts,
-)
+from reports.captions import UNMEASURED, condition_title, describe_foundation, mean_text, scale_text, unique_texts
 from reports.cells import Cell, group_conditions, read_cells
 from reports.facts import pick_columns, round_or_blank
 from reports.metrics import METRICS

@@ -13,6 +13,7 @@ from records import cell, request, table1, write_record
 from scipy import stats
 
 from reports.asked import Asked, AskedCell, Options, ReportError
+from reports.captions import list_words
 from reports.cells import read_cells
 from reports.paired import CROSS_FITTED, Hits, compare_cells, cross_fit, rank_cells
 from reports.statements.claims import judge_claims
@@ -24,7 +25,6 @@ from reports.statements.findings import (
     describe_comparison,
     findings_markdown,
     is_published,
-    list_words,
     make_comparisons,
     write_answer,
 )

@@ -165,7 +165,7 @@ def test_ranks_stand_on_the_epochs_that_the_rule_chooses(tmp_path: Path, metric:
     one = record(tmp_path, "scn", 0, (0.9, 0.8, 0.5), arrays={"predictions": made}, metrics={"best_epoch": 1})
     records = Records(tmp_path)
     expected = {"last": right[2], "last5": right.mean(0), "best": right[0 if metric == "accuracy" else 1]}[rule]
-    assert Hits(records, rule, metric).of_run(records.get(one)).share == pytest.approx(expected.astype(float))
+    assert Hits(records, rule, metric).read(records.get(one)).share == pytest.approx(expected.astype(float))
 
 
 def test_a_record_without_predictions_of_every_epoch_has_no_other_rule(tmp_path: Path) -> None:
