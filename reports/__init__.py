@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.asked import DEFAULTS, Asked, AskedCell, Drawn, Options, ReportError, output_stem
+from reports.asked import DEFAULTS, Asked, AskedCell, Drawn, Options, ReportError, output_stem, write_drawn
 from results.records import Records
 
 __all__ = ["Asked", "AskedCell", "Drawn", "Options", "Report", "ReportError", "output_stem", "try_drawing"]
@@ -84,7 +84,7 @@ class Report:
         for asked, table in zip(tables, drawn_tables, strict=True):
             picture = table_picture(table)
             files.append(self.out / f"{picture.name}.png")
-            files[-1].write_bytes(picture.png)
+            write_drawn(files[-1], picture.png)
             for beside_table in pictures_beside(asked, read_tables, self.options):
                 files += beside_table.write(self.out)
         return files

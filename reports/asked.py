@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from reports.metrics import METRICS
+from results.files import write_bytes
 
 METRIC_DRAWINGS = {"accuracy", "sweep", "tuned", "budget", "sensitivity", "cross"}  # drawings that heed the metric
 
 
 class ReportError(ValueError):
     """Records that must not be drawn together; the message names them in one line."""
+
+
+def write_drawn(path: Path, content: str | bytes) -> None:
+    """Write a file of a report whole, or leave the one that is there; raises ReportError."""
+    try:
+        write_bytes(path, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        fix_hint = "give another --out, or make room and draw again: nothing that was measured is lost"
+        raise ReportError(f"--out: {path}: {error.strerror}; {fix_hint}") from None
 
 
 @dataclass(frozen=True)

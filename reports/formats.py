@@ -4,6 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from reports.asked import write_drawn
 from reports.facts import csv_rows
 from reports.latex import format_latex
 from reports.pictures.drawing import Drawing
@@ -17,7 +18,7 @@ def write_table(table: Table, out: Path) -> list[Path]:
         texts["_runs.csv"] = csv_rows(table.runs[0], table.runs)
     texts |= format_latex(table)
     for ending, text in texts.items():
-        (out / f"{table.name}{ending}").write_text(text, encoding="utf-8", newline="")
+        write_drawn(out / f"{table.name}{ending}", text)
     return [out / f"{table.name}{ending}" for ending in texts]
 
 

@@ -125,6 +125,26 @@ def test_a_full_disk_leaves_no_half_of_a_record(
     assert record_file(results).read_bytes() == record_file(theirs).read_bytes()
 
 
+def test_a_disk_that_fills_while_drawing_leaves_what_was_drawn_and_names_the_file(
+    theirs: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    words = [*WORDS, "--draw", "--results", str(theirs), "--out", str(tmp_path / "out")]
+    main(words)
+    drawn = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    capsys.readouterr()
+    with monkeypatch.context() as full:
+        full.setattr("results.files.os.replace", fill)
+        assert main([*words, "--decimals", "2"]) == 2
+    assert (
+        f"--out: {tmp_path / 'out' / 'table_clean.md'}: No space left on device; give another --out"
+        in capsys.readouterr().err
+    )
+    assert drawn and drawn == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("how", "taken", "said"),
     [

@@ -72,7 +72,7 @@ def check_free_space(dataset: DataSet, source: Source, root: Path) -> None:
     bytes_needed = (len(source.train.names) + len(source.test.names)) * dataset.size**2 * dataset.channels
     bytes_free = shutil.disk_usage(root).free
     if bytes_needed > bytes_free:
-        sizes_text = f"{bytes_needed / 1e9:.1f} GB needed, {bytes_free / 1e9:.1f} GB free"
+        sizes_text = f"{bytes_needed / 1e6:,.1f} MB needed, {bytes_free / 1e6:,.1f} MB free"
         raise DataError(f"{dataset.name}: {root}: {sizes_text}; give another --results")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from benchmark.datasets.base import DataError
+from benchmark.task import FULL
 from benchmark.terminal import Usage, error_line, make_printable, print_note, said_once
 from noise.base import NoiseError
 from reports.asked import ReportError
@@ -86,6 +87,7 @@ def handle_errors(program: str, command: Callable[[], int]) -> int:
     except UNUSABLE as error:
         message = error_line(error)
     except OSError as error:
-        message = make_printable(f"{error.filename or 'output'}: {error.strerror or error}")
+        hint = "; make room, or give other folders; the same command goes on from there" if error.errno in FULL else ""
+        message = make_printable(f"{error.filename or 'output'}: {error.strerror or error}{hint}")
     print(said_once(program, message), file=sys.stderr)
     return 2

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,18 @@ def further_weights(choice: str | None) -> Start:
     return replace(file_start, text=f"; further networks: {file_start.text}")
 
 
+def digest_once(path: Path) -> str:
+    """The SHA-256 of a file, read once in a process for as long as it is the same file; raises OSError, ValueError."""
+    facts = path.stat()
+    return digest_version(path, facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)
+
+
+@lru_cache
+def digest_version(path: Path, *version: int) -> str:
+    """The SHA-256 of a file; version: numbers of which one is another when the file is."""
+    return digest_file(path)
+
+
 def weights_of_file(option: str, choice: str) -> Start:
     """A file of start weights; raises Usage where there is none."""
     expected = "a checkpoint or 'random'"
@@ -111,7 +124,7 @@ def weights_of_file(option: str, choice: str) -> Start:
     if re.match(r"\w+://", choice):
         raise Usage(f"{option} {choice}: nothing is downloaded here; get the file first and give its path")
     try:
-        file_digest = digest_file(path)
+        file_digest = digest_once(path)
     except (OSError, ValueError) as error:  # a ValueError: a name that no file can have
         near_words = get_close_matches(choice.lower(), re.findall(r"'(\w+)'", expected), 1)
         hint = f" (did you mean {near_words[0]!r}?)" if near_words else ""

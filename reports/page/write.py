@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.asked import Asked, Drawn, Options, output_stem
+from reports.asked import Asked, Drawn, Options, output_stem, write_drawn
 from reports.captions import unique_texts
 from reports.cells import read_cells
 from reports.formats import html_environment
@@ -72,8 +72,8 @@ def write_page(
         "refused": sorted(records.refused.values()),
     }
     path = out / "report.html"
-    (out / "claims.md").write_text(claims_markdown(found), encoding="utf-8")
-    path.write_text(html_environment().get_template("page/page.html").render(**facts), encoding="utf-8")
+    write_drawn(out / "claims.md", claims_markdown(found))
+    write_drawn(path, html_environment().get_template("page/page.html").render(**facts))
     gaps = unique_texts(gap for _, drawing in drawn for gap in drawing.gaps)
     text = "\n".join(f"{': '.join(verdict_heading(verdict))}: {summarise_verdict(verdict)}" for verdict in found)
     return Drawn([path, out / "claims.md"], text, gaps)

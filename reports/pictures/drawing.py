@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.asked import write_drawn
 from reports.facts import csv_rows
 
 SETTINGS = {"pdf.fonttype": 42, "ps.fonttype": 42, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -54,11 +55,13 @@ class Drawing:
         paths = [out / f"{self.name}.pdf", out / f"{self.name}.png"]
         metadata = {"CreationDate": None, "Title": self.title, "Subject": self.words}
         with drawing_settings():
-            self.figure.savefig(paths[0], metadata=metadata, bbox_inches=self.edges)
-        paths[1].write_bytes(self.png)
+            content = io.BytesIO()
+            self.figure.savefig(content, format="pdf", metadata=metadata, bbox_inches=self.edges)
+        write_drawn(paths[0], content.getvalue())
+        write_drawn(paths[1], self.png)
         if self.facts:
             paths.append(out / f"{self.name}.csv")
-            paths[-1].write_text(self.csv, encoding="utf-8", newline="")
+            write_drawn(paths[-1], self.csv)
         return paths
 
     @property

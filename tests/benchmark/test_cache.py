@@ -364,7 +364,7 @@ def test_a_build_in_progress_is_not_cleared_away(source: Path, tmp_path: Path):
 
 def test_a_full_disk_is_said_before_decoding(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(build.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 5})())
-    with pytest.raises(DataError, match=r"GB needed, 0\.0 GB free"):
+    with pytest.raises(DataError, match=r"MB needed, 0\.0 MB free"):
         opened(source, tmp_path / "root")
 
 
