@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -264,7 +265,8 @@ def split_line(line: str) -> tuple[str, str] | None:
 
 
 def image_stem(name: str) -> str:
-    """An image's name without its ending and without RAF-DB's mark of an aligned image."""
+    """An image's name, its accents spelt in one way (a Mac parts them), without ending and RAF-DB's mark of an aligned image."""
+    name = unicodedata.normalize("NFC", name)
     return re.sub(r"\.(jpe?g|png|webp|bmp)$", "", name, flags=re.IGNORECASE).removesuffix("_aligned")
 
 

@@ -46,7 +46,12 @@ def round_or_blank(value: float | None, digits: int = 6) -> float | str:
 
 def round_or_none(value: float | None, digits: int) -> float | None:
     """None where there is no number."""
-    return None if value is None or not np.isfinite(value) else round(float(value), digits)
+    return None if value is None or not np.isfinite(value) else round_alike(value, digits)
+
+
+def round_alike(value: float, digits: int) -> float:
+    """Rounded alike on all processors: a mean halfway between two numbers may end a last bit above or below it."""
+    return round(round(float(value), 10), digits)
 
 
 def csv_rows(header: Iterable[str], facts: Iterable[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.cells import Cell, common_seeds
 from reports.confusion import Confusion, read_confusion
-from reports.facts import round_or_none
+from reports.facts import round_alike, round_or_none
 from reports.mechanisms import MechanismCurve, read_curves
 from reports.page.views import View, cell_seeds
 from reports.paired import Hits
@@ -56,8 +56,8 @@ def class_accuracies(confusion: Confusion) -> list[list[float | None]]:
 
 def course_of(course: Course) -> dict[str, Any]:
     """Test accuracy over epochs, and where each rule of accuracy looks."""
-    marks = {rule: round(float(values.mean()), 2) for rule, values in course.rules.items()}
-    return as_curve(course.values) | {"marks": marks, "best_epoch": round(float(course.best_epochs.mean()), 1)}
+    marks = {rule: round_alike(values.mean(), 2) for rule, values in course.rules.items()}
+    return as_curve(course.values) | {"marks": marks, "best_epoch": round_alike(course.best_epochs.mean(), 1)}
 
 
 def curve_of(curve: MechanismCurve) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def as_curve(values: np.ndarray) -> dict[str, list[float]]:
     """Mean and sample standard deviation over seeds of [seeds, epochs]."""
     columns = {"mean": values.mean(0), "sd": band_widths(values, "sd")}
     # Four digits are more than a picture shows.
-    return {name: [float(f"{value:.4g}") for value in column] for name, column in columns.items()}
+    return {name: [float(f"{round_alike(value, 10):.4g}") for value in column] for name, column in columns.items()}
 
 
 def settings_of(cell: Cell) -> list[list[str]]:

@@ -11,6 +11,7 @@ from reports.asked import Asked, Options, ReportError, output_stem
 from reports.captions import dataset_title, describe_foundation, noise_text, scale_text
 from reports.cells import read_cells
 from reports.divergence import find_misfit
+from reports.facts import round_alike
 from reports.notes import against_note, list_gaps
 from reports.pictures.drawing import INK, SOFT, Drawing, escape_dollars, new_figure
 from reports.votes import image_kinds, people_text, read_votes, votes_to_shares
@@ -121,7 +122,7 @@ class GalleryFaces:
         """One line a bar chart, in the order of the picture; shares of 1."""
         return [
             {"face": number, "kind": kind, "shown": name, "row": int(self.rows[at])}
-            | {c: round(float(share), 4) for c, share in zip(self.classes, shares_shown, strict=True)}
+            | {c: round_alike(share, 4) for c, share in zip(self.classes, shares_shown, strict=True)}
             for number, (kind, at) in enumerate(self.places, 1)
             for name, shares_shown in self.charts(at)
         ]

@@ -10,7 +10,7 @@ import numpy as np
 from reports.asked import Asked, Options, output_stem
 from reports.captions import UNMEASURED, condition_title, describe_foundation, scale_text
 from reports.cells import Cell, read_cells
-from reports.facts import pick_columns
+from reports.facts import pick_columns, round_alike
 from reports.metrics import METRICS
 from reports.notes import against_note
 from reports.pictures.drawing import (
@@ -75,7 +75,7 @@ def sensitivity_facts(one: Search, metric: str) -> list[dict[str, Any]]:
             COLUMNS,
             one.facts,
             {"draw": cell.draw, "option": key, "value": cell.settings.get(key, published), "published": published},
-            {"held_out": round(100 * float(held), 4), "test": round(100 * float(test), 4), "metric": metric},
+            {"held_out": round_alike(100 * held, 4), "test": round_alike(100 * test, 4), "metric": metric},
         )
         for cell, held, test in zip(one.draws, one.held_out.mean(1), one.test.mean(1), strict=True)
         for key, published in cell.published_settings.items()

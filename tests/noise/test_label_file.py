@@ -190,6 +190,15 @@ def test_names_match_by_file_name_whatever_folder_is_in_front(tmp_path):
     np.testing.assert_array_equal(read(tmp_path, rows(range(7)), held), read(tmp_path, rows(range(7))))
 
 
+def test_accents_match_however_a_file_system_spells_them(tmp_path):
+    one_sign, two_signs = ([f"Ren{e}{n}.jpg" for n in range(7)] for e in ("\u00e9", "e\u0301"))
+    expected = read(tmp_path, rows(range(7))).tolist()
+    assert read(tmp_path, rows(range(7), two_signs), one_sign).tolist() == expected
+    assert read(tmp_path, rows(range(7), one_sign), two_signs).tolist() == expected
+    with pytest.raises(NoiseError, match=r"line 8.*already listed in line 1"):
+        read(tmp_path, rows(range(7), one_sign) + rows([0], two_signs), one_sign)
+
+
 def test_equal_file_names_in_two_folders_are_not_guessed(tmp_path):
     names = ["train/a/1.png", "train/b/1.png", *NAMES[:5]]
     with pytest.raises(NoiseError, match=r"2 of 7.*'train/a/1.png'"):

@@ -19,6 +19,7 @@ from records import EIGHT, FINGERPRINT, cell, request, table1, with_cells, with_
 import reports
 from noise.asymmetric import MISTAKEN_FOR
 from reports.cells import Cell
+from reports.facts import mean_and_std, round_alike
 from reports.formats import markdown_text
 from reports.latex import latex_text
 from reports.table import format_signed
@@ -61,6 +62,13 @@ def test_mean_and_sample_deviation_agree_with_a_table_made_by_hand(tmp_path):
     assert [path.name for path in drawn.files] == [
         *("table1.md", "table1.csv", "table1.html", "table1_runs.csv", "table1.tex", "table1_notes.tex")
     ]
+
+
+def test_a_mean_halfway_between_two_numbers_is_rounded_alike_however_it_was_summed() -> None:
+    """The last bit of a mean differs between processors."""
+    sums = [np.nextafter(76.95625, end) for end in (0, 100)]
+    assert len({mean_and_std(np.array([value] * 4), 4)["mean"] for value in sums}) == 1
+    assert (round_alike(76.95624, 4), round_alike(76.95626, 4)) == (76.9562, 76.9563)
 
 
 def test_a_table_of_other_settings_is_said_to_be_replaced(tmp_path):
