@@ -486,5 +486,5 @@ def test_hours_at_paper_scale_are_told_with_the_smaller_scale(tmp_path: Path) ->
     assert told.returncode == 0 and "--scale small (all images, 64 px" in told.stdout, told.stdout + told.stderr
     for scale in ("demo", "small"):
         told = run_all(*arguments, "--scale", scale)
-        assert told.returncode == 0 and "1000 jobs at " + scale in told.stdout
+        assert told.returncode == 0 and "1,000 jobs at " + scale in told.stdout
         assert "--scale small (all" not in told.stdout
