@@ -29,7 +29,10 @@ def evaluate_networks(plan: Plan, store: Store, slots: Sequence[Sequence[str]] =
     from benchmark.train.kept_network import load_network
 
     held_locks = take_slot(slots, whole_gpu=False)
-    print_note(f"testing {count_things(len(waiting_runs), 'network')} on data sets that were not trained on")
+    networks_text = count_things(
+        len(waiting_runs), "network on data sets that it was", "networks on data sets that they were"
+    )
+    print_note(f"testing {networks_text} not trained on")
     for run, other_sets in waiting_runs:
         try:
             network = load_network(store.network(run.job.id), plan.request.methods_path, plan.request.device)
