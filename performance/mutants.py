@@ -57,7 +57,7 @@ NEAR = {
     """,
     "benchmark/launch": """
         test_dispatch.py test_own_folders.py test_plan_cards.py test_progress.py test_slurm_part.py
-        tests/test_drawing_first.py tests/test_where_it_runs.py
+        tests/test_drawing_first.py tests/test_where_it_runs.py tests/test_trained_networks.py tests/gpu/test_hardware.py
     """,
     "benchmark/check": """
         test_check.py test_hooks.py test_kept_networks.py test_mechanism.py test_own_backbones.py

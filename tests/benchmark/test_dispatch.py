@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import queue
 import random
 import signal
 import subprocess
@@ -27,7 +28,7 @@ from benchmark.launch import cluster
 from benchmark.launch import dispatch as dispatching
 from benchmark.launch import lock_owner as owning
 from benchmark.launch import supervise as engine
-from benchmark.launch.children import CHILDREN, Children, Stopped
+from benchmark.launch.children import CHILDREN, Children, Stopped, wait_for_kill
 from benchmark.launch.fork_server import LOOKS, ForkServer
 from benchmark.launch.lock_owner import find_owner, is_stopped, write_owner
 from benchmark.launch.locks import take_lock, take_slot
@@ -409,6 +410,23 @@ def test_a_job_stopped_when_its_fork_server_is_killed_holds_no_matrix(tmp_path: 
     os.kill(server, signal.SIGKILL)
     assert launcher.wait(100) == 0
     assert set(matrix.records()) == {0, 1} and matrix.processes() == []
+
+
+def test_a_job_that_was_killed_for_its_time_may_have_ended_by_itself_in_the_last_moment() -> None:
+    events: queue.SimpleQueue = queue.SimpleQueue()
+    for event in ({"exit": LOST}, {"exit": 0}):
+        events.put(event)
+    assert [wait_for_kill(events), wait_for_kill(events)] == [{"exit": None}, {"exit": 0}]
+
+
+def test_why_a_job_failed_is_told_where_no_disk_takes_it(tmp_path: Path) -> None:
+    (tmp_path / "failures").write_text("in the way")
+    task = Task("ab", "made", str(tmp_path), str(tmp_path / "log"), limit=7)
+    failures = [engine.read_or_write_failure(Store(tmp_path), task, exit_code) for exit_code in (None, -9, 3)]
+    assert [failure["class"] for failure in failures][:2] == ["timeout", "killed"]
+    beginnings = ("ran past 7 s; ", "ended by signal 9; ", "ended with status 3 and no record; ")
+    for failure, beginning in zip(failures, beginnings, strict=True):
+        assert failure["message"].startswith(f"{beginning}the failure record could not be written (")
 
 
 def test_a_job_that_stays_stopped_is_ended_and_one_that_goes_on_is_not(capfd) -> None:
