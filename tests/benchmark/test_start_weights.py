@@ -1,5 +1,6 @@
 """How start weights are made from landmarks, step by step: what the network is shown, at which rates, and what is kept."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from benchmark.cache import decoded, lookup
 from benchmark.cache.resized import load_resized
 from benchmark.datasets.faces import Faces
 from benchmark.datasets.points import mirror_points
+from benchmark.plan import start_weights
 from benchmark.train import pretrain
 from benchmark.train.augment import plain_images
 from methods.support.backbones import BACKBONES
@@ -151,3 +153,14 @@ def test_the_network_is_seeded_by_data_and_name_and_kept_with_what_it_was_made_f
     next(model[0].parameters()).data.add_(1)
     pretrain.pretrain_backbone(str(faces.folder), str(path), "resnet10_w16", "demo", "cpu", precision)
     assert len(given) == 6  # what is there is not made again
+
+
+def test_a_file_of_weights_is_hashed_once_and_again_when_it_is_another(tmp_path: Path, monkeypatch) -> None:
+    path, read_paths = tmp_path / "start.pt", []
+    monkeypatch.setattr(start_weights, "digest_file", lambda name: read_paths.append(name) or path.read_text())
+    for text in ("one", "two"):
+        path.write_text(text)
+        os.utime(path, ns=(0, 0))
+        for _ in range(2):
+            assert start_weights.weights_of_file("--weights", str(path)).identity == f"sha256:{text}"
+    assert read_paths == [path, path]

@@ -28,12 +28,13 @@ def describe_unread(unread: list[str]) -> list[str]:
         ending_counts = Counter(Path(name).suffix for name in other_files)
         endings = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in ending_counts.items())
         reason_text = f"left out as no pictures that are read ({endings})"
-        note_lines.append(f"{count_things(other_files, 'file')} {reason_text}: {list_few(other_files)}")
+        note_lines.append(f"{count_names(other_files, 'file')} {reason_text}: {list_few(other_files)}")
     if unlisted_pictures:
         reason_text = "left out, which lie in no split's folder or stand in no list"
-        note_lines.append(f"{count_things(unlisted_pictures, 'picture')} {reason_text}: {list_few(unlisted_pictures)}")
+        note_lines.append(f"{count_names(unlisted_pictures, 'picture')} {reason_text}: {list_few(unlisted_pictures)}")
     return note_lines
 
 
-def count_things(names: list[str], thing: str) -> str:
+def count_names(names: list[str], thing: str) -> str:
+    """1 file is, 2 files are"""
     return f"1 {thing} is" if len(names) == 1 else f"{len(names):,} {thing}s are"
